@@ -1,0 +1,42 @@
+# Recipes stop at the first failure, also inside a pipe.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A shell that was open while Rust was installed does not have this on its PATH yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# The features and targets whose queries are kept in .sqlx.
+PREPARED := --all-targets --features simulator
+PRIVATE_SERVER := scripts/postgres run --fast --name prepare --
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## See it work: own Postgres, simulated Partner Center, 60 days of history
+	@scripts/need cargo cc postgres psql
+	@echo "Building. The first build takes 5 to 10 minutes, a later one seconds."
+	cargo build --locked --features simulator --bins
+	@scripts/demo
+
+.PHONY: test
+test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
+	@scripts/need cargo cc postgres
+	scripts/postgres run --fast --name test -- cargo test --features simulator --locked $(ARGS)
+
+.PHONY: check
+check: ## Pass every gate, as the continuous integration does
+	@.ci/run
+
+.PHONY: prepare
+prepare: ## Write .sqlx anew, after a change to a query or a migration
+	@scripts/need cargo cc postgres cargo-sqlx
+	$(PRIVATE_SERVER) sh -c 'cargo sqlx migrate run && cargo sqlx prepare -- $(PREPARED)'
+
+.PHONY: prepare-check
+prepare-check: ## Fail if .sqlx is not what the queries and migrations ask for
+	@scripts/need cargo cc postgres cargo-sqlx
+	$(PRIVATE_SERVER) sh -c 'cargo sqlx migrate run && cargo sqlx prepare --check -- $(PREPARED)'

@@ -1,0 +1,97 @@
+//! The command line, and nothing else: what can be asked of the simulator at its
+//! start, and the settings that follow from it.
+
+use std::net::SocketAddr;
+
+use chrono::NaiveDate;
+use clap::Parser;
+
+use crate::state::Settings;
+
+/// A stand-in for Microsoft Partner Center on this machine, with invented customers
+#[derive(Debug, Parser)]
+#[command(name = "seatledger-simulator", version)]
+pub(crate) struct Arguments {
+    /// Loopback address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub(crate) listen: SocketAddr,
+
+    /// How many customers the partner has
+    #[arg(long, value_name = "COUNT", default_value_t = 25)]
+    pub(crate) customers: u32,
+
+    /// The same seed gives the same world
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// The day it is in the simulated world [default: the real one, UTC]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) today: Option<NaiveDate>,
+
+    /// Milliseconds before each answer
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+
+    /// Up to so many milliseconds more, by chance
+    #[arg(long, default_value_t = 0)]
+    jitter_ms: u64,
+
+    /// API calls per second for the whole tenant; beyond it, 429
+    #[arg(long, value_name = "PER_SECOND")]
+    rate_limit: Option<f64>,
+
+    /// Lifetime of an access token
+    #[arg(long, default_value_t = 3600)]
+    access_token_ttl_secs: u64,
+
+    /// Refuse a refresh token that was used before
+    #[arg(long)]
+    single_use_refresh_tokens: bool,
+
+    /// Keep the last so many requests for GET /_sim/requests; 0 keeps none
+    #[arg(long, value_name = "COUNT", default_value_t = 20_000)]
+    pub(crate) record: usize,
+
+    /// Stop when standard input ends, so as not to outlive a test that was killed
+    #[arg(long)]
+    pub(crate) exit_with_parent: bool,
+}
+
+impl Arguments {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            latency_ms: self.latency_ms,
+            jitter_ms: self.jitter_ms,
+            rate_limit: self.rate_limit,
+            access_token_ttl_secs: self.access_token_ttl_secs,
+            single_use_refresh_tokens: self.single_use_refresh_tokens,
+            ..Settings::default()
+        }
+    }
+}
+
+// Control calls need no token, so nobody else may reach them.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("only a loopback address is allowed, such as 127.0.0.1:8080".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_listened_on() {
+        let parse = |address| Arguments::try_parse_from(["simulator", "--listen", address]);
+        assert!(parse("127.0.0.1:0").is_ok());
+        assert!(parse("[::1]:0").is_ok());
+        assert!(parse("0.0.0.0:0").is_err());
+        assert!(parse("localhost").is_err());
+    }
+}

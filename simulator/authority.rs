@@ -1,0 +1,363 @@
+//! Stands in for login.microsoftonline.com: the token endpoint with its three
+//! grants, and the device code that a person would approve in a browser. Keeps
+//! the refresh and access tokens it has given out, and judges them for `api`.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    entra::{Refusal, missing, refusal},
+    http::{Request, Response},
+    state::{Settings, Simulator, lock},
+};
+
+/// The one application that may sign in.
+const CLIENT_ID: &str = "sim-client";
+const CLIENT_SECRET: &str = "sim-secret";
+/// The refresh token that is good from the start.
+const FIRST_REFRESH_TOKEN: &str = "sim-refresh-0";
+const RESOURCE: &str = "https://api.partnercenter.microsoft.com";
+const DEVICE_CODE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+type Form = BTreeMap<String, String>;
+
+/// What a bearer token turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bearer {
+    User,
+    AppOnly,
+    Expired,
+    Unknown,
+}
+
+/// All that has been given out.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    refresh_tokens: HashSet<String>,
+    revoked: HashSet<String>,
+    issued: u64,
+    access_tokens: HashMap<String, Access>,
+    device_codes: HashMap<String, DeviceCode>,
+}
+
+#[derive(Debug)]
+struct Access {
+    until: Instant,
+    app_only: bool,
+}
+
+#[derive(Debug)]
+struct DeviceCode {
+    user_code: String,
+    until: Instant,
+    polls: u32,
+    decision: Option<bool>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        Self {
+            refresh_tokens: HashSet::from([FIRST_REFRESH_TOKEN.to_owned()]),
+            revoked: HashSet::new(),
+            issued: 0,
+            access_tokens: HashMap::new(),
+            device_codes: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn bearer(&self, token: &str, now: Instant) -> Bearer {
+        match self.access_tokens.get(token) {
+            None => Bearer::Unknown,
+            Some(access) if access.until <= now => Bearer::Expired,
+            Some(access) if access.app_only => Bearer::AppOnly,
+            Some(_) => Bearer::User,
+        }
+    }
+
+    /// Every access token given out so far is refused from now on.
+    pub(crate) fn revoke_access_tokens(&mut self) {
+        self.access_tokens.clear();
+    }
+
+    /// Every refresh token is refused from now on, with 50173. Only a new sign-in
+    /// by device code gives another.
+    pub(crate) fn revoke_refresh_tokens(&mut self) {
+        self.revoked.extend(self.refresh_tokens.drain());
+    }
+
+    /// What the person decides at the browser, for one user code or for all that
+    /// wait; gives how many there were.
+    pub(crate) fn decide(&mut self, user_code: &str, approved: bool) -> usize {
+        let waiting = self.device_codes.values_mut().filter(|code| {
+            code.decision.is_none() && (user_code.is_empty() || code.user_code == user_code)
+        });
+        waiting.map(|code| code.decision = Some(approved)).count()
+    }
+
+    /// Gives out an access token: shaped like the real ones, but unsigned.
+    pub(crate) fn issue(&mut self, settings: &Settings, audience: &str, app_only: bool) -> String {
+        let now = Instant::now();
+        let ttl = Duration::from_secs(settings.access_token_ttl_secs);
+        let issued_at = crate::state::now().timestamp();
+        let mut claims = json!({
+            "aud": audience,
+            "iss": "https://sts.windows.net/simulator/",
+            "iat": issued_at,
+            "nbf": issued_at,
+            "exp": issued_at.saturating_add_unsigned(settings.access_token_ttl_secs),
+            "appid": CLIENT_ID,
+            "uti": Uuid::new_v4(),
+            "ver": "1.0",
+        });
+        if !app_only {
+            claims["amr"] = if settings.mfa {
+                json!(["pwd", "mfa"])
+            } else {
+                json!(["pwd"])
+            };
+            claims["scp"] = "user_impersonation".into();
+            claims["upn"] = "admin@partner.example".into();
+        }
+        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let header = part(&json!({ "typ": "JWT", "alg": "none" }));
+        let token = format!("{header}.{}.unsigned", part(&claims));
+        // Long-expired tokens need not be told from unknown ones.
+        let day = Duration::from_hours(24);
+        self.access_tokens
+            .retain(|_, access| access.until + day > now);
+        let access = Access {
+            until: now + ttl.min(day * 365),
+            app_only,
+        };
+        self.access_tokens.insert(token.clone(), access);
+        token
+    }
+
+    fn next_refresh_token(&mut self) -> String {
+        self.issued += 1;
+        let token = format!("sim-refresh-{}", self.issued);
+        self.refresh_tokens.insert(token.clone());
+        token
+    }
+
+    fn refresh(&mut self, settings: &Settings, form: &Form) -> Result<(), Refusal> {
+        let spent = field(form, "refresh_token")?;
+        if self.revoked.contains(spent) {
+            return Err(refusal(50_173));
+        }
+        if !self.refresh_tokens.contains(spent) {
+            return Err(refusal(9_002_313));
+        }
+        if settings.single_use_refresh_tokens {
+            self.refresh_tokens.remove(spent);
+        }
+        Ok(())
+    }
+
+    fn redeem(&mut self, settings: &Settings, form: &Form) -> Result<(), Refusal> {
+        let given = field(form, "device_code")?;
+        let Some(code) = self.device_codes.get_mut(given) else {
+            return Err(refusal(70_000));
+        };
+        code.polls += 1;
+        let enough = settings
+            .device_code_polls
+            .is_some_and(|polls| code.polls > polls);
+        if code.until <= Instant::now() {
+            return Err(refusal(70_019));
+        }
+        match code.decision {
+            Some(false) => Err(refusal(65_004)),
+            None if !enough => Err(refusal(70_016)),
+            Some(true) | None => {
+                self.device_codes.remove(given);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Answers `POST /{tenant}/oauth2/v2.0/token`.
+pub(crate) fn token(
+    simulator: &Simulator,
+    settings: &Settings,
+    tenant: &str,
+    request: &Request,
+) -> Response {
+    grant(simulator, settings, tenant, request).unwrap_or_else(|refusal| refusal.response())
+}
+
+fn grant(
+    simulator: &Simulator,
+    settings: &Settings,
+    tenant: &str,
+    request: &Request,
+) -> Result<Response, Refusal> {
+    let form = admit(settings, tenant, request)?;
+    let secret = form.get("client_secret").map(String::as_str);
+    let grant_type = field(&form, "grant_type")?;
+    let app_only = grant_type == "client_credentials";
+    match secret {
+        Some(CLIENT_SECRET) => {}
+        Some(_) => return Err(refusal(7_000_215)),
+        None if settings.require_client_secret || app_only => return Err(refusal(7_000_218)),
+        None => {}
+    }
+    let mut authority = lock(&simulator.authority);
+    match grant_type {
+        "refresh_token" => authority.refresh(settings, &form)?,
+        DEVICE_CODE_GRANT => authority.redeem(settings, &form)?,
+        "client_credentials" => {
+            field(&form, "scope")?;
+        }
+        _ => return Err(refusal(70_003)),
+    }
+    let audience = audience(form.get("scope").map_or("", String::as_str));
+    let access_token = authority.issue(settings, &audience, app_only);
+    let mut body = json!({
+        "token_type": "Bearer",
+        "expires_in": settings.access_token_ttl_secs,
+        "ext_expires_in": settings.access_token_ttl_secs,
+        "access_token": access_token,
+    });
+    if !app_only {
+        body["scope"] = format!("{audience}/user_impersonation").into();
+        body["refresh_token"] = authority.next_refresh_token().into();
+    }
+    Ok(uncached(Response::json(200, &body)))
+}
+
+/// Answers `POST /{tenant}/oauth2/v2.0/devicecode`.
+pub(crate) fn device_code(
+    simulator: &Simulator,
+    settings: &Settings,
+    tenant: &str,
+    request: &Request,
+) -> Response {
+    let asked = admit(settings, tenant, request).and_then(|form| field(&form, "scope").map(|_| ()));
+    if let Err(refusal) = asked {
+        return refusal.response();
+    }
+    let host = request.header("host").unwrap_or("localhost");
+    let verification_uri = format!("http://{host}/_sim/device");
+    let device_code = format!("sim-device-{}", Uuid::new_v4().simple());
+    let user_code: String = Uuid::new_v4()
+        .simple()
+        .to_string()
+        .to_ascii_uppercase()
+        .chars()
+        .take(9)
+        .collect();
+    let code = DeviceCode {
+        user_code: user_code.clone(),
+        until: Instant::now() + Duration::from_secs(settings.device_code_expires_secs),
+        polls: 0,
+        decision: None,
+    };
+    lock(&simulator.authority)
+        .device_codes
+        .insert(device_code.clone(), code);
+    let message = format!(
+        "To sign in, use a web browser to open the page {verification_uri} and enter the code {user_code} to authenticate."
+    );
+    let body = json!({
+        "user_code": user_code,
+        "device_code": device_code,
+        "verification_uri": verification_uri,
+        "expires_in": settings.device_code_expires_secs,
+        "interval": 1,
+        "message": message,
+    });
+    uncached(Response::json(200, &body))
+}
+
+// What both endpoints ask of every request.
+fn admit(settings: &Settings, tenant: &str, request: &Request) -> Result<Form, Refusal> {
+    if let Some(code) = settings.grant_error {
+        return Err(refusal(code));
+    }
+    if tenant.is_empty() {
+        return Err(refusal(90_002));
+    }
+    if request.method != "POST" {
+        return Err(refusal(9_002_313));
+    }
+    let form = request.form();
+    if field(&form, "client_id")? != CLIENT_ID {
+        return Err(refusal(700_016));
+    }
+    Ok(form)
+}
+
+fn field<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
+    let value = form.get(name).filter(|value| !value.is_empty());
+    value.map(String::as_str).ok_or_else(|| missing(name))
+}
+
+/// The resource that a scope such as `https://host/.default offline_access` is of.
+fn audience(scope: &str) -> String {
+    let resource = scope
+        .split(' ')
+        .filter_map(|part| part.rsplit_once('/'))
+        .map(|(resource, _)| resource.trim_end_matches('/'))
+        .find(|resource| resource.starts_with("http"));
+    resource.unwrap_or(RESOURCE).to_owned()
+}
+
+fn uncached(response: Response) -> Response {
+    response
+        .with("Cache-Control", "no-store, no-cache")
+        .with("Pragma", "no-cache")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(token: &str) -> Form {
+        Form::from([("refresh_token".to_owned(), token.to_owned())])
+    }
+
+    #[test]
+    fn an_old_refresh_token_stays_good_unless_they_are_single_use() {
+        let mut settings = Settings::default();
+        let mut authority = Authority::new();
+        let first = form(FIRST_REFRESH_TOKEN);
+        assert_eq!(authority.refresh(&settings, &first), Ok(()));
+        assert_eq!(authority.refresh(&settings, &first), Ok(()));
+        let next = authority.next_refresh_token();
+        settings.single_use_refresh_tokens = true;
+        assert_eq!(authority.refresh(&settings, &form(&next)), Ok(()));
+        assert_eq!(
+            authority.refresh(&settings, &form(&next)),
+            Err(refusal(9_002_313))
+        );
+    }
+
+    #[test]
+    fn an_access_token_is_good_until_it_expires() {
+        let mut authority = Authority::new();
+        let token = authority.issue(&Settings::default(), RESOURCE, false);
+        let now = Instant::now();
+        assert_eq!(authority.bearer(&token, now), Bearer::User);
+        let later = now + Duration::from_secs(3601);
+        assert_eq!(authority.bearer(&token, later), Bearer::Expired);
+        authority.revoke_access_tokens();
+        assert_eq!(authority.bearer(&token, now), Bearer::Unknown);
+    }
+
+    #[test]
+    fn the_audience_is_the_resource_of_the_scope() {
+        assert_eq!(
+            audience("http://127.0.0.1:9/.default offline_access"),
+            "http://127.0.0.1:9"
+        );
+        assert_eq!(audience("offline_access"), RESOURCE);
+    }
+}

@@ -1,0 +1,128 @@
+//! The calls under `/_sim/` by which tests and demos steer the simulator. They
+//! need no token, are never delayed or throttled, and are not on the record.
+
+use serde_json::json;
+
+use crate::{
+    faults::Script,
+    http::{Request, Response},
+    state::{Simulator, lock},
+};
+
+/// Answers a control call.
+pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
+    let call = request
+        .path
+        .trim_start_matches("/_sim/")
+        .trim_end_matches('/');
+    match (&*request.method, call) {
+        ("GET", "today") => text(200, simulator.today().to_string()),
+        ("PUT", "today") => set_today(simulator, request),
+        ("GET", "settings") => Response::json(200, &*simulator.settings()),
+        ("PATCH", "settings") => change_settings(simulator, request),
+        ("POST", "revoke-access-tokens") => {
+            lock(&simulator.authority).revoke_access_tokens();
+            done()
+        }
+        ("POST", "revoke-refresh-tokens") => {
+            lock(&simulator.authority).revoke_refresh_tokens();
+            done()
+        }
+        ("POST", "access-token") => {
+            let audience = "https://api.partnercenter.microsoft.com";
+            let settings = simulator.settings();
+            text(
+                200,
+                lock(&simulator.authority).issue(&settings, audience, false),
+            )
+        }
+        ("POST", "device/approve") => decide(simulator, request, true),
+        ("POST", "device/deny") => decide(simulator, request, false),
+        ("GET", "customers") => {
+            let world = &simulator.world;
+            let ids: Vec<uuid::Uuid> = (0..world.customers()).map(|it| world.id(it)).collect();
+            Response::json(200, &ids)
+        }
+        ("GET", "requests") => {
+            let after = request
+                .query_value("after")
+                .and_then(|text| text.parse().ok());
+            let kind = request.query_value("kind");
+            let body = simulator
+                .record
+                .to_json(after.unwrap_or(0), kind.as_deref());
+            Response::new(200, crate::http::JSON, body)
+        }
+        ("DELETE", "requests") => {
+            simulator.record.clear();
+            done()
+        }
+        ("GET", "stats") => Response::json(200, &simulator.stats.to_json()),
+        ("DELETE", "stats") => {
+            simulator.stats.clear();
+            done()
+        }
+        ("POST", "script") => add_script(simulator, request),
+        ("DELETE", "script") => {
+            simulator.scripts.clear();
+            done()
+        }
+        ("GET", "device") => text(
+            200,
+            "In the real world a person signs in here. Approve with POST /_sim/device/approve.",
+        ),
+        _ => text(
+            404,
+            "there is no such control call; see simulator/README.md",
+        ),
+    }
+}
+
+// An empty body goes back to the real day.
+fn set_today(simulator: &Simulator, request: &Request) -> Response {
+    let given = String::from_utf8_lossy(&request.body);
+    let today = match given.trim() {
+        "" => Ok(None),
+        date => date.parse().map(Some),
+    };
+    match today {
+        Ok(today) => {
+            simulator.set_today(today);
+            done()
+        }
+        Err(error) => text(400, format!("the body is no date like 2026-05-04: {error}")),
+    }
+}
+
+fn change_settings(simulator: &Simulator, request: &Request) -> Response {
+    match simulator.settings().merged(&request.body) {
+        Ok(settings) => {
+            let response = Response::json(200, &settings);
+            simulator.set_settings(settings);
+            response
+        }
+        Err(error) => text(400, error.to_string()),
+    }
+}
+
+fn add_script(simulator: &Simulator, request: &Request) -> Response {
+    let script: Result<Script, _> = serde_json::from_slice(&request.body);
+    let added = script
+        .map_err(|error| error.to_string())
+        .and_then(|script| simulator.scripts.add(script));
+    added.map_or_else(|fault| text(400, fault), |()| done())
+}
+
+fn decide(simulator: &Simulator, request: &Request, approved: bool) -> Response {
+    let user_code = String::from_utf8_lossy(&request.body);
+    let decided = lock(&simulator.authority).decide(user_code.trim(), approved);
+    Response::json(200, &json!({ "decided": decided }))
+}
+
+fn done() -> Response {
+    Response::new(204, "", "")
+}
+
+fn text(status: u16, text: impl Into<Vec<u8>>) -> Response {
+    Response::new(status, "text/plain; charset=utf-8", text)
+}

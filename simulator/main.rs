@@ -1,0 +1,40 @@
+//! `seatledger-simulator`: a stand-in for Microsoft Partner Center and its sign-in,
+//! on loopback. It serves an invented partner's customers with believable figures,
+//! and answers as slowly, grudgingly or wrongly as a test or a demo asks it to.
+//! How to start and steer it is in `simulator/README.md`.
+
+mod api;
+mod arguments;
+mod authority;
+mod catalog;
+mod company;
+mod connection;
+mod control;
+mod draw;
+mod entra;
+mod faults;
+mod http;
+mod record;
+mod server;
+mod state;
+mod stats;
+mod world;
+
+use std::{io, sync::Arc};
+
+use clap::Parser as _;
+
+use crate::{arguments::Arguments, state::Simulator, world::World};
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let arguments = Arguments::parse();
+    let world = World::new(arguments.seed, arguments.customers);
+    let settings = arguments.settings();
+    let simulator = Simulator::new(world, settings, arguments.today, arguments.record);
+    let simulator = Arc::new(simulator);
+    if arguments.exit_with_parent {
+        server::stop_with_parent(simulator.stop.clone());
+    }
+    server::run(simulator, arguments.listen).await
+}

@@ -1,0 +1,226 @@
+//! Builds the parts and hands them to each other: the only file that knows every room. No business rule.
+
+mod check;
+mod daemon;
+mod login;
+mod show;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use indicatif::MultiProgress;
+use tokio::sync::watch;
+
+use crate::cli::{Backfill, Cli, Command};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, Sources};
+use crate::lifecycle::{Exit, Lifecycle};
+use crate::partner_center::Client;
+use crate::progress;
+use crate::retry::RetryPolicy;
+use crate::store::{RunKind, RunOutcome, Store};
+use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer, with_causes};
+use crate::telemetry;
+
+/// A database that is back is noticed within this time.
+const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A person at the command line is told after this time that the database is away.
+const DATABASE_START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs the program with the process's arguments and environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; where they cannot be printed there is nobody to tell.
+            let _printed = error.print();
+            return match error.exit_code() {
+                0 => Exit::Success.into(),
+                _ => Exit::Usage.into(),
+            };
+        }
+    };
+    if let Err(wrong) = consistent(&cli) {
+        complain(wrong);
+        return Exit::Usage.into();
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = match config::load(&Sources::from_process(cli.config.clone(), clock.now())) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::CouldNotRun.into();
+        }
+    };
+    let bars = MultiProgress::new();
+    telemetry::init(&config, &bars);
+    let exit = start(&cli, config, clock, bars).unwrap_or_else(|error| {
+        complain(&with_causes(&*error));
+        Exit::CouldNotRun
+    });
+    exit.into()
+}
+
+/// What clap cannot say.
+fn consistent(cli: &Cli) -> Result<(), &'static str> {
+    if cli.command.is_some() && cli.backfill.backfill {
+        return Err("--backfill does not go with a command");
+    }
+    if cli.backfill.from.is_some() {
+        return Err(
+            "--from and --to need source \"commercial\": the collection of source \"customer\" has no date parameter and always answers with the newest processed date, so that past dates cannot be asked for",
+        );
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the whole configuration is handed over here"
+)]
+fn start(
+    cli: &Cli,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    bars: MultiProgress,
+) -> anyhow::Result<Exit> {
+    tokio::runtime::Runtime::new()
+        .context("the runtime cannot be started")?
+        .block_on(Box::pin(async {
+            let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
+            let exit = match &cli.command {
+                None if cli.backfill.backfill => {
+                    backfill(&cli.backfill, &config, clock, bars, &lifecycle).await
+                }
+                None => daemon::run(&config, clock, &lifecycle).await,
+                Some(Command::Check) => check::run(&config, clock, &lifecycle).await,
+                Some(Command::Login) => login::run(&config, &lifecycle).await,
+                Some(Command::Status { json }) => show::run(&config, clock.now(), *json).await,
+                Some(Command::Migrate) => migrate(&config).await,
+            };
+            lifecycle.finish().await;
+            exit
+        }))
+}
+
+/// The parts that runs share.
+///
+/// # Errors
+/// When the database's URL or the HTTP client cannot be set up.
+pub fn syncer(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Arc<Syncer>> {
+    Ok(Arc::new(Syncer {
+        client: Client::new(
+            &config.partner_center,
+            &config.auth,
+            config.retry,
+            lifecycle.tasks.clone(),
+        )?,
+        store: Store::new(&config.database)?,
+        customers: config.customers.clone(),
+        max_concurrency: config.partner_center.max_concurrency,
+        clock,
+        tasks: lifecycle.tasks.clone(),
+    }))
+}
+
+/// How long `--backfill` waits for a database that is away: shortly at the start, where a person is watching,
+/// and as long as for the API in the midst of a run.
+#[must_use]
+pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
+    let in_run = retry.with_max_interval(DATABASE_MAX_INTERVAL);
+    Patience {
+        at_start: in_run.with_max_elapsed(DATABASE_START_PATIENCE),
+        in_run,
+    }
+}
+
+async fn backfill(
+    arguments: &Backfill,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    bars: MultiProgress,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
+    let syncer = syncer(config, clock, lifecycle)?;
+    let patience = patience_of_a_person(config.retry);
+    let mode = if arguments.dry_run {
+        Mode::DryRun
+    } else {
+        Mode::Store
+    };
+    let request = Request {
+        kind: RunKind::Backfill,
+        only: arguments.customer.clone(),
+        mode,
+        patience,
+    };
+    let (progress, watched) = watch::channel(Progress::default());
+    let drawing = lifecycle.tasks.spawn(progress::draw(bars, watched));
+    let ran = async {
+        if mode == Mode::Store {
+            syncer.migrate(patience.at_start, &lifecycle.stop).await?;
+        }
+        syncer.run(&request, &lifecycle.stop, &progress).await
+    }
+    .await;
+    drop(progress);
+    // Only so that the summary does not run into the bar.
+    let _drawn = drawing.await;
+    syncer.store.close().await;
+    match ran {
+        Ok(report) => {
+            print_report(&report, arguments.json)?;
+            if let Some(fatal) = &report.fatal {
+                complain(&with_causes(fatal));
+            }
+            Ok(exit_of(&report, lifecycle))
+        }
+        Err(RunError::Stopped) => Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
+    match (report.outcome, lifecycle.stopped_by()) {
+        (RunOutcome::Interrupted, Some(signal)) => signal,
+        _ if report.fatal.is_some() => Exit::CouldNotRun,
+        (RunOutcome::Succeeded, _) => Exit::Success,
+        (RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted, _) => Exit::SomeFailed,
+    }
+}
+
+fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, report).context("the summary cannot be written")?;
+        writeln!(out).context("the summary cannot be written")
+    } else {
+        write!(out, "{report}").context("the summary cannot be written")
+    }
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<Exit> {
+    Store::new(&config.database)?.migrate().await?;
+    say("The database's tables are up to date")?;
+    Ok(Exit::Success)
+}
+
+/// One line on standard output.
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{text}").context("nothing can be written to standard output")
+}
+
+/// One message on standard error; where that is closed there is nobody to tell.
+fn complain(text: &str) {
+    let _written = writeln!(io::stderr(), "seatledger: {text}");
+}

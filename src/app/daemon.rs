@@ -1,0 +1,201 @@
+//! The daemon: waits for the database, catches up, and runs at every tick until it is stopped.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Config, RunOnStart};
+use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
+use crate::partner_center::AuthError;
+use crate::retry::{Disposition, Fails as _, Stop};
+use crate::schedule::{Schedule, Ticker};
+use crate::status::{Status, serve};
+use crate::store::RunKind;
+use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
+
+use super::DATABASE_MAX_INTERVAL;
+
+pub(super) async fn run(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
+    let syncer = super::syncer(config, Arc::clone(&clock), lifecycle)?;
+    let schedule = config.schedule.schedule.clone();
+    let stop = &lifecycle.stop;
+    let forever = config
+        .retry
+        .with_max_interval(DATABASE_MAX_INTERVAL)
+        .unbounded();
+    let daemon = Daemon {
+        syncer: Arc::clone(&syncer),
+        schedule: schedule.clone(),
+        patience: Patience {
+            at_start: forever,
+            in_run: forever,
+        },
+    };
+    // Before the database, which may take its time: it is waited for, and that is no failed start.
+    notify_ready("Waiting for the database");
+    if let Some(address) = config.status.listen {
+        let status = Status {
+            store: syncer.store.clone(),
+            schedule: schedule.clone(),
+            clock: Arc::clone(&clock),
+        };
+        lifecycle
+            .tasks
+            .spawn(serve(address, status, stop.soon.clone()));
+    }
+    let ended = match daemon.prepare(config.schedule.run_on_start, stop).await {
+        Ok(due) => {
+            let mut ticker = Ticker::start(schedule, clock)
+                .await
+                .context("the scheduler cannot be started")?;
+            let ended = daemon.serve(due, &mut ticker, stop).await;
+            ticker.stop().await;
+            ended
+        }
+        Err(error) => Err(error),
+    };
+    syncer.store.close().await;
+    match ended {
+        Ok(()) | Err(RunError::Stopped) => {
+            info!("Stopped");
+            Ok(Exit::Success)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct Daemon {
+    syncer: Arc<Syncer>,
+    schedule: Schedule,
+    patience: Patience,
+}
+
+impl Daemon {
+    /// Makes sure of the database and the sign-in. Returns the run that is due at once, if there is one.
+    async fn prepare(&self, when: RunOnStart, stop: &Stop) -> Result<Option<RunKind>, RunError> {
+        self.syncer.migrate(self.patience.at_start, stop).await?;
+        self.syncer.recover(self.patience.at_start, stop).await?;
+        // A dead token shows now and not at the first tick, which may be a day away.
+        if let Err(error) = self.syncer.client.sign_in(stop).await {
+            let error = Self::survivable(error.into())?;
+            error!(
+                error = &error as &dyn std::error::Error,
+                "Signing in failed, it is tried again at the next run"
+            );
+        }
+        let due = match when {
+            RunOnStart::Always => true,
+            RunOnStart::Never => false,
+            RunOnStart::IfMissed => self.missed_a_tick(stop).await?,
+        };
+        Ok(due.then_some(RunKind::Startup))
+    }
+
+    /// Whether a tick passed since the last finished run; a ledger without any run has missed all of them.
+    async fn missed_a_tick(&self, stop: &Stop) -> Result<bool, RunError> {
+        let last = self
+            .syncer
+            .last_finish(self.patience.at_start, stop)
+            .await?;
+        let now = self.syncer.clock.now();
+        let missed = last.is_none_or(|last| {
+            self.schedule
+                .next_after(last)
+                .is_some_and(|tick| tick <= now)
+        });
+        Ok(missed)
+    }
+
+    async fn serve(
+        &self,
+        mut due: Option<RunKind>,
+        ticker: &mut Ticker,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        loop {
+            if let Some(kind) = due.take() {
+                self.run(kind, ticker, stop).await?;
+            }
+            self.say_when_next(ticker);
+            tokio::select! {
+                biased;
+                () = stop.soon.cancelled() => return Ok(()),
+                tick = ticker.tick() => match tick {
+                    Ok(_) => due = Some(RunKind::Schedule),
+                    Err(error) => error!(%error, "The next tick could not be set"),
+                },
+            }
+        }
+    }
+
+    /// One run. A tick that comes meanwhile is left out: the run under way fetches what it would fetch.
+    async fn run(&self, kind: RunKind, ticker: &mut Ticker, stop: &Stop) -> Result<(), RunError> {
+        notify_status("A run is under way");
+        let request = Request {
+            kind,
+            only: Vec::new(),
+            mode: Mode::Store,
+            patience: self.patience,
+        };
+        let (progress, _unwatched) = watch::channel(Progress::default());
+        let mut run = pin!(self.syncer.run(&request, stop, &progress));
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended,
+                tick = ticker.tick() => match tick {
+                    Ok(tick) => warn!(%tick, "A tick came while a run was under way and is left out"),
+                    Err(error) => error!(%error, "The next tick could not be set"),
+                },
+            }
+        };
+        let failed = match ended {
+            Ok(Report { fatal: None, .. }) => return Ok(()),
+            Ok(Report {
+                fatal: Some(error), ..
+            })
+            | Err(error) => Self::survivable(error)?,
+        };
+        error!(
+            error = &failed as &dyn std::error::Error,
+            "The run could not go on"
+        );
+        Ok(())
+    }
+
+    /// Gives the error back if the next run may fare better, and fails with it if a person has to act first:
+    /// a service that has ended is noticed, one that fails every day in its log is not.
+    fn survivable(error: RunError) -> Result<RunError, RunError> {
+        match error {
+            RunError::SignIn(
+                AuthError::Unavailable { .. }
+                | AuthError::NoToken { .. }
+                | AuthError::TokenRefused { .. },
+            )
+            | RunError::Customers(_)
+            | RunError::Superseded => Ok(error),
+            RunError::SignIn(_) | RunError::Stopped => Err(error),
+            RunError::Store(store) => match store.disposition() {
+                Disposition::Retry { .. } | Disposition::SkipCustomer => Ok(store.into()),
+                Disposition::AbortRun => Err(store.into()),
+            },
+        }
+    }
+
+    fn say_when_next(&self, ticker: &Ticker) {
+        if let Some(next) = ticker.next_tick() {
+            let next = self.schedule.in_zone(next);
+            info!(next_run = next, "Waiting for the next run");
+            notify_status(&format!("The next run is due at {next}"));
+        } else {
+            warn!("The schedule names no further run");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `seatledger status`: the last runs and how fresh each customer's figures are, read from the database.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::config::Config;
+use crate::lifecycle::Exit;
+use crate::store::{Freshness, RunRecord, Store};
+
+use super::say;
+
+/// Runs and stale customers shown to a person.
+const SHOWN_RUNS: i64 = 10;
+const SHOWN_CUSTOMERS: usize = 20;
+
+pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyhow::Result<Exit> {
+    let store = Store::new(&config.database)?;
+    let runs = store.load_last_runs(SHOWN_RUNS).await?;
+    let customers = store.load_freshness().await?;
+    store.close().await;
+    if json {
+        say(&serde_json::json!({ "runs": runs, "customers": customers }).to_string())?;
+    } else {
+        say(&for_a_person(&runs, &customers, now))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn for_a_person(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> String {
+    let mut text = String::new();
+    if runs.is_empty() {
+        text.push_str("No run yet\n");
+    } else {
+        text.push_str(
+            "run      kind      began                 outcome      customers      rows\n",
+        );
+    }
+    for run in runs {
+        let began = run.started_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let customers = format!("{}/{}", run.customers_succeeded, run.customers_total);
+        let new = run.rows_inserted + run.rows_updated;
+        let _infallible = writeln!(
+            text,
+            "{:<8} {:<9} {began}  {:<12} {customers:<14} {new} written, {} unchanged, {} rejected",
+            run.run_id, run.kind, run.outcome, run.rows_unchanged, run.rows_rejected
+        );
+        if let Some(detail) = &run.detail {
+            let _infallible = writeln!(text, "         {detail}");
+        }
+    }
+    let age = |at: Option<DateTime<Utc>>| {
+        at.map_or_else(
+            || "never".to_owned(),
+            |at| format!("{} h ago", (now - at).num_hours()),
+        )
+    };
+    let _infallible = writeln!(text, "\n{} customers, the stalest first:", customers.len());
+    for customer in customers.iter().take(SHOWN_CUSTOMERS) {
+        let processed = customer
+            .last_processed_date_time
+            .map_or_else(|| "none".to_owned(), |at| at.format("%Y-%m-%d").to_string());
+        let _infallible = write!(
+            text,
+            "{}  fetched {}, newest figures of {processed}",
+            customer.customer_id,
+            age(customer.last_success_at)
+        );
+        if let (Some(at), Some(reason)) = (customer.last_failure_at, &customer.last_failure_reason)
+            && customer.last_success_at.is_none_or(|success| success < at)
+        {
+            let _infallible = write!(text, ", failing: {reason}");
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}

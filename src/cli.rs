@@ -1,0 +1,70 @@
+//! The command line, nothing else.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand};
+
+use crate::usage::CustomerId;
+
+/// Keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
+///
+/// Without --backfill and without a command it runs as a daemon on its schedule.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 every customer fetched and stored, or the daemon was stopped; 1 could not run at all \
+(configuration, database, sign-in); 2 wrong command line; 3 ran, and at least one customer failed; 130 and 143 a run \
+was stopped by SIGINT or SIGTERM."
+)]
+pub struct Cli {
+    /// The configuration [default: `$SEATLEDGER_CONFIG`, `./config.toml`, `/etc/seatledger/config.toml`]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// One run.
+    #[command(flatten)]
+    pub backfill: Backfill,
+    /// Anything but running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// One run, and how.
+#[derive(Debug, Args)]
+pub struct Backfill {
+    /// Fetch every customer once, now, and exit
+    #[arg(long)]
+    pub backfill: bool,
+    /// Only this customer; may be repeated
+    #[arg(long, value_name = "GUID", requires = "backfill")]
+    pub customer: Vec<CustomerId>,
+    /// Fetch and validate, write nothing
+    #[arg(long, requires = "backfill")]
+    pub dry_run: bool,
+    /// The summary as one JSON object on standard output
+    #[arg(long, requires = "backfill")]
+    pub json: bool,
+    /// The first processed date (source "commercial" only)
+    #[arg(long, value_name = "DATE", requires_all = ["backfill", "to"])]
+    pub from: Option<NaiveDate>,
+    /// The last processed date (source "commercial" only)
+    #[arg(long, value_name = "DATE", requires_all = ["backfill", "from"])]
+    pub to: Option<NaiveDate>,
+}
+
+/// Anything but running.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try the configuration, the database, the sign-in and one API call, and name the first thing to mend
+    Check,
+    /// Sign in with a device code and store the refresh token
+    Login,
+    /// Show the last runs and how fresh each customer's figures are
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the database's tables up to date and exit
+    Migrate,
+}

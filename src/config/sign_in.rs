@@ -1,0 +1,106 @@
+//! Checks the section `auth`. What another method than the chosen one would need may stand there all the same.
+
+use url::Url;
+
+use super::Surroundings;
+use super::check::{fit_for_a_path, web_address};
+use super::keys;
+use super::secrets;
+use super::settings::{Given, Read, Settings};
+use super::valid::{App, Auth, Method};
+
+#[derive(Clone, Copy)]
+enum Grant {
+    RefreshToken,
+    ClientCredentials,
+    AccessToken,
+}
+
+pub(super) fn auth(
+    settings: &mut Settings,
+    surroundings: &Surroundings,
+    base_url: Read<&Url>,
+) -> Read<Auth> {
+    let authority = settings.required(keys::AUTHORITY, |given| web_address(given.text()?));
+    let grant = settings.required(keys::METHOD, |given| {
+        given.choice(&[
+            ("refresh_token", Grant::RefreshToken),
+            ("client_credentials", Grant::ClientCredentials),
+            ("access_token", Grant::AccessToken),
+        ])
+    });
+    // Ignored is what another method needs, but not that somebody wrote a number there.
+    for key in keys::of_section("auth") {
+        let _reported = settings.optional(key, |given| given.text().map(|_| ()));
+    }
+    let method = match grant? {
+        Grant::RefreshToken => {
+            let app = app(settings, |settings| {
+                secrets::CLIENT_SECRET.optional(settings, surroundings)
+            });
+            let scope = scope(settings, base_url, "/.default offline_access");
+            let initial = secrets::REFRESH_TOKEN.optional(settings, surroundings);
+            let file = secrets::refresh_token_file(settings, surroundings);
+            Method::RefreshToken {
+                app: app?,
+                scope: scope?,
+                initial: initial?,
+                file: file?,
+            }
+        }
+        Grant::ClientCredentials => {
+            let app = app(settings, |settings| {
+                secrets::CLIENT_SECRET
+                    .required(settings, surroundings)
+                    .map(Some)
+            });
+            let scope = scope(settings, base_url, "/.default");
+            Method::ClientCredentials {
+                app: app?,
+                scope: scope?,
+            }
+        }
+        Grant::AccessToken => {
+            Method::AccessToken(secrets::ACCESS_TOKEN.required(settings, surroundings)?)
+        }
+    };
+    Ok(Auth {
+        authority: authority?,
+        method,
+    })
+}
+
+fn app(
+    settings: &mut Settings,
+    client_secret: impl FnOnce(&mut Settings) -> Read<Option<secrecy::SecretString>>,
+) -> Read<App> {
+    let tenant_id = settings.required(keys::TENANT_ID, |given| {
+        fit_for_a_path(
+            given.text()?,
+            "a GUID or a domain name such as contoso.onmicrosoft.com",
+        )
+    });
+    let client_id = settings.required(keys::CLIENT_ID, |given| {
+        fit_for_a_path(given.text()?, "the application's id, a GUID")
+    });
+    let client_secret = client_secret(settings);
+    Ok(App {
+        tenant_id: tenant_id?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+    })
+}
+
+/// What was asked for, or all that the application was granted at `base_url`.
+fn scope(settings: &mut Settings, base_url: Read<&Url>, all: &str) -> Read<String> {
+    let plain = |given: &Given| match given.text()? {
+        text if text.chars().any(char::is_control) => {
+            Err("must not hold a line break or another control character".to_owned())
+        }
+        text => Ok(text.to_owned()),
+    };
+    match settings.optional(keys::SCOPE, plain)? {
+        Some(scope) => Ok(scope),
+        None => Ok(format!("{}{all}", base_url?.as_str().trim_end_matches('/'))),
+    }
+}

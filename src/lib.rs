@@ -1,0 +1,28 @@
+//! Seatledger keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
+//!
+//! The way through the rooms, from the door inwards:
+//!
+//! - [`app`] builds the parts and hands them to each other; [`cli`] is the command line, [`config`] what the operator
+//!   wrote, [`telemetry`] the log, [`lifecycle`] signals and exit codes, `progress` the bar on a terminal.
+//! - [`schedule`] says when a run is due, and [`sync`] does one: it walks over the customers, asks
+//!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
+//! - `status` serves what the store knows over HTTP.
+//! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes. [`retry`] says when to try
+//!   again, and [`clock`] what time it is.
+//!
+//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `retry`, `clock`.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod lifecycle;
+pub mod partner_center;
+mod progress;
+pub mod retry;
+pub mod schedule;
+mod status;
+pub mod store;
+pub mod sync;
+pub mod telemetry;
+pub mod usage;

@@ -1,0 +1,147 @@
+//! Signals, the two-step stop, tracked tasks, and the program's exit codes. Knows nothing of licences.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::retry::Stop;
+
+/// How long what is under way may take to end by itself after the first signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long tracked tasks are waited for at the very end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What the program's exit code says; an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Every customer was fetched and stored, or the daemon was stopped.
+    Success,
+    /// It could not run at all: configuration, database, sign-in.
+    CouldNotRun,
+    /// Wrong command line.
+    Usage,
+    /// It ran, and at least one customer failed.
+    SomeFailed,
+    /// A run was stopped by SIGINT.
+    Interrupted,
+    /// A run was stopped by SIGTERM.
+    Terminated,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::CouldNotRun => 1,
+            Exit::Usage => 2,
+            Exit::SomeFailed => 3,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        })
+    }
+}
+
+/// Listens for the signals that end the program, and knows every task that must end before it.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// Heard by everything that waits or works.
+    pub stop: Stop,
+    /// Every task of the program.
+    pub tasks: TaskTracker,
+    first: Arc<OnceLock<Exit>>,
+}
+
+impl Lifecycle {
+    /// Begins to listen. Needs a runtime.
+    ///
+    /// # Errors
+    /// When the signal handlers cannot be installed.
+    pub fn start() -> io::Result<Self> {
+        let lifecycle = Self {
+            stop: Stop::default(),
+            tasks: TaskTracker::new(),
+            first: Arc::default(),
+        };
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let first = Arc::clone(&lifecycle.first);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the listener has to outlive the tracked tasks, which wait for what it says"
+        )]
+        tokio::spawn(listen(terminate, interrupt, lifecycle.stop.clone(), first));
+        Ok(lifecycle)
+    }
+
+    /// Which signal ended a run, as its exit code; none where there was none.
+    #[must_use]
+    pub fn stopped_by(&self) -> Option<Exit> {
+        self.first.get().copied()
+    }
+
+    /// Waits for the tracked tasks, but not for ever.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            warn!(
+                tasks = self.tasks.len(),
+                "Some tasks did not end in time and are dropped"
+            );
+        }
+    }
+}
+
+async fn listen(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    stop: Stop,
+    first: Arc<OnceLock<Exit>>,
+) {
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => Exit::Terminated,
+            _ = interrupt.recv() => Exit::Interrupted,
+        }
+    };
+    let exit = next().await;
+    info!(
+        signal = if exit == Exit::Terminated {
+            "SIGTERM"
+        } else {
+            "SIGINT"
+        },
+        "Stopping: what is under way is finished, nothing new begun"
+    );
+    // Only this task sets it, once.
+    let _set = first.set(exit);
+    let _told = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    stop.soon.cancel();
+    tokio::select! {
+        _ = next() => info!("Stopping at once"),
+        () = tokio::time::sleep(GRACE) => {}
+    }
+    stop.now.cancel();
+}
+
+/// Tells the service manager that the daemon serves, and what it is doing.
+pub fn notify_ready(status: &str) {
+    // Outside systemd there is nobody to tell.
+    let _told = sd_notify::notify(&[
+        sd_notify::NotifyState::Ready,
+        sd_notify::NotifyState::Status(status),
+    ]);
+}
+
+/// Tells the service manager what the daemon is doing.
+pub fn notify_status(status: &str) {
+    let _told = sd_notify::notify(&[sd_notify::NotifyState::Status(status)]);
+}

@@ -1,0 +1,373 @@
+//! The sign-in service's side of it: token requests and what comes back.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Token;
+use super::aadsts;
+use super::device_code::{DeviceCode, Poll};
+use super::error::{AuthError, GrantState};
+use super::refresh_store::RefreshStore;
+use crate::config;
+use crate::partner_center::decode::json_text;
+use crate::partner_center::fault::printable;
+use crate::partner_center::{read_body, retry_after};
+
+/// No token answer is larger.
+const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
+
+/// What a token is taken to live when the answer does not say.
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
+
+/// The token endpoint, and what we sign in with.
+pub(super) struct Authority {
+    http: reqwest::Client,
+    origin: String,
+    pub(super) settings: config::Auth,
+}
+
+/// Finds out beforehand whether a token could be kept.
+pub(super) fn prove_writable(file: &Path) -> Result<(), AuthError> {
+    let slot = RefreshStore::new(file.to_owned()).reserve();
+    slot.map(drop).map_err(unwritable(file))
+}
+
+fn unwritable(path: &Path) -> impl Fn(io::Error) -> AuthError {
+    |error| AuthError::StoreUnwritable {
+        path: path.to_owned(),
+        source: Arc::new(error),
+    }
+}
+
+/// What the device-code endpoint answers, success or not.
+#[derive(Deserialize, Default)]
+struct DeviceCodeAnswer {
+    #[serde(flatten)]
+    code: Option<DeviceCode>,
+    #[serde(flatten)]
+    refusal: TokenAnswer,
+}
+
+/// What the token endpoint answers, success or not.
+#[derive(Deserialize, Default)]
+struct TokenAnswer {
+    access_token: Option<SecretString>,
+    refresh_token: Option<SecretString>,
+    expires_in: Option<serde_json::Value>,
+    error: Option<String>,
+    error_description: Option<String>,
+    #[serde(default)]
+    error_codes: Vec<serde_json::Value>,
+}
+
+impl TokenAnswer {
+    /// Seconds, as a number or as text; both have been seen.
+    fn lifetime(&self) -> Duration {
+        let seconds = match &self.expires_in {
+            Some(serde_json::Value::Number(seconds)) => seconds.as_f64(),
+            Some(serde_json::Value::String(seconds)) => seconds.trim().parse().ok(),
+            _ => None,
+        };
+        seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .unwrap_or(DEFAULT_LIFETIME)
+            .min(Duration::from_hours(24))
+    }
+
+    /// The number behind `AADSTS`, from the list of codes or from the text.
+    fn aadsts(&self) -> Option<u32> {
+        let listed = self.error_codes.first().and_then(|code| {
+            code.as_u64()
+                .or_else(|| code.as_str()?.parse().ok())
+                .and_then(|code| u32::try_from(code).ok())
+        });
+        listed.or_else(|| {
+            let (_, rest) = self.error_description.as_ref()?.split_once("AADSTS")?;
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
+            rest[..end].parse().ok()
+        })
+    }
+}
+
+impl Authority {
+    pub(super) fn new(http: reqwest::Client, settings: &config::Auth) -> Self {
+        Self {
+            http,
+            origin: settings.authority.origin().ascii_serialization(),
+            settings: settings.clone(),
+        }
+    }
+
+    pub(super) async fn sign_in(&self, after_refusal: bool) -> Result<Token, AuthError> {
+        match &self.settings.method {
+            config::Method::AccessToken(token) => Token::new(token.clone(), None, after_refusal)
+                .ok_or_else(|| self.no_token("auth.access_token")),
+            config::Method::ClientCredentials { app, scope } => {
+                let form = [("grant_type", "client_credentials"), ("scope", scope)];
+                let answer = self.post(app, &form).await?;
+                self.token_in(&answer, after_refusal)
+            }
+            config::Method::RefreshToken {
+                app,
+                scope,
+                initial,
+                file,
+            } => {
+                let store = RefreshStore::new(file.clone());
+                self.spend_refresh_token(app, scope, initial.as_ref(), &store, after_refusal)
+                    .await
+            }
+        }
+    }
+
+    /// The file's token first; the setting's once, if the authority refuses the file's.
+    async fn spend_refresh_token(
+        &self,
+        app: &config::App,
+        scope: &str,
+        initial: Option<&SecretString>,
+        store: &RefreshStore,
+        after_refusal: bool,
+    ) -> Result<Token, AuthError> {
+        let path = || store.path().to_owned();
+        let unwritable = unwritable(store.path());
+        // Held to the end, so that another process reads what this one writes.
+        let _lock = store.lock().await.map_err(&unwritable)?;
+        let kept = store.load().map_err(|error| AuthError::StoreUnreadable {
+            path: path(),
+            source: Arc::new(error),
+        })?;
+        let mut last = AuthError::NoRefreshToken { path: path() };
+        for candidate in kept.iter().chain(initial) {
+            let slot = store.reserve().map_err(&unwritable)?;
+            let form = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", candidate.expose_secret()),
+                ("scope", scope),
+            ];
+            match self.post(app, &form).await {
+                Ok(answer) => {
+                    let token = self.token_in(&answer, after_refusal)?;
+                    if let Some(renewed) = &answer.refresh_token {
+                        slot.keep(renewed).map_err(|error| AuthError::NotKept {
+                            path: path(),
+                            source: Arc::new(error),
+                        })?;
+                    }
+                    return Ok(token);
+                }
+                Err(
+                    error @ AuthError::Refused {
+                        grant_is_dead: GrantState::Dead,
+                        ..
+                    },
+                ) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// A token request.
+    async fn post(
+        &self,
+        app: &config::App,
+        form: &[(&str, &str)],
+    ) -> Result<TokenAnswer, AuthError> {
+        let mut form = form.to_vec();
+        if let Some(secret) = &app.client_secret {
+            form.push(("client_secret", secret.expose_secret()));
+        }
+        let answer: TokenAnswer = self.ask(app, "token", form).await?;
+        match &answer.error {
+            None => Ok(answer),
+            Some(error) => Err(self.refusal(error, &answer)),
+        }
+    }
+
+    /// Posts a form to one of the tenant's endpoints. An answer that cannot be read is an empty one.
+    async fn ask<T: DeserializeOwned + Default>(
+        &self,
+        app: &config::App,
+        endpoint: &str,
+        mut form: Vec<(&str, &str)>,
+    ) -> Result<T, AuthError> {
+        form.push(("client_id", &app.client_id));
+        let path = format!("/{}/oauth2/v2.0/{endpoint}", app.tenant_id);
+        let url = self.settings.endpoint(&path);
+        let answer = self.http.post(url).form(&form).send().await;
+        let mut answer = answer.map_err(|error| self.transport(&error))?;
+        let status = answer.status().as_u16();
+        let wait = retry_after(answer.headers());
+        if matches!(status, 408 | 429 | 500..=599) {
+            return Err(self.unavailable(format!("status {status}"), wait));
+        }
+        let body = read_body(&mut answer, MAX_ANSWER_BYTES)
+            .await
+            .map_err(|error| self.unavailable(error.to_string(), None))?;
+        let read = json_text(&body)
+            .ok()
+            .and_then(|text| serde_json::from_str(text).ok());
+        Ok(read.unwrap_or_default())
+    }
+
+    /// Begins a sign-in by device code.
+    pub(super) async fn device_code(
+        &self,
+        app: &config::App,
+        scope: &str,
+    ) -> Result<DeviceCode, AuthError> {
+        let answer: DeviceCodeAnswer = self.ask(app, "devicecode", vec![("scope", scope)]).await?;
+        match (answer.code, &answer.refusal.error) {
+            (_, Some(error)) => Err(self.refusal(error, &answer.refusal)),
+            (Some(code), None) => Ok(code),
+            (None, None) => Err(self.no_token("device code")),
+        }
+    }
+
+    /// Asks once whether the person is done; if so, the refresh token is kept and nothing is returned.
+    pub(super) async fn redeem(
+        &self,
+        app: &config::App,
+        code: &SecretString,
+        file: &Path,
+    ) -> Result<Option<Poll>, AuthError> {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", code.expose_secret()),
+        ];
+        match self.post(app, &form).await {
+            Ok(answer) => {
+                let token = answer.refresh_token.ok_or_else(|| {
+                    self.no_token("refresh token (is offline_access in auth.scope?)")
+                })?;
+                let store = RefreshStore::new(file.to_owned());
+                let _lock = store.lock().await.map_err(unwritable(file))?;
+                let slot = store.reserve().map_err(unwritable(file))?;
+                slot.keep(&token).map_err(|error| AuthError::NotKept {
+                    path: file.to_owned(),
+                    source: Arc::new(error),
+                })?;
+                Ok(None)
+            }
+            Err(AuthError::Refused { code, .. }) if code.starts_with("authorization_pending") => {
+                Ok(Some(Poll::Pending))
+            }
+            Err(AuthError::Refused { code, .. }) if code.starts_with("slow_down") => {
+                Ok(Some(Poll::SlowDown))
+            }
+            // One poll that fails on the way is no reason to send the person away.
+            Err(AuthError::Unavailable { .. }) => Ok(Some(Poll::SlowDown)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn refusal(&self, error: &str, answer: &TokenAnswer) -> AuthError {
+        let aadsts = answer.aadsts();
+        // Microsoft's two codes for "our fault, come again".
+        if error == "temporarily_unavailable" || matches!(aadsts, Some(90_033 | 90_024)) {
+            return self.unavailable(printable(error), None);
+        }
+        // The description is not passed on: it may name a person, and a hostile one could echo what we sent.
+        let error: String = error
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .take(40)
+            .collect();
+        let aadsts::Advice { meaning, remedy } = aadsts::advice(aadsts, &error);
+        let grant_is_dead = match error.as_str() {
+            "invalid_grant" | "interaction_required" => GrantState::Dead,
+            _ => GrantState::Unknown,
+        };
+        let code = aadsts.map_or(error.clone(), |aadsts| format!("{error}, AADSTS{aadsts}"));
+        AuthError::Refused {
+            code,
+            meaning,
+            remedy,
+            grant_is_dead,
+        }
+    }
+
+    fn token_in(&self, answer: &TokenAnswer, after_refusal: bool) -> Result<Token, AuthError> {
+        answer
+            .access_token
+            .clone()
+            .filter(|token| !token.expose_secret().trim().is_empty())
+            .and_then(|token| Token::new(token, Some(answer.lifetime()), after_refusal))
+            .ok_or_else(|| self.no_token("access token"))
+    }
+
+    fn transport(&self, error: &reqwest::Error) -> AuthError {
+        let what = if error.is_timeout() {
+            "no whole answer within partner_center.request_timeout"
+        } else {
+            "the connection failed or broke"
+        };
+        self.unavailable(what.to_owned(), None)
+    }
+
+    fn unavailable(&self, what: String, retry_after: Option<Duration>) -> AuthError {
+        AuthError::Unavailable {
+            authority: self.origin.clone(),
+            what,
+            retry_after,
+        }
+    }
+
+    fn no_token(&self, what: &'static str) -> AuthError {
+        AuthError::NoToken {
+            authority: self.origin.clone(),
+            what,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(json: &str) -> TokenAnswer {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_lifetime_is_read_as_number_and_as_text() {
+        for (json, seconds) in [
+            (r#"{"expires_in":3599}"#, 3_599),
+            (r#"{"expires_in":"3599"}"#, 3_599),
+            (r#"{"expires_in":-1}"#, 3_600),
+            (r#"{"expires_in":1e300}"#, 3_600),
+            (r#"{"expires_in":null}"#, 3_600),
+            ("{}", 3_600),
+        ] {
+            assert_eq!(
+                answer(json).lifetime(),
+                Duration::from_secs(seconds),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn microsofts_code_is_found_in_the_list_and_in_the_text() {
+        for json in [
+            r#"{"error":"invalid_grant","error_codes":[700082]}"#,
+            r#"{"error":"invalid_grant","error_codes":["700082"]}"#,
+            r#"{"error":"invalid_grant","error_description":"AADSTS700082: The refresh token has expired"}"#,
+        ] {
+            assert_eq!(answer(json).aadsts(), Some(700_082), "{json}");
+        }
+        assert_eq!(
+            answer(r#"{"error":"x","error_description":"AADSTS"}"#).aadsts(),
+            None
+        );
+    }
+}

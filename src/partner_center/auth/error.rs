@@ -1,0 +1,125 @@
+//! What can go wrong in signing in, in words that tell a person what to do.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::retry::{Disposition, Fails};
+
+/// Sign-in failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AuthError {
+    /// The authority refuses the grant; no retry mends that.
+    #[error("sign-in refused ({code}): {meaning}; {remedy}")]
+    Refused {
+        /// The OAuth error, and Microsoft's own code where there is one.
+        code: String,
+        /// In plain words.
+        meaning: &'static str,
+        /// What a person has to do.
+        remedy: &'static str,
+        /// Whether another refresh token could fare better.
+        grant_is_dead: GrantState,
+    },
+    /// There is nothing to sign in with.
+    #[error(
+        "there is no refresh token yet, neither in {} nor in auth.refresh_token; sign in first: seatledger --config FILE login",
+        path.display()
+    )]
+    NoRefreshToken {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The kept token cannot be read.
+    #[error("the refresh token in {} cannot be read", path.display())]
+    StoreUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// A renewed token could not be kept, so none was asked for.
+    #[error(
+        "the refresh token's file {} cannot be written, so the token was not spent; let the service's user write in that folder, or set auth.refresh_token_file",
+        path.display()
+    )]
+    StoreUnwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// A renewed token came and could not be kept.
+    #[error(
+        "the renewed refresh token could not be kept in {}, so the access token is not used",
+        path.display()
+    )]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The authority does not answer, or asks to come later.
+    #[error("the sign-in service {authority} gave no answer to sign in with: {what}")]
+    Unavailable {
+        /// Its origin.
+        authority: String,
+        /// What was seen instead.
+        what: String,
+        /// What it asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The authority answered with success and without a usable token.
+    #[error(
+        "the sign-in service {authority} answered without a usable {what}; check auth.authority"
+    )]
+    NoToken {
+        /// Its origin.
+        authority: String,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Partner Center refuses the token that the authority gives.
+    #[error(
+        "Partner Center refuses every call with the token it was given (status 401, {fault}); check that the user who signed in may read analytics and signed in with multi-factor authentication, and that auth.scope is Partner Center's, then sign in again: seatledger --config FILE login"
+    )]
+    TokenRefused {
+        /// The API's own words.
+        fault: String,
+    },
+    /// The program was asked to stop meanwhile.
+    #[error("stopped while signing in")]
+    Stopped,
+}
+
+/// What a refusal says about the refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantState {
+    /// The token itself is refused.
+    Dead,
+    /// Something else is: the app, its secret, the scope.
+    Unknown,
+}
+
+impl Fails for AuthError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Unavailable { retry_after, .. } => Disposition::Retry {
+                after: *retry_after,
+            },
+            Self::Refused { .. }
+            | Self::NoRefreshToken { .. }
+            | Self::StoreUnreadable { .. }
+            | Self::StoreUnwritable { .. }
+            | Self::NotKept { .. }
+            | Self::NoToken { .. }
+            | Self::TokenRefused { .. }
+            | Self::Stopped => Disposition::AbortRun,
+        }
+    }
+}

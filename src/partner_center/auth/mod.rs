@@ -1,0 +1,177 @@
+//! Gets, keeps and renews the token. The only reader of its secrets.
+//! One renewal at a time: whoever needs a token meanwhile waits for that one.
+
+mod aadsts;
+mod authority;
+mod device_code;
+mod error;
+mod refresh_store;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+pub use device_code::{DeviceCode, Login};
+pub use error::{AuthError, GrantState};
+
+use crate::config;
+use crate::retry::{GaveUp, RetryPolicy, Stop};
+use authority::Authority;
+
+/// Renewed this long before the end, or after four fifths of a short life.
+const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
+
+/// An access token, ready to be sent.
+pub(super) struct Token {
+    pub(super) header: HeaderValue,
+    secret: SecretString,
+    renew_at: Option<Instant>,
+    /// The API has accepted it at least once.
+    proven: AtomicBool,
+    /// It replaces one that the API refused.
+    after_refusal: bool,
+}
+
+impl Token {
+    fn new(secret: SecretString, lifetime: Option<Duration>, after_refusal: bool) -> Option<Self> {
+        let mut header =
+            HeaderValue::from_str(&format!("Bearer {}", secret.expose_secret())).ok()?;
+        header.set_sensitive(true);
+        Some(Self {
+            header,
+            secret,
+            renew_at: lifetime
+                .map(|lifetime| Instant::now() + lifetime - RENEWAL_MARGIN.min(lifetime / 5)),
+            proven: AtomicBool::new(false),
+            after_refusal,
+        })
+    }
+
+    /// Notes that the API let a call with it pass.
+    pub(super) fn prove(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.renew_at
+            .is_none_or(|renew_at| Instant::now() < renew_at)
+    }
+}
+
+/// Holds the token of one partner.
+pub(super) struct Auth {
+    authority: Arc<Authority>,
+    policy: RetryPolicy,
+    tasks: TaskTracker,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Arc<Token>>,
+    /// Said to everybody who waited for the renewal that failed, so that each does not try anew.
+    dead: Option<AuthError>,
+}
+
+impl Auth {
+    /// `tasks` must be awaited before the program ends: a renewal under way is finished, not dropped.
+    pub(super) fn new(
+        http: reqwest::Client,
+        settings: &config::Auth,
+        policy: RetryPolicy,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            authority: Arc::new(Authority::new(http, settings)),
+            policy,
+            tasks,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Forgets an earlier failure: a person may have signed in since. Gets a token, unless the present one still lives.
+    pub(super) async fn begin(&self, stop: &Stop) -> Result<(), AuthError> {
+        self.state.lock().await.dead = None;
+        self.token(stop).await.map(drop)
+    }
+
+    /// A token that lives long enough for a call.
+    pub(super) async fn token(&self, stop: &Stop) -> Result<Arc<Token>, AuthError> {
+        let mut state = self.state.lock().await;
+        match &state.token {
+            Some(token) if token.is_fresh() => Ok(Arc::clone(token)),
+            _ => self.renew(&mut state, stop, false).await,
+        }
+    }
+
+    /// Another token after the API refused `refused`; none where a renewal cannot help.
+    pub(super) async fn replace(
+        &self,
+        refused: &Arc<Token>,
+        stop: &Stop,
+    ) -> Result<Option<Arc<Token>>, AuthError> {
+        let mut state = self.state.lock().await;
+        match &state.token {
+            Some(token) if !Arc::ptr_eq(token, refused) => return Ok(Some(Arc::clone(token))),
+            _ => {}
+        }
+        // A 401 may be a token that died between our check and the call, so renew once. A renewed token that was
+        // never accepted is refused for another reason, and no further renewal mends that.
+        let hopeless = refused.after_refusal && !refused.proven.load(Ordering::Relaxed);
+        if hopeless
+            || matches!(
+                self.authority.settings.method,
+                config::Method::AccessToken(_)
+            )
+        {
+            return Ok(None);
+        }
+        self.renew(&mut state, stop, true).await.map(Some)
+    }
+
+    async fn renew(
+        &self,
+        state: &mut State,
+        stop: &Stop,
+        after_refusal: bool,
+    ) -> Result<Arc<Token>, AuthError> {
+        if let Some(dead) = &state.dead {
+            return Err(dead.clone());
+        }
+        let mut attempts = self.policy.attempts(stop);
+        let renewed = loop {
+            let authority = Arc::clone(&self.authority);
+            // In a task of its own, so that a stop between the answer and its storing loses no token.
+            let task = self
+                .tasks
+                .spawn(async move { authority.sign_in(after_refusal).await });
+            let attempt = async { task.await.unwrap_or(Err(AuthError::Stopped)) };
+            if let Some(end) = attempts.run(attempt).await {
+                break end;
+            }
+        };
+        match renewed {
+            Ok(token) => {
+                let token = Arc::new(token);
+                state.token = Some(Arc::clone(&token));
+                Ok(token)
+            }
+            Err(GaveUp::Failed { error, .. }) => {
+                state.token = None;
+                state.dead = Some(error.clone());
+                Err(error)
+            }
+            Err(GaveUp::Stopped { .. }) => Err(AuthError::Stopped),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The list of all the partner's customers, page by page, from `GET /v1/customers`.
+//! The next page's address has come in many forms without notice; whatever its form, it is asked for
+//! at the configured origin, with the headers it names, and a list that runs in circles is an error.
+
+use std::collections::HashSet;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tracing::warn;
+use url::Url;
+
+use super::decode::{items, json_text, parse_object};
+use super::wire::{CompanyProfile, Customer, CustomerPage, Link, LinkHeader, Links, Raw};
+use super::{ApiError, Call, Client};
+use crate::retry::{GaveUp, Stop};
+use crate::usage::{CustomerId, MAX_TEXT_CHARS};
+
+/// The server gives no more on one page.
+const PAGE_SIZE: u32 = 500;
+
+/// What a next link may not set: these are ours, or the connection's.
+const RESERVED_HEADERS: [&str; 5] = [
+    "authorization",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+];
+
+/// A customer as the partner's list names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedCustomer {
+    /// The tenant id.
+    pub id: CustomerId,
+    /// The company's name, where it can be stored.
+    pub name: Option<String>,
+    /// The tenant's domain, where it can be stored.
+    pub domain: Option<String>,
+}
+
+/// One page, and where the next one is.
+struct Page {
+    customers: Vec<ListedCustomer>,
+    next: Option<Next>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Next {
+    uri: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    /// Every customer of the partner, each once.
+    ///
+    /// # Errors
+    /// When a page cannot be had, leads to another host, or repeats an earlier one: half a list would
+    /// silently leave customers out.
+    pub async fn fetch_customers(
+        &self,
+        stop: &Stop,
+    ) -> Result<Vec<ListedCustomer>, GaveUp<ApiError>> {
+        let mut url = format!("{}/v1/customers?size={PAGE_SIZE}", self.base);
+        let mut headers = HeaderMap::new();
+        let mut customers = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let call = Call::new(url, None, headers);
+            let (page, _permit) = self
+                .call(&call, stop, |answer| read_page(&answer.body))
+                .await?;
+            let before = seen.len();
+            let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
+            customers.extend(new);
+            let Some(next) = page.next else {
+                return Ok(customers);
+            };
+            let failed = |what: &str| GaveUp::Failed {
+                error: ApiError::Unexpected(format!("the customers' list {what}")),
+                attempts: call.sent(),
+            };
+            if seen.len() == before {
+                return Err(failed("repeats a page and would never end"));
+            }
+            url = next_url(&self.base, &next.uri)
+                .ok_or_else(|| failed("goes on at another host, which is not given our token"))?;
+            headers = next
+                .headers
+                .iter()
+                .filter_map(|(key, value)| {
+                    let key: HeaderName = key.parse().ok()?;
+                    let value: HeaderValue = value.parse().ok()?;
+                    (!RESERVED_HEADERS.contains(&key.as_str())).then_some((key, value))
+                })
+                .collect();
+        }
+    }
+}
+
+/// The next page's address at our own origin: with `/v1`, without it, without a leading slash, or absolute.
+fn next_url(base: &str, uri: &str) -> Option<String> {
+    let uri = uri.trim();
+    let base_url = Url::parse(base).ok()?;
+    let relative = match Url::parse(uri) {
+        Ok(absolute) if absolute.origin() == base_url.origin() => {
+            let query = absolute
+                .query()
+                .map_or_else(String::new, |query| format!("?{query}"));
+            let path = absolute.path();
+            let path = path.strip_prefix(base_url.path().trim_end_matches('/'));
+            format!("{}{query}", path.unwrap_or_else(|| absolute.path()))
+        }
+        Ok(_) => return None,
+        Err(_) => uri.to_owned(),
+    };
+    let mut path = relative.trim_start_matches('/');
+    while let Some(rest) = path.strip_prefix("v1/") {
+        path = rest.trim_start_matches('/');
+    }
+    Some(format!("{base}/v1/{path}"))
+}
+
+fn read_page(body: &[u8]) -> Result<Page, ApiError> {
+    let page: CustomerPage<'_> = parse_object(json_text(body)?)?;
+    let mut customers = Vec::new();
+    for (index, item) in items(page.items)?.into_iter().enumerate() {
+        if let Some(customer) = read_customer(item) {
+            customers.push(customer);
+        } else {
+            warn!(
+                item = index + 1,
+                "The customers' list has an entry without a usable id"
+            );
+        }
+    }
+    let link: Option<Link<'_>> = read::<Links<'_>>(page.links).and_then(|links| read(links.next));
+    let next = link.and_then(|link| {
+        let mut headers: Vec<(String, String)> = items(link.headers)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|header| read::<LinkHeader<'_>>(Some(header)))
+            .filter_map(|header| Some((read(header.key)?, read(header.value)?)))
+            .collect();
+        if headers.is_empty()
+            && let Some(token) = read(page.continuation_token)
+        {
+            headers.push(("MS-ContinuationToken".to_owned(), token));
+        }
+        let uri = read(link.uri).filter(|uri: &String| !uri.trim().is_empty())?;
+        Some(Next { uri, headers })
+    });
+    Ok(Page { customers, next })
+}
+
+fn read_customer(item: &RawValue) -> Option<ListedCustomer> {
+    let customer: Customer<'_> = read(Some(item))?;
+    let profile: CompanyProfile<'_> = read(customer.company_profile).unwrap_or_default();
+    let id: String = read(customer.id).or_else(|| read(profile.tenant_id))?;
+    let storable = |text: &String| text.chars().count() <= MAX_TEXT_CHARS && !text.contains('\0');
+    Some(ListedCustomer {
+        id: id.parse().ok()?,
+        name: read(profile.company_name).filter(storable),
+        domain: read(profile.domain).filter(storable),
+    })
+}
+
+/// A member of the right type, or nothing.
+fn read<'a, T: Deserialize<'a>>(value: Raw<'a>) -> Option<T> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_in_every_form_that_has_been_seen() {
+        let base = "https://api.example";
+        let next = "https://api.example/v1/customers?size=500&seekOperation=Next";
+        for uri in [
+            "/v1/customers?size=500&seekOperation=Next",
+            "/customers?size=500&seekOperation=Next",
+            "customers?size=500&seekOperation=Next",
+            "v1/customers?size=500&seekOperation=Next",
+            "/v1//v1/customers?size=500&seekOperation=Next",
+            "https://api.example/v1/customers?size=500&seekOperation=Next",
+            "https://API.example:443/customers?size=500&seekOperation=Next",
+        ] {
+            assert_eq!(next_url(base, uri).as_deref(), Some(next), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_of_the_base_address_is_kept() {
+        let base = "https://proxy.example/partner";
+        let next = "https://proxy.example/partner/v1/customers?size=1";
+        for uri in [
+            "/v1/customers?size=1",
+            "https://proxy.example/partner/v1/customers?size=1",
+        ] {
+            assert_eq!(next_url(base, uri).as_deref(), Some(next), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_never_at_another_host() {
+        for uri in [
+            "https://evil.example/v1/customers",
+            "http://api.example/v1/customers",
+            "https://api.example:8443/v1/customers",
+        ] {
+            assert_eq!(next_url("https://api.example", uri), None, "{uri}");
+        }
+        let odd = next_url("https://api.example", "//evil.example/v1/customers").unwrap();
+        assert!(odd.starts_with("https://api.example/v1/"));
+    }
+
+    #[test]
+    fn a_page_gives_its_customers_and_the_way_to_the_next() {
+        let page = read_page(
+            r#"{"totalCount":3,"items":[
+                {"id":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04","companyProfile":{"companyName":"Contoso","domain":"contoso.example"}},
+                {"companyProfile":{"tenantId":"11111111-70f4-4e1e-9ff1-b2bfce8d9f04"}},
+                {"id":"no guid"}],
+              "links":{"next":{"uri":"/customers?size=500","headers":[{"key":"MS-ContinuationToken","value":"t1"}]}}}"#
+                .as_bytes(),
+        )
+        .unwrap();
+        let names: Vec<_> = page.customers.iter().map(|c| c.name.as_deref()).collect();
+        assert_eq!(names, [Some("Contoso"), None]);
+        let next = page.next.unwrap();
+        assert_eq!(next.uri, "/customers?size=500");
+        assert_eq!(
+            next.headers,
+            [("MS-ContinuationToken".to_owned(), "t1".to_owned())]
+        );
+    }
+}

@@ -1,0 +1,303 @@
+//! Turns one usage collection into rows. Pure: no clock, network or SQL.
+//! Every item ends as a row or as a [`Rejection`]; none is dropped in silence.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::value::RawValue;
+
+use super::date::parse_date;
+use super::fault::Fault;
+use super::number::parse_count;
+use super::wire::{self, Raw};
+use crate::usage::{
+    Collection, CustomerId, Item, MAX_KEY_BYTES, MAX_TEXT_CHARS, Rejection, RejectionReason,
+    UsageKey, UsageRow,
+};
+
+/// No honest answer is nested deeper; a hostile one must not cost us our stack.
+const MAX_DEPTH: usize = 128;
+
+/// A collection of which more than this is unusable is not worth keeping item by item.
+const MAX_REJECTIONS: usize = 10_000;
+
+/// The ledger begins here: the service did not exist before.
+const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0)
+    .expect("the first second of the year 2000 is a valid timestamp");
+
+/// A processed date further ahead than this is a mistake, not another time zone.
+const LATEST_AHEAD: TimeDelta = TimeDelta::days(2);
+
+/// Why a body is no usage collection.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotACollection {
+    #[error("the body ends in the middle of its JSON")]
+    CutOff,
+    #[error("the body is not UTF-8 text")]
+    NotText,
+    #[error("the body is a web page, perhaps a sign-in page, and not JSON")]
+    WebPage,
+    #[error("the body is not JSON: fault at line {line}, column {column}")]
+    NotJson { line: usize, column: usize },
+    #[error("the body's JSON is nested over {MAX_DEPTH} levels deep")]
+    TooDeep,
+    #[error("the body's JSON is not an object")]
+    NotAnObject,
+    #[error("the member items is not a list")]
+    ItemsNotAList,
+    #[error("the body is a fault although the status is 200: {0}")]
+    Fault(Fault),
+    #[error("over {MAX_REJECTIONS} items are unusable; the first: {first}")]
+    TooManyRejections { first: String },
+}
+
+/// Reads the body of a usage answer. `now` bounds the dates that are believed.
+pub(super) fn decode_usage(
+    body: &[u8],
+    customer: CustomerId,
+    now: DateTime<Utc>,
+) -> Result<Collection, NotACollection> {
+    let text = json_text(body)?;
+    if text.is_empty() {
+        return Ok(Collection::default());
+    }
+    let envelope: wire::Envelope<'_> = parse_object(text)?;
+    let items = items(envelope.items)?;
+    // Beside an empty list a mere remark is no fault; in the place of a list it is.
+    if items.is_empty()
+        && let Some(fault) = Fault::in_envelope(&envelope)
+        && (envelope.items.is_none() || (fault.code.is_some() && fault.text.is_some()))
+    {
+        return Err(NotACollection::Fault(fault));
+    }
+    let mut rows = Vec::with_capacity(items.len());
+    let mut rejections: Vec<Rejection> = Vec::new();
+    for (index, item) in items.into_iter().enumerate() {
+        match decode_item(item.get(), customer, now) {
+            Ok(row) => rows.push(Item {
+                row,
+                payload: item.get(),
+            }),
+            Err((reason, what)) => {
+                let detail = format!("item {}: {what}", index + 1);
+                if rejections.len() == MAX_REJECTIONS {
+                    let first = rejections.swap_remove(0).detail;
+                    return Err(NotACollection::TooManyRejections { first });
+                }
+                rejections.push(Rejection {
+                    reason,
+                    detail,
+                    payload: item.get().to_owned(),
+                });
+            }
+        }
+    }
+    let mut collection = Collection::new(rows, rejections);
+    collection.note = envelope
+        .total_count
+        .and_then(|total| parse_count(total.get()).ok())
+        .filter(|total| u64::try_from(*total) != Ok(collection.received))
+        .map(|total| {
+            format!(
+                "the API announced {total} items and sent {}",
+                collection.received
+            )
+        });
+    Ok(collection)
+}
+
+/// The body as text, without a byte order mark and outer blanks, and of bounded depth.
+pub(super) fn json_text(body: &[u8]) -> Result<&str, NotACollection> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text.trim(),
+        // Half a character at the very end is what a cut leaves behind.
+        Err(error) if error.error_len().is_none() => return Err(NotACollection::CutOff),
+        Err(_) => return Err(NotACollection::NotText),
+    };
+    if text.starts_with('<') {
+        return Err(NotACollection::WebPage);
+    }
+    if nested_too_deep(text.as_bytes()) {
+        return Err(NotACollection::TooDeep);
+    }
+    Ok(text)
+}
+
+/// Reads an object; a text that is JSON but no object is told from one that is no JSON.
+pub(super) fn parse_object<'a, T: serde::Deserialize<'a>>(
+    text: &'a str,
+) -> Result<T, NotACollection> {
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => NotACollection::CutOff,
+        serde_json::error::Category::Data => NotACollection::NotAnObject,
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
+            NotACollection::NotJson {
+                line: error.line(),
+                column: error.column(),
+            }
+        }
+    })
+}
+
+/// The list's members, raw; an absent list is an empty one.
+pub(super) fn items(items: Raw<'_>) -> Result<Vec<&RawValue>, NotACollection> {
+    items.map_or_else(
+        || Ok(Vec::new()),
+        |items| serde_json::from_str(items.get()).map_err(|_| NotACollection::ItemsNotAList),
+    )
+}
+
+fn nested_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+type Unusable = (RejectionReason, String);
+
+fn decode_item(item: &str, customer: CustomerId, now: DateTime<Utc>) -> Result<UsageRow, Unusable> {
+    let item: wire::Item<'_> = serde_json::from_str(item)
+        .map_err(|_| invalid("the item", "is not an object with readable members"))?;
+    for (field, id) in [
+        ("customerId", item.customer_id),
+        ("customerTenantId", item.customer_tenant_id),
+    ] {
+        check_customer(field, id, customer)?;
+    }
+    // What is missing is told before what is wrong, so that the reason does not depend on the order of members.
+    for (field, value) in [
+        ("productName", item.product_name),
+        ("workloadName", item.workload_name),
+        ("processedDateTime", item.processed_date_time),
+        ("licensesActive", item.licenses_active),
+        ("licensesQualified", item.licenses_qualified),
+    ] {
+        if value.is_none() {
+            return Err((RejectionReason::MissingField, format!("{field} is missing")));
+        }
+    }
+    let row = UsageRow {
+        key: UsageKey {
+            product_name: key_text("productName", item.product_name)?,
+            workload_name: key_text("workloadName", item.workload_name)?,
+            processed_date_time: date("processedDateTime", item.processed_date_time, now)?,
+        },
+        licenses_active: count("licensesActive", item.licenses_active)?,
+        licenses_qualified: count("licensesQualified", item.licenses_qualified)?,
+        usage_percent: percent("usagePercent", item.usage_percent)?,
+        customer_name: text("customerName", item.customer_name)?,
+        product_id: text("productId", item.product_id)?,
+        workload_code: text("workloadCode", item.workload_code)?,
+        service_name: text("serviceName", item.service_name)?,
+        service_code: text("serviceCode", item.service_code)?,
+        channel: text("channel", item.channel)?,
+    };
+    if row.key.product_name.len() + row.key.workload_name.len() > MAX_KEY_BYTES {
+        return Err((
+            RejectionReason::NotStorable,
+            format!("productName and workloadName together take over {MAX_KEY_BYTES} bytes"),
+        ));
+    }
+    Ok(row)
+}
+
+fn invalid(field: &str, what: &str) -> Unusable {
+    (RejectionReason::InvalidValue, format!("{field} {what}"))
+}
+
+fn check_customer(field: &str, id: Raw<'_>, customer: CustomerId) -> Result<(), Unusable> {
+    let Some(id) = text(field, id)?.filter(|id| !id.trim().is_empty()) else {
+        return Ok(());
+    };
+    match id.parse::<CustomerId>() {
+        Ok(id) if id == customer => Ok(()),
+        Ok(_) => Err((
+            RejectionReason::WrongCustomer,
+            format!("{field} is another customer's"),
+        )),
+        Err(_) => Err(invalid(field, "is not a GUID")),
+    }
+}
+
+fn text(field: &str, value: Raw<'_>) -> Result<Option<String>, Unusable> {
+    let Some(value) = value else { return Ok(None) };
+    if !value.get().starts_with('"') {
+        return Err(invalid(field, "is not a text"));
+    }
+    let not_storable = |what: &str| (RejectionReason::NotStorable, format!("{field} {what}"));
+    // The text was scanned before, so that all that can be wrong now is half a surrogate pair.
+    let text: String = serde_json::from_str(value.get())
+        .map_err(|_| not_storable("holds half of a character that takes two"))?;
+    if text.contains('\0') {
+        return Err(not_storable("holds the character U+0000"));
+    }
+    if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
+        return Err(not_storable(&format!(
+            "is over {MAX_TEXT_CHARS} characters long"
+        )));
+    }
+    Ok(Some(text))
+}
+
+fn key_text(field: &str, value: Raw<'_>) -> Result<String, Unusable> {
+    text(field, value)?
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| (RejectionReason::MissingField, format!("{field} is blank")))
+}
+
+fn date(field: &str, value: Raw<'_>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Unusable> {
+    let text: String = value
+        .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
+        .ok_or_else(|| invalid(field, "is not a text"))?;
+    if text.trim().is_empty() {
+        return Err((RejectionReason::MissingField, format!("{field} is blank")));
+    }
+    let date = parse_date(&text).ok_or_else(|| invalid(field, "cannot be read as a date"))?;
+    let out_of_range = |what: &str| (RejectionReason::OutOfRange, format!("{field} is {what}"));
+    if date < EARLIEST {
+        return Err(out_of_range("before the year 2000"));
+    }
+    if date > now + LATEST_AHEAD {
+        return Err(out_of_range("over two days ahead"));
+    }
+    Ok(date)
+}
+
+fn is_number(value: &RawValue) -> bool {
+    value
+        .get()
+        .starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+fn count(field: &str, value: Raw<'_>) -> Result<i64, Unusable> {
+    let value = value
+        .filter(|value| is_number(value))
+        .ok_or_else(|| invalid(field, "is not a number"))?;
+    parse_count(value.get()).map_err(|error| invalid(field, &error.to_string()))
+}
+
+fn percent(field: &str, value: Raw<'_>) -> Result<Option<f64>, Unusable> {
+    let Some(value) = value else { return Ok(None) };
+    // A number beyond what a double holds is an error here, never an infinity.
+    serde_json::from_str::<f64>(value.get())
+        .ok()
+        .filter(|_| is_number(value))
+        .map(Some)
+        .ok_or_else(|| invalid(field, "is not a number"))
+}
+
+#[cfg(test)]
+mod tests;

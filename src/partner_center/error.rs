@@ -1,0 +1,163 @@
+//! What can go wrong in a call to Partner Center, what it asks of the run, and how the ledger names it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::auth::AuthError;
+use super::decode::NotACollection;
+use super::fault::Fault;
+use crate::retry::{Disposition, Fails};
+use crate::usage::FailureReason;
+
+/// One call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Any status but success.
+    #[error("status {status}: {fault}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The API's own code and words.
+        fault: Fault,
+        /// What the server asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The answer points elsewhere, and we do not carry our token there.
+    #[error("status {status}: the redirect to {target} was not followed")]
+    Redirect {
+        /// The HTTP status.
+        status: u16,
+        /// Scheme and host of the target, no more.
+        target: String,
+    },
+    /// No whole answer within the time of one attempt.
+    #[error("no whole answer within partner_center.request_timeout")]
+    Timeout,
+    /// No connection, or it broke, or what came over it was not HTTP.
+    #[error("the connection failed or broke")]
+    Connection(#[source] Arc<reqwest::Error>),
+    /// The body's compression or its JSON ends too early or is broken in itself.
+    #[error("{0}")]
+    Garbled(&'static str),
+    /// The body is over the limit, counted after decompression.
+    #[error("the body is over {limit} bytes (partner_center.max_response_bytes)")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A whole answer that is not what was asked for.
+    #[error("{0}")]
+    Unexpected(String),
+    /// There is no token to call with.
+    #[error("sign-in failed")]
+    SignIn(#[source] Arc<AuthError>),
+    /// The program was asked to stop before an answer came.
+    #[error("stopped before an answer came")]
+    Stopped,
+}
+
+impl ApiError {
+    /// The status of the answer, if there was one that failed by its status.
+    #[must_use]
+    pub fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
+            Self::Garbled(_) | Self::TooLarge { .. } | Self::Unexpected(_) => Some(200),
+            Self::Timeout | Self::Connection(_) | Self::SignIn(_) | Self::Stopped => None,
+        }
+    }
+
+    /// The name under which a customer's failure is recorded.
+    #[must_use]
+    pub fn reason(&self) -> FailureReason {
+        match self {
+            Self::Status { status: 401, .. } | Self::SignIn(_) => FailureReason::Unauthorized,
+            Self::Status { status: 403, .. } => FailureReason::Forbidden,
+            Self::Status { status: 404, .. } => FailureReason::NotFound,
+            Self::Status { status: 408, .. } | Self::Timeout => FailureReason::Timeout,
+            Self::Status { status: 429, .. } => FailureReason::Throttled,
+            Self::Status {
+                status: 500..=599, ..
+            } => FailureReason::ServerError,
+            Self::Status {
+                status: 200..=299, ..
+            }
+            | Self::Redirect { .. }
+            | Self::Garbled(_)
+            | Self::Unexpected(_) => FailureReason::InvalidResponse,
+            Self::Status { .. } => FailureReason::Other,
+            Self::Connection(_) => FailureReason::Connection,
+            Self::TooLarge { .. } => FailureReason::ResponseTooLarge,
+            Self::Stopped => FailureReason::Interrupted,
+        }
+    }
+
+    /// Tells the kinds of transport faults apart. The URL is taken off: it names the customer.
+    pub(super) fn from_transport(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            if let Some(io) = inner.downcast_ref::<io::Error>()
+                && matches!(
+                    io.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                )
+            {
+                return Self::Garbled("the body's compression is broken");
+            }
+            cause = inner.source();
+        }
+        Self::Connection(Arc::new(error.without_url()))
+    }
+}
+
+impl From<NotACollection> for ApiError {
+    fn from(error: NotACollection) -> Self {
+        match error {
+            NotACollection::CutOff => Self::Garbled("the body ends in the middle of its JSON"),
+            NotACollection::NotText
+            | NotACollection::WebPage
+            | NotACollection::NotJson { .. }
+            | NotACollection::TooDeep
+            | NotACollection::NotAnObject
+            | NotACollection::ItemsNotAList
+            | NotACollection::Fault(_)
+            | NotACollection::TooManyRejections { .. } => Self::Unexpected(error.to_string()),
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Stopped => Self::Stopped,
+            error => Self::SignIn(Arc::new(error)),
+        }
+    }
+}
+
+impl Fails for ApiError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Status {
+                status: 408 | 429 | 500..=599,
+                retry_after,
+                ..
+            } => Disposition::Retry {
+                after: *retry_after,
+            },
+            Self::Timeout | Self::Connection(_) | Self::Garbled(_) => {
+                Disposition::Retry { after: None }
+            }
+            Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::TooLarge { .. }
+            | Self::Unexpected(_) => Disposition::SkipCustomer,
+            // Renewing was already retried where that could help.
+            Self::SignIn(_) | Self::Stopped => Disposition::AbortRun,
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Everything Microsoft: the client with one method per endpoint. Requests go out here and nowhere else, under one
+//! bound on their number and rate, and the token goes to the configured origin only.
+//! Knows no SQL and no schedule; answers come back as our own types.
+
+mod auth;
+mod customers;
+mod date;
+mod decode;
+mod error;
+mod fault;
+mod number;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::{Attempt, Policy};
+use serde::Serialize;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+pub use auth::{AuthError, DeviceCode, GrantState, Login};
+pub use customers::ListedCustomer;
+pub use error::ApiError;
+pub use fault::Fault;
+
+use crate::config;
+use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
+use crate::usage::{Collection, CustomerId};
+use auth::{Auth, Token};
+
+/// An error answer is read this far; what comes after it explains nothing.
+const MAX_FAULT_BYTES: u64 = 64 * 1024;
+
+/// Redirects followed within the configured origin.
+const MAX_REDIRECTS: usize = 5;
+
+/// The TLS or HTTP machinery could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up")]
+pub struct SetUpError(#[source] reqwest::Error);
+
+/// Speaks to one partner's Partner Center.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    locale: HeaderValue,
+    max_response_bytes: u64,
+    auth: Auth,
+    policy: RetryPolicy,
+    in_flight: Arc<Semaphore>,
+    pace: Option<Mutex<Interval>>,
+    traffic: Traffic,
+}
+
+/// Calls to the API since the program began, those to the sign-in service left out.
+#[derive(Debug, Default)]
+struct Traffic {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    throttled: AtomicU64,
+}
+
+/// The counts of [`Client::traffic`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrafficCounts {
+    /// HTTP requests sent.
+    pub requests: u64,
+    /// Those among them that repeated an earlier one.
+    pub retries: u64,
+    /// Answers with status 429.
+    pub throttled: u64,
+}
+
+/// One customer's collection, and the room it takes among those under way.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The rows and rejections.
+    pub collection: Collection,
+    /// HTTP tries it took.
+    pub attempts: u32,
+    /// 200, or 204 for nothing at all.
+    pub http_status: u16,
+    /// Kept until the collection has been handed on, so that fetching cannot run ahead of storing.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// An answer that succeeded.
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+/// One logical call, the same over all its attempts.
+struct Call {
+    url: String,
+    headers: HeaderMap,
+    customer: Option<CustomerId>,
+    /// HTTP tries so far.
+    sent: AtomicU32,
+}
+
+impl Client {
+    /// `tasks` must be awaited before the program ends.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, for example without any root certificates.
+    ///
+    /// # Panics
+    /// With a locale that is not fit for a header, which the configuration does not let pass.
+    pub fn new(
+        settings: &config::PartnerCenter,
+        auth: &config::Auth,
+        policy: RetryPolicy,
+        tasks: TaskTracker,
+    ) -> Result<Self, SetUpError> {
+        let http = http_client(settings, Policy::custom(stay_at_origin))?;
+        let authority = http_client(settings, Policy::none())?;
+        Ok(Self {
+            http,
+            base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
+            locale: HeaderValue::from_str(&settings.locale)
+                .expect("the locale was checked when the configuration was read"),
+            max_response_bytes: settings.max_response_bytes,
+            auth: Auth::new(authority, auth, policy, tasks),
+            policy,
+            in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
+            pace: settings.max_requests_per_second.map(pace),
+            traffic: Traffic::default(),
+        })
+    }
+
+    /// Makes sure that there is a token before the first customer is asked for.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub async fn sign_in(&self, stop: &Stop) -> Result<(), AuthError> {
+        self.auth.begin(stop).await
+    }
+
+    /// How many requests were sent so far.
+    #[must_use]
+    pub fn traffic(&self) -> TrafficCounts {
+        TrafficCounts {
+            requests: self.traffic.requests.load(Ordering::Relaxed),
+            retries: self.traffic.retries.load(Ordering::Relaxed),
+            throttled: self.traffic.throttled.load(Ordering::Relaxed),
+        }
+    }
+
+    /// One customer's newest licence usage, from
+    /// `GET /v1/customers/{id}/analytics/licenses/usage`. `now` bounds the dates that are believed.
+    ///
+    /// # Errors
+    /// The last attempt's error with the number of HTTP tries, or that the program is stopping.
+    pub async fn fetch_usage(
+        &self,
+        customer: CustomerId,
+        now: DateTime<Utc>,
+        stop: &Stop,
+    ) -> Result<Fetched, GaveUp<ApiError>> {
+        let path = format!("/v1/customers/{customer}/analytics/licenses/usage");
+        let call = Call::new(
+            format!("{}{path}", self.base),
+            Some(customer),
+            HeaderMap::new(),
+        );
+        let fetched = self.call(&call, stop, |answer| {
+            let collection = decode::decode_usage(&answer.body, customer, now)?;
+            Ok((collection, answer.status))
+        });
+        fetched
+            .await
+            .map(|((collection, http_status), permit)| Fetched {
+                collection,
+                attempts: call.sent(),
+                http_status,
+                permit,
+            })
+    }
+
+    /// Sends a call until it succeeds or is given up, and reads each answer with `read`.
+    async fn call<T>(
+        &self,
+        call: &Call,
+        stop: &Stop,
+        read: impl Fn(&Answer) -> Result<T, ApiError>,
+    ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
+        let mut attempts = self.policy.attempts(stop);
+        let end = loop {
+            let attempt = async {
+                let answer = self.attempt(call, stop).await;
+                let value = answer.and_then(|(answer, permit)| Ok((read(&answer)?, permit)));
+                value.inspect_err(|error| call.log(error))
+            };
+            if let Some(end) = attempts.run(attempt).await {
+                break end;
+            }
+        };
+        let attempts = call.sent();
+        end.map_err(|gave_up| match gave_up {
+            GaveUp::Stopped { .. }
+            | GaveUp::Failed {
+                error: ApiError::Stopped,
+                ..
+            } => GaveUp::Stopped { attempts },
+            GaveUp::Failed { error, .. } => GaveUp::Failed { error, attempts },
+        })
+    }
+
+    /// One attempt, with the token renewed in its midst if the API refuses it.
+    async fn attempt(
+        &self,
+        call: &Call,
+        stop: &Stop,
+    ) -> Result<(Answer, OwnedSemaphorePermit), ApiError> {
+        let permit = tokio::select! {
+            biased;
+            () = stop.soon.cancelled() => return Err(ApiError::Stopped),
+            permit = Arc::clone(&self.in_flight).acquire_owned() => permit
+                .expect("the semaphore is never closed"),
+        };
+        let token = self.auth.token(stop).await?;
+        let answer = self.send(call, &token).await;
+        let Err(ApiError::Status { status: 401, .. }) = answer else {
+            return answer.map(|answer| (answer, permit));
+        };
+        match self.auth.replace(&token, stop).await? {
+            Some(token) => Ok((self.send(call, &token).await?, permit)),
+            None => answer.map(|answer| (answer, permit)),
+        }
+    }
+
+    async fn send(&self, call: &Call, token: &Token) -> Result<Answer, ApiError> {
+        if let Some(pace) = &self.pace {
+            pace.lock().await.tick().await;
+        }
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.traffic.retries.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut answer = self
+            .http
+            .get(&call.url)
+            .headers(call.headers.clone())
+            .header(ACCEPT, "application/json")
+            .header("X-Locale", self.locale.clone())
+            .header(AUTHORIZATION, token.header.clone())
+            .send()
+            .await
+            .map_err(ApiError::from_transport)?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.traffic.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        if status != StatusCode::UNAUTHORIZED {
+            token.prove();
+        }
+        match status {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
+                status: status.as_u16(),
+                body: read_body(&mut answer, self.max_response_bytes).await?,
+            }),
+            _ if status.is_redirection() => Err(ApiError::Redirect {
+                status: status.as_u16(),
+                target: redirect_target(&answer),
+            }),
+            _ => {
+                // What the answer says of itself is welcome; whether it arrives whole changes nothing.
+                let body = read_body(&mut answer, MAX_FAULT_BYTES)
+                    .await
+                    .unwrap_or_default();
+                Err(ApiError::Status {
+                    status: status.as_u16(),
+                    fault: Fault::in_body(&body, token.secret()),
+                    retry_after: retry_after(answer.headers()),
+                })
+            }
+        }
+    }
+}
+
+impl Call {
+    /// A call under a correlation id of its own, with one request id for all its attempts.
+    fn new(url: String, customer: Option<CustomerId>, mut headers: HeaderMap) -> Self {
+        for name in ["ms-requestid", "ms-correlationid"] {
+            let id = HeaderValue::from_str(&Uuid::new_v4().to_string())
+                .expect("a GUID is made of visible characters");
+            headers.insert(HeaderName::from_static(name), id);
+        }
+        headers.insert("ms-contract-version", HeaderValue::from_static("v1"));
+        headers.insert(
+            "ms-partnercenter-application",
+            HeaderValue::from_static("Seatledger"),
+        );
+        Self {
+            url,
+            headers,
+            customer,
+            sent: AtomicU32::new(0),
+        }
+    }
+
+    fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Microsoft's support asks for both ids of a call that failed.
+    fn log(&self, error: &ApiError) {
+        let customer = self.customer.map(tracing::field::display);
+        let request = self.header("ms-requestid");
+        let correlation = self.header("ms-correlationid");
+        match error.disposition() {
+            Disposition::Retry { .. } => warn!(
+                customer.id = customer,
+                ms.request_id = request,
+                ms.correlation_id = correlation,
+                attempt = self.sent(),
+                error = error as &dyn std::error::Error,
+                "A call failed, it may be repeated"
+            ),
+            Disposition::SkipCustomer | Disposition::AbortRun => debug!(
+                customer.id = customer,
+                ms.request_id = request,
+                ms.correlation_id = correlation,
+                attempt = self.sent(),
+                "A call failed for good"
+            ),
+        }
+    }
+}
+
+fn http_client(
+    settings: &config::PartnerCenter,
+    redirects: Policy,
+) -> Result<reqwest::Client, SetUpError> {
+    reqwest::Client::builder()
+        .user_agent(concat!("seatledger/", env!("CARGO_PKG_VERSION")))
+        .timeout(settings.request_timeout)
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(settings.max_concurrency)
+        .redirect(redirects)
+        .referer(false)
+        .build()
+        .map_err(SetUpError)
+}
+
+/// Follows a redirect within the origin it came from and no other, because the token goes along.
+fn stay_at_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let previous = attempt.previous();
+    let same_origin = previous
+        .last()
+        .is_some_and(|from| from.origin() == attempt.url().origin());
+    if same_origin && previous.len() <= MAX_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+/// Scheme and host of a redirect, for the record: the rest of the address may hold anything.
+fn redirect_target(answer: &reqwest::Response) -> String {
+    answer
+        .headers()
+        .get(reqwest::header::LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| answer.url().join(location).ok())
+        .map_or_else(
+            || "nowhere".to_owned(),
+            |target| fault::printable(&target.origin().ascii_serialization()),
+        )
+}
+
+/// The wait that an answer asks for, in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are still a wish, and one beyond any budget.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date: DateTime<Utc> = httpdate::parse_http_date(value).ok()?.into();
+    // The server's own clock, where it shows one, is what its date was computed from.
+    let server_now: DateTime<Utc> = headers
+        .get(reqwest::header::DATE)
+        .and_then(|now| now.to_str().ok())
+        .and_then(|now| httpdate::parse_http_date(now).ok())
+        .map_or_else(
+            || crate::clock::Clock::now(&crate::clock::SystemClock),
+            Into::into,
+        );
+    (date - server_now).to_std().ok()
+}
+
+/// The whole body, decompressed, of at most `limit` bytes.
+async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(ApiError::from_transport)? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(ApiError::TooLarge { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn pace(per_second: f64) -> Mutex<Interval> {
+    let mut interval = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
+    // Time in which nothing was sent must not come back as a burst.
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Mutex::new(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect();
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn a_wish_to_wait_is_read_in_seconds_and_as_a_date() {
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        for (wish, seconds) in [
+            ("57", Some(57)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+            ("soon", None),
+            ("-5", None),
+            ("1.5", None),
+            ("", None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(wait(&[date, ("retry-after", wish)]), expected, "{wish}");
+        }
+        assert_eq!(wait(&[]), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Their JSON, member by member. Lenient: unknown members are skipped, letter case does not matter,
+//! everything may be absent. Values stay raw JSON text here; [`super::decode`] judges them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A member's value as it came; `None` where the member is missing or null.
+pub(super) type Raw<'a> = Option<&'a RawValue>;
+
+/// Declares a struct of raw members, read from a JSON object without regard to letter case.
+/// A member that comes twice counts as its last occurrence, as in most JSON readers.
+macro_rules! raw_object {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $member:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub(super) struct $name<'a> { $(pub(super) $field: Raw<'a>,)* }
+
+        impl<'de> Deserialize<'de> for $name<'de> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Members;
+                impl<'de> Visitor<'de> for Members {
+                    type Value = $name<'de>;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a JSON object")
+                    }
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        let mut object = $name::default();
+                        while let Some(Name(member)) = map.next_key()? {
+                            let value: &RawValue = map.next_value()?;
+                            let value = (value.get() != "null").then_some(value);
+                            $(if member.eq_ignore_ascii_case($member) { object.$field = value; continue; })*
+                        }
+                        Ok(object)
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+    };
+}
+
+raw_object! {
+    /// The answer to every analytics call, or a fault in its place.
+    Envelope {
+        items: "items",
+        total_count: "totalCount",
+        code: "code",
+        description: "description",
+        message: "message",
+        error: "error",
+        errors: "errors",
+        error_description: "error_description",
+        error_code: "errorCode",
+        fault: "fault",
+        status_code: "statusCode",
+    }
+}
+
+raw_object! {
+    /// One row of a usage collection.
+    Item {
+        customer_id: "customerId",
+        customer_tenant_id: "customerTenantId",
+        customer_name: "customerName",
+        product_id: "productId",
+        product_name: "productName",
+        workload_code: "workloadCode",
+        workload_name: "workloadName",
+        service_code: "serviceCode",
+        service_name: "serviceName",
+        channel: "channel",
+        licenses_active: "licensesActive",
+        licenses_qualified: "licensesQualified",
+        usage_percent: "usagePercent",
+        processed_date_time: "processedDateTime",
+    }
+}
+
+raw_object! {
+    /// The customers' list, one page.
+    CustomerPage {
+        items: "items",
+        links: "links",
+        continuation_token: "continuationToken",
+    }
+}
+
+raw_object! {
+    /// A row of the customers' list.
+    Customer {
+        id: "id",
+        company_profile: "companyProfile",
+    }
+}
+
+raw_object! {
+    /// What the customers' list knows of a customer.
+    CompanyProfile {
+        tenant_id: "tenantId",
+        company_name: "companyName",
+        domain: "domain",
+    }
+}
+
+raw_object! {
+    /// The links of a page.
+    Links { next: "next", }
+}
+
+raw_object! {
+    /// A link of a page, with the headers that have to be sent along.
+    Link {
+        uri: "uri",
+        headers: "headers",
+    }
+}
+
+raw_object! {
+    /// A header of a link.
+    LinkHeader {
+        key: "key",
+        value: "value",
+    }
+}
+
+/// A member's name, borrowed unless it was written with escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member name")
+            }
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}

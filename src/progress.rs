@@ -1,0 +1,35 @@
+//! The progress bar of `--backfill` on a terminal: customers done, rate, remaining time.
+
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use crate::sync::Progress;
+
+/// Draws what `progress` says until its sender is gone. On anything but a terminal nothing is drawn.
+pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Progress>) {
+    let bar = bars.add(ProgressBar::no_length());
+    bar.set_style(
+        ProgressStyle::with_template(
+            "{msg} {wide_bar} {pos}/{len} customers, {per_sec}, {eta} left",
+        )
+        .expect("the template names only known parts"),
+    );
+    // Half a second without news must not look like standing still.
+    bar.enable_steady_tick(Duration::from_millis(500));
+    while progress.changed().await.is_ok() {
+        let Progress {
+            total,
+            done,
+            failed,
+        } = *progress.borrow_and_update();
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(match failed {
+            0 => String::new(),
+            failed => format!("{failed} failed"),
+        });
+    }
+    bar.finish_and_clear();
+}

@@ -1,0 +1,349 @@
+//! When to try again: the policy, what a failure asks for, and the loop that obeys both.
+//! The only file that knows the `backoff` crate; none of its types leave it (see
+//! `docs/decisions/0001-backoff-behind-our-own-policy.md`). No HTTP and no SQL here.
+
+use std::time::Duration;
+
+use backoff::backoff::Backoff as _;
+use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What a failure asks of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// Try again; the server may have said how long to wait.
+    Retry {
+        /// A lower bound of the wait, from the server.
+        after: Option<Duration>,
+    },
+    /// Leave this customer, go on with the next.
+    SkipCustomer,
+    /// Nothing further can succeed in this run.
+    AbortRun,
+}
+
+/// An error that knows what it asks of the run.
+pub trait Fails {
+    /// What to do about it.
+    fn disposition(&self) -> Disposition;
+}
+
+/// The two degrees of being asked to stop, shared by everything that waits or works.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Begin nothing new and wait for nothing; finish what is under way.
+    pub soon: CancellationToken,
+    /// Drop what is under way too.
+    pub now: CancellationToken,
+}
+
+/// Exponential waits with full jitter: the n-th is uniform between nothing and
+/// `initial * 2^n`, at most `max`. Retrying ends once `max_elapsed` has passed since the first attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    initial: Duration,
+    max: Duration,
+    max_elapsed: Duration,
+}
+
+/// A policy that would not make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPolicy {
+    /// The first interval is zero: that would be a busy loop.
+    #[error("the initial interval is zero")]
+    ZeroInitial,
+    /// The intervals would have to shrink.
+    #[error("the longest interval is shorter than the initial one")]
+    MaxBelowInitial,
+}
+
+impl RetryPolicy {
+    /// # Errors
+    /// When `initial` is zero or longer than `max`.
+    pub fn try_new(
+        initial: Duration,
+        max: Duration,
+        max_elapsed: Duration,
+    ) -> Result<Self, InvalidPolicy> {
+        if initial.is_zero() {
+            return Err(InvalidPolicy::ZeroInitial);
+        }
+        if max < initial {
+            return Err(InvalidPolicy::MaxBelowInitial);
+        }
+        Ok(Self {
+            initial,
+            max,
+            max_elapsed,
+        })
+    }
+
+    /// The same intervals without an end, for what must be waited for.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        Self {
+            max_elapsed: Duration::MAX,
+            ..self
+        }
+    }
+
+    /// The same policy with waits of at most `max`.
+    #[must_use]
+    pub fn with_max_interval(self, max: Duration) -> Self {
+        Self {
+            initial: self.initial.min(max),
+            max: self.max.min(max),
+            ..self
+        }
+    }
+
+    /// The same policy for at most `max_elapsed`.
+    #[must_use]
+    pub fn with_max_elapsed(self, max_elapsed: Duration) -> Self {
+        Self {
+            max_elapsed: self.max_elapsed.min(max_elapsed),
+            ..self
+        }
+    }
+
+    /// Begins an operation that is tried under this policy.
+    #[must_use]
+    pub fn attempts(self, stop: &Stop) -> Attempts<'_> {
+        Attempts {
+            policy: self,
+            waits: self.waits(),
+            stop,
+            began: Instant::now(),
+            made: 0,
+        }
+    }
+
+    /// The waits between attempts, without end.
+    fn waits(self) -> ExponentialBackoff {
+        // The crate spreads a nominal interval by plus or minus its factor. Half the interval with
+        // factor one is therefore uniform between nothing and the whole interval: full jitter.
+        ExponentialBackoffBuilder::new()
+            .with_initial_interval(self.initial / 2)
+            .with_max_interval(self.max / 2)
+            .with_multiplier(2.0)
+            .with_randomization_factor(1.0)
+            .with_max_elapsed_time(None)
+            .build()
+    }
+}
+
+/// How a retried operation ended without success.
+#[derive(Debug)]
+pub enum GaveUp<E> {
+    /// The last error, and how many attempts were made.
+    Failed {
+        /// What the last attempt said.
+        error: E,
+        /// How many attempts were made.
+        attempts: u32,
+    },
+    /// The program was asked to stop: while waiting for an attempt, or in the middle of one when it had to end at once.
+    Stopped {
+        /// How many attempts were made.
+        attempts: u32,
+    },
+}
+
+/// The attempts at one operation: run it until the end comes.
+///
+/// ```ignore
+/// let mut attempts = policy.attempts(&stop);
+/// loop {
+///     if let Some(end) = attempts.run(call()).await {
+///         return end;
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Attempts<'a> {
+    policy: RetryPolicy,
+    waits: ExponentialBackoff,
+    stop: &'a Stop,
+    began: Instant,
+    made: u32,
+}
+
+impl Attempts<'_> {
+    /// Makes one attempt. Gives the end: success, a failure for good, the policy's time used up, or a stop.
+    /// Gives `None` once the wait before the next attempt is over. A wait is never shorter than the server
+    /// asked; where that is beyond the time left, it gives up at once rather than come early.
+    pub async fn run<T, E: Fails>(
+        &mut self,
+        attempt: impl Future<Output = Result<T, E>>,
+    ) -> Option<Result<T, GaveUp<E>>> {
+        self.made += 1;
+        let attempts = self.made;
+        let stopped = Some(Err(GaveUp::Stopped { attempts }));
+        let result = tokio::select! {
+            biased;
+            () = self.stop.now.cancelled() => return stopped,
+            result = attempt => result,
+        };
+        let error = match result {
+            Ok(value) => return Some(Ok(value)),
+            Err(error) => error,
+        };
+        let after = match error.disposition() {
+            Disposition::Retry { after } => after,
+            Disposition::SkipCustomer | Disposition::AbortRun => {
+                return Some(Err(GaveUp::Failed { error, attempts }));
+            }
+        };
+        let ours = self.waits.next_backoff().unwrap_or(self.policy.max);
+        let wait = ours.max(after.unwrap_or_default());
+        if self.began.elapsed().saturating_add(wait) > self.policy.max_elapsed {
+            return Some(Err(GaveUp::Failed { error, attempts }));
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.soon.cancelled() => stopped,
+            () = tokio::time::sleep(wait) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug)]
+    struct Fault(Disposition);
+
+    impl Fails for Fault {
+        fn disposition(&self) -> Disposition {
+            self.0
+        }
+    }
+
+    fn policy(initial: u64, max: u64, elapsed: u64) -> RetryPolicy {
+        RetryPolicy::try_new(
+            Duration::from_millis(initial),
+            Duration::from_millis(max),
+            Duration::from_millis(elapsed),
+        )
+        .unwrap()
+    }
+
+    fn waits(policy: RetryPolicy) -> impl Iterator<Item = Duration> {
+        let mut waits = policy.waits();
+        std::iter::from_fn(move || waits.next_backoff())
+    }
+
+    /// Tries until the end, and says how many attempts it took.
+    async fn retry<T>(
+        policy: RetryPolicy,
+        stop: &Stop,
+        mut attempt: impl FnMut(u32) -> Result<T, Fault>,
+    ) -> (Result<T, GaveUp<Fault>>, u32) {
+        let mut attempts = policy.attempts(stop);
+        let mut made = 0;
+        loop {
+            made += 1;
+            let result = attempt(made);
+            if let Some(end) = attempts.run(async { result }).await {
+                return (end, made);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_wait_lies_between_nothing_and_the_doubled_interval(initial in 1u64..10_000, factor in 1u64..1_000) {
+            let max = initial * factor;
+            let mut nominal = Duration::from_millis(initial);
+            for wait in waits(policy(initial, max, 0)).take(20) {
+                prop_assert!(wait <= nominal + Duration::from_millis(1), "{wait:?} over {nominal:?}");
+                nominal = (nominal * 2).min(Duration::from_millis(max));
+            }
+        }
+    }
+
+    #[test]
+    fn waits_are_spread_over_the_whole_interval() {
+        let firsts: Vec<_> = (0..200)
+            .filter_map(|_| waits(policy(1_000, 1_000, 0)).next())
+            .collect();
+        assert!(firsts.iter().any(|wait| wait.as_millis() < 200));
+        assert!(firsts.iter().any(|wait| wait.as_millis() > 800));
+    }
+
+    #[test]
+    fn a_policy_that_makes_no_sense_cannot_be_built() {
+        let second = Duration::from_secs(1);
+        assert_eq!(
+            RetryPolicy::try_new(Duration::ZERO, second, second),
+            Err(InvalidPolicy::ZeroInitial)
+        );
+        assert_eq!(
+            RetryPolicy::try_new(second * 2, second, second),
+            Err(InvalidPolicy::MaxBelowInitial)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_servers_wish_is_a_lower_bound_of_the_wait() {
+        let began = Instant::now();
+        let after = Some(Duration::from_secs(7));
+        let result = retry(policy(10, 20, 60_000), &Stop::default(), |n| {
+            if n < 3 {
+                Err(Fault(Disposition::Retry { after }))
+            } else {
+                Ok("done")
+            }
+        })
+        .await;
+        assert_eq!((result.0.unwrap(), result.1), ("done", 3));
+        assert!(began.elapsed() >= Duration::from_secs(14));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_beyond_the_time_left_ends_it_at_once() {
+        let began = Instant::now();
+        let after = Some(Duration::from_hours(1));
+        let result = retry(policy(10, 20, 60_000), &Stop::default(), |_| {
+            Err::<(), _>(Fault(Disposition::Retry { after }))
+        })
+        .await;
+        assert!(matches!(result.0, Err(GaveUp::Failed { attempts: 1, .. })));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retrying_ends_when_the_time_is_used_up() {
+        let began = Instant::now();
+        let result = retry(policy(100, 400, 5_000), &Stop::default(), |_| {
+            Err::<(), _>(Fault(Disposition::Retry { after: None }))
+        })
+        .await;
+        assert!(matches!(result.0, Err(GaveUp::Failed { attempts, .. }) if attempts > 5));
+        assert!(began.elapsed() <= Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_is_heard_during_a_wait() {
+        let stop = Stop::default();
+        let asked = stop.soon.clone();
+        let result = retry(policy(60_000, 60_000, 600_000), &stop, |_| {
+            asked.cancel();
+            Err::<(), _>(Fault(Disposition::Retry { after: None }))
+        })
+        .await;
+        assert!(matches!(result.0, Err(GaveUp::Stopped { attempts: 1 })));
+    }
+
+    #[tokio::test]
+    async fn what_no_retry_mends_is_tried_once() {
+        let result = retry(policy(1, 1, 1_000), &Stop::default(), |_| {
+            Err::<(), _>(Fault(Disposition::SkipCustomer))
+        })
+        .await;
+        assert!(matches!(result.0, Err(GaveUp::Failed { attempts: 1, .. })));
+    }
+}

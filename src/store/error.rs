@@ -1,0 +1,124 @@
+//! What can go wrong with Postgres, and what it asks of the run.
+
+use crate::retry::{Disposition, Fails};
+
+/// An operation on the database failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Postgres is away, or too busy or too full to serve for now.
+    #[error("the database is not available: {operation}{}", code(source))]
+    Unavailable {
+        /// What was being done.
+        operation: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<sqlx::Error>,
+    },
+    /// No answer within the time an operation may take.
+    #[error("the database gave no answer in time: {operation}")]
+    TimedOut {
+        /// What was being done.
+        operation: &'static str,
+    },
+    /// Postgres refuses these data.
+    #[error("the database refused: {operation}{}", code(source))]
+    Refused {
+        /// What was being done.
+        operation: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<sqlx::Error>,
+    },
+    /// Postgres does not let us in, or is not set up as we need it.
+    #[error("the database cannot be used: {operation}{}", code(source))]
+    Unusable {
+        /// What was being done.
+        operation: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<sqlx::Error>,
+    },
+    /// The URL cannot be read. Not shown, since it may hold a password.
+    #[error(
+        "database.url cannot be read as a Postgres URL such as postgres://user@host:5432/name (not shown)"
+    )]
+    Url,
+    /// The migrations cannot be applied.
+    #[error("the database's tables cannot be brought up to date")]
+    Migrate(#[source] Box<sqlx::migrate::MigrateError>),
+}
+
+/// The SQLSTATE, which is what one searches for.
+fn code(error: &sqlx::Error) -> String {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .map_or_else(String::new, |code| format!(" (SQLSTATE {code})"))
+}
+
+impl StoreError {
+    /// For `map_err`: classifies by SQLSTATE.
+    pub(crate) fn during(operation: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |error| {
+            let source = Box::new(error);
+            match verdict(&source) {
+                Verdict::Unavailable => Self::Unavailable { operation, source },
+                Verdict::Unusable => Self::Unusable { operation, source },
+                Verdict::Refused => Self::Refused { operation, source },
+            }
+        }
+    }
+
+    pub(super) fn migrating(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                Self::during("applying the migrations")(error)
+            }
+            error => Self::Migrate(Box::new(error)),
+        }
+    }
+}
+
+enum Verdict {
+    Unavailable,
+    Refused,
+    Unusable,
+}
+
+fn verdict(error: &sqlx::Error) -> Verdict {
+    let Some(database) = error.as_database_error() else {
+        return match error {
+            sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => Verdict::Unusable,
+            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+                Verdict::Refused
+            }
+            // Whatever else is not Postgres' own word is the connection to it.
+            _ => Verdict::Unavailable,
+        };
+    };
+    let code = database.code().unwrap_or_default().into_owned();
+    match code.as_str() {
+        // Serialization failure, deadlock, lock not available, cancelled, read-only after a failover.
+        "40001" | "40P01" | "55P03" | "57014" | "25006" => Verdict::Unavailable,
+        // Undefined table or column, missing privilege.
+        "42P01" | "42703" | "42501" => Verdict::Unusable,
+        _ => match code.get(..2).unwrap_or_default() {
+            // Connection, resources (a full disk among them), operator intervention, system error.
+            "08" | "53" | "57" | "58" => Verdict::Unavailable,
+            // Authorization, no such database, no such schema.
+            "28" | "3D" | "3F" => Verdict::Unusable,
+            _ => Verdict::Refused,
+        },
+    }
+}
+
+impl Fails for StoreError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Unavailable { .. } | Self::TimedOut { .. } => Disposition::Retry { after: None },
+            Self::Refused { .. } => Disposition::SkipCustomer,
+            Self::Unusable { .. } | Self::Url | Self::Migrate(_) => Disposition::AbortRun,
+        }
+    }
+}

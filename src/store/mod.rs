@@ -1,0 +1,112 @@
+//! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a failure asks for.
+//! `Store` opens connections and reads, `RunLock` is the one connection that a run writes through.
+
+mod error;
+mod payload;
+mod runs;
+mod status;
+mod usage;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+
+pub use error::StoreError;
+pub use runs::{FinishedRun, RunKind, RunLock, RunOutcome};
+pub use status::{Freshness, RunRecord};
+
+use crate::config;
+
+/// No single operation takes longer on a database that is alive.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Opening a connection takes no longer on a database that is alive.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The way to the ledger's database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    options: PgConnectOptions,
+    pool: PgPool,
+}
+
+impl Store {
+    /// Opens nothing yet.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn new(settings: &config::Database) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(settings.url.expose_secret())
+            .map_err(|_| StoreError::Url)?
+            .application_name("seatledger")
+            .disable_statement_logging();
+        // One connection is the run's; readers share the rest.
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections.saturating_sub(1).max(1))
+            .min_connections(0)
+            .acquire_timeout(CONNECT_PATIENCE)
+            .idle_timeout(Duration::from_mins(1))
+            .connect_lazy_with(options.clone());
+        Ok(Self { options, pool })
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        const OPERATION: &str = "connecting";
+        tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(&self.options))
+            .await
+            .map_err(|_| StoreError::TimedOut {
+                operation: OPERATION,
+            })?
+            .map_err(StoreError::during(OPERATION))
+    }
+
+    /// Brings tables and views up to date. Two processes may do so at once: the second waits.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses, or was brought further by a newer version of the program.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.connect().await?;
+        sqlx::migrate!()
+            .run(&mut connection)
+            .await
+            .map_err(StoreError::migrating)?;
+        // Nothing is lost by a goodbye that does not arrive.
+        let _closed = connection.close().await;
+        Ok(())
+    }
+
+    /// Finds out whether Postgres lets us in and lets us create tables.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut connection = self.connect().await?;
+        bounded("creating a table", async {
+            let mut transaction = connection.begin().await?;
+            sqlx::raw_sql("create table seatledger_probe (one integer)")
+                .execute(&mut *transaction)
+                .await?;
+            transaction.rollback().await
+        })
+        .await
+    }
+
+    /// Ends idle connections politely.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Bounds an operation: a database that vanished without a word must not hold us for ever.
+async fn bounded<T>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .map_err(|_| StoreError::TimedOut { operation })?
+        .map_err(StoreError::during(operation))
+}

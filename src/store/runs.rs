@@ -1,0 +1,268 @@
+//! The record of each run, and the lock under which there is one run at a time.
+//! The lock lives in the very connection that writes the run's rows: whoever loses the connection loses both at
+//! once, and a killed holder's lock is freed by Postgres when its connection ends.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{Store, StoreError, bounded};
+use crate::partner_center::TrafficCounts;
+use crate::usage::RowCounts;
+
+/// What asked for a run. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// A tick of the schedule.
+    Schedule,
+    /// `--backfill`.
+    Backfill,
+    /// A tick that passed while the daemon was down, or `run_on_start`.
+    Startup,
+}
+
+impl RunKind {
+    /// The name in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Backfill => "backfill",
+            Self::Startup => "startup",
+        }
+    }
+}
+
+/// How a run ended. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Every customer was fetched and stored.
+    Succeeded,
+    /// Some customers failed.
+    Partial,
+    /// No customer succeeded, or the run could not go on.
+    Failed,
+    /// The program was stopped.
+    Interrupted,
+}
+
+impl RunOutcome {
+    /// The name in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// The end of a run, as it is recorded.
+#[derive(Debug, Clone)]
+pub struct FinishedRun {
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Why it could not go on.
+    pub detail: Option<String>,
+    /// When.
+    pub finished_at: DateTime<Utc>,
+    /// Customers on the list.
+    pub customers_total: u64,
+    /// Customers stored.
+    pub customers_succeeded: u64,
+    /// Customers that failed.
+    pub customers_failed: u64,
+    /// Sums over all customers.
+    pub rows: RowCounts,
+    /// Calls to the API.
+    pub http: TrafficCounts,
+}
+
+/// The right to run, and the connection to write through.
+#[derive(Debug)]
+pub struct RunLock {
+    pub(super) connection: PgConnection,
+}
+
+impl Store {
+    /// Takes the right to run, unless another process has it.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn try_lock_run(&self) -> Result<Option<RunLock>, StoreError> {
+        let mut connection = self.connect().await?;
+        // The lock is per schema, so that two ledgers in one database do not wait for each other. The keepalives let
+        // Postgres notice within a minute that a holder's machine is gone.
+        let locked = bounded("taking the run lock", async {
+            sqlx::raw_sql("set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3")
+                .execute(&mut connection)
+                .await?;
+            sqlx::query_scalar!(
+                r#"
+                select pg_try_advisory_lock(
+                    hashtextextended('seatledger run in ' || coalesce(current_schema(), ''), 0)
+                ) as "locked!"
+                "#
+            )
+            .fetch_one(&mut connection)
+            .await
+        })
+        .await?;
+        if locked {
+            Ok(Some(RunLock { connection }))
+        } else {
+            let _closed = connection.close().await;
+            Ok(None)
+        }
+    }
+}
+
+impl RunLock {
+    /// Gives the right to run back.
+    pub async fn release(self) {
+        // Closing frees the lock; so does a connection that is already gone.
+        let _closed = self.connection.close().await;
+    }
+
+    /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is alive.
+    /// Their counts are made up from what they recorded. Returns how many there were.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn mark_interrupted(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let query = sqlx::query!(
+            "
+            update sync_run as r
+            set outcome = 'interrupted',
+                finished_at = greatest($1, r.started_at),
+                detail = 'the program ended without finishing this run',
+                customers_succeeded = s.succeeded,
+                customers_failed = s.failed,
+                rows_received = s.received,
+                rows_inserted = s.inserted,
+                rows_updated = s.updated,
+                rows_unchanged = s.unchanged,
+                rows_rejected = s.rejected
+            from (
+                select
+                    run.run_id,
+                    count(*) filter (where c.outcome = 'succeeded') as succeeded,
+                    count(*) filter (where c.outcome = 'failed') as failed,
+                    coalesce(sum(c.rows_received), 0)::bigint as received,
+                    coalesce(sum(c.rows_inserted), 0)::bigint as inserted,
+                    coalesce(sum(c.rows_updated), 0)::bigint as updated,
+                    coalesce(sum(c.rows_unchanged), 0)::bigint as unchanged,
+                    coalesce(sum(c.rows_rejected), 0)::bigint as rejected
+                from sync_run as run
+                left join sync_customer as c on c.run_id = run.run_id
+                where run.outcome = 'running'
+                group by run.run_id
+            ) as s
+            where r.run_id = s.run_id
+            ",
+            now
+        );
+        bounded(
+            "marking interrupted runs",
+            query.execute(&mut self.connection),
+        )
+        .await
+        .map(|done| done.rows_affected())
+    }
+
+    /// Records that a run begins, and returns its id.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn begin_run(
+        &mut self,
+        kind: RunKind,
+        whole_list: bool,
+        now: DateTime<Utc>,
+    ) -> Result<i64, StoreError> {
+        let query = sqlx::query_scalar!(
+            "
+            insert into sync_run (kind, whole_list, started_at, outcome)
+            values ($1, $2, $3, 'running')
+            returning run_id
+            ",
+            kind.as_str(),
+            whole_list,
+            now
+        );
+        bounded("recording the run", query.fetch_one(&mut self.connection)).await
+    }
+
+    /// Whether the run is still ours to write to, after the lock was lost and taken again.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn is_running(&mut self, run_id: i64) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar!(
+            r#"select exists (select from sync_run where run_id = $1 and outcome = 'running') as "running!""#,
+            run_id
+        );
+        bounded("looking the run up", query.fetch_one(&mut self.connection)).await
+    }
+
+    /// Records how a run ended.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn finish_run(&mut self, run_id: i64, end: &FinishedRun) -> Result<(), StoreError> {
+        let query = sqlx::query!(
+            "
+            update sync_run
+            set outcome = $2,
+                detail = $3,
+                finished_at = greatest($4, started_at),
+                customers_total = $5,
+                customers_succeeded = $6,
+                customers_failed = $7,
+                rows_received = $8,
+                rows_inserted = $9,
+                rows_updated = $10,
+                rows_unchanged = $11,
+                rows_rejected = $12,
+                http_requests = $13,
+                http_retries = $14,
+                http_throttled = $15
+            where run_id = $1
+            ",
+            run_id,
+            end.outcome.as_str(),
+            end.detail,
+            end.finished_at,
+            count(end.customers_total),
+            count(end.customers_succeeded),
+            count(end.customers_failed),
+            count(end.rows.received),
+            count(end.rows.inserted),
+            count(end.rows.updated),
+            count(end.rows.unchanged),
+            count(end.rows.rejected),
+            count(end.http.requests),
+            count(end.http.retries),
+            count(end.http.throttled)
+        );
+        bounded(
+            "recording the run's end",
+            query.execute(&mut self.connection),
+        )
+        .await
+        .map(drop)
+    }
+}
+
+/// Postgres has no unsigned numbers.
+pub(super) fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count as Postgres keeps it.
+pub(super) fn uncount(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}

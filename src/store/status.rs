@@ -1,0 +1,116 @@
+//! What `status` and the status address read. Changes nothing.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Store, StoreError, bounded};
+use crate::usage::CustomerId;
+
+/// A run, as recorded.
+#[derive(Debug, Clone, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of sync_run, described there"
+)]
+pub struct RunRecord {
+    pub run_id: i64,
+    pub kind: String,
+    pub outcome: String,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub detail: Option<String>,
+    pub customers_total: i64,
+    pub customers_succeeded: i64,
+    pub customers_failed: i64,
+    pub rows_received: i64,
+    pub rows_inserted: i64,
+    pub rows_updated: i64,
+    pub rows_unchanged: i64,
+    pub rows_rejected: i64,
+}
+
+/// How old what is known of a customer is.
+#[derive(Debug, Clone, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of customer_freshness, described there"
+)]
+pub struct Freshness {
+    pub customer_id: CustomerId,
+    pub customer_name: Option<String>,
+    pub last_success_at: Option<DateTime<Utc>>,
+    pub last_processed_date_time: Option<DateTime<Utc>>,
+    pub last_failure_at: Option<DateTime<Utc>>,
+    pub last_failure_reason: Option<String>,
+}
+
+impl Store {
+    /// When the last run over the whole list ended by itself; none where there never was one.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_last_finish(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let query = sqlx::query_scalar!(
+            r#"
+            select finished_at as "finished_at!"
+            from sync_run
+            where whole_list
+                and outcome in ('succeeded', 'partial', 'failed')
+            order by run_id desc
+            limit 1
+            "#
+        );
+        bounded("reading the last run", query.fetch_optional(&self.pool)).await
+    }
+
+    /// The newest runs, newest first.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_last_runs(&self, limit: i64) -> Result<Vec<RunRecord>, StoreError> {
+        let query = sqlx::query_as!(
+            RunRecord,
+            "
+            select
+                run_id, kind, outcome, started_at, finished_at, detail,
+                customers_total, customers_succeeded, customers_failed,
+                rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+            from sync_run
+            order by run_id desc
+            limit $1
+            ",
+            limit
+        );
+        bounded("reading the last runs", query.fetch_all(&self.pool)).await
+    }
+
+    /// Every customer's freshness, the stalest first.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_freshness(&self) -> Result<Vec<Freshness>, StoreError> {
+        let query = sqlx::query!(
+            r#"
+            select
+                customer_id as "customer_id!",
+                customer_name,
+                last_success_at,
+                last_processed_date_time,
+                last_failure_at,
+                last_failure_reason
+            from customer_freshness
+            order by last_success_at nulls first, customer_id
+            "#
+        );
+        let rows = bounded("reading the freshness", query.fetch_all(&self.pool)).await?;
+        let freshness = rows.into_iter().map(|row| Freshness {
+            customer_id: row.customer_id.into(),
+            customer_name: row.customer_name,
+            last_success_at: row.last_success_at,
+            last_processed_date_time: row.last_processed_date_time,
+            last_failure_at: row.last_failure_at,
+            last_failure_reason: row.last_failure_reason,
+        });
+        Ok(freshness.collect())
+    }
+}

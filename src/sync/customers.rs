@@ -1,0 +1,221 @@
+//! Who is on a run's list: the union of the configured ids, the file and the partner's own list, less the excluded.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracing::error;
+
+use crate::config;
+use crate::partner_center::{ApiError, Client};
+use crate::retry::{GaveUp, Stop};
+use crate::store::RunKind;
+use crate::usage::{Customer, CustomerId};
+
+/// The list cannot be made up.
+#[derive(Debug, thiserror::Error)]
+pub enum CustomersError {
+    /// `customers.file` cannot be read.
+    #[error("customers.file {} cannot be read", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// `customers.file` has lines that name no customer.
+    #[error("customers.file {}: {faults}", path.display())]
+    Lines {
+        /// The file.
+        path: PathBuf,
+        /// Each line with what is wrong.
+        faults: String,
+    },
+    /// `GET /v1/customers` failed.
+    #[error("the partner's list of customers cannot be had (customers.discover)")]
+    Discovery(#[source] Arc<ApiError>),
+    /// Nobody is left.
+    #[error(
+        "there is no customer to fetch: customers.ids, customers.file and customers.discover together, less customers.exclude, name none"
+    )]
+    Empty,
+    /// The program was asked to stop meanwhile.
+    #[error("stopped while making up the list of customers")]
+    Stopped,
+}
+
+/// The customers of a run, each once. `only` replaces what is configured.
+pub(super) async fn resolve(
+    settings: &config::Customers,
+    only: &[CustomerId],
+    kind: RunKind,
+    client: &Client,
+    stop: &Stop,
+) -> Result<Vec<Customer>, CustomersError> {
+    let bare = |id: CustomerId| Customer {
+        id,
+        name: None,
+        domain: None,
+    };
+    let mut all = Vec::new();
+    if only.is_empty() {
+        // First, because it knows the names.
+        if settings.discover {
+            let listed = client
+                .fetch_customers(stop)
+                .await
+                .map_err(|error| match error {
+                    GaveUp::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
+                    GaveUp::Stopped { .. } => CustomersError::Stopped,
+                })?;
+            all.extend(listed.into_iter().map(|customer| Customer {
+                id: customer.id,
+                name: customer.name,
+                domain: customer.domain,
+            }));
+        }
+        all.extend(settings.ids.iter().copied().map(bare));
+        if let Some(path) = &settings.file {
+            all.extend(read_file(path, kind)?.into_iter().map(bare));
+        }
+        all.retain(|customer| !settings.exclude.contains(&customer.id));
+    } else {
+        all.extend(only.iter().copied().map(bare));
+    }
+    let mut seen = HashSet::with_capacity(all.len());
+    all.retain(|customer| seen.insert(customer.id));
+    if all.is_empty() {
+        return Err(CustomersError::Empty);
+    }
+    Ok(all)
+}
+
+fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CustomersError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let (ids, faults) = parse_list(&text);
+    match kind {
+        // A person is watching, and can mend the file before anything is fetched.
+        RunKind::Backfill if !faults.is_empty() => Err(CustomersError::Lines {
+            path: path.to_owned(),
+            faults: faults.join("; "),
+        }),
+        // Nobody is watching: one bad line must not cost all other customers their day.
+        RunKind::Backfill | RunKind::Schedule | RunKind::Startup => {
+            for fault in faults {
+                error!(file = %path.display(), fault, "A line of customers.file names no customer and is left out");
+            }
+            Ok(ids)
+        }
+    }
+}
+
+/// Reads one GUID a line, or CSV with a column `customer_id`. Blank lines and those that begin with `#` are skipped.
+fn parse_list(text: &str) -> (Vec<CustomerId>, Vec<String>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = || {
+        text.lines()
+            .enumerate()
+            .map(|(index, line)| (index + 1, line.trim()))
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    };
+    let header = lines().next().map_or("", |(_, line)| line);
+    if header.to_ascii_lowercase().contains("customer_id") {
+        return parse_csv(text, header);
+    }
+    let (mut ids, mut faults) = (Vec::new(), Vec::new());
+    for (number, line) in lines() {
+        sort_out(line, number, &mut ids, &mut faults);
+    }
+    (ids, faults)
+}
+
+fn parse_csv(text: &str, header: &str) -> (Vec<CustomerId>, Vec<String>) {
+    // Spreadsheets write the separator of their country.
+    let delimiter = [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|delimiter| header.bytes().filter(|byte| byte == delimiter).count())
+        .unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .comment(Some(b'#'))
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let (mut ids, mut faults) = (Vec::new(), Vec::new());
+    let column = reader.headers().ok().and_then(|headers| {
+        headers
+            .iter()
+            .position(|name| name.eq_ignore_ascii_case("customer_id"))
+    });
+    let Some(column) = column else {
+        return (ids, vec!["the header has no column customer_id".to_owned()]);
+    };
+    for record in reader.records() {
+        match record {
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                let value = record.get(column).unwrap_or_default();
+                let number = usize::try_from(line).unwrap_or(usize::MAX);
+                sort_out(value, number, &mut ids, &mut faults);
+            }
+            Err(error) => faults.push(error.to_string()),
+        }
+    }
+    (ids, faults)
+}
+
+fn sort_out(text: &str, line: usize, ids: &mut Vec<CustomerId>, faults: &mut Vec<String>) {
+    match text.parse() {
+        Ok(id) => ids.push(id),
+        Err(error) => {
+            let shown: String = text.chars().take(60).collect();
+            faults.push(format!("line {line}: \"{shown}\" is {error}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
+    const B: &str = "11111111-70f4-4e1e-9ff1-b2bfce8d9f04";
+
+    fn read(text: &str) -> (Vec<String>, Vec<String>) {
+        let (ids, faults) = parse_list(text);
+        (ids.iter().map(ToString::to_string).collect(), faults)
+    }
+
+    #[test]
+    fn a_plain_list_and_a_csv_give_the_same_customers() {
+        for text in [
+            format!("{A}\n{B}\n"),
+            format!("\u{feff}# ours\r\n\r\n{}\r\n{B}", A.to_uppercase()),
+            format!("name,customer_id\nContoso,{A}\n\"Fabrikam, Inc.\",{B}\n"),
+            format!("Customer_ID;Name\r\n{A};x\r\n{B};y\r\n"),
+            format!("customer_id\n{A}\n{B}\n"),
+        ] {
+            let (ids, faults) = read(&text);
+            assert_eq!(ids, [A, B], "{text}");
+            assert!(faults.is_empty(), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_names_no_customer_is_told_with_its_number() {
+        let (ids, faults) = read(&format!("{A}\nContoso\n"));
+        assert_eq!(ids, [A]);
+        assert_eq!(
+            faults,
+            ["line 2: \"Contoso\" is not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04"]
+        );
+        let (_, faults) = read(&format!("customer_id,name\n{A},x\n,y\n"));
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].starts_with("line 3:"), "{faults:?}");
+    }
+}

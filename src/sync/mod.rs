@@ -1,0 +1,514 @@
+//! One run: who, in what order, how many at once, and what happens on failure.
+//! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
+
+mod customers;
+mod report;
+mod writer;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, info, info_span, warn};
+
+use crate::clock::Clock;
+use crate::config;
+use crate::partner_center::{ApiError, AuthError, Client, TrafficCounts};
+use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
+use crate::store::{RunKind, RunLock, RunOutcome, Store, StoreError};
+use crate::usage::{Customer, CustomerId, CustomerOutcome, Failure, FailureReason};
+use writer::{Ledger, Sink, Tally};
+
+pub use customers::CustomersError;
+pub use report::{CustomerCounts, FailedCustomer, Report, RunError, with_causes};
+
+/// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
+/// must not hold up the rest.
+const WAITING_CUSTOMERS: usize = 256;
+
+/// Outcomes fetched and not yet stored.
+const UNSTORED_OUTCOMES: usize = 64;
+
+/// How often the run lock of another process is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long the end of a run that was stopped may take to record.
+const LAST_WORD: Duration = Duration::from_secs(3);
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Customers on the list; none before it is known.
+    pub total: u64,
+    /// Customers recorded.
+    pub done: u64,
+    /// Those among them that failed.
+    pub failed: u64,
+}
+
+/// How long a database that is away is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Before the run begins.
+    pub at_start: RetryPolicy,
+    /// In the midst of it.
+    pub in_run: RetryPolicy,
+}
+
+/// What a run is asked to do.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks.
+    pub kind: RunKind,
+    /// Only these customers, instead of the configured ones; empty: all.
+    pub only: Vec<CustomerId>,
+    /// Whether anything is written.
+    pub mode: Mode,
+    /// How long a database that is away is waited for.
+    pub patience: Patience,
+}
+
+/// Whether a run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Into the ledger.
+    Store,
+    /// Nothing: fetch and judge only. Does not need the database.
+    DryRun,
+}
+
+/// Everything that runs have in common.
+pub struct Syncer {
+    /// Speaks to Partner Center.
+    pub client: Client,
+    /// Speaks to Postgres.
+    pub store: Store,
+    /// Who is fetched.
+    pub customers: config::Customers,
+    /// Requests in flight.
+    pub max_concurrency: usize,
+    /// For the dates of the record.
+    pub clock: Arc<dyn Clock>,
+    /// Every worker is among them.
+    pub tasks: TaskTracker,
+}
+
+/// What the workers of a run share.
+struct Walk {
+    syncer: Arc<Syncer>,
+    queue: Mutex<std::vec::IntoIter<Customer>>,
+    /// Why there is no token for anybody.
+    no_token: OnceLock<AuthError>,
+    /// The program's stop, or the run's own.
+    stop: Stop,
+}
+
+impl Syncer {
+    /// Does one run and records it. A run that could not go on is a report too, with the reason in `fatal`.
+    ///
+    /// # Errors
+    /// When the run could not even be recorded as begun, or the program was stopped before it began.
+    pub async fn run(
+        self: &Arc<Self>,
+        request: &Request,
+        stop: &Stop,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Report, RunError> {
+        let mut sink = match request.mode {
+            Mode::DryRun => Sink::Nowhere,
+            Mode::Store => {
+                let (lock, run_id) = self.begin(request, stop).await?;
+                Sink::Ledger(Box::new(Ledger::new(
+                    self.store.clone(),
+                    lock,
+                    run_id,
+                    request.patience.in_run,
+                    Arc::clone(&self.clock),
+                )))
+            }
+        };
+        let run_id = match &sink {
+            Sink::Ledger(ledger) => Some(ledger.run_id()),
+            Sink::Nowhere => None,
+        };
+        let span = info_span!(
+            "sync.run",
+            run.id = run_id,
+            run.kind = request.kind.as_str()
+        );
+        async {
+            let started_at = self.clock.now();
+            let before = self.client.traffic();
+            let mut tally = Tally::default();
+            let walked = self
+                .walk(request, &mut sink, &mut tally, stop, progress)
+                .await;
+            let after = self.client.traffic();
+            let report = Report {
+                run_id,
+                outcome: outcome(&tally, walked.as_ref().err(), stop),
+                started_at,
+                finished_at: self.clock.now(),
+                customers: tally.customers,
+                rows: tally.rows,
+                http: TrafficCounts {
+                    requests: after.requests - before.requests,
+                    retries: after.retries - before.retries,
+                    throttled: after.throttled - before.throttled,
+                },
+                failures: tally.failures,
+                fatal: walked
+                    .err()
+                    .filter(|error| !matches!(error, RunError::Stopped)),
+            };
+            log_end(&report);
+            if let Sink::Ledger(ledger) = sink {
+                self.record_end(*ledger, &report, stop).await?;
+            }
+            Ok(report)
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Brings the database's tables up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or the program was stopped while waiting for it.
+    pub async fn migrate(&self, patience: RetryPolicy, stop: &Stop) -> Result<(), RunError> {
+        insist(patience, stop, async || self.store.migrate().await).await
+    }
+
+    /// When the last run over the whole list ended by itself.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or the program was stopped while waiting for it.
+    pub async fn last_finish(
+        &self,
+        patience: RetryPolicy,
+        stop: &Stop,
+    ) -> Result<Option<DateTime<Utc>>, RunError> {
+        insist(patience, stop, async || self.store.load_last_finish().await).await
+    }
+
+    /// Who would be on the list of a run.
+    ///
+    /// # Errors
+    /// When the list cannot be made up.
+    pub async fn list_customers(&self, stop: &Stop) -> Result<Vec<Customer>, CustomersError> {
+        customers::resolve(&self.customers, &[], RunKind::Backfill, &self.client, stop).await
+    }
+
+    /// Marks what a crash left behind, unless another process is running.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or the program was stopped while waiting for it.
+    pub async fn recover(&self, patience: RetryPolicy, stop: &Stop) -> Result<(), RunError> {
+        insist(patience, stop, async || {
+            let Some(mut lock) = self.store.try_lock_run().await? else {
+                return Ok(());
+            };
+            self.mark_interrupted(&mut lock).await?;
+            lock.release().await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn mark_interrupted(&self, lock: &mut RunLock) -> Result<(), StoreError> {
+        match lock.mark_interrupted(self.clock.now()).await? {
+            0 => {}
+            runs => warn!(runs, "Found a run that was cut off, marked as interrupted"),
+        }
+        Ok(())
+    }
+
+    /// Takes the right to run and records that a run begins. Waits while another run is under way, and says so.
+    async fn begin(&self, request: &Request, stop: &Stop) -> Result<(RunLock, i64), RunError> {
+        let mut told = false;
+        loop {
+            let begun = insist(request.patience.at_start, stop, async || {
+                let Some(mut lock) = self.store.try_lock_run().await? else {
+                    return Ok(None);
+                };
+                self.mark_interrupted(&mut lock).await?;
+                let whole_list = request.only.is_empty();
+                let run_id = lock
+                    .begin_run(request.kind, whole_list, self.clock.now())
+                    .await?;
+                Ok(Some((lock, run_id)))
+            });
+            if let Some(begun) = begun.await? {
+                return Ok(begun);
+            }
+            if !told {
+                info!("Another run is under way, waiting for it to end");
+                told = true;
+            }
+            tokio::select! {
+                biased;
+                () = stop.soon.cancelled() => return Err(RunError::Stopped),
+                () = tokio::time::sleep(LOCK_INTERVAL) => {}
+            }
+        }
+    }
+
+    async fn walk(
+        self: &Arc<Self>,
+        request: &Request,
+        sink: &mut Sink,
+        tally: &mut Tally,
+        stop: &Stop,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), RunError> {
+        // A dead grant must show before the first customer, and once, not customer by customer.
+        self.client.sign_in(stop).await.map_err(stopped_or)?;
+        let list = customers::resolve(
+            &self.customers,
+            &request.only,
+            request.kind,
+            &self.client,
+            stop,
+        )
+        .await
+        .map_err(|error| match error {
+            CustomersError::Stopped => RunError::Stopped,
+            CustomersError::Discovery(api) => match &*api {
+                ApiError::SignIn(auth) => RunError::SignIn(AuthError::clone(auth)),
+                _ => RunError::Customers(CustomersError::Discovery(api)),
+            },
+            error => error.into(),
+        })?;
+        let total = list.len();
+        tally.customers.total = total as u64;
+        progress.send_replace(Progress {
+            total: total as u64,
+            done: 0,
+            failed: 0,
+        });
+        info!(customers = total, "Run begun");
+
+        let walk = Arc::new(Walk {
+            syncer: Arc::clone(self),
+            queue: Mutex::new(list.into_iter()),
+            no_token: OnceLock::new(),
+            stop: Stop {
+                soon: stop.soon.child_token(),
+                now: stop.now.child_token(),
+            },
+        });
+        let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
+        for _ in 0..total.min(self.max_concurrency + WAITING_CUSTOMERS) {
+            let (walk, sender) = (Arc::clone(&walk), sender.clone());
+            self.tasks
+                .spawn(async move { walk.work(sender).await }.in_current_span());
+        }
+        drop(sender);
+        // What was fetched is stored even after the last call to stop, but not for long. Only waiting for the
+        // database ends with the first.
+        let writing = Stop {
+            soon: walk.stop.soon.clone(),
+            ..Stop::default()
+        };
+        let drained = tokio::select! {
+            drained = sink.drain(receiver, tally, progress, &writing) => drained,
+            () = too_late(stop) => Err(RunError::Stopped),
+        };
+        // Where the writer ended early, nobody takes what the workers still fetch.
+        walk.stop.soon.cancel();
+        walk.stop.now.cancel();
+        drained?;
+        if let Some(error) = walk.no_token.get() {
+            return Err(error.clone().into());
+        }
+        let unfinished = tally.customers.succeeded + tally.customers.failed < tally.customers.total;
+        if unfinished || stop.now.is_cancelled() {
+            return Err(RunError::Stopped);
+        }
+        tally
+            .token_is_refused(true)
+            .map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn record_end(
+        &self,
+        ledger: Ledger,
+        report: &Report,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        let recorded = if stop.soon.is_cancelled() {
+            // The stop has been heard; its own record must not be cut short by it, nor hold it up for long.
+            let unhurried = Stop::default();
+            tokio::time::timeout(LAST_WORD, ledger.finish(&report.to_record(), &unhurried))
+                .await
+                .unwrap_or(Err(RunError::Stopped))
+        } else {
+            ledger.finish(&report.to_record(), stop).await
+        };
+        match recorded {
+            // The next start finds the run unfinished and marks it so.
+            Err(RunError::Stopped) => {
+                warn!("The end of the run could not be recorded");
+                Ok(())
+            }
+            // The report says already why the database cannot be written to.
+            Err(error) if report.fatal.is_some() => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "The end of the run could not be recorded"
+                );
+                Ok(())
+            }
+            recorded => recorded,
+        }
+    }
+}
+
+impl Walk {
+    fn next(&self) -> Option<Customer> {
+        if self.stop.soon.is_cancelled() {
+            return None;
+        }
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    }
+
+    async fn work(&self, outcomes: mpsc::Sender<CustomerOutcome>) {
+        while let Some(customer) = self.next() {
+            let id = customer.id;
+            let span = info_span!("sync.customer", customer.id = %id);
+            let fetched = self
+                .syncer
+                .client
+                .fetch_usage(id, self.syncer.clock.now(), &self.stop)
+                .instrument(span)
+                .await;
+            let (attempts, http_status, result, permit) = match fetched {
+                Ok(fetched) => {
+                    let status = Some(fetched.http_status);
+                    (
+                        fetched.attempts,
+                        status,
+                        Ok(fetched.collection),
+                        Some(fetched.permit),
+                    )
+                }
+                Err(GaveUp::Failed {
+                    error: ApiError::SignIn(error),
+                    ..
+                }) => {
+                    // Everybody hears the same; the first to say it is enough.
+                    let _first = self.no_token.set(AuthError::clone(&error));
+                    self.stop.soon.cancel();
+                    return;
+                }
+                Err(GaveUp::Failed { error, attempts }) => {
+                    let failure = Failure {
+                        reason: error.reason(),
+                        detail: with_causes(&error),
+                    };
+                    (attempts, error.http_status(), Err(failure), None)
+                }
+                // Never asked for: it has no outcome.
+                Err(GaveUp::Stopped { attempts: 0 }) => return,
+                Err(GaveUp::Stopped { attempts }) => (attempts, None, Err(interrupted()), None),
+            };
+            let outcome = CustomerOutcome {
+                customer,
+                result,
+                http_status,
+                attempts,
+                finished_at: self.syncer.clock.now(),
+            };
+            // Closed only when the writer has given up, and then the run is over.
+            let _taken = outcomes.send(outcome).await;
+            drop(permit);
+        }
+    }
+}
+
+/// Comes some time after the last call to stop.
+async fn too_late(stop: &Stop) {
+    stop.now.cancelled().await;
+    tokio::time::sleep(LAST_WORD).await;
+}
+
+fn interrupted() -> Failure {
+    Failure {
+        reason: FailureReason::Interrupted,
+        detail: "the program was stopped while the customer was under way".to_owned(),
+    }
+}
+
+fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> RunOutcome {
+    match error {
+        Some(RunError::Stopped) if stop.soon.is_cancelled() => RunOutcome::Interrupted,
+        Some(RunError::Superseded) => RunOutcome::Interrupted,
+        Some(_) => RunOutcome::Failed,
+        None if tally.customers.failed == 0 => RunOutcome::Succeeded,
+        None if tally.customers.succeeded == 0 => RunOutcome::Failed,
+        None => RunOutcome::Partial,
+    }
+}
+
+fn log_end(report: &Report) {
+    let Report {
+        customers,
+        rows,
+        http,
+        ..
+    } = report;
+    info!(
+        outcome = report.outcome.as_str(),
+        duration_ms = (report.finished_at - report.started_at).num_milliseconds(),
+        customers.total,
+        customers.succeeded,
+        customers.failed,
+        rows.received,
+        rows.inserted,
+        rows.updated,
+        rows.unchanged,
+        rows.rejected,
+        http.requests,
+        http.retries,
+        http.throttled,
+        "Run ended"
+    );
+}
+
+fn stopped_or(error: AuthError) -> RunError {
+    match error {
+        AuthError::Stopped => RunError::Stopped,
+        error => RunError::SignIn(error),
+    }
+}
+
+/// Does `work` on the database, again and again while it is away, for as long as `patience` lasts.
+async fn insist<T>(
+    patience: RetryPolicy,
+    stop: &Stop,
+    mut work: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, RunError> {
+    let mut attempts = patience.attempts(stop);
+    loop {
+        let attempt = async {
+            work().await.inspect_err(|error| match error.disposition() {
+                Disposition::Retry { .. } => {
+                    let error = error as &dyn std::error::Error;
+                    warn!(error, "The database is away, it is waited for");
+                }
+                Disposition::SkipCustomer | Disposition::AbortRun => {}
+            })
+        };
+        return match attempts.run(attempt).await {
+            None => continue,
+            Some(Ok(done)) => Ok(done),
+            Some(Err(GaveUp::Failed { error, .. })) => Err(error.into()),
+            Some(Err(GaveUp::Stopped { .. })) => Err(RunError::Stopped),
+        };
+    }
+}

@@ -1,0 +1,191 @@
+//! What a run has to say of itself: totals, failures, outcome. Its JSON form is an interface.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::ser::{SerializeStruct as _, Serializer};
+use serde::{Serialize, ser};
+
+use crate::partner_center::{AuthError, TrafficCounts};
+use crate::store::{FinishedRun, RunOutcome, StoreError};
+use crate::usage::{CustomerId, FailureReason, RowCounts};
+
+use super::customers::CustomersError;
+
+/// Failures shown to a person; the rest is in the table.
+const SHOWN_FAILURES: usize = 20;
+
+/// Nothing further can succeed in this run, or it cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no token to be had.
+    #[error(transparent)]
+    SignIn(#[from] AuthError),
+    /// The database cannot be used, or was away for too long.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no list of customers.
+    #[error(transparent)]
+    Customers(#[from] CustomersError),
+    /// While the database was away another process took the run lock and found this run left behind.
+    #[error(
+        "while the database was away another process took over, and this run was marked as interrupted"
+    )]
+    Superseded,
+    /// The program was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// How many customers came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CustomerCounts {
+    /// On the list.
+    pub total: u64,
+    /// Fetched and stored.
+    pub succeeded: u64,
+    /// Recorded as failed.
+    pub failed: u64,
+}
+
+/// One customer's failure, in the summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedCustomer {
+    /// Who.
+    pub customer_id: CustomerId,
+    /// The class.
+    pub reason: FailureReason,
+    /// In words.
+    pub detail: String,
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Report {
+    /// None for a dry run, which records nothing.
+    pub run_id: Option<i64>,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// How many customers came to what.
+    pub customers: CustomerCounts,
+    /// What became of the items.
+    pub rows: RowCounts,
+    /// Calls to the API.
+    pub http: TrafficCounts,
+    /// Every failure, in the order in which they were recorded.
+    pub failures: Vec<FailedCustomer>,
+    /// Why the run could not go on.
+    pub fatal: Option<RunError>,
+}
+
+impl Report {
+    /// As it goes into the table.
+    pub(super) fn to_record(&self) -> FinishedRun {
+        FinishedRun {
+            outcome: self.outcome,
+            detail: self.fatal.as_ref().map(with_causes),
+            finished_at: self.finished_at,
+            customers_total: self.customers.total,
+            customers_succeeded: self.customers.succeeded,
+            customers_failed: self.customers.failed,
+            rows: self.rows,
+            http: self.http,
+        }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let mut object = serializer.serialize_struct("Report", 8)?;
+        object.serialize_field("run_id", &self.run_id)?;
+        object.serialize_field("outcome", &self.outcome)?;
+        object.serialize_field("started_at", &time(self.started_at))?;
+        object.serialize_field("finished_at", &time(self.finished_at))?;
+        object.serialize_field("customers", &self.customers)?;
+        object.serialize_field("rows", &self.rows)?;
+        object.serialize_field("http", &self.http)?;
+        object.serialize_field("failures", &self.failures)?;
+        ser::SerializeStruct::end(object)
+    }
+}
+
+/// For a person.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (customers, rows, http) = (&self.customers, &self.rows, &self.http);
+        let name = self
+            .run_id
+            .map_or_else(|| "Dry run".to_owned(), |id| format!("Run {id}"));
+        let took = self.finished_at - self.started_at;
+        let outcome = match self.outcome {
+            RunOutcome::Succeeded => "succeeded",
+            RunOutcome::Partial => "succeeded in part",
+            RunOutcome::Failed => "failed",
+            RunOutcome::Interrupted => "was interrupted",
+        };
+        writeln!(
+            f,
+            "{name} {outcome} after {:.1} s",
+            took.as_seconds_f64().max(0.0)
+        )?;
+        writeln!(
+            f,
+            "  customers  {} of {} stored, {} failed",
+            customers.succeeded, customers.total, customers.failed
+        )?;
+        writeln!(
+            f,
+            "  rows       {} received: {} new, {} changed, {} unchanged, {} rejected",
+            rows.received, rows.inserted, rows.updated, rows.unchanged, rows.rejected
+        )?;
+        writeln!(
+            f,
+            "  requests   {}, {} of them retries, {} throttled",
+            http.requests, http.retries, http.throttled
+        )?;
+        for failure in self.failures.iter().take(SHOWN_FAILURES) {
+            writeln!(
+                f,
+                "  failed     {}  {}: {}",
+                failure.customer_id,
+                failure.reason.as_str(),
+                failure.detail
+            )?;
+        }
+        let hidden = self.failures.len().saturating_sub(SHOWN_FAILURES);
+        if let (Some(run_id), 1..) = (self.run_id, hidden) {
+            writeln!(
+                f,
+                "  and {hidden} more: select * from sync_customer where run_id = {run_id} and outcome = 'failed'"
+            )?;
+        }
+        if let (Some(run_id), 1..) = (self.run_id, rows.rejected) {
+            writeln!(
+                f,
+                "  rejected:  select * from rejected_row where run_id = {run_id}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes, on one line.
+pub fn with_causes(error: &(impl std::error::Error + ?Sized)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // A transparent layer repeats what is below it.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

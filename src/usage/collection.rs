@@ -1,0 +1,123 @@
+//! One customer's collection, and the rule for a key that comes twice.
+
+use super::{Rejection, RejectionReason, UsageRow};
+
+/// One customer's usage, ready to store: rows sorted by key, no key twice.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Collection {
+    /// Sorted by key, each key once.
+    pub rows: Vec<UsageRow>,
+    /// The items that did not become rows.
+    pub rejections: Vec<Rejection>,
+    /// How many items the API sent.
+    pub received: u64,
+    /// Something worth knowing about a collection that is nevertheless fine.
+    pub note: Option<String>,
+}
+
+/// A row together with the JSON text it was read from.
+#[derive(Debug)]
+pub struct Item<'a> {
+    /// The item, read.
+    pub row: UsageRow,
+    /// The item as it came.
+    pub payload: &'a str,
+}
+
+impl Collection {
+    /// Applies the duplicate rule to the items in the order in which they came. Of equal rows one is kept;
+    /// of rows with the same key that differ the last one is kept and the earlier ones are rejected.
+    #[must_use]
+    pub fn new(mut items: Vec<Item<'_>>, mut rejections: Vec<Rejection>) -> Self {
+        let received = (items.len() + rejections.len()) as u64;
+        // The sort is stable, so rows of one key stay in the order in which they came.
+        items.sort_by(|a, b| a.row.key.cmp(&b.row.key));
+        let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
+        for item in items {
+            if let Some(earlier) = kept.pop_if(|earlier| earlier.row.key == item.row.key)
+                && earlier.row != item.row
+            {
+                rejections.push(Rejection {
+                    reason: RejectionReason::DuplicateKey,
+                    detail: format!(
+                        "a later item has the same product, workload and processedDateTime {}, and other values",
+                        item.row.key.processed_date_time.to_rfc3339()
+                    ),
+                    payload: earlier.payload.to_owned(),
+                });
+            }
+            kept.push(item);
+        }
+        Self {
+            rows: kept.into_iter().map(|item| item.row).collect(),
+            rejections,
+            received,
+            note: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::UsageKey;
+    use super::*;
+    use chrono::DateTime;
+
+    fn item(product: &str, active: i64, payload: &'static str) -> Item<'static> {
+        Item {
+            row: UsageRow {
+                key: UsageKey {
+                    processed_date_time: DateTime::UNIX_EPOCH,
+                    product_name: product.to_owned(),
+                    workload_name: "Exchange".to_owned(),
+                },
+                licenses_active: active,
+                licenses_qualified: 10,
+                usage_percent: None,
+                customer_name: None,
+                product_id: None,
+                workload_code: None,
+                service_name: None,
+                service_code: None,
+                channel: None,
+            },
+            payload,
+        }
+    }
+
+    #[test]
+    fn of_equal_rows_one_is_kept_and_none_rejected() {
+        let collection = Collection::new(vec![item("E3", 1, "a"), item("E3", 1, "b")], vec![]);
+        assert_eq!((collection.rows.len(), collection.rejections.len()), (1, 0));
+        assert_eq!(collection.received, 2);
+    }
+
+    #[test]
+    fn of_differing_rows_the_last_is_kept_and_the_earlier_ones_rejected() {
+        let items = vec![
+            item("E3", 1, "first"),
+            item("E1", 7, "other"),
+            item("E3", 2, "second"),
+            item("E3", 3, "third"),
+        ];
+        let collection = Collection::new(items, vec![]);
+        let kept: Vec<_> = collection
+            .rows
+            .iter()
+            .map(|row| (row.key.product_name.as_str(), row.licenses_active))
+            .collect();
+        assert_eq!(kept, [("E1", 7), ("E3", 3)]);
+        let rejected: Vec<_> = collection
+            .rejections
+            .iter()
+            .map(|rejection| (rejection.reason, rejection.payload.as_str()))
+            .collect();
+        assert_eq!(
+            rejected,
+            [
+                (RejectionReason::DuplicateKey, "first"),
+                (RejectionReason::DuplicateKey, "second")
+            ]
+        );
+    }
+}

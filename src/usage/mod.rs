@@ -1,0 +1,189 @@
+//! Our words for what the ledger keeps: customers, rows, rejections, and why a customer failed.
+//! Pure, and the only language the other rooms share: nothing here knows HTTP, JSON or SQL.
+
+mod collection;
+mod outcome;
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use collection::{Collection, Item};
+pub use outcome::{Customer, CustomerOutcome, Failure, RowCounts};
+
+/// A customer's tenant id. Two spellings of one GUID are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct CustomerId(Uuid);
+
+impl CustomerId {
+    /// As Postgres and the log know it.
+    #[must_use]
+    pub fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for CustomerId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl FromStr for CustomerId {
+    type Err = NotAGuid;
+
+    fn from_str(text: &str) -> Result<Self, NotAGuid> {
+        Uuid::try_parse(text.trim()).map(Self).map_err(|_| NotAGuid)
+    }
+}
+
+impl fmt::Display for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The text is not a GUID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04")]
+pub struct NotAGuid;
+
+/// What tells one row of a customer from another. Ordered as the ledger's primary key is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsageKey {
+    /// When the service processed the figures, to the microsecond.
+    pub processed_date_time: DateTime<Utc>,
+    /// 1 to [`MAX_TEXT_CHARS`] characters.
+    pub product_name: String,
+    /// 1 to [`MAX_TEXT_CHARS`] characters.
+    pub workload_name: String,
+}
+
+/// One customer's seats of one product and workload, as processed at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageRow {
+    /// Unique within a customer's collection.
+    pub key: UsageKey,
+    /// Seats whose user was active within the last 28 days. Never negative.
+    pub licenses_active: i64,
+    /// Seats that entitle to the workload. Never negative.
+    pub licenses_qualified: i64,
+    /// As the API gives it: 0 to 100 and, rightly, beyond.
+    pub usage_percent: Option<f64>,
+    /// The customer's name at that time.
+    pub customer_name: Option<String>,
+    /// Not in the documented example of the customer's collection.
+    pub product_id: Option<String>,
+    /// Not in the documented example of the customer's collection.
+    pub workload_code: Option<String>,
+    /// For example `o365` or `crm`.
+    pub service_name: Option<String>,
+    /// Not in the documented example of the customer's collection.
+    pub service_code: Option<String>,
+    /// For example `reseller`.
+    pub channel: Option<String>,
+}
+
+/// The ledger's text columns hold this many characters.
+pub const MAX_TEXT_CHARS: usize = 512;
+
+/// A btree entry of Postgres holds 2,704 bytes at most. What the two key texts may take of it together.
+pub const MAX_KEY_BYTES: usize = 2_600;
+
+/// An item that could not become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The class of fault.
+    pub reason: RejectionReason,
+    /// The field, and what is wrong with it.
+    pub detail: String,
+    /// The item as it came: JSON text.
+    pub payload: String,
+}
+
+/// Why an item could not become a row. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectionReason {
+    /// A key field or a count is missing, null or blank.
+    MissingField,
+    /// A field cannot be read as what it should be.
+    InvalidValue,
+    /// A date before 2000 or over two days ahead.
+    OutOfRange,
+    /// A later item of the collection has the same key and other figures.
+    DuplicateKey,
+    /// The item says that it is another customer's.
+    WrongCustomer,
+    /// Postgres could not keep the text.
+    NotStorable,
+}
+
+impl RejectionReason {
+    /// The name in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingField => "missing_field",
+            Self::InvalidValue => "invalid_value",
+            Self::OutOfRange => "out_of_range",
+            Self::DuplicateKey => "duplicate_key",
+            Self::WrongCustomer => "wrong_customer",
+            Self::NotStorable => "not_storable",
+        }
+    }
+}
+
+/// Why nothing of a customer's collection was stored in a run. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// 401, also with a renewed token.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// 429 for as long as the retries lasted.
+    Throttled,
+    /// 5xx for as long as the retries lasted.
+    ServerError,
+    /// No whole answer in time, or 408.
+    Timeout,
+    /// No connection, or it broke.
+    Connection,
+    /// An answer that is no usage collection.
+    InvalidResponse,
+    /// More bytes than `partner_center.max_response_bytes`.
+    ResponseTooLarge,
+    /// Postgres refused the rows.
+    Database,
+    /// The program was stopped while the customer was under way.
+    Interrupted,
+    /// Any other status, such as 400.
+    Other,
+}
+
+impl FailureReason {
+    /// The name in the table and in the summary.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::InvalidResponse => "invalid_response",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::Database => "database",
+            Self::Interrupted => "interrupted",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What became of one customer in a run.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Collection, CustomerId, FailureReason};
+
+/// A customer on a run's list, with what the partner's list of customers says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// The tenant id.
+    pub id: CustomerId,
+    /// Known where the list of customers was asked for.
+    pub name: Option<String>,
+    /// Known where the list of customers was asked for.
+    pub domain: Option<String>,
+}
+
+/// What became of one customer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomerOutcome {
+    /// Who.
+    pub customer: Customer,
+    /// The collection to store, or why there is none.
+    pub result: Result<Collection, Failure>,
+    /// The last answer's status.
+    pub http_status: Option<u16>,
+    /// HTTP tries.
+    pub attempts: u32,
+    /// When the outcome was known.
+    pub finished_at: DateTime<Utc>,
+}
+
+/// Why nothing of a customer was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class, for queries.
+    pub reason: FailureReason,
+    /// The failure in words, without secrets.
+    pub detail: String,
+}
+
+/// What became of the items that the API sent.
+/// `received` is the sum of the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RowCounts {
+    /// Items that the API sent.
+    pub received: u64,
+    /// Rows that were new.
+    pub inserted: u64,
+    /// Rows that came again with other figures.
+    pub updated: u64,
+    /// Rows that came again as they were.
+    pub unchanged: u64,
+    /// Items that could not become rows.
+    pub rejected: u64,
+}
+
+impl std::ops::AddAssign for RowCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.rejected += other.rejected;
+    }
+}

@@ -1,0 +1,191 @@
+//! One fixture that stands the world up: a database of its own, a simulator of its own, and the real binary.
+
+mod program;
+mod simulator;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgRow};
+use tempfile::TempDir;
+
+pub(crate) use program::{Finished, Running};
+pub(crate) use simulator::{Simulator, item};
+
+/// Longer than anything here takes on the slowest machine; only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A partner: customers at a simulator, a ledger, and a configuration.
+pub(crate) struct World {
+    pub(crate) pool: PgPool,
+    pub(crate) simulator: Simulator,
+    pub(crate) folder: TempDir,
+    settings: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Five customers of the simulator, all configured by id, quick retries, a sign-in by refresh token.
+    pub(crate) async fn new(pool: PgPool) -> Self {
+        Self::with_customers(pool, 5).await
+    }
+
+    pub(crate) async fn with_customers(pool: PgPool, customers: usize) -> Self {
+        let simulator = Simulator::start(&["--customers", &customers.to_string()]).await;
+        let folder = TempDir::new().unwrap();
+        std::fs::write(
+            folder.path().join("config.toml"),
+            "# all settings come from the environment\n",
+        )
+        .unwrap();
+        let ids = simulator.customers().await;
+        let mut world = Self {
+            pool,
+            simulator,
+            folder,
+            settings: BTreeMap::new(),
+        };
+        let base = world.simulator.base_url.clone();
+        let database_url = world.database_url();
+        for (key, value) in [
+            ("partner_center.base_url", base.as_str()),
+            ("auth.authority", &base),
+            ("auth.tenant_id", "contoso.onmicrosoft.com"),
+            ("auth.client_id", "sim-client"),
+            ("auth.client_secret", "sim-secret"),
+            ("auth.refresh_token", "sim-refresh-0"),
+            ("customers.ids", &ids.join(",")),
+            ("retry.initial_interval", "10ms"),
+            ("retry.max_interval", "40ms"),
+            ("retry.max_elapsed_time", "1s"),
+            ("database.url", &database_url),
+            ("status.listen", ""),
+            ("log.format", "json"),
+        ] {
+            world.set(key, value);
+        }
+        world
+    }
+
+    /// Sets a key of the configuration, by its environment variable.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings.insert(key.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.settings.remove(key);
+    }
+
+    /// The address of this test's own database.
+    pub(crate) fn database_url(&self) -> String {
+        let options = self.pool.connect_options();
+        let database = options.get_database().unwrap();
+        let mut url = url::Url::parse(&server_url()).unwrap();
+        url.set_path(database);
+        url.to_string()
+    }
+
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    pub(crate) fn refresh_token_path(&self) -> PathBuf {
+        self.folder.path().join("refresh_token")
+    }
+
+    /// Starts the program with the configuration and `arguments`.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let environment = self.settings.iter().map(|(key, value)| {
+            let variable = format!("SEATLEDGER__{}", key.to_uppercase().replace('.', "__"));
+            (variable, value.clone())
+        });
+        Running::start(&self.config_path(), environment, arguments)
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
+        self.start(arguments).finish().await
+    }
+
+    /// One `--backfill --json` to its end.
+    pub(crate) async fn backfill(&self) -> Finished {
+        self.run(&["--backfill", "--json"]).await
+    }
+
+    /// The single value of a query.
+    pub(crate) async fn value<T>(&self, sql: &str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<PgRow> {
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// A query's rows as text, columns joined by a bar.
+    pub(crate) async fn lines(&self, sql: &str) -> Vec<String> {
+        let sql = format!(
+            "select concat_ws('|', variadic array(select coalesce(value, '-') from json_each_text(to_json(q)) with ordinality as t (key, value, n) order by n)) from ({sql}) as q"
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone()))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Everything that a run puts into the ledger, without what differs from run to run.
+    pub(crate) async fn ledger(&self) -> Vec<String> {
+        self.lines(
+            "select customer_id, product_name, workload_name, processed_date_time, customer_name, licenses_active,
+                    licenses_qualified, usage_percent, service_name, channel
+             from license_usage
+             order by processed_date_time, customer_id, product_name, workload_name",
+        )
+        .await
+    }
+}
+
+/// The private server that the tests run under.
+fn server_url() -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test's own server is handed over in the environment"
+    )]
+    let url = std::env::var("DATABASE_URL");
+    url.expect("the tests run under `make test`, which starts a private Postgres")
+}
+
+/// Waits until `condition` gives something.
+pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// The repository's own folder.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,133 @@
+//! The real binary as a child process.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use super::{PATIENCE, until};
+
+/// A program under way. Killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<()>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Running {
+    pub(super) fn start(
+        config: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+        arguments: &[&str],
+    ) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_seatledger"))
+            .env_clear()
+            .envs(environment)
+            .arg("--config")
+            .arg(config)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let err = child.stderr.take().unwrap();
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let heard = Arc::clone(&lines);
+        Self {
+            child,
+            stdout: spawn(async move {
+                let mut text = String::new();
+                out.read_to_string(&mut text).await.unwrap();
+                text
+            }),
+            stderr: spawn(async move {
+                let mut read = BufReader::new(err).lines();
+                while let Some(line) = read.next_line().await.unwrap() {
+                    heard.lock().unwrap().push(line);
+                }
+            }),
+            lines,
+        }
+    }
+
+    /// What was written to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// Waits until standard error has a line with `text`.
+    pub(crate) async fn says(&self, text: &str) {
+        let lines = Arc::clone(&self.lines);
+        until(&format!("the program says: {text}"), async || {
+            let lines = lines.lock().unwrap();
+            lines.iter().any(|line| line.contains(text)).then_some(())
+        })
+        .await;
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().expect("the program is still running");
+        let status = std::process::Command::new("kill")
+            .args([format!("-{name}"), id.to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn finish(mut self) -> Finished {
+        let Ok(status) = tokio::time::timeout(PATIENCE, self.child.wait()).await else {
+            panic!("the program does not end; it said:\n{}", self.stderr());
+        };
+        self.stderr.await.unwrap();
+        Finished {
+            status: status.unwrap(),
+            stdout: self.stdout.await.unwrap(),
+            stderr: self.lines.lock().unwrap().join("\n"),
+        }
+    }
+}
+
+impl Finished {
+    pub(crate) fn code(&self) -> i32 {
+        self.status
+            .code()
+            .unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
+    }
+
+    /// The summary of `--json`.
+    pub(crate) fn summary(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts on the exit code and shows what was said where it differs.
+    #[track_caller]
+    pub(crate) fn assert_code(&self, code: i32) -> &Self {
+        assert_eq!(self.code(), code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's readers end with the child whose output they read"
+)]
+fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(work)
+}
