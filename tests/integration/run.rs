@@ -58,9 +58,9 @@ async fn the_same_run_twice_changes_nothing(pool: PgPool) {
 async fn a_correction_overwrites_the_row_it_corrects_and_no_other(pool: PgPool) {
     let world = World::new(pool).await;
     let customer = &world.simulator.customers().await[0];
-    let other = item(json!({"workloadName": "Teams"}));
+    let other = item(&json!({"workloadName": "Teams"}));
     for active in [3, 4] {
-        let items = json!([item(json!({"licensesActive": active})), other]);
+        let items = json!([item(&json!({"licensesActive": active})), other]);
         world
             .simulator
             .script(customer, json!([{ "items": items }]))

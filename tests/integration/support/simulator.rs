@@ -115,7 +115,7 @@ impl Simulator {
 }
 
 /// A good item of a usage collection, with some members replaced; a null takes a member away.
-pub(crate) fn item(changes: Value) -> Value {
+pub(crate) fn item(changes: &Value) -> Value {
     let mut item = json!({
         "customerName": "Contoso",
         "productName": "OFFICE 365 E3",
