@@ -1,3 +1,221 @@
-//! x
+//! The demo: the daemon's own code, run once for each of some simulated days, against the simulator and a real Postgres.
+//! Only the calendar is not real: the clock is set to six in the morning of each day, as the daemon's schedule would.
 
-fn main() {}
+use std::collections::HashMap;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use clap::Parser;
+use seatledger::app::{patience_of_a_person, syncer};
+use seatledger::clock::{Clock, SystemClock};
+use seatledger::config::{self, Config, Sources};
+use seatledger::lifecycle::Lifecycle;
+use seatledger::store::RunKind;
+use seatledger::sync::{Mode, Progress, Report, Request};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Days at the end on which one customer refuses us, as happens when a partner loses a role there.
+const REFUSED_DAYS: u64 = 4;
+
+/// How often a line tells how far it is.
+const TELL_EVERY: u64 = 15;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The simulator's address
+    #[arg(long)]
+    simulator: String,
+    /// Days to simulate, the last of which is today
+    #[arg(long, default_value_t = 60)]
+    days: u64,
+    /// The ledger's database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+}
+
+fn main() -> ExitCode {
+    let ran = tokio::runtime::Runtime::new()
+        .context("the runtime cannot be started")
+        .and_then(|runtime| runtime.block_on(Box::pin(run(&Arguments::parse()))));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _written = writeln!(io::stderr(), "demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let lifecycle = Lifecycle::start()?;
+    let folder = tempfile::tempdir()?;
+    let today = SystemClock.now().date_naive();
+    let first = today - Days::new(arguments.days.saturating_sub(1));
+    let clock = Arc::new(Calendar::starting(morning(first)));
+    let config = load(arguments, folder.path(), clock.now())?;
+    let syncer = syncer(&config, Arc::<Calendar>::clone(&clock), &lifecycle)?;
+    let request = Request {
+        kind: RunKind::Schedule,
+        only: Vec::new(),
+        mode: Mode::Store,
+        patience: patience_of_a_person(config.retry),
+    };
+    syncer
+        .migrate(request.patience.at_start, &lifecycle.stop)
+        .await?;
+    let simulator = Simulator::new(&arguments.simulator)?;
+    let (progress, _unwatched) = watch::channel(Progress::default());
+    say(&format!(
+        "\n{} days, from {first} to {today}, one run each, as the daemon does them:\n",
+        arguments.days
+    ))?;
+    let mut last = None;
+    let mut written = 0;
+    for (number, day) in first
+        .iter_days()
+        .take_while(|day| *day <= today)
+        .enumerate()
+    {
+        let left = arguments.days - number as u64;
+        if left == REFUSED_DAYS {
+            simulator.refuse_one().await?;
+        }
+        simulator.set_today(day).await?;
+        clock.turn_to(morning(day));
+        let report = syncer.run(&request, &lifecycle.stop, &progress).await?;
+        written += report.rows.inserted;
+        if left == 1 || left.is_multiple_of(TELL_EVERY) {
+            say(&line(day, &report, written))?;
+        }
+        if let Some(fatal) = &report.fatal {
+            bail!("the run of {day} could not go on: {fatal}");
+        }
+        last = Some(report);
+    }
+    if let Some(report) = last {
+        say(&format!("\nThe summary of the last one:\n\n{report}"))?;
+    }
+    syncer.store.close().await;
+    Ok(())
+}
+
+fn line(day: NaiveDate, report: &Report, written: u64) -> String {
+    format!(
+        "  {day}  {} of {} customers, {} rows new, {} unchanged; {written} rows in the ledger",
+        report.customers.succeeded,
+        report.customers.total,
+        report.rows.inserted,
+        report.rows.unchanged
+    )
+}
+
+fn morning(day: NaiveDate) -> DateTime<Utc> {
+    day.and_hms_opt(6, 0, 0)
+        .expect("six in the morning is a time of every day")
+        .and_utc()
+}
+
+/// The demo's configuration, as the program itself would read it.
+fn load(arguments: &Arguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<Config> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/config.toml");
+    let token = folder.join("refresh_token").display().to_string();
+    let environment = [
+        (
+            "SEATLEDGER__PARTNER_CENTER__BASE_URL",
+            arguments.simulator.as_str(),
+        ),
+        ("SEATLEDGER__AUTH__AUTHORITY", &arguments.simulator),
+        ("SEATLEDGER__AUTH__REFRESH_TOKEN_FILE", &token),
+        ("SEATLEDGER__DATABASE__URL", &arguments.database_url),
+    ];
+    let environment: HashMap<String, String> = environment
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    Ok(config::load(&Sources {
+        file: Some(file),
+        environment,
+        now,
+    })?)
+}
+
+/// A clock that can be set to any day and goes on from there.
+struct Calendar(Mutex<(DateTime<Utc>, Instant)>);
+
+impl Calendar {
+    fn starting(at: DateTime<Utc>) -> Self {
+        Self(Mutex::new((at, Instant::now())))
+    }
+
+    fn turn_to(&self, at: DateTime<Utc>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (at, Instant::now());
+    }
+}
+
+impl Clock for Calendar {
+    fn now(&self) -> DateTime<Utc> {
+        let (at, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        at + since.elapsed()
+    }
+}
+
+/// The simulator's control calls that the demo needs.
+struct Simulator {
+    http: reqwest::Client,
+    control: String,
+}
+
+impl Simulator {
+    fn new(address: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: reqwest::Client::builder()
+                .timeout(Duration::from_secs(10))
+                .build()?,
+            control: format!("{address}/_sim"),
+        })
+    }
+
+    async fn set_today(&self, day: NaiveDate) -> anyhow::Result<()> {
+        let call = self.http.put(format!("{}/today", self.control));
+        call.body(day.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
+    /// From now on the second customer answers as one does whose partner has lost its role there.
+    async fn refuse_one(&self) -> anyhow::Result<()> {
+        let listed = self.http.get(format!("{}/customers", self.control));
+        let listed = listed.send().await?.error_for_status()?.text().await?;
+        let customers: Vec<String> = serde_json::from_str(&listed)?;
+        let customer = customers
+            .get(1)
+            .context("the simulator has no second customer")?;
+        let fault = serde_json::json!({
+            "code": "20002",
+            "description": "The partner has no commerce relationship with this customer.",
+        });
+        let script = serde_json::json!({
+            "target": customer,
+            "answers": [{ "status": 403, "json": fault }],
+            "then": "repeat",
+        });
+        let call = self.http.post(format!("{}/script", self.control));
+        call.body(script.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{text}").context("nothing can be written to standard output")
+}

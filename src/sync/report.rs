@@ -130,7 +130,7 @@ impl fmt::Display for Report {
         };
         writeln!(
             f,
-            "{name} {outcome} after {:.1} s",
+            "{name} {outcome} after {:.2} s",
             took.as_seconds_f64().max(0.0)
         )?;
         writeln!(
