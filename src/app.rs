@@ -15,6 +15,7 @@ use clap::Parser as _;
 use indicatif::MultiProgress;
 use tokio::sync::watch;
 
+use crate::causes::with_causes;
 use crate::cli::{Backfill, Cli, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Sources};
@@ -23,11 +24,14 @@ use crate::partner_center::Client;
 use crate::progress;
 use crate::retry::RetryPolicy;
 use crate::store::{RunKind, RunOutcome, Store};
-use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer, with_causes};
+use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
 use crate::telemetry;
 
 /// A database that is back is noticed within this time.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
+
+/// In the midst of a run a database that is away is waited for at least this long: it may be restarting.
+const DATABASE_RUN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A person at the command line is told after this time that the database is away.
 const DATABASE_START_PATIENCE: Duration = Duration::from_secs(10);
@@ -134,13 +138,13 @@ pub fn syncer(
 }
 
 /// How long `--backfill` waits for a database that is away: shortly at the start, where a person is watching,
-/// and as long as for the API in the midst of a run.
+/// and as long as for the API in the midst of a run, but not less than a minute.
 #[must_use]
 pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
-    let in_run = retry.with_max_interval(DATABASE_MAX_INTERVAL);
+    let patience = retry.with_max_interval(DATABASE_MAX_INTERVAL);
     Patience {
-        at_start: in_run.with_max_elapsed(DATABASE_START_PATIENCE),
-        in_run,
+        at_start: patience.with_max_elapsed(DATABASE_START_PATIENCE),
+        in_run: patience.with_max_elapsed(retry.max_elapsed().max(DATABASE_RUN_PATIENCE)),
     }
 }
 

@@ -8,11 +8,12 @@
 //!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
 //! - `status` serves what the store knows over HTTP.
 //! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes. [`retry`] says when to try
-//!   again, and [`clock`] what time it is.
+//!   again, [`clock`] what time it is, and `causes` puts an error and its causes on one line.
 //!
 //! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `retry`, `clock`.
 
 pub mod app;
+mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -82,10 +82,7 @@ impl RetryPolicy {
     /// The same intervals without an end, for what must be waited for.
     #[must_use]
     pub fn unbounded(self) -> Self {
-        Self {
-            max_elapsed: Duration::MAX,
-            ..self
-        }
+        self.with_max_elapsed(Duration::MAX)
     }
 
     /// The same policy with waits of at most `max`.
@@ -98,11 +95,17 @@ impl RetryPolicy {
         }
     }
 
-    /// The same policy for at most `max_elapsed`.
+    /// How long is retried.
+    #[must_use]
+    pub fn max_elapsed(self) -> Duration {
+        self.max_elapsed
+    }
+
+    /// The same intervals for another time.
     #[must_use]
     pub fn with_max_elapsed(self, max_elapsed: Duration) -> Self {
         Self {
-            max_elapsed: self.max_elapsed.min(max_elapsed),
+            max_elapsed,
             ..self
         }
     }

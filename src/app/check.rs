@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::retry::GaveUp;
-use crate::sync::with_causes;
 
 use super::say;
 

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
 use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
@@ -87,7 +88,7 @@ impl Daemon {
         if let Err(error) = self.syncer.client.sign_in(stop).await {
             let error = Self::survivable(error.into())?;
             error!(
-                error = &error as &dyn std::error::Error,
+                error = with_causes(&error),
                 "Signing in failed, it is tried again at the next run"
             );
         }
@@ -163,10 +164,7 @@ impl Daemon {
             })
             | Err(error) => Self::survivable(error)?,
         };
-        error!(
-            error = &failed as &dyn std::error::Error,
-            "The run could not go on"
-        );
+        error!(error = with_causes(&failed), "The run could not go on");
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
+use url::Url;
 use uuid::Uuid;
 
 pub use auth::{AuthError, DeviceCode, GrantState, Login};
@@ -31,6 +32,7 @@ pub use customers::ListedCustomer;
 pub use error::ApiError;
 pub use fault::Fault;
 
+use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
 use crate::usage::{Collection, CustomerId};
@@ -121,8 +123,8 @@ impl Client {
         policy: RetryPolicy,
         tasks: TaskTracker,
     ) -> Result<Self, SetUpError> {
-        let http = http_client(settings, Policy::custom(stay_at_origin))?;
-        let authority = http_client(settings, Policy::none())?;
+        let http = http_client(settings, &settings.base_url, Policy::custom(stay_at_origin))?;
+        let authority = http_client(settings, &auth.authority, Policy::none())?;
         Ok(Self {
             http,
             base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
@@ -330,7 +332,7 @@ impl Call {
                 ms.request_id = request,
                 ms.correlation_id = correlation,
                 attempt = self.sent(),
-                error = error as &dyn std::error::Error,
+                error = with_causes(error),
                 "A call failed, it may be repeated"
             ),
             Disposition::SkipCustomer | Disposition::AbortRun => debug!(
@@ -344,11 +346,17 @@ impl Call {
     }
 }
 
+/// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a proxy.
 fn http_client(
     settings: &config::PartnerCenter,
+    origin: &Url,
     redirects: Policy,
 ) -> Result<reqwest::Client, SetUpError> {
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder();
+    if origin.scheme() == "http" {
+        builder = builder.no_proxy();
+    }
+    builder
         .user_agent(concat!("seatledger/", env!("CARGO_PKG_VERSION")))
         .timeout(settings.request_timeout)
         .connect_timeout(settings.connect_timeout)

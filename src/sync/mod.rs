@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, info, info_span, warn};
 
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::{ApiError, AuthError, Client, TrafficCounts};
@@ -22,7 +23,7 @@ use crate::usage::{Customer, CustomerId, CustomerOutcome, Failure, FailureReason
 use writer::{Ledger, Sink, Tally};
 
 pub use customers::CustomersError;
-pub use report::{CustomerCounts, FailedCustomer, Report, RunError, with_causes};
+pub use report::{CustomerCounts, FailedCustomer, Report, RunError};
 
 /// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
 /// must not hold up the rest.
@@ -356,7 +357,7 @@ impl Syncer {
             // The report says already why the database cannot be written to.
             Err(error) if report.fatal.is_some() => {
                 warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = with_causes(&error),
                     "The end of the run could not be recorded"
                 );
                 Ok(())
@@ -498,8 +499,10 @@ async fn insist<T>(
         let attempt = async {
             work().await.inspect_err(|error| match error.disposition() {
                 Disposition::Retry { .. } => {
-                    let error = error as &dyn std::error::Error;
-                    warn!(error, "The database is away, it is waited for");
+                    warn!(
+                        error = with_causes(error),
+                        "The database is away, it is waited for"
+                    );
                 }
                 Disposition::SkipCustomer | Disposition::AbortRun => {}
             })

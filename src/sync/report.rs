@@ -11,6 +11,7 @@ use crate::store::{FinishedRun, RunOutcome, StoreError};
 use crate::usage::{CustomerId, FailureReason, RowCounts};
 
 use super::customers::CustomersError;
+use crate::causes::with_causes;
 
 /// Failures shown to a person; the rest is in the table.
 const SHOWN_FAILURES: usize = 20;
@@ -172,20 +173,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-/// An error with its causes, on one line.
-pub fn with_causes(error: &(impl std::error::Error + ?Sized)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // A transparent layer repeats what is below it.
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

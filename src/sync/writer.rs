@@ -8,8 +8,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
-use super::report::{CustomerCounts, FailedCustomer, RunError, with_causes};
+use super::report::{CustomerCounts, FailedCustomer, RunError};
 use super::{Progress, insist};
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::partner_center::AuthError;
 use crate::retry::{Fails as _, RetryPolicy, Stop};
@@ -257,7 +258,7 @@ impl Sink {
             Err(RunError::Store(error @ StoreError::Refused { .. })) => {
                 info!(
                     customers = batch.len(),
-                    error = &error as &dyn std::error::Error,
+                    error = with_causes(&error),
                     "A batch was refused, its customers are stored one by one"
                 );
             }

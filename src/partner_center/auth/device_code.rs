@@ -49,7 +49,7 @@ impl Login {
         settings: &config::PartnerCenter,
         auth: &config::Auth,
     ) -> Result<Option<Self>, SetUpError> {
-        let http = http_client(settings, reqwest::redirect::Policy::none())?;
+        let http = http_client(settings, &auth.authority, reqwest::redirect::Policy::none())?;
         let config::Method::RefreshToken {
             app, scope, file, ..
         } = &auth.method

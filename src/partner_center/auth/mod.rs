@@ -16,12 +16,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 pub use device_code::{DeviceCode, Login};
 pub use error::{AuthError, GrantState};
 
+use crate::causes::with_causes;
 use crate::config;
-use crate::retry::{GaveUp, RetryPolicy, Stop};
+use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
 use authority::Authority;
 
 /// Renewed this long before the end, or after four fifths of a short life.
@@ -155,7 +157,18 @@ impl Auth {
             let task = self
                 .tasks
                 .spawn(async move { authority.sign_in(after_refusal).await });
-            let attempt = async { task.await.unwrap_or(Err(AuthError::Stopped)) };
+            let attempt = async {
+                let signed_in = task.await.unwrap_or(Err(AuthError::Stopped));
+                signed_in.inspect_err(|error| match error.disposition() {
+                    Disposition::Retry { .. } => {
+                        warn!(
+                            error = with_causes(error),
+                            "Signing in failed, it may be tried again"
+                        );
+                    }
+                    Disposition::SkipCustomer | Disposition::AbortRun => {}
+                })
+            };
             if let Some(end) = attempts.run(attempt).await {
                 break end;
             }
