@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use tracing::warn;
 use url::Url;
 
-use super::decode::{items, json_text, parse_object};
+use super::body::{json_text, parse_object};
+use super::decode::items;
 use super::wire::{CompanyProfile, Customer, CustomerPage, Link, LinkHeader, Links, Raw};
 use super::{ApiError, Call, Client};
 use crate::retry::{GaveUp, Stop};

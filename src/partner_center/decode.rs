@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 
+use super::body::{Unreadable, json_text, parse_object};
 use super::date::parse_date;
 use super::fault::Fault;
 use super::number::parse_count;
@@ -12,9 +13,6 @@ use crate::usage::{
     Collection, CustomerId, Item, MAX_KEY_BYTES, MAX_TEXT_CHARS, Rejection, RejectionReason,
     UsageKey, UsageRow,
 };
-
-/// No honest answer is nested deeper; a hostile one must not cost us our stack.
-const MAX_DEPTH: usize = 128;
 
 /// A collection of which more than this is unusable is not worth keeping item by item.
 const MAX_REJECTIONS: usize = 10_000;
@@ -29,18 +27,8 @@ const LATEST_AHEAD: TimeDelta = TimeDelta::days(2);
 /// Why a body is no usage collection.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotACollection {
-    #[error("the body ends in the middle of its JSON")]
-    CutOff,
-    #[error("the body is not UTF-8 text")]
-    NotText,
-    #[error("the body is a web page, perhaps a sign-in page, and not JSON")]
-    WebPage,
-    #[error("the body is not JSON: fault at line {line}, column {column}")]
-    NotJson { line: usize, column: usize },
-    #[error("the body's JSON is nested over {MAX_DEPTH} levels deep")]
-    TooDeep,
-    #[error("the body's JSON is not an object")]
-    NotAnObject,
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     #[error("the member items is not a list")]
     ItemsNotAList,
     #[error("the body is a fault although the status is 200: {0}")]
@@ -104,66 +92,12 @@ pub(super) fn decode_usage(
     Ok(collection)
 }
 
-/// The body as text, without a byte order mark and outer blanks, and of bounded depth.
-pub(super) fn json_text(body: &[u8]) -> Result<&str, NotACollection> {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => text.trim(),
-        // Half a character at the very end is what a cut leaves behind.
-        Err(error) if error.error_len().is_none() => return Err(NotACollection::CutOff),
-        Err(_) => return Err(NotACollection::NotText),
-    };
-    if text.starts_with('<') {
-        return Err(NotACollection::WebPage);
-    }
-    if nested_too_deep(text.as_bytes()) {
-        return Err(NotACollection::TooDeep);
-    }
-    Ok(text)
-}
-
-/// Reads an object; a text that is JSON but no object is told from one that is no JSON.
-pub(super) fn parse_object<'a, T: serde::Deserialize<'a>>(
-    text: &'a str,
-) -> Result<T, NotACollection> {
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => NotACollection::CutOff,
-        serde_json::error::Category::Data => NotACollection::NotAnObject,
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
-            NotACollection::NotJson {
-                line: error.line(),
-                column: error.column(),
-            }
-        }
-    })
-}
-
 /// The list's members, raw; an absent list is an empty one.
 pub(super) fn items(items: Raw<'_>) -> Result<Vec<&RawValue>, NotACollection> {
     items.map_or_else(
         || Ok(Vec::new()),
         |items| serde_json::from_str(items.get()).map_err(|_| NotACollection::ItemsNotAList),
     )
-}
-
-fn nested_too_deep(json: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return true;
-                }
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
 }
 
 type Unusable = (RejectionReason, String);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::AuthError;
+use super::body::Unreadable;
 use super::decode::NotACollection;
 use super::fault::Fault;
 use crate::retry::{Disposition, Fails};
@@ -114,16 +115,24 @@ impl ApiError {
     }
 }
 
+impl From<Unreadable> for ApiError {
+    fn from(error: Unreadable) -> Self {
+        match error {
+            Unreadable::CutOff => Self::Garbled("the body ends in the middle of its JSON"),
+            Unreadable::NotText
+            | Unreadable::WebPage
+            | Unreadable::NotJson { .. }
+            | Unreadable::TooDeep
+            | Unreadable::NotAnObject => Self::Unexpected(error.to_string()),
+        }
+    }
+}
+
 impl From<NotACollection> for ApiError {
     fn from(error: NotACollection) -> Self {
         match error {
-            NotACollection::CutOff => Self::Garbled("the body ends in the middle of its JSON"),
-            NotACollection::NotText
-            | NotACollection::WebPage
-            | NotACollection::NotJson { .. }
-            | NotACollection::TooDeep
-            | NotACollection::NotAnObject
-            | NotACollection::ItemsNotAList
+            NotACollection::Unreadable(error) => error.into(),
+            NotACollection::ItemsNotAList
             | NotACollection::Fault(_)
             | NotACollection::TooManyRejections { .. } => Self::Unexpected(error.to_string()),
         }

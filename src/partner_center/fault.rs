@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::decode::{NotACollection, json_text};
+use super::body::{Unreadable, json_text};
 use super::wire::{Envelope, Raw};
 
 /// As much of a text from the wire as is kept.
@@ -26,7 +26,7 @@ impl Fault {
     pub(super) fn in_body(body: &[u8], secret: &str) -> Self {
         let text = match json_text(body) {
             Ok(text) => text,
-            Err(NotACollection::WebPage) => {
+            Err(Unreadable::WebPage) => {
                 return Self {
                     code: None,
                     text: Some("a web page".to_owned()),

@@ -3,6 +3,7 @@
 //! Knows no SQL and no schedule; answers come back as our own types.
 
 mod auth;
+mod body;
 mod customers;
 mod date;
 mod decode;
@@ -19,7 +20,6 @@ use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
-use serde::Serialize;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
@@ -35,7 +35,7 @@ pub use fault::Fault;
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
-use crate::usage::{Collection, CustomerId};
+use crate::usage::{Collection, CustomerId, TrafficCounts};
 use auth::{Auth, Token};
 
 /// An error answer is read this far; what comes after it explains nothing.
@@ -68,17 +68,6 @@ struct Traffic {
     requests: AtomicU64,
     retries: AtomicU64,
     throttled: AtomicU64,
-}
-
-/// The counts of [`Client::traffic`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct TrafficCounts {
-    /// HTTP requests sent.
-    pub requests: u64,
-    /// Those among them that repeated an earlier one.
-    pub retries: u64,
-    /// Answers with status 429.
-    pub throttled: u64,
 }
 
 /// One customer's collection, and the room it takes among those under way.

@@ -7,8 +7,7 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{Store, StoreError, bounded};
-use crate::partner_center::TrafficCounts;
-use crate::usage::RowCounts;
+use crate::usage::{RowCounts, TrafficCounts};
 
 /// What asked for a run. The names are an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

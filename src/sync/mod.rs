@@ -3,9 +3,10 @@
 
 mod customers;
 mod report;
+mod walk;
 mod writer;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,10 +17,11 @@ use tracing::{Instrument as _, info, info_span, warn};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::partner_center::{ApiError, AuthError, Client, TrafficCounts};
+use crate::partner_center::{ApiError, AuthError, Client};
 use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
 use crate::store::{RunKind, RunLock, RunOutcome, Store, StoreError};
-use crate::usage::{Customer, CustomerId, CustomerOutcome, Failure, FailureReason};
+use crate::usage::{Customer, CustomerId, TrafficCounts};
+use walk::Walk;
 use writer::{Ledger, Sink, Tally};
 
 pub use customers::CustomersError;
@@ -94,16 +96,6 @@ pub struct Syncer {
     pub clock: Arc<dyn Clock>,
     /// Every worker is among them.
     pub tasks: TaskTracker,
-}
-
-/// What the workers of a run share.
-struct Walk {
-    syncer: Arc<Syncer>,
-    queue: Mutex<std::vec::IntoIter<Customer>>,
-    /// Why there is no token for anybody.
-    no_token: OnceLock<AuthError>,
-    /// The program's stop, or the run's own.
-    stop: Stop,
 }
 
 impl Syncer {
@@ -291,15 +283,7 @@ impl Syncer {
         });
         info!(customers = total, "Run begun");
 
-        let walk = Arc::new(Walk {
-            syncer: Arc::clone(self),
-            queue: Mutex::new(list.into_iter()),
-            no_token: OnceLock::new(),
-            stop: Stop {
-                soon: stop.soon.child_token(),
-                now: stop.now.child_token(),
-            },
-        });
+        let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));
         let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
         for _ in 0..total.min(self.max_concurrency + WAITING_CUSTOMERS) {
             let (walk, sender) = (Arc::clone(&walk), sender.clone());
@@ -321,11 +305,10 @@ impl Syncer {
         walk.stop.soon.cancel();
         walk.stop.now.cancel();
         drained?;
-        if let Some(error) = walk.no_token.get() {
+        if let Some(error) = walk.no_token() {
             return Err(error.clone().into());
         }
-        let unfinished = tally.customers.succeeded + tally.customers.failed < tally.customers.total;
-        if unfinished || stop.now.is_cancelled() {
+        if !tally.is_complete() {
             return Err(RunError::Stopped);
         }
         tally
@@ -339,8 +322,10 @@ impl Syncer {
         report: &Report,
         stop: &Stop,
     ) -> Result<(), RunError> {
-        let recorded = if stop.soon.is_cancelled() {
-            // The stop has been heard; its own record must not be cut short by it, nor hold it up for long.
+        let away = matches!(report.fatal, Some(RunError::Store(_)));
+        let recorded = if stop.soon.is_cancelled() || away {
+            // The stop has been heard, or the database been waited for; the record must not be cut short by the
+            // one, nor hold up the end for long.
             let unhurried = Stop::default();
             tokio::time::timeout(LAST_WORD, ledger.finish(&report.to_record(), &unhurried))
                 .await
@@ -367,82 +352,10 @@ impl Syncer {
     }
 }
 
-impl Walk {
-    fn next(&self) -> Option<Customer> {
-        if self.stop.soon.is_cancelled() {
-            return None;
-        }
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next()
-    }
-
-    async fn work(&self, outcomes: mpsc::Sender<CustomerOutcome>) {
-        while let Some(customer) = self.next() {
-            let id = customer.id;
-            let span = info_span!("sync.customer", customer.id = %id);
-            let fetched = self
-                .syncer
-                .client
-                .fetch_usage(id, self.syncer.clock.now(), &self.stop)
-                .instrument(span)
-                .await;
-            let (attempts, http_status, result, permit) = match fetched {
-                Ok(fetched) => {
-                    let status = Some(fetched.http_status);
-                    (
-                        fetched.attempts,
-                        status,
-                        Ok(fetched.collection),
-                        Some(fetched.permit),
-                    )
-                }
-                Err(GaveUp::Failed {
-                    error: ApiError::SignIn(error),
-                    ..
-                }) => {
-                    // Everybody hears the same; the first to say it is enough.
-                    let _first = self.no_token.set(AuthError::clone(&error));
-                    self.stop.soon.cancel();
-                    return;
-                }
-                Err(GaveUp::Failed { error, attempts }) => {
-                    let failure = Failure {
-                        reason: error.reason(),
-                        detail: with_causes(&error),
-                    };
-                    (attempts, error.http_status(), Err(failure), None)
-                }
-                // Never asked for: it has no outcome.
-                Err(GaveUp::Stopped { attempts: 0 }) => return,
-                Err(GaveUp::Stopped { attempts }) => (attempts, None, Err(interrupted()), None),
-            };
-            let outcome = CustomerOutcome {
-                customer,
-                result,
-                http_status,
-                attempts,
-                finished_at: self.syncer.clock.now(),
-            };
-            // Closed only when the writer has given up, and then the run is over.
-            let _taken = outcomes.send(outcome).await;
-            drop(permit);
-        }
-    }
-}
-
 /// Comes some time after the last call to stop.
 async fn too_late(stop: &Stop) {
     stop.now.cancelled().await;
     tokio::time::sleep(LAST_WORD).await;
-}
-
-fn interrupted() -> Failure {
-    Failure {
-        reason: FailureReason::Interrupted,
-        detail: "the program was stopped while the customer was under way".to_owned(),
-    }
 }
 
 fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> RunOutcome {

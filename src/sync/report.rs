@@ -6,9 +6,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
-use crate::partner_center::{AuthError, TrafficCounts};
+use crate::partner_center::AuthError;
 use crate::store::{FinishedRun, RunOutcome, StoreError};
-use crate::usage::{CustomerId, FailureReason, RowCounts};
+use crate::usage::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 
 use super::customers::CustomersError;
 use crate::causes::with_causes;

@@ -31,9 +31,16 @@ pub(super) struct Tally {
     pub(super) rows: RowCounts,
     pub(super) failures: Vec<FailedCustomer>,
     refusals: u64,
+    interrupted: u64,
 }
 
 impl Tally {
+    /// Whether every customer on the list came to an end of its own.
+    pub(super) fn is_complete(&self) -> bool {
+        self.interrupted == 0
+            && self.customers.succeeded + self.customers.failed == self.customers.total
+    }
+
     fn add(&mut self, outcome: &CustomerOutcome, rows: RowCounts) {
         self.rows += rows;
         let refused = match &outcome.result {
@@ -51,6 +58,9 @@ impl Tally {
                     "A customer failed"
                 );
                 self.customers.failed += 1;
+                if failure.reason == FailureReason::Interrupted {
+                    self.interrupted += 1;
+                }
                 self.failures.push(FailedCustomer {
                     customer_id: outcome.customer.id,
                     reason: failure.reason,

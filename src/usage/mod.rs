@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use collection::{Collection, Item};
-pub use outcome::{Customer, CustomerOutcome, Failure, RowCounts};
+pub use outcome::{Customer, CustomerOutcome, Failure, RowCounts, TrafficCounts};
 
 /// A customer's tenant id. Two spellings of one GUID are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

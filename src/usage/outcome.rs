@@ -65,3 +65,14 @@ impl std::ops::AddAssign for RowCounts {
         self.rejected += other.rejected;
     }
 }
+
+/// Calls to the API, those to the sign-in service left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrafficCounts {
+    /// HTTP requests sent.
+    pub requests: u64,
+    /// Those among them that repeated an earlier one.
+    pub retries: u64,
+    /// Answers with status 429.
+    pub throttled: u64,
+}

@@ -11,11 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::Token;
 use super::aadsts;
-use super::device_code::{DeviceCode, Poll};
 use super::error::{AuthError, GrantState};
 use super::refresh_store::RefreshStore;
 use crate::config;
-use crate::partner_center::decode::json_text;
+use crate::partner_center::body::json_text;
 use crate::partner_center::fault::printable;
 use crate::partner_center::{read_body, retry_after};
 
@@ -43,6 +42,25 @@ fn unwritable(path: &Path) -> impl Fn(io::Error) -> AuthError {
         path: path.to_owned(),
         source: Arc::new(error),
     }
+}
+
+/// What the person has to do, and what we poll with.
+#[derive(Deserialize)]
+pub struct DeviceCode {
+    #[serde(rename = "device_code")]
+    pub(super) secret: SecretString,
+    /// To be typed on the page.
+    pub user_code: String,
+    /// The page.
+    pub verification_uri: String,
+    #[serde(default)]
+    pub(super) interval: Option<u64>,
+}
+
+/// How one poll of the token endpoint ended.
+pub(super) enum Poll {
+    Pending,
+    SlowDown,
 }
 
 /// What the device-code endpoint answers, success or not.

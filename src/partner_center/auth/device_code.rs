@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-use serde::Deserialize;
-
-use super::authority::{Authority, prove_writable};
+use super::authority::{Authority, DeviceCode, Poll, prove_writable};
 use super::error::AuthError;
 use crate::config;
 use crate::partner_center::{SetUpError, http_client};
@@ -14,25 +11,6 @@ use crate::retry::Stop;
 
 /// What is asked when the service does not say how often it may be.
 const DEFAULT_INTERVAL_SECS: u64 = 5;
-
-/// What the person has to do, and what we poll with.
-#[derive(Deserialize)]
-pub struct DeviceCode {
-    #[serde(rename = "device_code")]
-    secret: SecretString,
-    /// To be typed on the page.
-    pub user_code: String,
-    /// The page.
-    pub verification_uri: String,
-    #[serde(default)]
-    interval: Option<u64>,
-}
-
-/// How one poll of the token endpoint ended.
-pub(super) enum Poll {
-    Pending,
-    SlowDown,
-}
 
 /// A sign-in under way.
 pub struct Login {

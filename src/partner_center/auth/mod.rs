@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-pub use device_code::{DeviceCode, Login};
+pub use authority::DeviceCode;
+pub use device_code::Login;
 pub use error::{AuthError, GrantState};
 
 use crate::causes::with_causes;

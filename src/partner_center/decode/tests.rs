@@ -296,11 +296,11 @@ fn a_body_that_is_no_collection_is_told_apart() {
     }
     assert_eq!(
         decode(b"{\"items\":[\"\xE8\xAA"),
-        Err(NotACollection::CutOff)
+        Err(NotACollection::Unreadable(Unreadable::CutOff))
     );
     assert_eq!(
         decode(b"{\"items\":[\"\xFF\xFE\"]}"),
-        Err(NotACollection::NotText)
+        Err(NotACollection::Unreadable(Unreadable::NotText))
     );
 }
 
