@@ -52,7 +52,7 @@ pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     let connect_timeout =
         settings.required(keys::CONNECT_TIMEOUT, |given| given.duration(TIMEOUTS));
     let max_response_bytes = settings.required(keys::MAX_RESPONSE_BYTES, |given| {
-        given.whole(1024..=4 * GIBIBYTE)
+        given.whole(1..=4 * GIBIBYTE)
     });
     Ok(PartnerCenter {
         base_url: base_url?,

@@ -232,9 +232,13 @@ impl Given {
     ) -> Result<Vec<T>, String> {
         let entries: Vec<Value> = match &self.kind {
             ValueKind::Array(entries) => entries.clone(),
+            // Written with commas, or as it would be in the file.
             ValueKind::String(text) if self.in_words => text
+                .trim()
+                .trim_start_matches('[')
+                .trim_end_matches(']')
                 .split(',')
-                .map(str::trim)
+                .map(|entry| entry.trim().trim_matches(['"', '\'']))
                 .filter(|entry| !entry.is_empty())
                 .map(Value::from)
                 .collect(),

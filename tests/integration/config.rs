@@ -312,7 +312,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
       partner_center.max_concurrency = 0: must be a whole number from 1 to 1000 (in [folder]/config.toml)
       partner_center.max_requests_per_second = -1: must be a number from 0.001 to 10000 (in [folder]/config.toml)
       partner_center.request_timeout = 30: has no unit; write "30s" if seconds are meant (in [folder]/config.toml)
-      partner_center.max_response_bytes = "64 MiB": must be a whole number from 1024 to 4294967296, not text in quotes (in [folder]/config.toml)
+      partner_center.max_response_bytes = "64 MiB": must be a whole number from 1 to 4294967296, not text in quotes (in [folder]/config.toml)
       auth.authority = (not shown): must not hold a user name or a password (in [folder]/config.toml)
       auth.method = "password": must be one of "refresh_token", "client_credentials", "access_token" (in [folder]/config.toml)
       customers.ids: entry 2, "contoso", is not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04; entry 3 must be text in quotes, not a whole number (in [folder]/config.toml)
@@ -464,6 +464,15 @@ fn the_environment_wins_over_the_file() {
         ]
     );
     assert_eq!(config.journal_stream.as_deref(), Some("8:12345"));
+}
+
+#[test]
+fn a_list_in_the_environment_may_be_written_as_in_the_file() {
+    let world = World::minimal_but("discover = true", "discover = true").set(
+        "SEATLEDGER__CUSTOMERS__IDS",
+        "[\"4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04\", '6c4ad3a5-3b0d-4a5c-8f5e-5a1d2a0c9b10']",
+    );
+    assert_eq!(world.loaded().customers.ids.len(), 2);
 }
 
 #[test]
