@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, SubsecRound as _, Timelike, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
@@ -59,7 +59,8 @@ impl Schedule {
         self.cron
             .find_next_occurrence(&moment.with_timezone(&self.zone), false)
             .ok()
-            .map(|tick| tick.with_timezone(&Utc))
+            // The search carries the fraction of the second from which it began.
+            .map(|tick| tick.with_timezone(&Utc).trunc_subsecs(0))
     }
 
     /// `moment` as a person at the schedule's place would write it.
@@ -197,6 +198,8 @@ mod tests {
             ("2026-03-28T05:00:00Z", "2026-03-29T04:00:00Z"),
             ("2026-03-29T04:00:00Z", "2026-03-30T04:00:00Z"),
             ("2026-10-24T04:00:00Z", "2026-10-25T05:00:00Z"),
+            ("2026-11-24T04:59:59.999Z", "2026-11-24T05:00:00Z"),
+            ("2026-11-24T05:00:00.001Z", "2026-11-25T05:00:00Z"),
         ] {
             assert_eq!(
                 berlin.next_after(at(before)),

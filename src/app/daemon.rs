@@ -87,9 +87,10 @@ impl Daemon {
         // A dead token shows now and not at the first tick, which may be a day away.
         if let Err(error) = self.syncer.client.sign_in(stop).await {
             let error = Self::survivable(error.into())?;
+            let error = with_causes(&error);
             error!(
-                error = with_causes(&error),
-                "Signing in failed, it is tried again at the next run"
+                error,
+                "Signing in failed and is tried again at the next run: {error}"
             );
         }
         let due = match when {
@@ -164,7 +165,8 @@ impl Daemon {
             })
             | Err(error) => Self::survivable(error)?,
         };
-        error!(error = with_causes(&failed), "The run could not go on");
+        let error = with_causes(&failed);
+        error!(error, "The run could not go on: {error}");
         Ok(())
     }
 
@@ -190,7 +192,7 @@ impl Daemon {
     fn say_when_next(&self, ticker: &Ticker) {
         if let Some(next) = ticker.next_tick() {
             let next = self.schedule.in_zone(next);
-            info!(next_run = next, "Waiting for the next run");
+            info!(next_run = next, "Waiting for the next run at {next}");
             notify_status(&format!("The next run is due at {next}"));
         } else {
             warn!("The schedule names no further run");

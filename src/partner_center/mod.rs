@@ -23,7 +23,7 @@ use reqwest::redirect::{Attempt, Policy};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::warn;
 use url::Url;
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub use fault::Fault;
 
 use crate::causes::with_causes;
 use crate::config;
-use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
+use crate::retry::{GaveUp, RetryPolicy, Stop};
 use crate::usage::{Collection, CustomerId, TrafficCounts};
 use auth::{Auth, Token};
 
@@ -312,26 +312,19 @@ impl Call {
 
     /// Microsoft's support asks for both ids of a call that failed.
     fn log(&self, error: &ApiError) {
-        let customer = self.customer.map(tracing::field::display);
-        let request = self.header("ms-requestid");
-        let correlation = self.header("ms-correlationid");
-        match error.disposition() {
-            Disposition::Retry { .. } => warn!(
-                customer.id = customer,
-                ms.request_id = request,
-                ms.correlation_id = correlation,
-                attempt = self.sent(),
-                error = with_causes(error),
-                "A call failed, it may be repeated"
-            ),
-            Disposition::SkipCustomer | Disposition::AbortRun => debug!(
-                customer.id = customer,
-                ms.request_id = request,
-                ms.correlation_id = correlation,
-                attempt = self.sent(),
-                "A call failed for good"
-            ),
+        if matches!(error, ApiError::Stopped) {
+            return;
         }
+        let error = with_causes(error);
+        warn!(
+            customer.id = self.customer.map(tracing::field::display),
+            ms.request_id = self.header("ms-requestid"),
+            ms.correlation_id = self.header("ms-correlationid"),
+            attempt = self.sent(),
+            error,
+            "Attempt {} failed: {error}",
+            self.sent()
+        );
     }
 }
 

@@ -281,7 +281,7 @@ impl Syncer {
             done: 0,
             failed: 0,
         });
-        info!(customers = total, "Run begun");
+        info!(customers = total, "Run begun: {total} customers");
 
         let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));
         let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
@@ -376,8 +376,10 @@ fn log_end(report: &Report) {
         http,
         ..
     } = report;
+    let outcome = report.outcome.as_str();
+    // The journal shows the message alone, so that it says by itself what the fields say to a machine.
     info!(
-        outcome = report.outcome.as_str(),
+        outcome,
         duration_ms = (report.finished_at - report.started_at).num_milliseconds(),
         customers.total,
         customers.succeeded,
@@ -390,7 +392,13 @@ fn log_end(report: &Report) {
         http.requests,
         http.retries,
         http.throttled,
-        "Run ended"
+        "Run ended: {outcome}, {} of {} customers stored, {} rows received, {} new, {} changed, {} rejected",
+        customers.succeeded,
+        customers.total,
+        rows.received,
+        rows.inserted,
+        rows.updated,
+        rows.rejected
     );
 }
 
@@ -412,10 +420,8 @@ async fn insist<T>(
         let attempt = async {
             work().await.inspect_err(|error| match error.disposition() {
                 Disposition::Retry { .. } => {
-                    warn!(
-                        error = with_causes(error),
-                        "The database is away, it is waited for"
-                    );
+                    let error = with_causes(error);
+                    warn!(error, "The database is away and waited for: {error}");
                 }
                 Disposition::SkipCustomer | Disposition::AbortRun => {}
             })

@@ -55,7 +55,9 @@ impl Tally {
                     http.status = outcome.http_status,
                     attempts = outcome.attempts,
                     error = failure.detail,
-                    "A customer failed"
+                    "Customer {} failed: {}",
+                    outcome.customer.id,
+                    failure.reason.as_str()
                 );
                 self.customers.failed += 1;
                 if failure.reason == FailureReason::Interrupted {

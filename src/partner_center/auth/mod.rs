@@ -162,10 +162,8 @@ impl Auth {
                 let signed_in = task.await.unwrap_or(Err(AuthError::Stopped));
                 signed_in.inspect_err(|error| match error.disposition() {
                     Disposition::Retry { .. } => {
-                        warn!(
-                            error = with_causes(error),
-                            "Signing in failed, it may be tried again"
-                        );
+                        let error = with_causes(error);
+                        warn!(error, "Signing in failed and may be tried again: {error}");
                     }
                     Disposition::SkipCustomer | Disposition::AbortRun => {}
                 })
