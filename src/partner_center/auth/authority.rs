@@ -16,7 +16,7 @@ use super::refresh_store::RefreshStore;
 use crate::config;
 use crate::partner_center::body::json_text;
 use crate::partner_center::fault::printable;
-use crate::partner_center::{read_body, retry_after};
+use crate::partner_center::http::{read_body, retry_after};
 
 /// No token answer is larger.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;

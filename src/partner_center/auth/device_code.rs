@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::authority::{Authority, DeviceCode, Poll, prove_writable};
 use super::error::AuthError;
 use crate::config;
-use crate::partner_center::{SetUpError, http_client};
+use crate::partner_center::http::{SetUpError, http_client};
 use crate::retry::Stop;
 
 /// What is asked when the service does not say how often it may be.

@@ -1,0 +1,152 @@
+//! What calls to the API and to the sign-in service have in common: the HTTP client, redirects, waits asked
+//! for, bodies of bounded size.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::redirect::{Attempt, Policy};
+use url::Url;
+
+use super::ApiError;
+use super::fault::printable;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config;
+
+/// Redirects followed within the configured origin.
+const MAX_REDIRECTS: usize = 5;
+
+/// The TLS or HTTP machinery could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be set up")]
+pub struct SetUpError(#[source] reqwest::Error);
+
+/// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a proxy.
+pub(super) fn http_client(
+    settings: &config::PartnerCenter,
+    origin: &Url,
+    redirects: Policy,
+) -> Result<reqwest::Client, SetUpError> {
+    let mut builder = reqwest::Client::builder();
+    if origin.scheme() == "http" {
+        builder = builder.no_proxy();
+    }
+    builder
+        .user_agent(concat!("seatledger/", env!("CARGO_PKG_VERSION")))
+        .timeout(settings.request_timeout)
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(settings.max_concurrency)
+        .redirect(redirects)
+        .referer(false)
+        .build()
+        .map_err(SetUpError)
+}
+
+/// Follows a redirect within the origin it came from and no other, because the token goes along.
+pub(super) fn stay_at_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let previous = attempt.previous();
+    let same_origin = previous
+        .last()
+        .is_some_and(|from| from.origin() == attempt.url().origin());
+    if same_origin && previous.len() <= MAX_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+/// Scheme and host of a redirect, for the record: the rest of the address may hold anything.
+pub(super) fn redirect_target(answer: &reqwest::Response) -> String {
+    answer
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| answer.url().join(location).ok())
+        .map_or_else(
+            || "nowhere".to_owned(),
+            |target| printable(&target.origin().ascii_serialization()),
+        )
+}
+
+/// The wait that an answer asks for, in seconds or as a date.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are still a wish, and one beyond any budget.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date: DateTime<Utc> = httpdate::parse_http_date(value).ok()?.into();
+    // The server's own clock, where it shows one, is what its date was computed from.
+    let server_now: DateTime<Utc> = headers
+        .get(DATE)
+        .and_then(|now| now.to_str().ok())
+        .and_then(|now| httpdate::parse_http_date(now).ok())
+        .map_or_else(|| SystemClock.now(), Into::into);
+    (date - server_now).to_std().ok()
+}
+
+/// The whole body, decompressed, of at most `limit` bytes.
+pub(super) async fn read_body(
+    answer: &mut reqwest::Response,
+    limit: u64,
+) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(ApiError::from_transport)? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(ApiError::TooLarge { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// What arrives of a body, up to `limit` bytes. Whether it arrives whole changes nothing.
+pub(super) async fn read_beginning(answer: &mut reqwest::Response, limit: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < limit
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(limit);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    fn wait(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect();
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn a_wish_to_wait_is_read_in_seconds_and_as_a_date() {
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        for (wish, seconds) in [
+            ("57", Some(57)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+            ("soon", None),
+            ("-5", None),
+            ("1.5", None),
+            ("", None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(wait(&[date, ("retry-after", wish)]), expected, "{wish}");
+        }
+        assert_eq!(wait(&[]), None);
+    }
+}
