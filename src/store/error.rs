@@ -1,5 +1,7 @@
 //! What can go wrong with Postgres, and what it asks of the run.
 
+use std::fmt;
+
 use crate::retry::{Disposition, Fails};
 
 /// An operation on the database failed.
@@ -12,7 +14,7 @@ pub enum StoreError {
         operation: &'static str,
         /// Why it failed.
         #[source]
-        source: Box<sqlx::Error>,
+        source: Box<Cause>,
     },
     /// No answer within the time an operation may take.
     #[error("the database gave no answer in time: {operation}")]
@@ -27,7 +29,7 @@ pub enum StoreError {
         operation: &'static str,
         /// Why it failed.
         #[source]
-        source: Box<sqlx::Error>,
+        source: Box<Cause>,
     },
     /// Postgres does not let us in, or is not set up as we need it.
     #[error("the database cannot be used: {operation}{}", code(source))]
@@ -36,7 +38,7 @@ pub enum StoreError {
         operation: &'static str,
         /// Why it failed.
         #[source]
-        source: Box<sqlx::Error>,
+        source: Box<Cause>,
     },
     /// The URL cannot be read. Not shown, since it may hold a password.
     #[error(
@@ -48,9 +50,25 @@ pub enum StoreError {
     Migrate(#[source] Box<sqlx::migrate::MigrateError>),
 }
 
+/// What the driver says. Of Postgres' own errors only the message: the rest speaks of places in its sources.
+#[derive(Debug)]
+pub struct Cause(sqlx::Error);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_database_error() {
+            Some(error) => f.write_str(error.message()),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Cause {}
+
 /// The SQLSTATE, which is what one searches for.
-fn code(error: &sqlx::Error) -> String {
-    error
+fn code(cause: &Cause) -> String {
+    cause
+        .0
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .map_or_else(String::new, |code| format!(" (SQLSTATE {code})"))
@@ -60,8 +78,9 @@ impl StoreError {
     /// For `map_err`: classifies by SQLSTATE.
     pub(crate) fn during(operation: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |error| {
-            let source = Box::new(error);
-            match verdict(&source) {
+            let verdict = verdict(&error);
+            let source = Box::new(Cause(error));
+            match verdict {
                 Verdict::Unavailable => Self::Unavailable { operation, source },
                 Verdict::Unusable => Self::Unusable { operation, source },
                 Verdict::Refused => Self::Refused { operation, source },

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use runs::{FinishedRun, RunKind, RunLock, RunOutcome};
 pub use status::{Freshness, RunRecord};
 
@@ -54,7 +54,7 @@ impl Store {
     }
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
-        const OPERATION: &str = "connecting";
+        const OPERATION: &str = "connecting as database.url says";
         tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(&self.options))
             .await
             .map_err(|_| StoreError::TimedOut {
