@@ -16,6 +16,7 @@ const SHOWN_CUSTOMERS: usize = 20;
 
 pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyhow::Result<Exit> {
     let store = Store::new(&config.database)?;
+    store.reach().await?;
     let runs = store.load_last_runs(SHOWN_RUNS).await?;
     let customers = store.load_freshness().await?;
     store.close().await;

@@ -78,6 +78,16 @@ impl Store {
         Ok(())
     }
 
+    /// Finds out whether Postgres lets us in; a pool would only say that it waited in vain.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        let connection = self.connect().await?;
+        let _closed = connection.close().await;
+        Ok(())
+    }
+
     /// Finds out whether Postgres lets us in and lets us create tables.
     ///
     /// # Errors
