@@ -37,11 +37,13 @@ pub(super) enum NotACollection {
     TooManyRejections { first: String },
 }
 
-/// Reads the body of a usage answer. `now` bounds the dates that are believed.
+/// Reads the body of a usage answer. `now` bounds the dates that are believed, and `secret` must not come back out of
+/// a fault.
 pub(super) fn decode_usage(
     body: &[u8],
     customer: CustomerId,
     now: DateTime<Utc>,
+    secret: &str,
 ) -> Result<Collection, NotACollection> {
     let text = json_text(body)?;
     if text.is_empty() {
@@ -51,7 +53,7 @@ pub(super) fn decode_usage(
     let items = items(envelope.items)?;
     // Beside an empty list a mere remark is no fault; in the place of a list it is.
     if items.is_empty()
-        && let Some(fault) = Fault::in_envelope(&envelope)
+        && let Some(fault) = Fault::in_envelope(&envelope, secret)
         && (envelope.items.is_none() || (fault.code.is_some() && fault.text.is_some()))
     {
         return Err(NotACollection::Fault(fault));

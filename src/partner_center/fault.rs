@@ -34,23 +34,19 @@ impl Fault {
             }
             Err(_) => return Self::default(),
         };
-        // Before anything is cut to length: half a secret is a secret too.
-        let text = if secret.is_empty() {
-            Cow::Borrowed(text)
-        } else {
-            Cow::Owned(text.replace(secret, "(not shown)"))
-        };
-        match serde_json::from_str::<Envelope<'_>>(&text) {
-            Ok(envelope) => Self::in_envelope(&envelope).unwrap_or_default(),
+        match serde_json::from_str::<Envelope<'_>>(text) {
+            Ok(envelope) => Self::in_envelope(&envelope, secret).unwrap_or_default(),
             Err(_) => Self {
                 code: None,
-                text: Some(printable(&text)).filter(|text| !text.is_empty()),
+                text: Some(printable(&without(text, secret))).filter(|text| !text.is_empty()),
             },
         }
     }
 
     /// The fault in an answer that has no items; none where there is nothing that speaks of a failure.
-    pub(super) fn in_envelope(envelope: &Envelope<'_>) -> Option<Self> {
+    /// `secret` must not come back out of it.
+    pub(super) fn in_envelope(envelope: &Envelope<'_>, secret: &str) -> Option<Self> {
+        let plain = |value| plain(value, secret);
         let nested = envelope
             .error
             .filter(|error| error.get().starts_with('{'))
@@ -86,11 +82,20 @@ impl fmt::Display for Fault {
 }
 
 /// A text or number member as printable text; anything else as its JSON. Empty ones count as missing.
-fn plain(value: Raw<'_>) -> Option<String> {
+fn plain(value: Raw<'_>, secret: &str) -> Option<String> {
     let json = value.map(RawValue::get)?;
     let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
-    let text = printable(&text);
+    let text = printable(&without(&text, secret));
     (!matches!(text.as_str(), "" | "[]" | "{}" | "false" | "0")).then_some(text)
+}
+
+/// To be called before anything is cut to length: half a secret is a secret too.
+fn without<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
+    if secret.is_empty() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.replace(secret, "(not shown)"))
+    }
 }
 
 /// On one line, without control characters, of bounded length.
@@ -145,6 +150,10 @@ mod tests {
             ("{}", "no reason given"),
             (
                 r#"{"code":"1","description":"got s3cret"}"#,
+                "code 1: got (not shown)",
+            ),
+            (
+                r#"{"code":"1","description":"got \u00733cret"}"#,
                 "code 1: got (not shown)",
             ),
         ] {

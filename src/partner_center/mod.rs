@@ -81,6 +81,8 @@ pub struct Fetched {
 struct Answer {
     status: u16,
     body: Vec<u8>,
+    /// What the call was made with: the body may echo it.
+    token: Arc<Token>,
 }
 
 /// One logical call, the same over all its attempts.
@@ -158,7 +160,8 @@ impl Client {
             HeaderMap::new(),
         );
         let fetched = self.call(&call, stop, |answer| {
-            let collection = decode::decode_usage(&answer.body, customer, now)?;
+            let collection =
+                decode::decode_usage(&answer.body, customer, now, answer.token.secret())?;
             Ok((collection, answer.status))
         });
         fetched
@@ -223,7 +226,7 @@ impl Client {
         }
     }
 
-    async fn send(&self, call: &Call, token: &Token) -> Result<Answer, ApiError> {
+    async fn send(&self, call: &Call, token: &Arc<Token>) -> Result<Answer, ApiError> {
         if let Some(pace) = &self.pace {
             pace.lock().await.tick().await;
         }
@@ -252,6 +255,7 @@ impl Client {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
                 status: status.as_u16(),
                 body: read_body(&mut answer, self.max_response_bytes).await?,
+                token: Arc::clone(token),
             }),
             _ if status.is_redirection() => Err(ApiError::Redirect {
                 status: status.as_u16(),

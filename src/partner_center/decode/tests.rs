@@ -11,7 +11,7 @@ fn now() -> DateTime<Utc> {
 }
 
 fn decode(body: &[u8]) -> Result<Collection, NotACollection> {
-    decode_usage(body, CUSTOMER.parse().unwrap(), now())
+    decode_usage(body, CUSTOMER.parse().unwrap(), now(), "s3cret")
 }
 
 /// A good item with some members replaced.
