@@ -11,7 +11,8 @@ use tracing::warn;
 use url::Url;
 
 use super::body::{json_text, parse_object};
-use super::decode::items;
+use super::decode::{NotACollection, items};
+use super::fault::Fault;
 use super::wire::{CompanyProfile, Customer, CustomerPage, Link, LinkHeader, Links, Raw};
 use super::{ApiError, Call, Client};
 use crate::retry::{GaveUp, Stop};
@@ -69,7 +70,9 @@ impl Client {
         loop {
             let call = Call::new(url, None, headers);
             let (page, _permit) = self
-                .call(&call, stop, |answer| read_page(&answer.body))
+                .call(&call, stop, |answer| {
+                    read_page(&answer.body, answer.token.secret())
+                })
                 .await?;
             let before = seen.len();
             let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
@@ -122,8 +125,16 @@ fn next_url(base: &str, uri: &str) -> Option<String> {
     Some(format!("{base}/v1/{path}"))
 }
 
-fn read_page(body: &[u8]) -> Result<Page, ApiError> {
-    let page: CustomerPage<'_> = parse_object(json_text(body)?)?;
+/// `secret` must not come back out of a fault.
+fn read_page(body: &[u8], secret: &str) -> Result<Page, ApiError> {
+    let text = json_text(body)?;
+    let page: CustomerPage<'_> = parse_object(text)?;
+    // A fault in the place of the list must not pass for an empty list.
+    if page.items.is_none()
+        && let Some(fault) = Fault::in_envelope(&parse_object(text)?, secret)
+    {
+        return Err(NotACollection::Fault(fault).into());
+    }
     let mut customers = Vec::new();
     for (index, item) in items(page.items)?.into_iter().enumerate() {
         if let Some(customer) = read_customer(item) {
@@ -226,6 +237,7 @@ mod tests {
                 {"id":"no guid"}],
               "links":{"next":{"uri":"/customers?size=500","headers":[{"key":"MS-ContinuationToken","value":"t1"}]}}}"#
                 .as_bytes(),
+            "s3cret",
         )
         .unwrap();
         let names: Vec<_> = page.customers.iter().map(|c| c.name.as_deref()).collect();
