@@ -158,15 +158,28 @@ fn parse_csv(text: &str, header: &str) -> (Vec<CustomerId>, Vec<String>) {
     for record in reader.records() {
         match record {
             Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
                 let value = record.get(column).unwrap_or_default();
-                let number = usize::try_from(line).unwrap_or(usize::MAX);
-                sort_out(value, number, &mut ids, &mut faults);
+                sort_out(value, line_of(&record, text), &mut ids, &mut faults);
             }
             Err(error) => faults.push(error.to_string()),
         }
     }
     (ids, faults)
+}
+
+/// The line on which a record begins. Its own position is that of the blank lines and comments before it.
+fn line_of(record: &csv::StringRecord, text: &str) -> usize {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let (line, byte) = record
+        .position()
+        .map_or((0, 0), |position| (position.line(), position.byte()));
+    let skipped = text
+        .get(number(byte)..)
+        .unwrap_or_default()
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with('#'))
+        .count();
+    number(line) + skipped
 }
 
 fn sort_out(text: &str, line: usize, ids: &mut Vec<CustomerId>, faults: &mut Vec<String>) {
@@ -217,5 +230,11 @@ mod tests {
         let (_, faults) = read(&format!("customer_id,name\n{A},x\n,y\n"));
         assert_eq!(faults.len(), 1);
         assert!(faults[0].starts_with("line 3:"), "{faults:?}");
+        let (_, faults) = read(&format!(
+            "\r\n# ours\r\ncustomer_id\r\n{A}\r\n\r\n# and\r\nx\r\ny"
+        ));
+        assert_eq!(faults.len(), 2);
+        assert!(faults[0].starts_with("line 7:"), "{faults:?}");
+        assert!(faults[1].starts_with("line 8:"), "{faults:?}");
     }
 }
