@@ -1,8 +1,20 @@
 //! Everything that needs more than one room: the real binary, a real Postgres, real HTTP over loopback.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod error_texts;
+#[cfg(test)]
+mod items;
+#[cfg(test)]
+mod listing;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod storing;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod wire;

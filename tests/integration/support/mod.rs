@@ -1,5 +1,6 @@
 //! One fixture that stands the world up: a database of its own, a simulator of its own, and the real binary.
 
+pub(crate) mod answers;
 mod program;
 mod simulator;
 
