@@ -1,5 +1,6 @@
 //! What can go wrong in a call to Partner Center, what it asks of the run, and how the ledger names it.
 
+use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,17 +100,13 @@ impl ApiError {
         if error.is_timeout() {
             return Self::Timeout;
         }
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            if let Some(io) = inner.downcast_ref::<io::Error>()
-                && matches!(
-                    io.kind(),
-                    io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-                )
-            {
-                return Self::Garbled("the body's compression is broken");
-            }
-            cause = inner.source();
+        // Reading a body fails in the unpacking, whose error is an I/O error right below those of the client, or else
+        // on the way, where the HTTP machinery's own error is in between.
+        let unpacking = std::iter::successors(error.source(), |&cause| cause.source())
+            .find(|cause| !cause.is::<reqwest::Error>())
+            .is_some_and(<dyn std::error::Error>::is::<io::Error>);
+        if error.is_decode() && unpacking {
+            return Self::Garbled("the body's compression is broken or ends too early");
         }
         Self::Connection(Arc::new(error.without_url()))
     }
