@@ -22,8 +22,10 @@ use crate::usage::{CustomerId, MAX_TEXT_CHARS};
 const PAGE_SIZE: u32 = 500;
 
 /// What a next link may not set: these are ours, or the connection's.
-const RESERVED_HEADERS: [&str; 5] = [
+const RESERVED_HEADERS: [&str; 7] = [
     "authorization",
+    "accept",
+    "x-locale",
     "host",
     "content-length",
     "transfer-encoding",
