@@ -186,7 +186,12 @@ fn sort_out(text: &str, line: usize, ids: &mut Vec<CustomerId>, faults: &mut Vec
     match text.parse() {
         Ok(id) => ids.push(id),
         Err(error) => {
-            let shown: String = text.chars().take(60).collect();
+            // The fault goes to a terminal and into a column, which take no control characters.
+            let shown: String = text
+                .chars()
+                .take(60)
+                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+                .collect();
             faults.push(format!("line {line}: \"{shown}\" is {error}"));
         }
     }
