@@ -314,3 +314,28 @@ async fn key_texts_are_stored_as_long_as_the_key_can_hold_them(pool: PgPool) {
         ["not_storable", "not_storable"]
     );
 }
+
+#[sqlx::test]
+async fn a_collection_of_any_length_is_stored_whole(pool: PgPool) {
+    let world = World::with_customers(pool, 1).await;
+    let item = |number: usize| {
+        let workload = format!("\"Workload {number}\"");
+        item_with(&[
+            ("workloadName", &workload),
+            ("licensesActive", &number.to_string()),
+        ])
+    };
+    let items: Vec<String> = (0..12_000).map(item).collect();
+    store(&world, &items).await;
+    store(&world, &items).await;
+    assert_eq!(
+        world.lines("select rows_received, rows_inserted, rows_unchanged from sync_customer order by run_id").await,
+        ["12000|12000|0", "12000|0|12000"]
+    );
+    assert_eq!(
+        world
+            .lines("select count(*), sum(licenses_active), max(run_id) from license_usage")
+            .await,
+        ["12000|71994000|1"]
+    );
+}

@@ -126,6 +126,18 @@ async fn a_bad_line_of_the_file_is_told_with_its_number_before_anything_is_fetch
         );
     }
     assert_eq!(world.simulator.requests("usage").await, [Value::Null; 0]);
+
+    write(&mut world, "customers", "Con\u{0}to\u{1b}[2Jso\n");
+    let finished = world.backfill().await;
+    finished.assert_code(1);
+    assert!(
+        !finished.stderr.contains(['\u{0}', '\u{1b}']),
+        "{:?}",
+        finished.stderr
+    );
+    let ended =
+        "select distinct outcome, detail like '%line %', finished_at is not null from sync_run";
+    assert_eq!(world.lines(ended).await, ["failed|true|true"]);
 }
 
 #[sqlx::test]
@@ -264,6 +276,38 @@ async fn a_list_that_cannot_be_had_whole_ends_the_run(pool: PgPool) {
         );
     }
     assert_eq!(world.simulator.requests("usage").await, [Value::Null; 0]);
+}
+
+#[sqlx::test]
+async fn a_next_links_headers_are_sent_along_and_cannot_displace_ours(pool: PgPool) {
+    let world = discovering(pool, 3).await;
+    let ids = world.simulator.customers().await;
+    let header = |key: &str, value: &str| json!({ "key": key, "value": value });
+    let headers = [
+        header("MS-ContinuationToken", "Y3VzdG9tZXJzOjE="),
+        header("MS-Own", "kept"),
+        header("Authorization", "Bearer stolen"),
+        header("Host", "elsewhere.example"),
+        header("Accept", "text/html"),
+        header("X-Locale", "xx"),
+        header("MS-RequestId", "none"),
+        header("not a header", "\r\nX: y"),
+    ];
+    let links = json!({ "next": { "uri": "/customers?size=500", "headers": headers } });
+    let page = json!({ "items": [{ "id": ids[0] }], "links": links });
+    world
+        .simulator
+        .script("customers", json!([{ "json": page }]))
+        .await;
+    world.backfill().await.assert_code(0);
+    assert_eq!(fetched(&world).await, ids.into_iter().collect());
+    let pages = world.simulator.requests("customers").await;
+    let [first, second] = [&pages[0]["headers"], &pages[1]["headers"]];
+    for ours in ["authorization", "host", "accept", "x-locale"] {
+        assert_eq!(first[ours], second[ours], "{ours}");
+    }
+    assert_eq!(second["ms-own"], "kept");
+    assert_ne!(second["ms-requestid"], "none");
 }
 
 #[sqlx::test]
