@@ -113,7 +113,7 @@ async fn throttled_customers_do_not_hold_up_the_others(pool: PgPool) {
     world.set("retry.max_elapsed_time", "10s");
     let ids = world.simulator.customers().await;
     for id in &ids[..10] {
-        let later = json!([{ "status": 429, "headers": [["Retry-After", "1"]] }]);
+        let later = json!([{ "status": 429, "headers": [["Retry-After", "2"]] }]);
         world.simulator.script(id, later).await;
     }
     let finished = world.backfill().await;
@@ -129,7 +129,7 @@ async fn throttled_customers_do_not_hold_up_the_others(pool: PgPool) {
     };
     for id in &ids[..10] {
         let waited = place(id, 1) - place(id, 0);
-        assert!((995..5_000).contains(&waited), "waited {waited} ms");
+        assert!((1_995..9_000).contains(&waited), "waited {waited} ms");
     }
     let others = ids[10..].iter().map(|id| place(id, 0)).max().unwrap();
     let first_retry = ids[..10].iter().map(|id| place(id, 1)).min().unwrap();
@@ -187,13 +187,13 @@ async fn the_rate_of_requests_stays_below_its_bound(pool: PgPool) {
     assert_eq!(times.len(), 32);
     let (first, last) = (times[0], times[31]);
     assert!(last - first >= 1_500, "32 requests in {} ms", last - first);
-    // No burst either: in no half a second more than a rate of 20 lets through, and a few for a busy machine.
+    // No burst either: in no second more than a rate of 20 lets through, and a few for a busy machine.
     for (place, begin) in times.iter().enumerate() {
         let burst = times[place..]
             .iter()
-            .filter(|time| **time < begin + 500)
+            .filter(|time| **time < begin + 1_000)
             .count();
-        assert!(burst <= 14, "{burst} requests in half a second: {times:?}");
+        assert!(burst <= 28, "{burst} requests in a second: {times:?}");
     }
 }
 
