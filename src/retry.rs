@@ -173,6 +173,11 @@ pub struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
+    /// Takes time that passed in a queue of our own off the policy's account: it was not the server's fault.
+    pub fn discount(&mut self, queued: Duration) {
+        self.began += queued;
+    }
+
     /// Makes one attempt. Gives the end: success, a failure for good, the policy's time used up, or a stop.
     /// Gives `None` once the wait before the next attempt is over. A wait is never shorter than the server
     /// asked; where that is beyond the time left, it gives up at once rather than come early.

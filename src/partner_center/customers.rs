@@ -21,6 +21,9 @@ use crate::usage::{CustomerId, MAX_TEXT_CHARS};
 /// The server gives no more on one page.
 const PAGE_SIZE: u32 = 500;
 
+/// An empty page that names a next one is odd, but not yet a circle.
+const MAX_EMPTY_PAGES: u32 = 10;
+
 /// What a next link may not set: these are ours, or the connection's.
 const RESERVED_HEADERS: [&str; 7] = [
     "authorization",
@@ -69,6 +72,7 @@ impl Client {
         let mut headers = HeaderMap::new();
         let mut customers = Vec::new();
         let mut seen = HashSet::new();
+        let mut empty_pages = 0;
         loop {
             let call = Call::new(url, None, headers);
             let (page, _permit) = self
@@ -77,6 +81,7 @@ impl Client {
                 })
                 .await?;
             let before = seen.len();
+            let empty = page.customers.is_empty();
             let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
             customers.extend(new);
             let Some(next) = page.next else {
@@ -86,7 +91,8 @@ impl Client {
                 error: ApiError::Unexpected(format!("the customers' list {what}")),
                 attempts: call.sent(),
             };
-            if seen.len() == before {
+            empty_pages = if empty { empty_pages + 1 } else { 0 };
+            if (seen.len() == before && !empty) || empty_pages > MAX_EMPTY_PAGES {
                 return Err(failed("repeats a page and would never end"));
             }
             url = next_url(&self.base, &next.uri)

@@ -64,6 +64,7 @@ impl Fault {
         let text = plain(envelope.description)
             .or_else(|| plain(envelope.message))
             .or_else(|| plain(envelope.error_description))
+            .or_else(|| plain(envelope.title))
             .or_else(|| plain(envelope.fault))
             .or_else(|| plain(envelope.errors));
         (code.is_some() || text.is_some()).then_some(Self { code, text })
@@ -142,6 +143,10 @@ mod tests {
             (
                 r#"{"error":"invalid_grant","error_description":"AADSTS50173"}"#,
                 "code invalid_grant: AADSTS50173",
+            ),
+            (
+                r#"{"type":"about:blank","title":"Not now","status":500}"#,
+                "Not now",
             ),
             ("\u{feff}{\"code\":\"1000\"}", "code 1000"),
             ("Service Unavailable\r\n", "Service Unavailable"),

@@ -22,7 +22,7 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 use uuid::Uuid;
@@ -183,9 +183,15 @@ impl Client {
     ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
         let mut attempts = self.policy.attempts(stop);
         let end = loop {
+            let queued = Instant::now();
+            let Some(permit) = self.admit(stop).await else {
+                let attempts = call.sent();
+                return Err(GaveUp::Stopped { attempts });
+            };
+            attempts.discount(queued.elapsed());
             let attempt = async {
                 let answer = self.attempt(call, stop).await;
-                let value = answer.and_then(|(answer, permit)| Ok((read(&answer)?, permit)));
+                let value = answer.and_then(|answer| Ok((read(&answer)?, permit)));
                 value.inspect_err(|error| call.log(error))
             };
             if let Some(end) = attempts.run(attempt).await {
@@ -203,33 +209,46 @@ impl Client {
         })
     }
 
-    /// One attempt, with the token renewed in its midst if the API refuses it.
-    async fn attempt(
-        &self,
-        call: &Call,
-        stop: &Stop,
-    ) -> Result<(Answer, OwnedSemaphorePermit), ApiError> {
-        let permit = tokio::select! {
-            biased;
-            () = stop.soon.cancelled() => return Err(ApiError::Stopped),
-            permit = Arc::clone(&self.in_flight).acquire_owned() => permit
-                .expect("the semaphore is never closed"),
+    /// Waits for a place among the requests in flight, and for the pace; none when a stop is heard meanwhile.
+    async fn admit(&self, stop: &Stop) -> Option<OwnedSemaphorePermit> {
+        let admitted = async {
+            let permit = Arc::clone(&self.in_flight)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            self.keep_pace().await;
+            permit
         };
+        tokio::select! {
+            biased;
+            () = stop.soon.cancelled() => None,
+            permit = admitted => Some(permit),
+        }
+    }
+
+    async fn keep_pace(&self) {
+        if let Some(pace) = &self.pace {
+            pace.lock().await.tick().await;
+        }
+    }
+
+    /// One attempt, with the token renewed in its midst if the API refuses it.
+    async fn attempt(&self, call: &Call, stop: &Stop) -> Result<Answer, ApiError> {
         let token = self.auth.token(stop).await?;
         let answer = self.send(call, &token).await;
         let Err(ApiError::Status { status: 401, .. }) = answer else {
-            return answer.map(|answer| (answer, permit));
+            return answer;
         };
         match self.auth.replace(&token, stop).await? {
-            Some(token) => Ok((self.send(call, &token).await?, permit)),
-            None => answer.map(|answer| (answer, permit)),
+            Some(token) => {
+                self.keep_pace().await;
+                self.send(call, &token).await
+            }
+            None => answer,
         }
     }
 
     async fn send(&self, call: &Call, token: &Arc<Token>) -> Result<Answer, ApiError> {
-        if let Some(pace) = &self.pace {
-            pace.lock().await.tick().await;
-        }
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
             self.traffic.retries.fetch_add(1, Ordering::Relaxed);

@@ -56,6 +56,7 @@ raw_object! {
         error_code: "errorCode",
         fault: "fault",
         status_code: "statusCode",
+        title: "title",
     }
 }
 

@@ -13,6 +13,9 @@ use crate::retry::{GaveUp, Stop};
 use crate::store::RunKind;
 use crate::usage::{Customer, CustomerId};
 
+/// So many bad lines of `customers.file` are named.
+const NAMED_FAULTS: usize = 10;
+
 /// The list cannot be made up.
 #[derive(Debug, thiserror::Error)]
 pub enum CustomersError {
@@ -97,7 +100,12 @@ fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersErr
         path: path.to_owned(),
         source,
     })?;
-    let (ids, faults) = parse_list(&text);
+    let (ids, mut faults) = parse_list(&text);
+    if faults.len() > NAMED_FAULTS {
+        let further = faults.len() - NAMED_FAULTS;
+        faults.truncate(NAMED_FAULTS);
+        faults.push(format!("and {further} more lines"));
+    }
     match kind {
         // A person is watching, and can mend the file before anything is fetched.
         RunKind::Backfill if !faults.is_empty() => Err(CustomersError::Lines {
@@ -157,6 +165,7 @@ fn parse_csv(text: &str, header: &str) -> (Vec<CustomerId>, Vec<String>) {
     };
     for record in reader.records() {
         match record {
+            Ok(record) if record.iter().all(str::is_empty) => {}
             Ok(record) => {
                 let value = record.get(column).unwrap_or_default();
                 sort_out(value, line_of(&record, text), &mut ids, &mut faults);

@@ -22,7 +22,7 @@ const BATCH_CUSTOMERS: usize = 64;
 const BATCH_ROWS: usize = 5_000;
 
 /// So many customers in a row refused with 401, none let through, mean that the token is refused and not the customers.
-const HOPELESS_REFUSALS: u64 = 20;
+const HOPELESS_REFUSALS: u64 = 100;
 
 /// What a run has recorded so far.
 #[derive(Debug, Default)]
@@ -297,12 +297,11 @@ impl Sink {
     }
 }
 
+/// Rows and rejections to write.
 fn row_count(outcome: &CustomerOutcome) -> usize {
-    let rows = outcome
-        .result
-        .as_ref()
-        .map(|collection| collection.rows.len());
-    rows.unwrap_or_default()
+    outcome.result.as_ref().map_or(0, |collection| {
+        collection.rows.len() + collection.rejections.len()
+    })
 }
 
 fn refused_by_database(outcome: CustomerOutcome, error: &StoreError) -> CustomerOutcome {

@@ -86,7 +86,7 @@ pub enum AuthError {
     },
     /// Partner Center refuses the token that the authority gives.
     #[error(
-        "Partner Center refuses every call with the token it was given (status 401, {fault}); check that the user who signed in may read analytics and signed in with multi-factor authentication, and that auth.scope is Partner Center's, then sign in again: seatledger --config FILE login"
+        "Partner Center refuses every call with the token it was given ({fault}); check that the user who signed in may read analytics and signed in with multi-factor authentication, and that auth.scope is Partner Center's, then sign in again: seatledger --config FILE login"
     )]
     TokenRefused {
         /// The API's own words.
