@@ -155,13 +155,29 @@ pub enum GaveUp<E> {
 
 /// The attempts at one operation: run it until the end comes.
 ///
-/// ```ignore
+/// ```
+/// # use std::time::Duration;
+/// # use seatledger::retry::{Disposition, Fails, RetryPolicy, Stop};
+/// # #[derive(Debug)]
+/// # struct Away;
+/// # impl Fails for Away {
+/// #     fn disposition(&self) -> Disposition { Disposition::Retry { after: None } }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mut left = 3;
+/// # let mut call = || { left -= 1; std::future::ready(if left > 0 { Err(Away) } else { Ok("answer") }) };
+/// let policy = RetryPolicy::try_new(Duration::from_millis(1), Duration::from_millis(2), Duration::from_secs(1))?;
+/// let stop = Stop::default();
 /// let mut attempts = policy.attempts(&stop);
-/// loop {
+/// let end = loop {
 ///     if let Some(end) = attempts.run(call()).await {
-///         return end;
+///         break end;
 ///     }
-/// }
+/// };
+/// assert_eq!(end.unwrap(), "answer");
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Attempts<'a> {
