@@ -79,12 +79,19 @@ struct TokenAnswer {
     refresh_token: Option<SecretString>,
     expires_in: Option<serde_json::Value>,
     error: Option<String>,
-    error_description: Option<String>,
-    #[serde(default)]
-    error_codes: Vec<serde_json::Value>,
+    // Only looked through for a code: another shape must not make the whole answer unreadable.
+    error_description: Option<serde_json::Value>,
+    error_codes: Option<serde_json::Value>,
 }
 
 impl TokenAnswer {
+    /// A refresh token to keep. A blank one is none: it must not take the place of one that works.
+    fn renewed(&self) -> Option<&SecretString> {
+        self.refresh_token
+            .as_ref()
+            .filter(|token| !token.expose_secret().trim().is_empty())
+    }
+
     /// Seconds, as a number or as text; both have been seen.
     fn lifetime(&self) -> Duration {
         let seconds = match &self.expires_in {
@@ -92,7 +99,9 @@ impl TokenAnswer {
             Some(serde_json::Value::String(seconds)) => seconds.trim().parse().ok(),
             _ => None,
         };
+        // A life of nothing would ask for a renewal before each call.
         seconds
+            .filter(|seconds| *seconds > 0.0)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .unwrap_or(DEFAULT_LIFETIME)
             .min(Duration::from_hours(24))
@@ -100,13 +109,15 @@ impl TokenAnswer {
 
     /// The number behind `AADSTS`, from the list of codes or from the text.
     fn aadsts(&self) -> Option<u32> {
-        let listed = self.error_codes.first().and_then(|code| {
+        let listed = self.error_codes.as_ref().and_then(|codes| {
+            let code = codes.get(0)?;
             code.as_u64()
                 .or_else(|| code.as_str()?.parse().ok())
                 .and_then(|code| u32::try_from(code).ok())
         });
         listed.or_else(|| {
-            let (_, rest) = self.error_description.as_ref()?.split_once("AADSTS")?;
+            let description = self.error_description.as_ref()?.as_str()?;
+            let (_, rest) = description.split_once("AADSTS")?;
             let end = rest
                 .find(|c: char| !c.is_ascii_digit())
                 .unwrap_or(rest.len());
@@ -173,14 +184,14 @@ impl Authority {
             ];
             match self.post(app, &form).await {
                 Ok(answer) => {
-                    let token = self.token_in(&answer, after_refusal)?;
-                    if let Some(renewed) = &answer.refresh_token {
+                    // First, whatever else the answer is worth: the old one may be spent now.
+                    if let Some(renewed) = answer.renewed() {
                         slot.keep(renewed).map_err(|error| AuthError::NotKept {
                             path: path(),
                             source: Arc::new(error),
                         })?;
                     }
-                    return Ok(token);
+                    return self.token_in(&answer, after_refusal);
                 }
                 Err(
                     error @ AuthError::Refused {
@@ -264,13 +275,13 @@ impl Authority {
         ];
         match self.post(app, &form).await {
             Ok(answer) => {
-                let token = answer.refresh_token.ok_or_else(|| {
+                let token = answer.renewed().ok_or_else(|| {
                     self.no_token("refresh token (is offline_access in auth.scope?)")
                 })?;
                 let store = RefreshStore::new(file.to_owned());
                 let _lock = store.lock().await.map_err(unwritable(file))?;
                 let slot = store.reserve().map_err(unwritable(file))?;
-                slot.keep(&token).map_err(|error| AuthError::NotKept {
+                slot.keep(token).map_err(|error| AuthError::NotKept {
                     path: file.to_owned(),
                     source: Arc::new(error),
                 })?;
@@ -362,6 +373,7 @@ mod tests {
             (r#"{"expires_in":3599}"#, 3_599),
             (r#"{"expires_in":"3599"}"#, 3_599),
             (r#"{"expires_in":-1}"#, 3_600),
+            (r#"{"expires_in":0}"#, 3_600),
             (r#"{"expires_in":1e300}"#, 3_600),
             (r#"{"expires_in":null}"#, 3_600),
             ("{}", 3_600),
