@@ -11,7 +11,15 @@ mod items;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod sign_in;
+#[cfg(test)]
+mod sign_in_faults;
 #[cfg(test)]
 mod storing;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 mod program;
+mod server;
 mod simulator;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
 pub(crate) use program::{Finished, Running};
+pub(crate) use server::Server;
 pub(crate) use simulator::{Simulator, item};
 
 /// Longer than anything here takes on the slowest machine; only a failing test waits for it.
@@ -94,13 +96,24 @@ impl World {
         self.folder.path().join("refresh_token")
     }
 
-    /// Starts the program with the configuration and `arguments`.
-    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let environment = self.settings.iter().map(|(key, value)| {
+    /// A partner whose ledger is on a server of its own.
+    pub(crate) async fn on_server(server: &Server, customers: usize) -> Self {
+        let mut world = Self::with_customers(server.pool(), customers).await;
+        world.set("database.url", &server.url());
+        world
+    }
+
+    /// The settings as environment variables.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (String, String)> {
+        self.settings.iter().map(|(key, value)| {
             let variable = format!("SEATLEDGER__{}", key.to_uppercase().replace('.', "__"));
             (variable, value.clone())
-        });
-        Running::start(&self.config_path(), environment, arguments)
+        })
+    }
+
+    /// Starts the program with the configuration and `arguments`.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::start(&self.config_path(), self.environment(), arguments)
     }
 
     /// Runs the program to its end.

@@ -80,11 +80,15 @@ impl Running {
         .await;
     }
 
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the program is still running")
+    }
+
     /// Sends a signal by name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().expect("the program is still running");
         let status = std::process::Command::new("kill")
-            .args([format!("-{name}"), id.to_string()])
+            .args([format!("-{name}"), self.id().to_string()])
             .status()
             .unwrap();
         assert!(status.success());

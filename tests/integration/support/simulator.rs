@@ -109,6 +109,24 @@ impl Simulator {
         requests.as_array().unwrap().clone()
     }
 
+    /// Waits until so many requests of a kind were received.
+    pub(crate) async fn received(&self, kind: &str, count: usize) {
+        let what = format!("{count} requests of the kind {kind} were received");
+        super::until(&what, async || {
+            (self.requests(kind).await.len() >= count).then_some(())
+        })
+        .await;
+    }
+
+    /// The fields of the token requests received, one member of each.
+    pub(crate) async fn token_forms(&self, member: &str) -> Vec<String> {
+        let forms = self.requests("token").await;
+        let member = forms.iter().map(|request| &request["form"][member]);
+        member
+            .map(|value| value.as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     pub(crate) async fn forget_requests(&self) {
         self.control(self.http.delete(self.url("requests"))).await;
     }

@@ -1,0 +1,90 @@
+//! A Postgres of a test's own, to be taken away in mid-run. See `scripts/postgres`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use super::root;
+
+/// A server in a folder of its own. Ends with the test, however that ends.
+pub(crate) struct Server {
+    folder: PathBuf,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        // The script deletes the folder. It lies where the user whom root lends the server to may reach it.
+        let folder = tempfile::Builder::new()
+            .prefix("seatledger-test.")
+            .tempdir_in("/var/tmp")
+            .unwrap()
+            .keep();
+        let server = Self { folder };
+        server.start_again();
+        server
+    }
+
+    pub(crate) fn start_again(&self) {
+        let watched = std::process::id().to_string();
+        self.script("start", &["--watch-pid", &watched, "--fast"]);
+    }
+
+    /// An orderly end, which ends every connection.
+    pub(crate) fn stop(&self) {
+        self.script("stop", &[]);
+    }
+
+    /// The end of every process at once, as in a crash.
+    pub(crate) fn kill(&self) {
+        self.script("kill", &[]);
+    }
+
+    /// The server's first process.
+    pub(crate) fn pid(&self) -> String {
+        let lock = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        lock.lines().next().unwrap().to_owned()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.script("url", &[])
+    }
+
+    /// A way in for the test; opens nothing yet.
+    pub(crate) fn pool(&self) -> PgPool {
+        PgPoolOptions::new().connect_lazy(&self.url()).unwrap()
+    }
+
+    fn script(&self, action: &str, arguments: &[&str]) -> String {
+        run(&self.folder, action, arguments)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.script("rm", &[]);
+        }
+        // Otherwise the script's watcher sees to it once the tests are over.
+    }
+}
+
+fn run(folder: &Path, action: &str, arguments: &[&str]) -> String {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let output = Command::new(root().join("scripts/postgres"))
+        .arg(action)
+        .arg(folder)
+        .args(arguments)
+        // A file, because the server that is started keeps what it inherits.
+        .stderr(log.reopen().unwrap())
+        .output()
+        .unwrap();
+    let said = std::fs::read_to_string(log.path()).unwrap();
+    assert!(output.status.success(), "postgres {action}: {said}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
