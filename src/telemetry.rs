@@ -49,9 +49,12 @@ pub fn init(config: &Config, bars: &MultiProgress) {
             .with_span_list(false)
             .boxed(),
     };
+    // The filter is a layer of its own: as the filter of the other layer it would swallow the event that follows a
+    // mere question whether something is logged, as sqlx asks it for each of Postgres' notices.
     // A second call, as tests make it, keeps the first set-up.
     let _already_set = tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
+        .with(layer)
+        .with(filter)
         .try_init();
 }
 
