@@ -257,7 +257,7 @@ impl Syncer {
         progress: &watch::Sender<Progress>,
     ) -> Result<(), RunError> {
         // A dead grant must show before the first customer, and once, not customer by customer.
-        self.client.sign_in(stop).await.map_err(stopped_or)?;
+        self.client.sign_in(stop).await?;
         let list = customers::resolve(
             &self.customers,
             &request.only,
@@ -269,7 +269,7 @@ impl Syncer {
         .map_err(|error| match error {
             CustomersError::Stopped => RunError::Stopped,
             CustomersError::Discovery(api) => match &*api {
-                ApiError::SignIn(auth) => RunError::SignIn(AuthError::clone(auth)),
+                ApiError::SignIn(auth) => AuthError::clone(auth).into(),
                 _ => RunError::Customers(CustomersError::Discovery(api)),
             },
             error => error.into(),
@@ -400,13 +400,6 @@ fn log_end(report: &Report) {
         rows.updated,
         rows.rejected
     );
-}
-
-fn stopped_or(error: AuthError) -> RunError {
-    match error {
-        AuthError::Stopped => RunError::Stopped,
-        error => RunError::SignIn(error),
-    }
 }
 
 /// Does `work` on the database, again and again while it is away, for as long as `patience` lasts.

@@ -21,7 +21,7 @@ const SHOWN_FAILURES: usize = 20;
 pub enum RunError {
     /// There is no token to be had.
     #[error(transparent)]
-    SignIn(#[from] AuthError),
+    SignIn(AuthError),
     /// The database cannot be used, or was away for too long.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -36,6 +36,15 @@ pub enum RunError {
     /// The program was asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl From<AuthError> for RunError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Stopped => Self::Stopped,
+            error => Self::SignIn(error),
+        }
+    }
 }
 
 /// How many customers came to what.
