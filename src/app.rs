@@ -103,14 +103,29 @@ fn start(
                     backfill(&cli.backfill, &config, clock, bars, &lifecycle).await
                 }
                 None => daemon::run(&config, clock, &lifecycle).await,
-                Some(Command::Check) => check::run(&config, clock, &lifecycle).await,
-                Some(Command::Login) => login::run(&config, &lifecycle).await,
-                Some(Command::Status { json }) => show::run(&config, clock.now(), *json).await,
-                Some(Command::Migrate) => migrate(&config).await,
+                // What a command waits for may not hear the stop, such as another's lock in the database.
+                Some(command) => tokio::select! {
+                    exit = run_command(command, &config, clock, &lifecycle) => exit,
+                    () = lifecycle.stop.now.cancelled() => Err(anyhow::anyhow!("stopped")),
+                },
             };
             lifecycle.finish().await;
             exit
         }))
+}
+
+async fn run_command(
+    command: &Command,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
+    match command {
+        Command::Check => check::run(config, clock, lifecycle).await,
+        Command::Login => login::run(config, lifecycle).await,
+        Command::Status { json } => show::run(config, clock.now(), *json).await,
+        Command::Migrate => migrate(config).await,
+    }
 }
 
 /// The parts that runs share.
