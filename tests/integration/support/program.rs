@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use super::{PATIENCE, until};
+use super::PATIENCE;
 
 /// A program under way. Killed when dropped.
 pub(crate) struct Running {
@@ -73,11 +74,13 @@ impl Running {
     /// Waits until standard error has a line with `text`.
     pub(crate) async fn says(&self, text: &str) {
         let lines = Arc::clone(&self.lines);
-        until(&format!("the program says: {text}"), async || {
-            let lines = lines.lock().unwrap();
-            lines.iter().any(|line| line.contains(text)).then_some(())
-        })
-        .await;
+        let said = tokio::time::timeout(PATIENCE, async {
+            while !lines.lock().unwrap().iter().any(|line| line.contains(text)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let said = said.await;
+        assert!(said.is_ok(), "{text} is not said, but\n{}", self.stderr());
     }
 
     /// The process's id.
