@@ -127,7 +127,8 @@ impl RunLock {
     }
 
     /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is alive.
-    /// Their counts are made up from what they recorded. Returns how many there were.
+    /// Their counts are made up from what they recorded; how long their lists were is not known any more.
+    /// Returns how many there were.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -138,6 +139,7 @@ impl RunLock {
             set outcome = 'interrupted',
                 finished_at = greatest($1, r.started_at),
                 detail = 'the program ended without finishing this run',
+                customers_total = greatest(r.customers_total, s.succeeded + s.failed),
                 customers_succeeded = s.succeeded,
                 customers_failed = s.failed,
                 rows_received = s.received,
