@@ -5,6 +5,12 @@ mod answers;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod daemon;
+#[cfg(test)]
+mod database_away;
+#[cfg(test)]
 mod error_texts;
 #[cfg(test)]
 mod items;
@@ -13,6 +19,8 @@ mod listing;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod one_shot;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod secrets;
@@ -20,6 +28,8 @@ mod secrets;
 mod sign_in;
 #[cfg(test)]
 mod sign_in_faults;
+#[cfg(test)]
+mod stopping;
 #[cfg(test)]
 mod storing;
 #[cfg(test)]

@@ -28,7 +28,9 @@ impl Server {
 
     pub(crate) fn start_again(&self) {
         let watched = std::process::id().to_string();
-        self.script("start", &["--watch-pid", &watched, "--fast"]);
+        // What was committed must outlive a crash of its processes, though not one of the machine.
+        let watch = ["--watch-pid", &watched, "-c", "fsync=off"];
+        self.script("start", &watch);
     }
 
     /// An orderly end, which ends every connection.
