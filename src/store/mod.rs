@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Opening a connection takes no longer on a database that is alive.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Readers are waited for no longer than this at the end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// The way to the ledger's database.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -106,7 +109,8 @@ impl Store {
 
     /// Ends idle connections politely.
     pub async fn close(&self) {
-        self.pool.close().await;
+        // A reader that waits for somebody else's lock must not hold up the end of the program.
+        let _closed = tokio::time::timeout(GOODBYE, self.pool.close()).await;
     }
 }
 
