@@ -261,3 +261,36 @@ async fn an_authority_that_is_away_at_the_start_is_tried_again_at_the_next_tick(
     until_runs(&world, "outcome = 'succeeded'", 1).await;
     stop(daemon).await;
 }
+
+#[sqlx::test]
+async fn a_question_to_the_status_address_that_hangs_does_not_hold_up_the_end(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("status.listen", "127.0.0.1:0");
+    let daemon = world.start(&[]);
+    let url = status_address(&daemon).await;
+    daemon.says("Waiting for the next run").await;
+    let mut holder = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table sync_run")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let question = async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let _cut_off = client.get(&url).send().await;
+    };
+    let end = async {
+        until("the question waits for the lock", async || {
+            let waiting: i64 = world
+                .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+                .await;
+            (waiting == 1).then_some(())
+        })
+        .await;
+        let began = Instant::now();
+        daemon.signal("TERM");
+        daemon.finish().await.assert_code(0);
+        began.elapsed()
+    };
+    let ((), took) = tokio::join!(question, end);
+    assert!(took < Duration::from_secs(12), "{took:?}");
+}
