@@ -235,6 +235,10 @@ impl Client {
     /// One attempt, with the token renewed in its midst if the API refuses it.
     async fn attempt(&self, call: &Call, stop: &Stop) -> Result<Answer, ApiError> {
         let token = self.auth.token(stop).await?;
+        // The renewal may have taken longer than the patience of whoever stops us; nothing new begins then.
+        if stop.soon.is_cancelled() {
+            return Err(ApiError::Stopped);
+        }
         let answer = self.send(call, &token).await;
         let Err(ApiError::Status { status: 401, .. }) = answer else {
             return answer;
