@@ -40,7 +40,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let world = World::on_server(&server, 3).await;
     server.stop();
     let daemon = world.start(&[]);
-    daemon.says("it is waited for").await;
+    daemon.says("away and waited for").await;
     server.start_again();
     daemon.says("Waiting for the next run").await;
     assert_eq!(
@@ -69,7 +69,7 @@ async fn a_database_that_crashes_in_mid_run_leaves_no_trace_in_the_ledger(pool: 
     daemon.says("Run begun").await;
     until_stored(&world, 6).await;
     server.kill();
-    daemon.says("it is waited for").await;
+    daemon.says("away and waited for").await;
     server.start_again();
     until_stored(&world, 20).await;
     server.stop();
@@ -106,7 +106,7 @@ async fn a_backfill_goes_on_after_a_crash_of_the_database_too() {
     running.says("Run begun").await;
     until_stored(&world, 4).await;
     server.kill();
-    running.says("it is waited for").await;
+    running.says("away and waited for").await;
     server.start_again();
     let finished = running.finish().await;
     finished.assert_code(0);
