@@ -197,6 +197,24 @@ impl RunLock {
         bounded("recording the run", query.fetch_one(&mut self.connection)).await
     }
 
+    /// Records how many customers are on the run's list, once that is known.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn record_total(&mut self, run_id: i64, customers: u64) -> Result<(), StoreError> {
+        let query = sqlx::query!(
+            "update sync_run set customers_total = $2 where run_id = $1",
+            run_id,
+            count(customers)
+        );
+        bounded(
+            "recording the length of the list",
+            query.execute(&mut self.connection),
+        )
+        .await
+        .map(drop)
+    }
+
     /// Whether the run is still ours to write to, after the lock was lost and taken again.
     ///
     /// # Errors

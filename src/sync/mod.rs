@@ -281,6 +281,9 @@ impl Syncer {
             done: 0,
             failed: 0,
         });
+        if let Sink::Ledger(ledger) = sink {
+            ledger.record_total(tally.customers.total, stop).await?;
+        }
         info!(customers = total, "Run begun: {total} customers");
 
         let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));

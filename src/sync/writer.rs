@@ -192,6 +192,13 @@ impl Ledger {
         .await
     }
 
+    /// Records how many customers are on the list.
+    pub(super) async fn record_total(&mut self, total: u64, stop: &Stop) -> Result<(), RunError> {
+        let run_id = self.run_id;
+        self.persist(stop, async |lock, _| lock.record_total(run_id, total).await)
+            .await
+    }
+
     /// Records the end of the run and gives the lock back.
     pub(super) async fn finish(mut self, end: &FinishedRun, stop: &Stop) -> Result<(), RunError> {
         let run_id = self.run_id;

@@ -13,13 +13,35 @@ use super::Token;
 use super::aadsts;
 use super::error::{AuthError, GrantState};
 use super::refresh_store::RefreshStore;
+use crate::causes::with_causes;
 use crate::config;
 use crate::partner_center::body::json_text;
-use crate::partner_center::fault::printable;
 use crate::partner_center::http::{read_body, retry_after};
 
 /// No token answer is larger.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
+
+/// The errors of OAuth and of Microsoft's sign-in service that are said by their names.
+const KNOWN_ERRORS: [&str; 18] = [
+    "access_denied",
+    "authorization_declined",
+    "authorization_pending",
+    "bad_verification_code",
+    "consent_required",
+    "expired_token",
+    "interaction_required",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_resource",
+    "invalid_scope",
+    "login_required",
+    "server_error",
+    "slow_down",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
 
 /// What a token is taken to live when the answer does not say.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
@@ -55,6 +77,8 @@ pub struct DeviceCode {
     pub verification_uri: String,
     #[serde(default)]
     pub(super) interval: Option<u64>,
+    #[serde(default)]
+    pub(super) expires_in: Option<u64>,
 }
 
 /// How one poll of the token endpoint ended.
@@ -175,7 +199,13 @@ impl Authority {
             source: Arc::new(error),
         })?;
         let mut last = AuthError::NoRefreshToken { path: path() };
-        for candidate in kept.iter().chain(initial) {
+        // Refused once is refused.
+        let same = |kept: &SecretString, initial: &SecretString| {
+            kept.expose_secret() == initial.expose_secret()
+        };
+        let other =
+            initial.filter(|initial| !kept.as_ref().is_some_and(|kept| same(kept, initial)));
+        for candidate in kept.iter().chain(other) {
             let slot = store.reserve().map_err(&unwritable)?;
             let form = [
                 ("grant_type", "refresh_token"),
@@ -233,7 +263,7 @@ impl Authority {
         let path = format!("/{}/oauth2/v2.0/{endpoint}", app.tenant_id);
         let url = self.settings.endpoint(&path);
         let answer = self.http.post(url).form(&form).send().await;
-        let mut answer = answer.map_err(|error| self.transport(&error))?;
+        let mut answer = answer.map_err(|error| self.transport(error))?;
         let status = answer.status().as_u16();
         let wait = retry_after(answer.headers());
         if matches!(status, 408 | 429 | 500..=599) {
@@ -303,20 +333,23 @@ impl Authority {
         let aadsts = answer.aadsts();
         // Microsoft's two codes for "our fault, come again".
         if error == "temporarily_unavailable" || matches!(aadsts, Some(90_033 | 90_024)) {
-            return self.unavailable(printable(error), None);
+            return self.unavailable("it asks to come again later".to_owned(), None);
         }
-        // The description is not passed on: it may name a person, and a hostile one could echo what we sent.
-        let error: String = error
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
-            .take(40)
-            .collect();
-        let aadsts::Advice { meaning, remedy } = aadsts::advice(aadsts, &error);
-        let grant_is_dead = match error.as_str() {
+        // Only words that are known are passed on: a description may name a person, and a hostile answer could echo
+        // what we sent.
+        let error = KNOWN_ERRORS
+            .into_iter()
+            .find(|known| *known == error)
+            .unwrap_or("unknown error");
+        let aadsts::Advice { meaning, remedy } = aadsts::advice(aadsts, error);
+        let grant_is_dead = match error {
             "invalid_grant" | "interaction_required" => GrantState::Dead,
             _ => GrantState::Unknown,
         };
-        let code = aadsts.map_or(error.clone(), |aadsts| format!("{error}, AADSTS{aadsts}"));
+        let code = aadsts.map_or_else(
+            || error.to_owned(),
+            |aadsts| format!("{error}, AADSTS{aadsts}"),
+        );
         AuthError::Refused {
             code,
             meaning,
@@ -334,13 +367,13 @@ impl Authority {
             .ok_or_else(|| self.no_token("access token"))
     }
 
-    fn transport(&self, error: &reqwest::Error) -> AuthError {
+    fn transport(&self, error: reqwest::Error) -> AuthError {
         let what = if error.is_timeout() {
-            "no whole answer within partner_center.request_timeout"
+            "no whole answer within partner_center.request_timeout".to_owned()
         } else {
-            "the connection failed or broke"
+            with_causes(&error.without_url())
         };
-        self.unavailable(what.to_owned(), None)
+        self.unavailable(what, None)
     }
 
     fn unavailable(&self, what: String, retry_after: Option<Duration>) -> AuthError {

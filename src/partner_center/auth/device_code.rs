@@ -1,6 +1,7 @@
 //! Signing in as a person: the device-code flow. The person opens a page, types a code and passes multi-factor
 //! authentication there; we poll until the tokens come, and keep the refresh token.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::authority::{Authority, DeviceCode, Poll, prove_writable};
@@ -11,6 +12,9 @@ use crate::retry::Stop;
 
 /// What is asked when the service does not say how often it may be.
 const DEFAULT_INTERVAL_SECS: u64 = 5;
+
+/// How long a code is good when the service does not say.
+const DEFAULT_LIFETIME_SECS: u64 = 900;
 
 /// A sign-in under way.
 pub struct Login {
@@ -63,10 +67,13 @@ impl Login {
     ) -> Result<&std::path::Path, AuthError> {
         let mut interval =
             Duration::from_secs(code.interval.unwrap_or(DEFAULT_INTERVAL_SECS).max(1));
+        let lifetime = Duration::from_secs(code.expires_in.unwrap_or(DEFAULT_LIFETIME_SECS));
+        let mut expired = pin!(tokio::time::sleep(lifetime));
         loop {
             tokio::select! {
                 biased;
                 () = stop.soon.cancelled() => return Err(AuthError::Stopped),
+                () = &mut expired => return Err(AuthError::CodeExpired),
                 () = tokio::time::sleep(interval) => {}
             }
             match self

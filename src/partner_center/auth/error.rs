@@ -92,6 +92,9 @@ pub enum AuthError {
         /// The API's own words.
         fault: String,
     },
+    /// Nobody typed the code in time.
+    #[error("the code has expired; begin again: seatledger --config FILE login")]
+    CodeExpired,
     /// The program was asked to stop meanwhile.
     #[error("stopped while signing in")]
     Stopped,
@@ -119,6 +122,7 @@ impl Fails for AuthError {
             | Self::NotKept { .. }
             | Self::NoToken { .. }
             | Self::TokenRefused { .. }
+            | Self::CodeExpired
             | Self::Stopped => Disposition::AbortRun,
         }
     }
