@@ -94,24 +94,26 @@ fn start(
     clock: Arc<dyn Clock>,
     bars: MultiProgress,
 ) -> anyhow::Result<Exit> {
-    tokio::runtime::Runtime::new()
-        .context("the runtime cannot be started")?
-        .block_on(Box::pin(async {
-            let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
-            let exit = match &cli.command {
-                None if cli.backfill.backfill => {
-                    backfill(&cli.backfill, &config, clock, bars, &lifecycle).await
-                }
-                None => daemon::run(&config, clock, &lifecycle).await,
-                // What a command waits for may not hear the stop, such as another's lock in the database.
-                Some(command) => tokio::select! {
-                    exit = run_command(command, &config, clock, &lifecycle) => exit,
-                    () = lifecycle.stop.now.cancelled() => Err(anyhow::anyhow!("stopped")),
-                },
-            };
-            lifecycle.finish().await;
-            exit
-        }))
+    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
+    let exit = runtime.block_on(Box::pin(async {
+        let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
+        let exit = match &cli.command {
+            None if cli.backfill.backfill => {
+                backfill(&cli.backfill, &config, clock, bars, &lifecycle).await
+            }
+            None => daemon::run(&config, clock, &lifecycle).await,
+            // What a command waits for may not hear the stop, such as another's lock in the database.
+            Some(command) => tokio::select! {
+                exit = run_command(command, &config, clock, &lifecycle) => exit,
+                () = lifecycle.stop.now.cancelled() => Err(anyhow::anyhow!("stopped")),
+            },
+        };
+        lifecycle.finish().await;
+        exit
+    }));
+    // A name look-up that hangs cannot be cancelled, and must not hold up the end.
+    runtime.shutdown_background();
+    exit
 }
 
 async fn run_command(

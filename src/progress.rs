@@ -1,5 +1,6 @@
 //! The progress bar of `--backfill` on a terminal: customers done, rate, remaining time.
 
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -7,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::sync::Progress;
 
-/// Draws what `progress` says until its sender is gone. On anything but a terminal nothing is drawn.
+/// Draws what `progress` says until its sender is gone. On anything but a terminal no bar is drawn. That another run
+/// is waited for is said everywhere, whatever is logged: the person at the terminal would take it for hanging.
 pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Progress>) {
     let bar = bars.add(ProgressBar::no_length());
     bar.set_style(
@@ -23,7 +25,17 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
             total,
             done,
             failed,
+            waiting,
         } = *progress.borrow_and_update();
+        if waiting {
+            // Where standard error is closed there is nobody to tell.
+            let _written = bars.suspend(|| {
+                writeln!(
+                    io::stderr(),
+                    "seatledger: another run is under way, waiting for it to end"
+                )
+            });
+        }
         bar.set_length(total);
         bar.set_position(done);
         bar.set_message(match failed {

@@ -4,6 +4,7 @@
 //! (see `docs/decisions/0002-scheduler-as-an-alarm-clock.md`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, SubsecRound as _, Timelike, Utc};
 use chrono_tz::Tz;
@@ -121,7 +122,7 @@ impl Ticker {
     /// slept or its clock leapt, come as one. Dropping the future loses no tick.
     ///
     /// # Errors
-    /// When the scheduler refuses the next alarm.
+    /// When the scheduler refuses the next alarm. That comes after a second's wait: the next call tries again.
     pub async fn tick(&mut self) -> Result<DateTime<Utc>, JobSchedulerError> {
         let due = loop {
             match self.heard {
@@ -139,7 +140,10 @@ impl Ticker {
         };
         // A clock that was set back must not bring the same tick again.
         let now = self.clock.now();
-        self.set_alarm_after(now.max(due)).await?;
+        if let Err(error) = self.set_alarm_after(now.max(due)).await {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return Err(error);
+        }
         self.heard = None;
         Ok(due)
     }
@@ -168,6 +172,10 @@ impl Ticker {
             })
         })?;
         self.alarm.add(job).await?;
+        // An alarm whose moment passed while it was being set never rings.
+        if self.clock.now() >= next {
+            let _already_rung = self.ring.try_send(next);
+        }
         Ok(())
     }
 

@@ -52,17 +52,15 @@ pub(super) async fn run(
             .tasks
             .spawn(serve(address, status, stop.soon.clone()));
     }
+    // Before the database too: a tick that comes while it is waited for is not lost.
+    let mut ticker = Ticker::start(schedule, clock)
+        .await
+        .context("the scheduler cannot be started")?;
     let ended = match daemon.prepare(config.schedule.run_on_start, stop).await {
-        Ok(due) => {
-            let mut ticker = Ticker::start(schedule, clock)
-                .await
-                .context("the scheduler cannot be started")?;
-            let ended = daemon.serve(due, &mut ticker, stop).await;
-            ticker.stop().await;
-            ended
-        }
+        Ok(due) => daemon.serve(due, &mut ticker, stop).await,
         Err(error) => Err(error),
     };
+    ticker.stop().await;
     syncer.store.close().await;
     match ended {
         Ok(()) | Err(RunError::Stopped) => {

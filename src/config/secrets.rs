@@ -3,8 +3,10 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use super::Surroundings;
@@ -178,13 +180,16 @@ fn postgres(text: &str) -> Result<(), &'static str> {
     if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
         return Err("must start with postgres:// or postgresql://");
     }
-    // An unescaped # in a password makes the rest of the address a fragment.
-    if Url::parse(text).is_ok_and(|url| url.fragment().is_none()) {
+    // An unescaped # in a password makes the rest of the address a fragment. The driver knows best what its own
+    // parameters may hold.
+    if Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+        && PgConnectOptions::from_str(text).is_ok()
+    {
         Ok(())
     } else {
         Err(
             "cannot be read as postgres://user:password@host:port/database; characters such as \
-             # / ? @ : in a password must be percent-encoded",
+             # / ? @ : in a password must be percent-encoded, and parameters such as sslmode must be known",
         )
     }
 }

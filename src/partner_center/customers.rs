@@ -50,6 +50,8 @@ pub struct ListedCustomer {
 struct Page {
     customers: Vec<ListedCustomer>,
     next: Option<Next>,
+    /// What the API says it sends: of this page or of all, which its documentation leaves open.
+    announced: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,7 @@ impl Client {
         let mut customers = Vec::new();
         let mut seen = HashSet::new();
         let mut empty_pages = 0;
+        let mut announced = 0;
         loop {
             let call = Call::new(url, None, headers);
             let (page, _permit) = self
@@ -84,7 +87,16 @@ impl Client {
             let empty = page.customers.is_empty();
             let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
             customers.extend(new);
+            announced = announced.max(page.announced);
             let Some(next) = page.next else {
+                if announced > seen.len() {
+                    warn!(
+                        announced,
+                        listed = seen.len(),
+                        "The customers' list announced {announced} and named {}",
+                        seen.len()
+                    );
+                }
                 return Ok(customers);
             };
             let failed = |what: &str| GaveUp::Failed {
@@ -170,7 +182,11 @@ fn read_page(body: &[u8], secret: &str) -> Result<Page, ApiError> {
         let uri = read(link.uri).filter(|uri: &String| !uri.trim().is_empty())?;
         Some(Next { uri, headers })
     });
-    Ok(Page { customers, next })
+    Ok(Page {
+        customers,
+        next,
+        announced: read(page.total_count).unwrap_or_default(),
+    })
 }
 
 fn read_customer(item: &RawValue) -> Option<ListedCustomer> {

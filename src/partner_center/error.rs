@@ -34,7 +34,7 @@ pub enum ApiError {
         target: String,
     },
     /// No whole answer within the time of one attempt.
-    #[error("no whole answer within partner_center.request_timeout")]
+    #[error("no whole answer in time (partner_center.request_timeout, connect_timeout)")]
     Timeout,
     /// No connection, or it broke, or what came over it was not HTTP.
     #[error("the connection failed or broke")]

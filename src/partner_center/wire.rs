@@ -84,6 +84,7 @@ raw_object! {
     /// The customers' list, one page.
     CustomerPage {
         items: "items",
+        total_count: "totalCount",
         links: "links",
         continuation_token: "continuationToken",
     }

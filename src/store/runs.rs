@@ -9,6 +9,20 @@ use sqlx::{Connection as _, PgConnection};
 use super::{Store, StoreError, bounded};
 use crate::usage::{RowCounts, TrafficCounts};
 
+/// What a run's connection needs, whatever the server's or the role's defaults are:
+/// - what is recorded as stored survives a crash of the server;
+/// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is quadratic for long;
+/// - a statement ends on the server when we stop waiting for it;
+/// - the server notices within a minute that a holder's machine is gone.
+const SESSION: &str = "
+    set synchronous_commit = on;
+    set plan_cache_mode = force_custom_plan;
+    set statement_timeout = '2min';
+    set tcp_keepalives_idle = 30;
+    set tcp_keepalives_interval = 10;
+    set tcp_keepalives_count = 3
+";
+
 /// What asked for a run. The names are an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
@@ -93,12 +107,9 @@ impl Store {
     /// When Postgres is away or refuses.
     pub async fn try_lock_run(&self) -> Result<Option<RunLock>, StoreError> {
         let mut connection = self.connect().await?;
-        // The lock is per schema, so that two ledgers in one database do not wait for each other. The keepalives let
-        // Postgres notice within a minute that a holder's machine is gone.
         let locked = bounded("taking the run lock", async {
-            sqlx::raw_sql("set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3")
-                .execute(&mut connection)
-                .await?;
+            sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+            // The lock is per schema, so that two ledgers in one database do not wait for each other.
             sqlx::query_scalar!(
                 r#"
                 select pg_try_advisory_lock(
@@ -127,7 +138,7 @@ impl RunLock {
     }
 
     /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is alive.
-    /// Their counts are made up from what they recorded; how long their lists were is not known any more.
+    /// Their counts are made up from what they recorded.
     /// Returns how many there were.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub struct Progress {
     pub done: u64,
     /// Those among them that failed.
     pub failed: u64,
+    /// Whether the run has not begun because another is under way.
+    pub waiting: bool,
 }
 
 /// How long a database that is away is waited for.
@@ -112,7 +114,7 @@ impl Syncer {
         let mut sink = match request.mode {
             Mode::DryRun => Sink::Nowhere,
             Mode::Store => {
-                let (lock, run_id) = self.begin(request, stop).await?;
+                let (lock, run_id) = self.begin(request, stop, progress).await?;
                 Sink::Ledger(Box::new(Ledger::new(
                     self.store.clone(),
                     lock,
@@ -219,8 +221,12 @@ impl Syncer {
     }
 
     /// Takes the right to run and records that a run begins. Waits while another run is under way, and says so.
-    async fn begin(&self, request: &Request, stop: &Stop) -> Result<(RunLock, i64), RunError> {
-        let mut told = false;
+    async fn begin(
+        &self,
+        request: &Request,
+        stop: &Stop,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(RunLock, i64), RunError> {
         loop {
             let begun = insist(request.patience.at_start, stop, async || {
                 let Some(mut lock) = self.store.try_lock_run().await? else {
@@ -236,9 +242,13 @@ impl Syncer {
             if let Some(begun) = begun.await? {
                 return Ok(begun);
             }
+            let told = !progress.send_if_modified(|progress| {
+                let first = !progress.waiting;
+                progress.waiting = true;
+                first
+            });
             if !told {
                 info!("Another run is under way, waiting for it to end");
-                told = true;
             }
             tokio::select! {
                 biased;
@@ -278,8 +288,7 @@ impl Syncer {
         tally.customers.total = total as u64;
         progress.send_replace(Progress {
             total: total as u64,
-            done: 0,
-            failed: 0,
+            ..Progress::default()
         });
         if let Sink::Ledger(ledger) = sink {
             ledger.record_total(tally.customers.total, stop).await?;
@@ -307,10 +316,11 @@ impl Syncer {
         // Where the writer ended early, nobody takes what the workers still fetch.
         walk.stop.soon.cancel();
         walk.stop.now.cancel();
-        drained?;
+        // Before the writer's word, which may only be that it was stopped for this reason.
         if let Some(error) = walk.no_token() {
             return Err(error.clone().into());
         }
+        drained?;
         if !tally.is_complete() {
             return Err(RunError::Stopped);
         }

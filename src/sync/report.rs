@@ -30,7 +30,7 @@ pub enum RunError {
     Customers(#[from] CustomersError),
     /// While the database was away another process took the run lock and found this run left behind.
     #[error(
-        "while the database was away another process took over, and this run was marked as interrupted"
+        "after the database came back this run was no longer on record as under way: another process marked it as interrupted, or the record was lost"
     )]
     Superseded,
     /// The program was asked to stop.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{Instrument as _, info_span};
 
 use super::Syncer;
@@ -10,6 +10,12 @@ use crate::causes::with_causes;
 use crate::partner_center::{ApiError, AuthError};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Customer, CustomerOutcome, Failure, FailureReason};
+
+/// From so many rows on a collection counts as large.
+const LARGE_COLLECTION: usize = 1_000;
+
+/// An outcome on its way to the writer, with the place that it still takes.
+pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
 
 /// What the workers of a run share.
 pub(super) struct Walk {
@@ -50,7 +56,7 @@ impl Walk {
     }
 
     /// Works until the list is done, a stop is heard, or nobody takes outcomes any more.
-    pub(super) async fn work(&self, outcomes: mpsc::Sender<CustomerOutcome>) {
+    pub(super) async fn work(&self, outcomes: mpsc::Sender<Fetched>) {
         while let Some(customer) = self.next() {
             let id = customer.id;
             let span = info_span!("sync.customer", customer.id = %id);
@@ -97,9 +103,11 @@ impl Walk {
                 attempts,
                 finished_at: self.syncer.clock.now(),
             };
+            // A large collection keeps its place among the requests in flight until it is stored: so many of them, and
+            // no more, are in memory at a time.
+            let permit = permit.filter(|_| outcome.row_count() > LARGE_COLLECTION);
             // Closed only when the writer has given up, and then the run is over.
-            let _taken = outcomes.send(outcome).await;
-            drop(permit);
+            let _taken = outcomes.send((outcome, permit)).await;
         }
     }
 }
@@ -107,6 +115,6 @@ impl Walk {
 fn interrupted() -> Failure {
     Failure {
         reason: FailureReason::Interrupted,
-        detail: "the program was stopped while the customer was under way".to_owned(),
+        detail: "the run was stopped while the customer was under way".to_owned(),
     }
 }

@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
 use super::report::{CustomerCounts, FailedCustomer, RunError};
+use super::walk::Fetched;
 use super::{Progress, insist};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::partner_center::AuthError;
-use crate::retry::{Fails as _, RetryPolicy, Stop};
+use crate::retry::{RetryPolicy, Stop};
 use crate::store::{FinishedRun, RunLock, Store, StoreError};
 use crate::usage::{CustomerId, CustomerOutcome, Failure, FailureReason, RowCounts};
 
@@ -216,32 +217,35 @@ impl Sink {
     /// nothing further can be recorded or nothing further can succeed.
     pub(super) async fn drain(
         &mut self,
-        mut outcomes: mpsc::Receiver<CustomerOutcome>,
+        mut outcomes: mpsc::Receiver<Fetched>,
         tally: &mut Tally,
         progress: &watch::Sender<Progress>,
         stop: &Stop,
     ) -> Result<(), RunError> {
         let mut waiting = None;
         loop {
-            let Some(first) = (match waiting.take() {
-                Some(outcome) => Some(outcome),
+            let Some((first, permit)) = (match waiting.take() {
+                Some(fetched) => Some(fetched),
                 None => outcomes.recv().await,
             }) else {
                 return Ok(());
             };
-            let mut rows = row_count(&first);
+            let mut rows = first.row_count();
             let mut batch = vec![first];
+            let mut permits = vec![permit];
             while batch.len() < BATCH_CUSTOMERS
-                && let Ok(next) = outcomes.try_recv()
+                && let Ok((next, permit)) = outcomes.try_recv()
             {
-                rows += row_count(&next);
+                rows += next.row_count();
                 if rows > BATCH_ROWS {
-                    waiting = Some(next);
+                    waiting = Some((next, permit));
                     break;
                 }
                 batch.push(next);
+                permits.push(permit);
             }
             self.write(batch, tally, stop).await?;
+            drop(permits);
             progress.send_modify(|progress| {
                 progress.done = tally.customers.succeeded + tally.customers.failed;
                 progress.failed = tally.customers.failed;
@@ -304,15 +308,7 @@ impl Sink {
     }
 }
 
-/// Rows and rejections to write.
-fn row_count(outcome: &CustomerOutcome) -> usize {
-    outcome.result.as_ref().map_or(0, |collection| {
-        collection.rows.len() + collection.rejections.len()
-    })
-}
-
 fn refused_by_database(outcome: CustomerOutcome, error: &StoreError) -> CustomerOutcome {
-    debug_assert_eq!(error.disposition(), crate::retry::Disposition::SkipCustomer);
     CustomerOutcome {
         result: Err(Failure {
             reason: FailureReason::Database,

@@ -31,6 +31,16 @@ pub struct CustomerOutcome {
     pub finished_at: DateTime<Utc>,
 }
 
+impl CustomerOutcome {
+    /// Rows and rejections to store.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.result.as_ref().map_or(0, |collection| {
+            collection.rows.len() + collection.rejections.len()
+        })
+    }
+}
+
 /// Why nothing of a customer was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -518,7 +518,7 @@ fn a_secret_may_come_from_a_file_beside_the_configuration() {
     world.write("secrets/url", "postgres://a:hunter2#@db/ledger");
     insta::assert_snapshot!(world.report(), @r#"
     the configuration has a fault:
-      database.url_file = "secrets/url": cannot be read as postgres://user:password@host:port/database; characters such as # / ? @ : in a password must be percent-encoded (in [folder]/config.toml)
+      database.url_file = "secrets/url": cannot be read as postgres://user:password@host:port/database; characters such as # / ? @ : in a password must be percent-encoded, and parameters such as sslmode must be known (in [folder]/config.toml)
     "#);
 }
 

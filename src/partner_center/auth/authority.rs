@@ -76,15 +76,27 @@ pub struct DeviceCode {
     /// The page.
     pub verification_uri: String,
     #[serde(default)]
-    pub(super) interval: Option<u64>,
+    pub(super) interval: Option<serde_json::Value>,
     #[serde(default)]
-    pub(super) expires_in: Option<u64>,
+    pub(super) expires_in: Option<serde_json::Value>,
 }
 
 /// How one poll of the token endpoint ended.
 pub(super) enum Poll {
     Pending,
     SlowDown,
+}
+
+/// Seconds, as a number or as text: both have been seen. Nothing, less or nonsense counts as missing: a life of nothing
+/// would ask for a renewal before each call.
+pub(super) fn seconds(value: Option<&serde_json::Value>) -> Option<Duration> {
+    let seconds = match value? {
+        serde_json::Value::Number(seconds) => seconds.as_f64(),
+        serde_json::Value::String(seconds) => seconds.trim().parse().ok(),
+        _ => None,
+    };
+    let duration = Duration::try_from_secs_f64(seconds?).ok()?;
+    (!duration.is_zero()).then_some(duration)
 }
 
 /// What the device-code endpoint answers, success or not.
@@ -118,15 +130,7 @@ impl TokenAnswer {
 
     /// Seconds, as a number or as text; both have been seen.
     fn lifetime(&self) -> Duration {
-        let seconds = match &self.expires_in {
-            Some(serde_json::Value::Number(seconds)) => seconds.as_f64(),
-            Some(serde_json::Value::String(seconds)) => seconds.trim().parse().ok(),
-            _ => None,
-        };
-        // A life of nothing would ask for a renewal before each call.
-        seconds
-            .filter(|seconds| *seconds > 0.0)
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        seconds(self.expires_in.as_ref())
             .unwrap_or(DEFAULT_LIFETIME)
             .min(Duration::from_hours(24))
     }
@@ -369,7 +373,7 @@ impl Authority {
 
     fn transport(&self, error: reqwest::Error) -> AuthError {
         let what = if error.is_timeout() {
-            "no whole answer within partner_center.request_timeout".to_owned()
+            "no whole answer in time (partner_center.request_timeout, connect_timeout)".to_owned()
         } else {
             with_causes(&error.without_url())
         };

@@ -4,17 +4,17 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use super::authority::{Authority, DeviceCode, Poll, prove_writable};
+use super::authority::{Authority, DeviceCode, Poll, prove_writable, seconds};
 use super::error::AuthError;
 use crate::config;
 use crate::partner_center::http::{SetUpError, http_client};
 use crate::retry::Stop;
 
 /// What is asked when the service does not say how often it may be.
-const DEFAULT_INTERVAL_SECS: u64 = 5;
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a code is good when the service does not say.
-const DEFAULT_LIFETIME_SECS: u64 = 900;
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
 /// A sign-in under way.
 pub struct Login {
@@ -65,9 +65,8 @@ impl Login {
         code: &DeviceCode,
         stop: &Stop,
     ) -> Result<&std::path::Path, AuthError> {
-        let mut interval =
-            Duration::from_secs(code.interval.unwrap_or(DEFAULT_INTERVAL_SECS).max(1));
-        let lifetime = Duration::from_secs(code.expires_in.unwrap_or(DEFAULT_LIFETIME_SECS));
+        let mut interval = seconds(code.interval.as_ref()).unwrap_or(DEFAULT_INTERVAL);
+        let lifetime = seconds(code.expires_in.as_ref()).unwrap_or(DEFAULT_LIFETIME);
         let mut expired = pin!(tokio::time::sleep(lifetime));
         loop {
             tokio::select! {

@@ -65,6 +65,11 @@ impl Token {
         self.secret.expose_secret()
     }
 
+    /// It replaces a refused one and was never accepted itself.
+    fn is_hopeless(&self) -> bool {
+        self.after_refusal && !self.proven.load(Ordering::Relaxed)
+    }
+
     fn is_fresh(&self) -> bool {
         self.renew_at
             .is_none_or(|renew_at| Instant::now() < renew_at)
@@ -104,7 +109,10 @@ impl Auth {
 
     /// Forgets an earlier failure: a person may have signed in since. Gets a token, unless the present one still lives.
     pub(super) async fn begin(&self, stop: &Stop) -> Result<(), AuthError> {
-        self.state.lock().await.dead = None;
+        let mut state = self.state.lock().await;
+        state.dead = None;
+        state.token.take_if(|token| token.is_hopeless());
+        drop(state);
         self.token(stop).await.map(drop)
     }
 
@@ -130,8 +138,7 @@ impl Auth {
         }
         // A 401 may be a token that died between our check and the call, so renew once. A renewed token that was
         // never accepted is refused for another reason, and no further renewal mends that.
-        let hopeless = refused.after_refusal && !refused.proven.load(Ordering::Relaxed);
-        if hopeless
+        if refused.is_hopeless()
             || matches!(
                 self.authority.settings.method,
                 config::Method::AccessToken(_)

@@ -8,9 +8,16 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::NamedTempFile;
+use tokio::time::Instant;
 
 /// Room for any token Microsoft issues; reserved before the old one is spent, so that a full disk shows in time.
 const RESERVED_BYTES: usize = 16 * 1024;
+
+/// What a slot is called until the token in it takes its place.
+const SLOT_PREFIX: &str = ".seatledger-refresh-token-";
+
+/// No renewal takes longer; whoever holds the lock for longer hangs.
+const LOCK_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where the refresh token lives.
 #[derive(Debug, Clone)]
@@ -40,22 +47,31 @@ impl RefreshStore {
         }
     }
 
-    /// Waits until no other process renews. The lock ends with the returned file, or with its process.
+    /// Waits until no other process renews, but not for ever. The lock ends with the returned file, or with its process.
+    /// What a killed process left beside the token is cleared away.
     pub(super) async fn lock(&self) -> io::Result<File> {
         let folder = File::open(self.folder())?;
-        loop {
-            match folder.try_lock() {
-                Ok(()) => return Ok(folder),
-                Err(TryLockError::WouldBlock) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                // A file system without locks still keeps the token; only two processes at once may each renew.
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(folder);
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
+        let waited = Instant::now();
+        while let Err(TryLockError::WouldBlock) = folder.try_lock()
+            && waited.elapsed() < LOCK_PATIENCE
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Where there is no lock to be had, as on some network file systems, the token is kept all the same: only
+        // two processes at once might each renew.
+        self.clear_leftovers()?;
+        Ok(folder)
+    }
+
+    fn clear_leftovers(&self) -> io::Result<()> {
+        for entry in self.folder().read_dir()? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(SLOT_PREFIX.as_bytes()) {
+                std::fs::remove_file(entry.path())?;
             }
         }
+        Ok(())
     }
 
     /// The kept token; none where there is no file yet or it is blank.
@@ -74,7 +90,7 @@ impl RefreshStore {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
         let mut file = tempfile::Builder::new()
-            .prefix(".refresh_token.")
+            .prefix(SLOT_PREFIX)
             .tempfile_in(self.folder())?;
         file.write_all(&[b' '; RESERVED_BYTES])?;
         file.as_file().sync_all()?;
@@ -140,6 +156,17 @@ mod tests {
             .unwrap();
         drop(store.reserve().unwrap());
         assert_eq!(store.load().unwrap().unwrap().expose_secret(), "old");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_is_cleared_away() {
+        let (folder, store) = store();
+        let token = SecretString::from("kept");
+        store.reserve().unwrap().keep(&token).unwrap();
+        let (_file, left) = store.reserve().unwrap().file.keep().unwrap();
+        store.lock().await.unwrap();
+        assert!(!left.exists());
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
