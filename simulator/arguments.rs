@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use chrono::NaiveDate;
 use clap::Parser;
 
-use crate::state::Settings;
+use crate::settings::Settings;
 
 /// A stand-in for Microsoft Partner Center on this machine, with invented customers
 #[derive(Debug, Parser)]
@@ -37,8 +37,20 @@ pub(crate) struct Arguments {
     jitter_ms: u64,
 
     /// API calls per second for the whole tenant; beyond it, 429
-    #[arg(long, value_name = "PER_SECOND")]
+    #[arg(long, value_name = "PER_SECOND", value_parser = limit)]
     rate_limit: Option<f64>,
+
+    /// How many API calls may come at once [default: a second's worth]
+    #[arg(long, value_name = "CALLS", value_parser = limit)]
+    burst: Option<f64>,
+
+    /// Calls per second about one customer; beyond it, 429
+    #[arg(long, value_name = "PER_SECOND", value_parser = limit)]
+    customer_rate_limit: Option<f64>,
+
+    /// Calls that were refused count against the limits too
+    #[arg(long)]
+    refusals_count: bool,
 
     /// Lifetime of an access token
     #[arg(long, default_value_t = 3600)]
@@ -47,6 +59,10 @@ pub(crate) struct Arguments {
     /// Refuse a refresh token that was used before
     #[arg(long)]
     single_use_refresh_tokens: bool,
+
+    /// Any settings, as PATCH /_sim/settings takes them; they go before the other options
+    #[arg(long, value_name = "JSON", value_parser = patch)]
+    settings: Option<String>,
 
     /// Keep the last so many requests for GET /_sim/requests; 0 keeps none
     #[arg(long, value_name = "COUNT", default_value_t = 20_000)]
@@ -59,15 +75,36 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn settings(&self) -> Settings {
-        Settings {
+        let settings = Settings {
             latency_ms: self.latency_ms,
             jitter_ms: self.jitter_ms,
             rate_limit: self.rate_limit,
+            burst: self.burst,
+            customer_rate_limit: self.customer_rate_limit,
+            refusals_count: self.refusals_count,
             access_token_ttl_secs: self.access_token_ttl_secs,
             single_use_refresh_tokens: self.single_use_refresh_tokens,
             ..Settings::default()
-        }
+        };
+        let patch = self.settings.as_deref().unwrap_or("{}");
+        settings
+            .merged(patch.as_bytes())
+            .expect("each option was checked when it was read")
     }
+}
+
+fn limit(text: &str) -> Result<f64, String> {
+    let limit = text.parse().ok();
+    limit
+        .filter(|limit: &f64| limit.is_finite() && *limit >= 0.0)
+        .ok_or_else(|| "a number of calls is needed, such as 50 or 0.5".to_owned())
+}
+
+fn patch(text: &str) -> Result<String, String> {
+    let merged = Settings::default().merged(text.as_bytes());
+    merged
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
 }
 
 // Control calls need no token, so nobody else may reach them.
@@ -85,6 +122,22 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_taken_as_the_control_call_takes_them() {
+        let parse =
+            |json| Arguments::try_parse_from(["simulator", "--burst=7", "--settings", json]);
+        let settings = parse(r#"{"rate_limit":2,"retry_after":"date"}"#)
+            .unwrap()
+            .settings();
+        assert_eq!(
+            (settings.rate_limit, settings.burst),
+            (Some(2.0), Some(7.0))
+        );
+        assert!(parse(r#"{"rate_limit":-2}"#).is_err());
+        assert!(parse("rate_limit").is_err());
+        assert!(Arguments::try_parse_from(["simulator", "--rate-limit=-1"]).is_err());
+    }
 
     #[test]
     fn only_loopback_is_listened_on() {

@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::{
     entra::{Refusal, missing, refusal},
     http::{Request, Response},
-    state::{Settings, Simulator, lock},
+    settings::Settings,
+    state::{Simulator, lock},
 };
 
 /// The one application that may sign in.

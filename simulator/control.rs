@@ -1,6 +1,8 @@
 //! The calls under `/_sim/` by which tests and demos steer the simulator. They
 //! need no token, are never delayed or throttled, and are not on the record.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::{
@@ -67,6 +69,7 @@ pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
             simulator.scripts.clear();
             done()
         }
+        ("POST", call) if call.starts_with("customers/") => set_gone(simulator, call),
         ("GET", "device") => text(
             200,
             "In the real world a person signs in here. Approve with POST /_sim/device/approve.",
@@ -97,11 +100,38 @@ fn set_today(simulator: &Simulator, request: &Request) -> Response {
 fn change_settings(simulator: &Simulator, request: &Request) -> Response {
     match simulator.settings().merged(&request.body) {
         Ok(settings) => {
+            let patch: serde_json::Value =
+                serde_json::from_slice(&request.body).unwrap_or_default();
+            if patch.get("rate_schedule").is_some() {
+                lock(&simulator.throttle).begin_schedule(Instant::now());
+            }
             let response = Response::json(200, &settings);
             simulator.set_settings(settings);
             response
         }
         Err(error) => text(400, error.to_string()),
+    }
+}
+
+/// `customers/{id}/gone` and `customers/{id}/back`.
+fn set_gone(simulator: &Simulator, call: &str) -> Response {
+    let (id, is_gone) = match call.split('/').collect::<Vec<_>>()[..] {
+        ["customers", id, "gone"] => (id, true),
+        ["customers", id, "back"] => (id, false),
+        _ => {
+            return text(
+                404,
+                "a customer can be sent away by gone and called back by back",
+            );
+        }
+    };
+    let id = id.parse().ok();
+    match id.and_then(|id| simulator.world.find(id)) {
+        Some(number) => {
+            simulator.presence.set_gone(number, is_gone);
+            done()
+        }
+        None => text(404, "there is no such customer"),
     }
 }
 

@@ -239,7 +239,15 @@ impl Scripts {
     /// When it can't be carried out; says why.
     pub(crate) fn add(&self, script: Script) -> Result<(), String> {
         let target = script.target.to_ascii_lowercase();
-        let endpoints = ["usage", "customers", "token", "devicecode"];
+        let endpoints = [
+            "usage",
+            "deployment",
+            "commercial_usage",
+            "commercial_deployment",
+            "customers",
+            "token",
+            "devicecode",
+        ];
         if !endpoints.contains(&&*target) && uuid::Uuid::try_parse(&target).is_err() {
             return Err(format!(
                 "target is a customer's GUID or one of {endpoints:?}"
@@ -278,10 +286,8 @@ impl Scripts {
         };
         match kind {
             Kind::Usage => take(&about.to_ascii_lowercase()).or_else(|| take("usage")),
-            Kind::Customers => take("customers"),
-            Kind::Token => take("token"),
-            Kind::DeviceCode => take("devicecode"),
             Kind::Other | Kind::Control => None,
+            _ => take(kind.name()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, io, io::Write as _};
 
+use chrono::{DateTime, Utc};
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// More header bytes than any client here sends; beyond it the connection ends.
@@ -178,7 +179,7 @@ impl Response {
             }
         }
         if !self.has("date") {
-            let now = crate::state::now().format("%a, %d %b %Y %H:%M:%S GMT");
+            let now = date(crate::state::now());
             line(&mut head, format_args!("Date: {now}"));
         }
         if closes && !self.closes() {
@@ -187,6 +188,11 @@ impl Response {
         head.extend_from_slice(b"\r\n");
         head
     }
+}
+
+/// A time as headers have it, without its fractions of a second.
+pub(crate) fn date(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn line(head: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

@@ -3,21 +3,30 @@
 //! and answers as slowly, grudgingly or wrongly as a test or a demo asks it to.
 //! How to start and steer it is in `simulator/README.md`.
 
+mod admission;
 mod api;
 mod arguments;
 mod authority;
 mod catalog;
+mod commercial;
 mod company;
 mod connection;
 mod control;
 mod draw;
 mod entra;
 mod faults;
+mod filter;
 mod http;
+mod insights;
+mod listing;
+mod names;
+mod presence;
 mod record;
 mod server;
+mod settings;
 mod state;
 mod stats;
+mod throttle;
 mod world;
 
 use std::{io, sync::Arc};

@@ -94,9 +94,7 @@ impl Record {
             .entries
             .iter()
             .filter(|entry| entry.n > after)
-            .filter(|entry| {
-                kind.is_none_or(|kind| format!("{:?}", entry.kind).eq_ignore_ascii_case(kind))
-            })
+            .filter(|entry| kind.is_none_or(|kind| entry.kind.name().eq_ignore_ascii_case(kind)))
             .collect();
         serde_json::to_vec(&wanted).expect("a record is plain JSON")
     }

@@ -3,108 +3,38 @@
 //! of call a request is, since scripts, records and statistics all go by that.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicU64},
+    time::Instant,
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    authority::Authority, faults::Scripts, http::Request, record::Record, stats::Stats,
-    world::World,
+    authority::Authority,
+    commercial::Indexes,
+    faults::Scripts,
+    http::Request,
+    presence::Presence,
+    record::Record,
+    settings::Settings,
+    stats::Stats,
+    throttle::Throttle,
+    world::{Subject, World},
 };
 
-/// What may be changed while the simulator runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of its own in the JSON"
-)]
-pub(crate) struct Settings {
-    /// How long each answer waits, and up to how much longer by chance.
-    pub(crate) latency_ms: u64,
-    pub(crate) jitter_ms: u64,
-    /// API calls per second for the whole tenant; `None` is no limit.
-    pub(crate) rate_limit: Option<f64>,
-    pub(crate) access_token_ttl_secs: u64,
-    pub(crate) single_use_refresh_tokens: bool,
-    pub(crate) require_client_secret: bool,
-    /// The AADSTS number with which every token request fails.
-    pub(crate) grant_error: Option<u32>,
-    /// Whether tokens carry proof of multi-factor sign-in; without it the API
-    /// answers 401 with code 900421.
-    pub(crate) mfa: bool,
-    /// After how many polls a device code approves itself; `None` is never.
-    pub(crate) device_code_polls: Option<u32>,
-    pub(crate) device_code_expires_secs: u64,
-    pub(crate) next_link: NextLink,
-    /// Where a foreign next link leads: scheme and host.
-    pub(crate) next_link_host: String,
-    pub(crate) max_page_size: usize,
-    pub(crate) gzip: bool,
-    /// Whether API bodies begin with a UTF-8 byte order mark.
-    pub(crate) bom: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            latency_ms: 0,
-            jitter_ms: 0,
-            rate_limit: None,
-            access_token_ttl_secs: 3600,
-            single_use_refresh_tokens: false,
-            require_client_secret: false,
-            grant_error: None,
-            mfa: true,
-            device_code_polls: None,
-            device_code_expires_secs: 900,
-            next_link: NextLink::WithoutV1,
-            next_link_host: "https://partner-center.example".to_owned(),
-            max_page_size: 500,
-            gzip: true,
-            bom: false,
-        }
-    }
-}
-
-impl Settings {
-    /// These settings with some of them replaced by what a JSON object says.
-    ///
-    /// # Errors
-    /// When the text is no object, or names or types are wrong.
-    pub(crate) fn merged(&self, patch: &[u8]) -> Result<Self, serde_json::Error> {
-        let patch: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(patch)?;
-        let mut merged = serde_json::to_value(self)?;
-        for (key, value) in patch {
-            merged[key] = value;
-        }
-        serde_json::from_value(merged)
-    }
-}
-
-/// The forms in which the customer list has been seen to name its next page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NextLink {
-    WithV1,
-    WithoutV1,
-    NoSlash,
-    Absolute,
-    /// Absolute, to a host that must not be given the token.
-    Foreign,
-    /// The same page for ever.
-    Repeat,
-}
-
 /// The kinds of call that are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
+    /// One customer's usage.
     Usage,
+    /// One customer's deployment.
+    Deployment,
+    /// All customers' usage.
+    CommercialUsage,
+    /// All customers' deployment.
+    CommercialDeployment,
     Customers,
     Token,
     DeviceCode,
@@ -113,8 +43,37 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a request, and what it is about: a usage call's customer as it
-    /// stands in the path, a sign-in's tenant.
+    /// The name under which scripts, records and statistics know it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Deployment => "deployment",
+            Self::CommercialUsage => "commercial_usage",
+            Self::CommercialDeployment => "commercial_deployment",
+            Self::Customers => "customers",
+            Self::Token => "token",
+            Self::DeviceCode => "devicecode",
+            Self::Other => "other",
+            Self::Control => "control",
+        }
+    }
+
+    /// What an analytics call counts.
+    pub(crate) const fn subject(self) -> Option<Subject> {
+        match self {
+            Self::Usage | Self::CommercialUsage => Some(Subject::Usage),
+            Self::Deployment | Self::CommercialDeployment => Some(Subject::Deployment),
+            Self::Customers | Self::Token | Self::DeviceCode | Self::Other | Self::Control => None,
+        }
+    }
+
+    /// Whether it is a call to the API, not to the sign-in or to this simulator.
+    pub(crate) const fn is_api(self) -> bool {
+        !matches!(self, Self::Token | Self::DeviceCode | Self::Control)
+    }
+
+    /// The kind of a request, and what it is about: an analytics call's customer as
+    /// it stands in the path, a sign-in's tenant.
     pub(crate) fn of(request: &Request) -> (Self, &str) {
         let mut parts = [""; 8];
         let mut count = 0;
@@ -131,49 +90,44 @@ impl Kind {
             [tenant, "oauth2", "v2.0", "token"] => (Self::Token, tenant),
             [tenant, "oauth2", "v2.0", "devicecode"] => (Self::DeviceCode, tenant),
             ["v1", customers] if is(customers, "customers") => (Self::Customers, ""),
-            ["v1", customers, id, analytics, licenses, usage]
+            ["v1", customers, id, analytics, licenses, what]
                 if is(customers, "customers")
                     && is(analytics, "analytics")
-                    && is(licenses, "licenses")
-                    && is(usage, "usage") =>
+                    && is(licenses, "licenses") =>
             {
-                (Self::Usage, id)
+                match what {
+                    _ if is(what, "usage") => (Self::Usage, id),
+                    _ if is(what, "deployment") => (Self::Deployment, id),
+                    _ => (Self::Other, ""),
+                }
+            }
+            ["v1", ref rest @ ..] | ["partner", "v1", ref rest @ ..] => {
+                (Self::of_commercial(rest), "")
             }
             _ => (Self::Other, ""),
         }
     }
-}
 
-/// How many calls the tenant may still make just now.
-#[derive(Debug)]
-pub(crate) struct Bucket {
-    tokens: f64,
-    filled_at: Instant,
-}
-
-impl Bucket {
-    fn new() -> Self {
-        Self {
-            tokens: f64::MAX,
-            filled_at: Instant::now(),
+    // The trailing slash is documented, and the documented example lacks it.
+    fn of_commercial(path: &[&str]) -> Self {
+        let path = path.strip_suffix(&[""]).unwrap_or(path);
+        let is = |words: [&str; 4]| {
+            let pairs = || path.iter().zip(words);
+            path.len() == words.len() && pairs().all(|(part, word)| part.eq_ignore_ascii_case(word))
+        };
+        if is(["analytics", "commercial", "usage", "license"]) {
+            Self::CommercialUsage
+        } else if is(["analytics", "commercial", "deployment", "license"]) {
+            Self::CommercialDeployment
+        } else {
+            Self::Other
         }
     }
+}
 
-    /// Takes one call out.
-    ///
-    /// # Errors
-    /// When there is none left: how long until there is one, in whole seconds.
-    pub(crate) fn take(&mut self, per_second: f64, now: Instant) -> Result<(), u64> {
-        let since = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.filled_at = now;
-        self.tokens = (self.tokens + since * per_second).min(per_second.max(1.0));
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
-            return Ok(());
-        }
-        let wait = (1.0 - self.tokens) / per_second;
-        let wait = Duration::try_from_secs_f64(wait).unwrap_or(Duration::from_hours(24));
-        Err(wait.as_secs() + 1)
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -182,7 +136,11 @@ impl Bucket {
 pub(crate) struct Simulator {
     pub(crate) world: World,
     pub(crate) authority: Mutex<Authority>,
-    pub(crate) bucket: Mutex<Bucket>,
+    pub(crate) throttle: Mutex<Throttle>,
+    pub(crate) presence: Presence,
+    pub(crate) indexes: Indexes,
+    /// How many API calls were judged so far.
+    pub(crate) calls: AtomicU64,
     pub(crate) scripts: Scripts,
     pub(crate) record: Record,
     pub(crate) stats: Stats,
@@ -203,7 +161,10 @@ impl Simulator {
         Self {
             world,
             authority: Mutex::new(Authority::new()),
-            bucket: Mutex::new(Bucket::new()),
+            throttle: Mutex::new(Throttle::new(Instant::now())),
+            presence: Presence::default(),
+            indexes: Indexes::default(),
+            calls: AtomicU64::new(0),
             scripts: Scripts::default(),
             record: Record::new(record),
             stats: Stats::default(),
@@ -255,29 +216,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_changes_only_what_it_names() {
-        let settings = Settings::default();
-        let patched = settings
-            .merged(br#"{"latency_ms":40,"next_link":"no_slash"}"#)
-            .unwrap();
-        assert_eq!(patched.latency_ms, 40);
-        assert_eq!(patched.next_link, NextLink::NoSlash);
-        assert_eq!(patched.access_token_ttl_secs, 3600);
-        assert!(settings.merged(br#"{"latency":40}"#).is_err());
-    }
-
-    #[test]
-    fn a_spent_rate_says_how_long_to_wait() {
-        let mut bucket = Bucket::new();
-        let start = Instant::now();
-        assert_eq!(bucket.take(2.0, start), Ok(()));
-        assert_eq!(bucket.take(2.0, start), Ok(()));
-        assert_eq!(bucket.take(2.0, start), Err(1));
-        assert_eq!(bucket.take(0.1, start), Err(11));
-        assert_eq!(bucket.take(2.0, start + Duration::from_millis(600)), Ok(()));
-    }
-
-    #[test]
     fn calls_are_told_apart_by_their_path() {
         let kind = |path: &str| {
             let head = format!("GET {path} HTTP/1.1\r\n\r\n");
@@ -290,6 +228,22 @@ mod tests {
             kind("/v1/Customers/ABC/Analytics/licenses/Usage"),
             (Kind::Usage, "ABC".to_owned())
         );
+        assert_eq!(
+            kind("/v1/customers/ABC/analytics/licenses/deployment"),
+            (Kind::Deployment, "ABC".to_owned())
+        );
+        for (path, expected) in [
+            ("analytics/commercial/usage/license", Kind::CommercialUsage),
+            (
+                "analytics/commercial/deployment/license/",
+                Kind::CommercialDeployment,
+            ),
+            ("analytics/commercial/usage/license//", Kind::Other),
+            ("analytics/licenses/usage", Kind::Other),
+        ] {
+            assert_eq!(kind(&format!("/v1/{path}")).0, expected, "{path}");
+            assert_eq!(kind(&format!("/partner/v1/{path}")).0, expected, "{path}");
+        }
         assert_eq!(kind("/t/oauth2/v2.0/token"), (Kind::Token, "t".to_owned()));
         assert_eq!(kind("/v1//v1/customers").0, Kind::Other);
     }
