@@ -21,6 +21,8 @@ mod login;
 #[cfg(test)]
 mod one_shot;
 #[cfg(test)]
+mod partner_center_simulator;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod secrets;
