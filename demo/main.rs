@@ -5,20 +5,19 @@ use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Parser;
 use seatledger::app::{patience_of_a_person, syncer};
-use seatledger::clock::{Clock, SystemClock};
+use seatledger::clock::{Clock, ManualClock, SystemClock};
 use seatledger::config::{self, Config, Sources};
 use seatledger::lifecycle::Lifecycle;
 use seatledger::store::RunKind;
 use seatledger::sync::{Mode, Progress, Report, Request};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 /// Days at the end on which one customer refuses us, as happens when a partner loses a role there.
 const REFUSED_DAYS: u64 = 4;
@@ -57,9 +56,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let today = SystemClock.now().date_naive();
     let first = today - Days::new(arguments.days.saturating_sub(1));
-    let clock = Arc::new(Calendar::starting(morning(first)));
+    let clock = Arc::new(ManualClock::new(morning(first)));
     let config = load(arguments, folder.path(), clock.now())?;
-    let syncer = syncer(&config, Arc::<Calendar>::clone(&clock), &lifecycle)?;
+    let syncer = syncer(&config, Arc::<ManualClock>::clone(&clock), &lifecycle)?;
     let request = Request {
         kind: RunKind::Schedule,
         only: Vec::new(),
@@ -87,7 +86,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             simulator.refuse_one().await?;
         }
         simulator.set_today(day).await?;
-        clock.turn_to(morning(day));
+        clock.set(morning(day));
         let report = syncer.run(&request, &lifecycle.stop, &progress).await?;
         written += report.rows.inserted;
         if left == 1 || left.is_multiple_of(TELL_EVERY) {
@@ -143,26 +142,6 @@ fn load(arguments: &Arguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Res
         environment,
         now,
     })?)
-}
-
-/// A clock that can be set to any day and goes on from there.
-struct Calendar(Mutex<(DateTime<Utc>, Instant)>);
-
-impl Calendar {
-    fn starting(at: DateTime<Utc>) -> Self {
-        Self(Mutex::new((at, Instant::now())))
-    }
-
-    fn turn_to(&self, at: DateTime<Utc>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (at, Instant::now());
-    }
-}
-
-impl Clock for Calendar {
-    fn now(&self) -> DateTime<Utc> {
-        let (at, since) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        at + since.elapsed()
-    }
 }
 
 /// The simulator's control calls that the demo needs.

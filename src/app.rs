@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
 
 /// What clap cannot say.
 fn consistent(cli: &Cli) -> Result<(), &'static str> {
-    if cli.command.is_some() && cli.backfill.backfill {
+    if cli.command.is_some() && cli.backfill.now {
         return Err("--backfill does not go with a command");
     }
     if cli.backfill.from.is_some() {
@@ -98,7 +98,7 @@ fn start(
     let exit = runtime.block_on(Box::pin(async {
         let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
         let exit = match &cli.command {
-            None if cli.backfill.backfill => {
+            None if cli.backfill.now => {
                 backfill(&cli.backfill, &config, clock, bars, &lifecycle).await
             }
             None => daemon::run(&config, clock, &lifecycle).await,
@@ -124,7 +124,7 @@ async fn run_command(
 ) -> anyhow::Result<Exit> {
     match command {
         Command::Check => check::run(config, clock, lifecycle).await,
-        Command::Login => login::run(config, lifecycle).await,
+        Command::Login => login::run(config, clock, lifecycle).await,
         Command::Status { json } => show::run(config, clock.now(), *json).await,
         Command::Migrate => migrate(config).await,
     }
@@ -145,6 +145,7 @@ pub fn syncer(
             &config.auth,
             config.retry,
             lifecycle.tasks.clone(),
+            Arc::clone(&clock),
         )?,
         store: Store::new(&config.database)?,
         customers: config.customers.clone(),

@@ -17,44 +17,44 @@ use crate::usage::CustomerId;
 (configuration, database, sign-in); 2 wrong command line; 3 ran, and at least one customer failed; 130 and 143 a run \
 was stopped by SIGINT or SIGTERM."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// The configuration [default: `$SEATLEDGER_CONFIG`, `./config.toml`, `/etc/seatledger/config.toml`]
     #[arg(long, value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// One run.
     #[command(flatten)]
-    pub backfill: Backfill,
+    pub(crate) backfill: Backfill,
     /// Anything but running.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
 }
 
 /// One run, and how.
 #[derive(Debug, Args)]
-pub struct Backfill {
+pub(crate) struct Backfill {
     /// Fetch every customer once, now, and exit
-    #[arg(long)]
-    pub backfill: bool,
+    #[arg(long = "backfill", id = "backfill")]
+    pub(crate) now: bool,
     /// Only this customer; may be repeated
     #[arg(long, value_name = "GUID", requires = "backfill")]
-    pub customer: Vec<CustomerId>,
+    pub(crate) customer: Vec<CustomerId>,
     /// Fetch and validate, write nothing
     #[arg(long, requires = "backfill")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// The summary as one JSON object on standard output
     #[arg(long, requires = "backfill")]
-    pub json: bool,
+    pub(crate) json: bool,
     /// The first processed date (source "commercial" only)
     #[arg(long, value_name = "DATE", requires_all = ["backfill", "to"])]
-    pub from: Option<NaiveDate>,
+    pub(crate) from: Option<NaiveDate>,
     /// The last processed date (source "commercial" only)
     #[arg(long, value_name = "DATE", requires_all = ["backfill", "from"])]
-    pub to: Option<NaiveDate>,
+    pub(crate) to: Option<NaiveDate>,
 }
 
 /// Anything but running.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Try the configuration, the database, the sign-in and one API call, and name the first thing to mend
     Check,
     /// Sign in with a device code and store the refresh token

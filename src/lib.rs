@@ -2,8 +2,8 @@
 //!
 //! The way through the rooms, from the door inwards:
 //!
-//! - [`app`] builds the parts and hands them to each other; [`cli`] is the command line, [`config`] what the operator
-//!   wrote, [`telemetry`] the log, [`lifecycle`] signals and exit codes, `progress` the bar on a terminal.
+//! - [`app`] builds the parts and hands them to each other; `cli` is the command line, [`config`] what the operator
+//!   wrote, `telemetry` the log, [`lifecycle`] signals and exit codes, `progress` the bar on a terminal.
 //! - [`schedule`] says when a run is due, and [`sync`] does one: it walks over the customers, asks
 //!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
 //! - `status` serves what the store knows over HTTP.
@@ -14,7 +14,7 @@
 
 pub mod app;
 mod causes;
-pub mod cli;
+mod cli;
 pub mod clock;
 pub mod config;
 pub mod lifecycle;
@@ -25,5 +25,5 @@ pub mod schedule;
 mod status;
 pub mod store;
 pub mod sync;
-pub mod telemetry;
+mod telemetry;
 pub mod usage;

@@ -64,6 +64,12 @@ impl Schedule {
             .map(|tick| tick.with_timezone(&Utc).trunc_subsecs(0))
     }
 
+    /// Whether a tick falls after `from` and not after `to`.
+    #[must_use]
+    pub fn ticks_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
+        self.next_after(from).is_some_and(|tick| tick <= to)
+    }
+
     /// `moment` as a person at the schedule's place would write it.
     #[must_use]
     pub fn in_zone(&self, moment: DateTime<Utc>) -> String {
@@ -230,6 +236,14 @@ mod tests {
             ticks,
             [at("2026-03-29T01:00:00Z"), at("2026-03-30T00:30:00Z")]
         );
+    }
+
+    #[test]
+    fn a_tick_counts_as_passed_from_its_own_moment_on() {
+        let daily = schedule("0 0 6 * * *", "UTC");
+        let passed = |from, to| daily.ticks_between(at(from), at(to));
+        assert!(passed("2026-05-04T05:59:59Z", "2026-05-04T06:00:00Z"));
+        assert!(!passed("2026-05-04T06:00:00Z", "2026-05-05T05:59:59Z"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ const QUIET: &str = "tokio_cron_scheduler=warn,sqlx=warn";
 ///
 /// # Panics
 /// With a filter that cannot be read, which the configuration does not let pass.
-pub fn init(config: &Config, bars: &MultiProgress) {
+pub(crate) fn init(config: &Config, bars: &MultiProgress) {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log.filter))
         .expect("the filter was checked when the configuration was read");
     let journal = match config.log.format {

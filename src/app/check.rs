@@ -16,7 +16,6 @@ pub(super) async fn run(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     let stop = &lifecycle.stop;
-    let now = clock.now();
     let syncer = super::syncer(config, clock, lifecycle)?;
     say(&format!("ok    configuration  {}", config.path.display()))?;
 
@@ -42,7 +41,7 @@ pub(super) async fn run(
     let Some(first) = customers.first() else {
         return mend("customers", "there is none");
     };
-    match syncer.client.fetch_usage(first.id, now, stop).await {
+    match syncer.client.fetch_usage(first.id, stop).await {
         Ok(fetched) => say(&format!(
             "ok    usage          customer {}: {} rows, {} rejected",
             first.id,

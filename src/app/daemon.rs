@@ -11,8 +11,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
 use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
-use crate::partner_center::AuthError;
-use crate::retry::{Disposition, Fails as _, Stop};
+use crate::retry::Stop;
 use crate::schedule::{Schedule, Ticker};
 use crate::status::{Status, serve};
 use crate::store::RunKind;
@@ -106,12 +105,7 @@ impl Daemon {
             .last_finish(self.patience.at_start, stop)
             .await?;
         let now = self.syncer.clock.now();
-        let missed = last.is_none_or(|last| {
-            self.schedule
-                .next_after(last)
-                .is_some_and(|tick| tick <= now)
-        });
-        Ok(missed)
+        Ok(last.is_none_or(|last| self.schedule.ticks_between(last, now)))
     }
 
     async fn serve(
@@ -171,19 +165,10 @@ impl Daemon {
     /// Gives the error back if the next run may fare better, and fails with it if a person has to act first:
     /// a service that has ended is noticed, one that fails every day in its log is not.
     fn survivable(error: RunError) -> Result<RunError, RunError> {
-        match error {
-            RunError::SignIn(
-                AuthError::Unavailable { .. }
-                | AuthError::NoToken { .. }
-                | AuthError::TokenRefused { .. },
-            )
-            | RunError::Customers(_)
-            | RunError::Superseded => Ok(error),
-            RunError::SignIn(_) | RunError::Stopped => Err(error),
-            RunError::Store(store) => match store.disposition() {
-                Disposition::Retry { .. } | Disposition::SkipCustomer => Ok(store.into()),
-                Disposition::AbortRun => Err(store.into()),
-            },
+        if error.needs_a_person() || matches!(error, RunError::Stopped) {
+            Err(error)
+        } else {
+            Ok(error)
         }
     }
 

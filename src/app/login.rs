@@ -1,13 +1,20 @@
 //! `seatledger login`: a person signs in by device code.
 
+use std::sync::Arc;
+
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::Login;
 
 use super::{complain, say};
 
-pub(super) async fn run(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Exit> {
-    let Some(login) = Login::new(&config.partner_center, &config.auth)? else {
+pub(super) async fn run(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
+    let Some(login) = Login::new(&config.partner_center, &config.auth, clock)? else {
         complain("there is nobody to sign in: auth.method is not \"refresh_token\"");
         return Ok(Exit::CouldNotRun);
     };

@@ -40,7 +40,7 @@ pub struct Config {
 /// How to speak to the API.
 #[derive(Debug, Clone)]
 pub struct PartnerCenter {
-    /// May hold a path, whose last character is then no slash; [`PartnerCenter::endpoint`] adds to it.
+    /// May hold a path, whose last character is then no slash.
     pub base_url: Url,
     /// Which collection is fetched.
     pub source: Source,
@@ -56,14 +56,6 @@ pub struct PartnerCenter {
     pub connect_timeout: Duration,
     /// Counted after decompression.
     pub max_response_bytes: u64,
-}
-
-impl PartnerCenter {
-    /// The address of `path`, which starts with a slash and holds no query.
-    #[must_use]
-    pub fn endpoint(&self, path: &str) -> Url {
-        below(&self.base_url, path)
-    }
 }
 
 /// Which collection is fetched.

@@ -13,10 +13,10 @@ use url::Url;
 use super::body::{json_text, parse_object};
 use super::decode::{NotACollection, items};
 use super::fault::Fault;
-use super::wire::{CompanyProfile, Customer, CustomerPage, Link, LinkHeader, Links, Raw};
+use super::wire::{self, CompanyProfile, CustomerPage, Link, LinkHeader, Links, Raw};
 use super::{ApiError, Call, Client};
 use crate::retry::{GaveUp, Stop};
-use crate::usage::{CustomerId, MAX_TEXT_CHARS};
+use crate::usage::{Customer, MAX_TEXT_CHARS};
 
 /// The server gives no more on one page.
 const PAGE_SIZE: u32 = 500;
@@ -35,20 +35,9 @@ const RESERVED_HEADERS: [&str; 7] = [
     "connection",
 ];
 
-/// A customer as the partner's list names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedCustomer {
-    /// The tenant id.
-    pub id: CustomerId,
-    /// The company's name, where it can be stored.
-    pub name: Option<String>,
-    /// The tenant's domain, where it can be stored.
-    pub domain: Option<String>,
-}
-
 /// One page, and where the next one is.
 struct Page {
-    customers: Vec<ListedCustomer>,
+    customers: Vec<Customer>,
     next: Option<Next>,
     /// What the API says it sends: of this page or of all, which its documentation leaves open.
     announced: usize,
@@ -66,10 +55,7 @@ impl Client {
     /// # Errors
     /// When a page cannot be had, leads to another host, or repeats an earlier one: half a list would
     /// silently leave customers out.
-    pub async fn fetch_customers(
-        &self,
-        stop: &Stop,
-    ) -> Result<Vec<ListedCustomer>, GaveUp<ApiError>> {
+    pub async fn fetch_customers(&self, stop: &Stop) -> Result<Vec<Customer>, GaveUp<ApiError>> {
         let mut url = format!("{}/v1/customers?size={PAGE_SIZE}", self.base);
         let mut headers = HeaderMap::new();
         let mut customers = Vec::new();
@@ -189,12 +175,12 @@ fn read_page(body: &[u8], secret: &str) -> Result<Page, ApiError> {
     })
 }
 
-fn read_customer(item: &RawValue) -> Option<ListedCustomer> {
-    let customer: Customer<'_> = read(Some(item))?;
+fn read_customer(item: &RawValue) -> Option<Customer> {
+    let customer: wire::Customer<'_> = read(Some(item))?;
     let profile: CompanyProfile<'_> = read(customer.company_profile).unwrap_or_default();
     let id: String = read(customer.id).or_else(|| read(profile.tenant_id))?;
     let storable = |text: &String| text.chars().count() <= MAX_TEXT_CHARS && !text.contains('\0');
-    Some(ListedCustomer {
+    Some(Customer {
         id: id.parse().ok()?,
         name: read(profile.company_name).filter(storable),
         domain: read(profile.domain).filter(storable),

@@ -10,7 +10,6 @@ use url::Url;
 
 use super::ApiError;
 use super::fault::printable;
-use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 
 /// Redirects followed within the configured origin.
@@ -69,7 +68,7 @@ pub(super) fn redirect_target(answer: &reqwest::Response) -> String {
 }
 
 /// The wait that an answer asks for, in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than a number holds are still a wish, and one beyond any budget.
@@ -81,7 +80,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .get(DATE)
         .and_then(|now| now.to_str().ok())
         .and_then(|now| httpdate::parse_http_date(now).ok())
-        .map_or_else(|| SystemClock.now(), Into::into);
+        .map_or(now, Into::into);
     (date - server_now).to_std().ok()
 }
 
@@ -127,7 +126,7 @@ mod tests {
                 )
             })
             .collect();
-        retry_after(&headers)
+        retry_after(&headers, DateTime::UNIX_EPOCH)
     }
 
     #[test]

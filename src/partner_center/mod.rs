@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -27,13 +26,13 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 use uuid::Uuid;
 
-pub use auth::{AuthError, DeviceCode, GrantState, Login};
-pub use customers::ListedCustomer;
+pub use auth::{AuthError, DeviceCode, Login};
 pub use error::ApiError;
 pub use fault::Fault;
 pub use http::SetUpError;
 
 use crate::causes::with_causes;
+use crate::clock::Clock;
 use crate::config;
 use crate::retry::{GaveUp, RetryPolicy, Stop};
 use crate::usage::{Collection, CustomerId, TrafficCounts};
@@ -53,6 +52,7 @@ pub struct Client {
     policy: RetryPolicy,
     in_flight: Arc<Semaphore>,
     pace: Option<Mutex<Interval>>,
+    clock: Arc<dyn Clock>,
     traffic: Traffic,
 }
 
@@ -107,6 +107,7 @@ impl Client {
         auth: &config::Auth,
         policy: RetryPolicy,
         tasks: TaskTracker,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, SetUpError> {
         let http = http_client(settings, &settings.base_url, Policy::custom(stay_at_origin))?;
         let authority = http_client(settings, &auth.authority, Policy::none())?;
@@ -116,10 +117,11 @@ impl Client {
             locale: HeaderValue::from_str(&settings.locale)
                 .expect("the locale was checked when the configuration was read"),
             max_response_bytes: settings.max_response_bytes,
-            auth: Auth::new(authority, auth, policy, tasks),
+            auth: Auth::new(authority, auth, policy, tasks, Arc::clone(&clock)),
             policy,
             in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
             pace: settings.max_requests_per_second.map(pace),
+            clock,
             traffic: Traffic::default(),
         })
     }
@@ -143,14 +145,13 @@ impl Client {
     }
 
     /// One customer's newest licence usage, from
-    /// `GET /v1/customers/{id}/analytics/licenses/usage`. `now` bounds the dates that are believed.
+    /// `GET /v1/customers/{id}/analytics/licenses/usage`.
     ///
     /// # Errors
     /// The last attempt's error with the number of HTTP tries, or that the program is stopping.
     pub async fn fetch_usage(
         &self,
         customer: CustomerId,
-        now: DateTime<Utc>,
         stop: &Stop,
     ) -> Result<Fetched, GaveUp<ApiError>> {
         let path = format!("/v1/customers/{customer}/analytics/licenses/usage");
@@ -160,6 +161,7 @@ impl Client {
             HeaderMap::new(),
         );
         let fetched = self.call(&call, stop, |answer| {
+            let now = self.clock.now();
             let collection =
                 decode::decode_usage(&answer.body, customer, now, answer.token.secret())?;
             Ok((collection, answer.status))
@@ -289,7 +291,7 @@ impl Client {
                 Err(ApiError::Status {
                     status: status.as_u16(),
                     fault: Fault::in_body(&body, token.secret()),
-                    retry_after: retry_after(answer.headers()),
+                    retry_after: retry_after(answer.headers(), self.clock.now()),
                 })
             }
         }

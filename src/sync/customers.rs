@@ -73,11 +73,7 @@ pub(super) async fn resolve(
                     GaveUp::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
                     GaveUp::Stopped { .. } => CustomersError::Stopped,
                 })?;
-            all.extend(listed.into_iter().map(|customer| Customer {
-                id: customer.id,
-                name: customer.name,
-                domain: customer.domain,
-            }));
+            all.extend(listed);
         }
         all.extend(settings.ids.iter().copied().map(bare));
         if let Some(path) = &settings.file {

@@ -2,6 +2,7 @@
 //! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
 
 mod customers;
+mod patience;
 mod report;
 mod walk;
 mod writer;
@@ -18,13 +19,15 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::{ApiError, AuthError, Client};
-use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
+use crate::retry::{RetryPolicy, Stop};
 use crate::store::{RunKind, RunLock, RunOutcome, Store, StoreError};
 use crate::usage::{Customer, CustomerId, TrafficCounts};
+use patience::insist;
 use walk::Walk;
 use writer::{Ledger, Sink, Tally};
 
 pub use customers::CustomersError;
+pub use patience::Patience;
 pub use report::{CustomerCounts, FailedCustomer, Report, RunError};
 
 /// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
@@ -51,15 +54,6 @@ pub struct Progress {
     pub failed: u64,
     /// Whether the run has not begun because another is under way.
     pub waiting: bool,
-}
-
-/// How long a database that is away is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Before the run begins.
-    pub at_start: RetryPolicy,
-    /// In the midst of it.
-    pub in_run: RetryPolicy,
 }
 
 /// What a run is asked to do.
@@ -413,30 +407,4 @@ fn log_end(report: &Report) {
         rows.updated,
         rows.rejected
     );
-}
-
-/// Does `work` on the database, again and again while it is away, for as long as `patience` lasts.
-async fn insist<T>(
-    patience: RetryPolicy,
-    stop: &Stop,
-    mut work: impl AsyncFnMut() -> Result<T, StoreError>,
-) -> Result<T, RunError> {
-    let mut attempts = patience.attempts(stop);
-    loop {
-        let attempt = async {
-            work().await.inspect_err(|error| match error.disposition() {
-                Disposition::Retry { .. } => {
-                    let error = with_causes(error);
-                    warn!(error, "The database is away and waited for: {error}");
-                }
-                Disposition::SkipCustomer | Disposition::AbortRun => {}
-            })
-        };
-        return match attempts.run(attempt).await {
-            None => continue,
-            Some(Ok(done)) => Ok(done),
-            Some(Err(GaveUp::Failed { error, .. })) => Err(error.into()),
-            Some(Err(GaveUp::Stopped { .. })) => Err(RunError::Stopped),
-        };
-    }
 }

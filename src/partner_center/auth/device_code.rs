@@ -2,10 +2,12 @@
 //! authentication there; we poll until the tokens come, and keep the refresh token.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority::{Authority, DeviceCode, Poll, prove_writable, seconds};
 use super::error::AuthError;
+use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::http::{SetUpError, http_client};
 use crate::retry::Stop;
@@ -30,6 +32,7 @@ impl Login {
     pub fn new(
         settings: &config::PartnerCenter,
         auth: &config::Auth,
+        clock: Arc<dyn Clock>,
     ) -> Result<Option<Self>, SetUpError> {
         let http = http_client(settings, &auth.authority, reqwest::redirect::Policy::none())?;
         let config::Method::RefreshToken {
@@ -39,7 +42,7 @@ impl Login {
             return Ok(None);
         };
         Ok(Some(Self {
-            authority: Authority::new(http, auth),
+            authority: Authority::new(http, auth, clock),
             app: app.clone(),
             scope: scope.clone(),
             file: file.clone(),

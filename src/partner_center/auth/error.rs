@@ -13,14 +13,14 @@ pub enum AuthError {
     /// The authority refuses the grant; no retry mends that.
     #[error("sign-in refused ({code}): {meaning}; {remedy}")]
     Refused {
-        /// The OAuth error, and Microsoft's own code where there is one.
+        /// The OAuth error, such as `invalid_grant`.
+        error: &'static str,
+        /// The error, and Microsoft's own code where there is one.
         code: String,
         /// In plain words.
         meaning: &'static str,
         /// What a person has to do.
         remedy: &'static str,
-        /// Whether another refresh token could fare better.
-        grant_is_dead: GrantState,
     },
     /// There is nothing to sign in with.
     #[error(
@@ -100,13 +100,35 @@ pub enum AuthError {
     Stopped,
 }
 
-/// What a refusal says about the refresh token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantState {
-    /// The token itself is refused.
-    Dead,
-    /// Something else is: the app, its secret, the scope.
-    Unknown,
+impl AuthError {
+    /// Whether it is the refresh token that is refused, so that another could fare better.
+    pub(super) fn is_dead_grant(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                error: "invalid_grant" | "interaction_required",
+                ..
+            }
+        )
+    }
+
+    /// Whether a person has to act before any sign-in can succeed.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Refused { .. }
+            | Self::NoRefreshToken { .. }
+            | Self::StoreUnreadable { .. }
+            | Self::StoreUnwritable { .. }
+            | Self::NotKept { .. }
+            | Self::CodeExpired => true,
+            // An authority or an API that is out of order looks like these, too.
+            Self::Unavailable { .. }
+            | Self::NoToken { .. }
+            | Self::TokenRefused { .. }
+            | Self::Stopped => false,
+        }
+    }
 }
 
 impl Fails for AuthError {

@@ -20,9 +20,10 @@ use tracing::warn;
 
 pub use authority::DeviceCode;
 pub use device_code::Login;
-pub use error::{AuthError, GrantState};
+pub use error::AuthError;
 
 use crate::causes::with_causes;
+use crate::clock::Clock;
 use crate::config;
 use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
 use authority::Authority;
@@ -98,9 +99,10 @@ impl Auth {
         settings: &config::Auth,
         policy: RetryPolicy,
         tasks: TaskTracker,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            authority: Arc::new(Authority::new(http, settings)),
+            authority: Arc::new(Authority::new(http, settings, clock)),
             policy,
             tasks,
             state: Mutex::default(),
