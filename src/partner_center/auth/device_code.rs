@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authority::{Authority, DeviceCode, Poll, prove_writable, seconds};
+use super::answers::{DeviceCode, seconds};
+use super::authority::{Authority, Poll, prove_writable};
 use super::error::AuthError;
 use crate::clock::Clock;
 use crate::config;

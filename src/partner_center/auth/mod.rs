@@ -2,6 +2,7 @@
 //! One renewal at a time: whoever needs a token meanwhile waits for that one.
 
 mod aadsts;
+mod answers;
 mod authority;
 mod device_code;
 mod error;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-pub use authority::DeviceCode;
+pub use answers::DeviceCode;
 pub use device_code::Login;
 pub use error::AuthError;
 
