@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::support::{Running, Server, World, item, until};
+use super::support::{Running, Server, World, item, send_signal, until};
 
 const PASSWORD: &str = "a-database-password";
 
@@ -194,17 +194,10 @@ async fn ask(address: &str) -> String {
 /// Stops every process of the server where it stands, or lets it go on.
 fn freeze(server: &Server, signal: &str) {
     let main = server.pid();
-    let children = std::process::Command::new("ps")
-        .args(["-o", "pid=", "--ppid", &main])
-        .output()
-        .unwrap();
-    let children = String::from_utf8(children.stdout).unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
     for process in std::iter::once(main.as_str()).chain(children.split_whitespace()) {
         // A child may have ended by itself meanwhile.
-        let _sent = std::process::Command::new("kill")
-            .args([signal, process])
-            .status()
-            .unwrap();
+        let _sent = send_signal(signal.trim_start_matches('-'), process);
     }
 }
 

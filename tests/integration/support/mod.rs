@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
-pub(crate) use program::{Finished, Running};
+pub(crate) use program::{Finished, Running, send_signal};
 pub(crate) use server::Server;
 pub(crate) use simulator::{Simulator, item};
 

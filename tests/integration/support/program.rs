@@ -90,11 +90,8 @@ impl Running {
 
     /// Sends a signal by name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let status = std::process::Command::new("kill")
-            .args([format!("-{name}"), self.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        let sent = send_signal(name, &self.id().to_string());
+        assert!(sent, "no process to send SIG{name} to");
     }
 
     /// Waits for the end.
@@ -137,4 +134,14 @@ impl Finished {
 )]
 fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(work)
+}
+
+/// Sends a signal by name to a process; false where there is none. The shell's own `kill`: the program of that name is
+/// not on every machine.
+pub(crate) fn send_signal(name: &str, process: &str) -> bool {
+    let status = std::process::Command::new("sh")
+        .args(["-c", &format!("kill -{name} {process}")])
+        .stderr(Stdio::null())
+        .status();
+    status.unwrap().success()
 }
