@@ -71,7 +71,7 @@ impl Sources {
 
 /// The folders that paths and secrets depend on.
 struct Surroundings {
-    /// Of the configuration file. Empty for the working folder.
+    /// Of the configuration file, whole, so that a message names a place and not a name.
     folder: PathBuf,
     /// Where systemd puts credentials.
     credentials: Option<PathBuf>,
@@ -83,7 +83,10 @@ impl Surroundings {
     fn new(file: &Path, sources: &Sources) -> Self {
         let state = sources.variable("STATE_DIRECTORY");
         Self {
-            folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
+            folder: std::path::absolute(file)
+                .ok()
+                .and_then(|file| file.parent().map(Path::to_path_buf))
+                .unwrap_or_default(),
             credentials: sources.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             // A unit may have several; they come joined by colons.
             state: state
