@@ -85,8 +85,9 @@ impl Lifecycle {
         self.first.get().copied()
     }
 
-    /// Waits for the tracked tasks, but not for ever.
+    /// Tells the tracked tasks that it is over, and waits for them, but not for ever.
     pub async fn finish(&self) {
+        self.stop.soon.cancel();
         self.tasks.close();
         if tokio::time::timeout(FAREWELL, self.tasks.wait())
             .await
