@@ -1,0 +1,131 @@
+//! The example that is shipped: it loads, and it is the whole truth about the keys.
+
+use super::*;
+
+/// Section and key of each setting in the example, and its line without the comment sign.
+fn settings_of_the_example() -> Vec<(String, String, bool)> {
+    let mut section = "";
+    let mut settings = Vec::new();
+    for line in EXAMPLE.lines() {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            section = name;
+        }
+        let commented = line.starts_with("# ");
+        let bare = line.trim_start_matches("# ");
+        if let Some((key, _)) = bare.split_once(" = ") {
+            settings.push((format!("{section}.{key}"), bare.to_owned(), commented));
+        }
+    }
+    settings
+}
+
+#[test]
+fn the_example_loads_as_it_is() {
+    World::new(EXAMPLE).loaded();
+}
+
+#[test]
+fn the_example_shows_every_key_of_the_documentation_and_no_other() {
+    let documented = [
+        "partner_center.base_url",
+        "partner_center.source",
+        "partner_center.locale",
+        "partner_center.max_concurrency",
+        "partner_center.max_requests_per_second",
+        "partner_center.request_timeout",
+        "partner_center.connect_timeout",
+        "partner_center.max_response_bytes",
+        "auth.method",
+        "auth.authority",
+        "auth.tenant_id",
+        "auth.client_id",
+        "auth.client_secret",
+        "auth.client_secret_file",
+        "auth.scope",
+        "auth.refresh_token",
+        "auth.refresh_token_file",
+        "auth.access_token",
+        "auth.access_token_file",
+        "customers.ids",
+        "customers.file",
+        "customers.discover",
+        "customers.exclude",
+        "schedule.cron",
+        "schedule.timezone",
+        "schedule.run_on_start",
+        "retry.initial_interval",
+        "retry.max_interval",
+        "retry.max_elapsed_time",
+        "database.url",
+        "database.url_file",
+        "database.max_connections",
+        "status.listen",
+        "log.filter",
+        "log.format",
+    ];
+    let shown: BTreeSet<String> = settings_of_the_example()
+        .into_iter()
+        .map(|(key, _, _)| key)
+        .collect();
+    assert_eq!(shown, documented.map(str::to_owned).into());
+}
+
+#[test]
+fn each_commented_line_of_the_example_can_be_put_to_use() {
+    for (key, line, commented) in settings_of_the_example() {
+        // What names a file of the operator's, and what would be a second place of one secret, cannot stand here.
+        if !commented || ["customers.file", "database.url_file"].contains(&key.as_str()) {
+            continue;
+        }
+        let world = World::new(&EXAMPLE.replacen(&format!("# {line}\n"), &format!("{line}\n"), 1));
+        match world.load() {
+            Ok(_) => {}
+            Err(error) if key.ends_with("_file") => {
+                let report = error.to_string();
+                assert!(report.contains("there is no such file"), "{line}: {report}");
+            }
+            Err(error) => panic!("{line}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn the_least_that_is_given_gets_the_documented_defaults() {
+    let world = World::new(MINIMAL);
+    let config = world.loaded();
+    let api = &config.partner_center;
+    assert_eq!(
+        api.base_url.as_str(),
+        "https://api.partnercenter.microsoft.com/"
+    );
+    assert_eq!(
+        (api.max_concurrency, api.max_requests_per_second),
+        (8, None)
+    );
+    assert_eq!(api.request_timeout, Duration::from_mins(1));
+    assert_eq!(api.connect_timeout, Duration::from_secs(10));
+    assert_eq!(
+        (api.locale.as_str(), api.max_response_bytes),
+        ("en-US", 64 << 20)
+    );
+    assert_eq!(config.schedule.run_on_start, RunOnStart::IfMissed);
+    assert_eq!(config.database.max_connections, 4);
+    assert_eq!(config.status.listen, "127.0.0.1:9464".parse().ok());
+    assert_eq!(
+        (config.log.filter.as_str(), config.log.format),
+        ("info", LogFormat::Auto)
+    );
+    assert_eq!(config.path, world.folder.path().join("config.toml"));
+    assert_eq!(config.journal_stream, None);
+    let Method::RefreshToken { scope, app, .. } = config.auth.method else {
+        panic!("refresh_token is the default method");
+    };
+    assert_eq!(
+        scope,
+        "https://api.partnercenter.microsoft.com/.default offline_access"
+    );
+    assert!(app.client_secret.is_none());
+}

@@ -1,0 +1,214 @@
+//! Where secrets come from, and that none comes out.
+
+use super::*;
+
+fn client_secret(config: &Config) -> Option<&str> {
+    match &config.auth.method {
+        Method::RefreshToken { app, .. } | Method::ClientCredentials { app, .. } => {
+            app.client_secret.as_ref().map(SecretString::expose_secret)
+        }
+        Method::AccessToken(_) => None,
+    }
+}
+
+fn refresh_token(config: &Config) -> (Option<&str>, PathBuf) {
+    match &config.auth.method {
+        Method::RefreshToken { initial, file, .. } => (
+            initial.as_ref().map(SecretString::expose_secret),
+            file.clone(),
+        ),
+        other => panic!("another method was chosen: {other:?}"),
+    }
+}
+
+#[test]
+fn no_secret_is_in_a_report_or_in_debug_output() {
+    const SECRET: &str = "hunter2";
+    let wrong = [
+        "[auth]\nclient_secert = \"hunter2\"",
+        "[auth]\nclient_id = \"hunter2~x\"",
+        "[auth]\nclient_secret = [\"hunter2\"]",
+        "[auth]\nclient_secret = { value = \"hunter2\" }",
+        "[auth]\nclient_secret_file = \"hunter2\"",
+        "[auth]\nclient_secret = \"hunter2\\n\"",
+        "[auth]\nrefresh_token = [\"hunter2\"]",
+        "[auth]\nmethod = \"access_token\"\naccess_token = \"Bearer hunter2\"",
+        "[auth]\nclient_secret = \"hunter2\"\nclient_secret_file = \"hunter2\"",
+        "[auth.client_secret]\nhunter2 = true",
+        "[oauth]\nclient_secret = \"hunter2\"",
+        "client_secret = \"hunter2\"",
+        "auth = \"hunter2\"",
+        "[database]\nurl = \"mysql://x:hunter2@localhost\"",
+        "[database]\nurl = \"postgres://x:hunter2#@localhost\"",
+        "[database]\npassword = \"hunter2\"",
+        "[database]\nurl_file = \"postgres://x:hunter2@localhost\"",
+        "[databse]\nurl = \"postgres://x:hunter2@localhost\"",
+        "[partner_center]\nclient_secret = \"hunter2\"",
+        "[partner_center]\nbase_url = \"https://x:hunter2@localhost\"",
+        "[auth]\nauthority = \"https://x:hunter2@local host\"",
+        "[auth]\nclient_secret = \"hunter2",
+        "[auth]\nclient_secret = hunter2",
+        "[auth]\nclient_secret: \"hunter2\"",
+        "[auth]\nclient_secret = \"\"\"hunter2",
+        "[auth]\nclient_secret = \"a\\hunter2\"",
+    ];
+    for toml in wrong {
+        let error = World::new(toml).load().unwrap_err();
+        assert!(!error.to_string().contains(SECRET), "{toml}: {error}");
+        assert!(!format!("{error:?}").contains(SECRET), "{toml}: {error:?}");
+    }
+    for name in [
+        "SEATLEDGER_AUTH_CLIENT_SECRET",
+        "SEATLEDGER__AUTH__CLIENT_SECERT",
+        "SEATLEDGER__AUTH_CLIENT_SECRET",
+        "SEATLEDGER__DATABASE__URL",
+        "SEATLEDGER__DATABASE",
+    ] {
+        let error = World::new(MINIMAL).set(name, SECRET).load().unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains(SECRET),
+            "{name}: {error}"
+        );
+        assert!(error.to_string().contains("SEATLEDGER"), "{name}: {error}");
+    }
+    for method in ["refresh_token", "client_credentials", "access_token"] {
+        let config = World::new(MINIMAL)
+            .set("SEATLEDGER__AUTH__METHOD", method)
+            .set(
+                "SEATLEDGER__DATABASE__URL",
+                "postgres://x:hunter2@localhost",
+            )
+            .set("SEATLEDGER__AUTH__ACCESS_TOKEN", SECRET)
+            .set("SEATLEDGER__AUTH__REFRESH_TOKEN", SECRET)
+            .set("SEATLEDGER__AUTH__CLIENT_SECRET", SECRET)
+            .loaded();
+        assert!(!format!("{config:?}").contains(SECRET), "{method}");
+    }
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_beside_the_configuration() {
+    let url = "url = \"postgres://seatledger@localhost/seatledger\"";
+    let world = World::minimal_but(url, "url_file = \"secrets/url\"");
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      database.url_file = (not shown): must be the path of a file: there is no such file (in [folder]/config.toml)
+    ");
+    world.write("secrets/url", "postgres://a:b@db/ledger\r\n");
+    assert_eq!(database_url(&world.loaded()), "postgres://a:b@db/ledger");
+    world.write("secrets/url", "\n");
+    insta::assert_snapshot!(world.report(), @r#"
+    the configuration has a fault:
+      database.url_file = "secrets/url": is empty (in [folder]/config.toml)
+    "#);
+    world.write("secrets/url", [0xff, 0xfe, b'p', 0]);
+    insta::assert_snapshot!(world.report(), @r#"
+    the configuration has a fault:
+      database.url_file = "secrets/url": is not UTF-8 text (in [folder]/config.toml)
+    "#);
+    world.write("secrets/url", "postgres://a:hunter2#@db/ledger");
+    insta::assert_snapshot!(world.report(), @r#"
+    the configuration has a fault:
+      database.url_file = "secrets/url": cannot be read as postgres://user:password@host:port/database; characters such as # / ? @ : in a password must be percent-encoded, and parameters such as sslmode must be known (in [folder]/config.toml)
+    "#);
+}
+
+#[test]
+fn a_systemd_credential_is_used_when_nothing_else_is_given() {
+    let url = "url = \"postgres://seatledger@localhost/seatledger\"";
+    let world = World::minimal_but(url, "").set_path("CREDENTIALS_DIRECTORY", "credentials");
+    world.write("credentials/database_url", "postgres://from-credential/x\n");
+    world.write("credentials/client_secret", "from credential");
+    world.write("credentials/refresh_token", "first\n");
+    let config = world.loaded();
+    assert_eq!(database_url(&config), "postgres://from-credential/x");
+    assert_eq!(client_secret(&config), Some("from credential"));
+    assert_eq!(refresh_token(&config).0, Some("first"));
+    world.write("other", "postgres://from-file/x");
+    let world = world.set("SEATLEDGER__DATABASE__URL_FILE", "other");
+    assert_eq!(database_url(&world.loaded()), "postgres://from-file/x");
+    world.write("credentials/client_secret", "");
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      auth.client_secret: the systemd credential is empty (in [folder]/credentials/client_secret)
+    ");
+}
+
+#[test]
+fn an_access_token_may_be_a_credential() {
+    let world = World::minimal_but("[auth]", "[auth]\nmethod = \"access_token\"")
+        .set_path("CREDENTIALS_DIRECTORY", "credentials");
+    world.write("credentials/access_token", "eyJ0.e30.x\n");
+    let Method::AccessToken(token) = world.loaded().auth.method else {
+        panic!("the method is access_token");
+    };
+    assert_eq!(token.expose_secret(), "eyJ0.e30.x");
+}
+
+#[test]
+fn of_a_secret_and_its_file_the_one_in_the_environment_wins() {
+    let world = World::new(MINIMAL).set("SEATLEDGER__DATABASE__URL_FILE", "url");
+    world.write("url", "postgres://from-file/x");
+    assert_eq!(database_url(&world.loaded()), "postgres://from-file/x");
+
+    let url = "url = \"postgres://seatledger@localhost/seatledger\"";
+    let world = World::minimal_but(url, "url_file = \"absent\"")
+        .set("SEATLEDGER__DATABASE__URL", "postgres://from-variable/x");
+    assert_eq!(database_url(&world.loaded()), "postgres://from-variable/x");
+}
+
+#[test]
+fn a_secret_and_its_file_in_one_place_contradict_each_other() {
+    let in_file = World::new(&format!("{MINIMAL}url_file = \"url\""));
+    insta::assert_snapshot!(in_file.report(), @"
+    the configuration has a fault:
+      database.url = (not shown): is given together with database.url_file; keep one of them (in [folder]/config.toml)
+    ");
+    let in_environment = World::new(MINIMAL)
+        .set("SEATLEDGER__AUTH__CLIENT_SECRET", "x")
+        .set("SEATLEDGER__AUTH__CLIENT_SECRET_FILE", "y");
+    insta::assert_snapshot!(in_environment.report(), @"
+    the configuration has a fault:
+      auth.client_secret = (not shown): is given together with auth.client_secret_file; keep one of them (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET)
+    ");
+}
+
+#[test]
+fn the_refresh_token_is_kept_in_the_state_folder_or_beside_the_configuration() {
+    let world = World::new(MINIMAL);
+    let folder = world.folder.path().to_path_buf();
+    assert_eq!(
+        refresh_token(&world.loaded()),
+        (None, folder.join("refresh_token"))
+    );
+
+    let world = world.set("STATE_DIRECTORY", "/var/lib/one:/var/lib/two");
+    assert_eq!(
+        refresh_token(&world.loaded()).1,
+        PathBuf::from("/var/lib/one/refresh_token")
+    );
+
+    // Both are given here, and do not contradict each other: the one is where the other is kept once renewed.
+    let world = world
+        .set("SEATLEDGER__AUTH__REFRESH_TOKEN_FILE", "tokens/kept")
+        .set("SEATLEDGER__AUTH__REFRESH_TOKEN", "first");
+    assert_eq!(
+        refresh_token(&world.loaded()),
+        (Some("first"), folder.join("tokens/kept"))
+    );
+
+    world.write("tokens/kept/by_mistake", "");
+    insta::assert_snapshot!(world.report(), @r#"
+    the configuration has a fault:
+      auth.refresh_token_file: must be a file, but "[folder]/tokens/kept" is a folder
+    "#);
+}
+
+#[test]
+fn what_another_method_would_need_is_ignored() {
+    let world = World::minimal_but(
+        "[auth]",
+        "[auth]\nmethod = \"access_token\"\naccess_token = \"x\"\nclient_secret_file = \"absent\"",
+    );
+    assert!(matches!(world.loaded().auth.method, Method::AccessToken(_)));
+}
