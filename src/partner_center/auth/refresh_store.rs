@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::NamedTempFile;
 use tokio::time::Instant;
+use tracing::warn;
 
 /// Room for any token Microsoft issues; reserved before the old one is spent, so that a full disk shows in time.
 const RESERVED_BYTES: usize = 16 * 1024;
@@ -52,14 +53,27 @@ impl RefreshStore {
     pub(super) async fn lock(&self) -> io::Result<File> {
         let folder = File::open(self.folder())?;
         let waited = Instant::now();
-        while let Err(TryLockError::WouldBlock) = folder.try_lock()
-            && waited.elapsed() < LOCK_PATIENCE
-        {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let locked = loop {
+            match folder.try_lock() {
+                Err(TryLockError::WouldBlock) if waited.elapsed() < LOCK_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                locked => break locked,
+            }
+        };
+        match locked {
+            // Only the holder may clear up: anybody else's slot may be in use.
+            Ok(()) => {
+                if let Err(error) = self.clear_leftovers() {
+                    warn!(%error, "What a killed process left beside the refresh token cannot be cleared away");
+                }
+            }
+            // Where there is no lock to be had, as on some network file systems, the token is kept all the same: only
+            // two processes at once might each renew.
+            Err(error) => {
+                warn!(%error, "Signing in without the lock on the refresh token's folder");
+            }
         }
-        // Where there is no lock to be had, as on some network file systems, the token is kept all the same: only
-        // two processes at once might each renew.
-        self.clear_leftovers()?;
         Ok(folder)
     }
 
