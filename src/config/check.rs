@@ -16,7 +16,7 @@ use super::fault::{Fault, quoted};
 use super::keys;
 use super::settings::{Given, Read, Settings};
 use super::valid::{
-    Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Source, Status,
+    Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Status,
 };
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
@@ -28,19 +28,14 @@ const DAY: Duration = Duration::from_hours(24);
 const TIMEOUTS: RangeInclusive<Duration> = MILLISECOND..=HOUR;
 const INTERVALS: RangeInclusive<Duration> = MILLISECOND..=DAY;
 const GIBIBYTE: u64 = 1 << 30;
+const NOT_YET: &str = "this version fetches the source \"customer\" only";
 
 pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     let base_url = settings.required(keys::BASE_URL, |given| web_address(given.text()?));
     let source = settings.required(keys::SOURCE, |given| {
-        match given.choice(&[
-            ("customer", Source::Customer),
-            ("commercial", Source::Commercial),
-        ])? {
-            Source::Customer => Ok(Source::Customer),
-            Source::Commercial => {
-                Err("this version fetches the source \"customer\" only".to_owned())
-            }
-        }
+        // There is one source so far; the other has its name already.
+        let choices = [("customer", Ok(())), ("commercial", Err(NOT_YET))];
+        given.choice(&choices)?.map_err(str::to_owned)
     });
     let locale = settings.required(keys::LOCALE, |given| locale(given.text()?));
     let max_concurrency = settings.required(keys::MAX_CONCURRENCY, |given| given.whole(1..=1000));
@@ -54,9 +49,9 @@ pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     let max_response_bytes = settings.required(keys::MAX_RESPONSE_BYTES, |given| {
         given.whole(1..=4 * GIBIBYTE)
     });
+    source?;
     Ok(PartnerCenter {
         base_url: base_url?,
-        source: source?,
         locale: locale?,
         max_concurrency: max_concurrency?,
         max_requests_per_second: max_requests_per_second?,

@@ -27,7 +27,7 @@ use settings::{Read, Settings};
 pub use fault::{ConfigError, Fault};
 pub use valid::{
     App, Auth, Config, Customers, Database, Log, LogFormat, Method, PartnerCenter, RunOnStart,
-    ScheduleSettings, Source, Status,
+    ScheduleSettings, Status,
 };
 
 /// All that a configuration is made of. Deliberately without `Debug`: the environment holds secrets.

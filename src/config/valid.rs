@@ -42,8 +42,6 @@ pub struct Config {
 pub struct PartnerCenter {
     /// May hold a path, whose last character is then no slash.
     pub base_url: Url,
-    /// Which collection is fetched.
-    pub source: Source,
     /// Letters, digits and hyphens, so fit for a header.
     pub locale: String,
     /// Requests in flight, at most. Never zero.
@@ -56,15 +54,6 @@ pub struct PartnerCenter {
     pub connect_timeout: Duration,
     /// Counted after decompression.
     pub max_response_bytes: u64,
-}
-
-/// Which collection is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// One collection per customer.
-    Customer,
-    /// The partner-wide collection that supersedes it. Refused by this version.
-    Commercial,
 }
 
 /// How to sign in.
