@@ -60,6 +60,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = load(arguments, folder.path(), clock.now())?;
     let syncer = syncer(&config, Arc::<ManualClock>::clone(&clock), &lifecycle)?;
     let request = Request {
+        listed: None,
+        dated: None,
+        resumes: None,
         kind: RunKind::Schedule,
         only: Vec::new(),
         mode: Mode::Store,

@@ -44,12 +44,18 @@ pub(crate) struct Backfill {
     /// The summary as one JSON object on standard output
     #[arg(long, requires = "backfill")]
     pub(crate) json: bool,
-    /// The first processed date (source "commercial" only)
+    /// One pass for each processed date from this one on, newest first (source "commercial" only)
     #[arg(long, value_name = "DATE", requires_all = ["backfill", "to"])]
     pub(crate) from: Option<NaiveDate>,
-    /// The last processed date (source "commercial" only)
+    /// The last of these dates
     #[arg(long, value_name = "DATE", requires_all = ["backfill", "from"])]
     pub(crate) to: Option<NaiveDate>,
+    /// Ask also for the dates that are complete already
+    #[arg(long, requires = "from")]
+    pub(crate) force: bool,
+    /// Finish the last --backfill, if it was stopped, killed or ended early
+    #[arg(long, requires = "backfill", conflicts_with_all = ["customer", "dry_run", "from", "to"])]
+    pub(crate) resume: bool,
 }
 
 /// Anything but running.

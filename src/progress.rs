@@ -14,7 +14,7 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
     let bar = bars.add(ProgressBar::no_length());
     bar.set_style(
         ProgressStyle::with_template(
-            "{msg} {wide_bar} {pos}/{len} customers, {per_sec}, {eta} left",
+            "{msg} {wide_bar} {pos}/{len} {prefix}, {per_sec}, {eta} left",
         )
         .expect("the template names only known parts"),
     );
@@ -22,6 +22,7 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
     bar.enable_steady_tick(Duration::from_millis(500));
     while progress.changed().await.is_ok() {
         let Progress {
+            dates,
             total,
             done,
             failed,
@@ -36,12 +37,17 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
                 )
             });
         }
-        bar.set_length(total);
-        bar.set_position(done);
-        bar.set_message(match failed {
-            0 => String::new(),
-            failed => format!("{failed} failed"),
-        });
+        let (unit, length, position) = match dates {
+            Some(dates) => ("dates", dates.total, dates.done),
+            None => ("customers", total, done),
+        };
+        bar.set_prefix(unit);
+        bar.set_length(length);
+        bar.set_position(position);
+        let date = dates.map(|dates| dates.date.to_string());
+        let failed = (failed > 0).then(|| format!("{failed} failed"));
+        let message: Vec<String> = date.into_iter().chain(failed).collect();
+        bar.set_message(message.join(", "));
     }
     bar.finish_and_clear();
 }

@@ -136,6 +136,9 @@ impl Daemon {
         let request = Request {
             kind,
             only: Vec::new(),
+            listed: None,
+            dated: None,
+            resumes: None,
             mode: Mode::Store,
             patience: self.patience,
         };

@@ -1,5 +1,6 @@
 //! Builds the parts and hands them to each other: the only file that knows every room. No business rule.
 
+mod backfill;
 mod check;
 mod daemon;
 mod login;
@@ -13,19 +14,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use indicatif::MultiProgress;
-use tokio::sync::watch;
 
 use crate::causes::with_causes;
-use crate::cli::{Backfill, Cli, Command};
+use crate::cli::{Cli, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Sources};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::Client;
-use crate::progress;
 use crate::retry::RetryPolicy;
-use crate::store::{RunKind, RunOutcome, Store};
-use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
+use crate::store::Store;
+use crate::sync::{Patience, Syncer};
 use crate::telemetry;
+use crate::usage::Source;
 
 /// A database that is back is noticed within this time.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
@@ -62,6 +62,10 @@ pub fn main() -> ExitCode {
             return Exit::CouldNotRun.into();
         }
     };
+    if let Err(wrong) = possible(&cli, &config) {
+        complain(wrong);
+        return Exit::Usage.into();
+    }
     let bars = MultiProgress::new();
     telemetry::init(&config, &bars);
     let exit = start(&cli, config, clock, bars).unwrap_or_else(|error| {
@@ -76,9 +80,17 @@ fn consistent(cli: &Cli) -> Result<(), &'static str> {
     if cli.command.is_some() && cli.backfill.now {
         return Err("--backfill does not go with a command");
     }
-    if cli.backfill.from.is_some() {
+    if cli.backfill.from > cli.backfill.to {
+        return Err("--from is later than --to");
+    }
+    Ok(())
+}
+
+/// What the command line asks for and the configuration does not allow.
+fn possible(cli: &Cli, config: &Config) -> Result<(), &'static str> {
+    if cli.backfill.from.is_some() && config.partner_center.source == Source::Customer {
         return Err(
-            "--from and --to need source \"commercial\": the collection of source \"customer\" has no date parameter and always answers with the newest processed date, so that past dates cannot be asked for",
+            "--from and --to need partner_center.source = \"commercial\": the collection of source \"customer\" has no date parameter and always answers with the newest processed date, so that past dates cannot be asked for",
         );
     }
     Ok(())
@@ -99,7 +111,7 @@ fn start(
         let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
         let exit = match &cli.command {
             None if cli.backfill.now => {
-                backfill(&cli.backfill, &config, clock, bars, &lifecycle).await
+                backfill::run(&cli.backfill, &config, clock, bars, &lifecycle).await
             }
             None => daemon::run(&config, clock, &lifecycle).await,
             // What a command waits for may not hear the stop, such as another's lock in the database.
@@ -149,6 +161,11 @@ pub fn syncer(
         )?,
         store: Store::new(&config.database)?,
         customers: config.customers.clone(),
+        source: config.partner_center.source,
+        datasets: config.partner_center.datasets.clone(),
+        locale: config.partner_center.locale.clone(),
+        allow_locale_change: config.partner_center.allow_locale_change,
+        max_elapsed: config.retry.max_elapsed(),
         max_concurrency: config.partner_center.max_concurrency,
         clock,
         tasks: lifecycle.tasks.clone(),
@@ -163,71 +180,6 @@ pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
     Patience {
         at_start: patience.with_max_elapsed(DATABASE_START_PATIENCE),
         in_run: patience.with_max_elapsed(retry.max_elapsed().max(DATABASE_RUN_PATIENCE)),
-    }
-}
-
-async fn backfill(
-    arguments: &Backfill,
-    config: &Config,
-    clock: Arc<dyn Clock>,
-    bars: MultiProgress,
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<Exit> {
-    let syncer = syncer(config, clock, lifecycle)?;
-    let patience = patience_of_a_person(config.retry);
-    let mode = if arguments.dry_run {
-        Mode::DryRun
-    } else {
-        Mode::Store
-    };
-    let request = Request {
-        kind: RunKind::Backfill,
-        only: arguments.customer.clone(),
-        mode,
-        patience,
-    };
-    let (progress, watched) = watch::channel(Progress::default());
-    let drawing = lifecycle.tasks.spawn(progress::draw(bars, watched));
-    let ran = async {
-        if mode == Mode::Store {
-            syncer.migrate(patience.at_start, &lifecycle.stop).await?;
-        }
-        syncer.run(&request, &lifecycle.stop, &progress).await
-    }
-    .await;
-    drop(progress);
-    // Only so that the summary does not run into the bar.
-    let _drawn = drawing.await;
-    syncer.store.close().await;
-    match ran {
-        Ok(report) => {
-            print_report(&report, arguments.json)?;
-            if let Some(fatal) = &report.fatal {
-                complain(&with_causes(fatal));
-            }
-            Ok(exit_of(&report, lifecycle))
-        }
-        Err(RunError::Stopped) => Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
-    match (report.outcome, lifecycle.stopped_by()) {
-        (RunOutcome::Interrupted, Some(signal)) => signal,
-        _ if report.fatal.is_some() => Exit::CouldNotRun,
-        (RunOutcome::Succeeded, _) => Exit::Success,
-        (RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted, _) => Exit::SomeFailed,
-    }
-}
-
-fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    if json {
-        serde_json::to_writer(&mut out, report).context("the summary cannot be written")?;
-        writeln!(out).context("the summary cannot be written")
-    } else {
-        write!(out, "{report}").context("the summary cannot be written")
     }
 }
 

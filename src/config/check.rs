@@ -20,7 +20,7 @@ use super::valid::{
 };
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
-use crate::usage::CustomerId;
+use crate::usage::{CustomerId, Dataset, Source};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -28,16 +28,16 @@ const DAY: Duration = Duration::from_hours(24);
 const TIMEOUTS: RangeInclusive<Duration> = MILLISECOND..=HOUR;
 const INTERVALS: RangeInclusive<Duration> = MILLISECOND..=DAY;
 const GIBIBYTE: u64 = 1 << 30;
-const NOT_YET: &str = "this version fetches the source \"customer\" only";
 
 pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     let base_url = settings.required(keys::BASE_URL, |given| web_address(given.text()?));
     let source = settings.required(keys::SOURCE, |given| {
-        // There is one source so far; the other has its name already.
-        let choices = [("customer", Ok(())), ("commercial", Err(NOT_YET))];
-        given.choice(&choices)?.map_err(str::to_owned)
+        given
+            .choice(&[Source::Customer, Source::Commercial].map(|source| (source.as_str(), source)))
     });
+    let datasets = datasets(settings);
     let locale = settings.required(keys::LOCALE, |given| locale(given.text()?));
+    let allow_locale_change = settings.required(keys::ALLOW_LOCALE_CHANGE, Given::switch);
     let max_concurrency = settings.required(keys::MAX_CONCURRENCY, |given| given.whole(1..=1000));
     let max_requests_per_second = settings.optional(keys::MAX_REQUESTS_PER_SECOND, |given| {
         given.number(0.001..=10_000.0)
@@ -49,15 +49,39 @@ pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     let max_response_bytes = settings.required(keys::MAX_RESPONSE_BYTES, |given| {
         given.whole(1..=4 * GIBIBYTE)
     });
-    source?;
+    let source = source?;
     Ok(PartnerCenter {
         base_url: base_url?,
+        source,
+        datasets: datasets?.unwrap_or_else(|| match source {
+            Source::Customer => vec![Dataset::Usage],
+            Source::Commercial => vec![Dataset::Usage, Dataset::Deployment],
+        }),
         locale: locale?,
+        allow_locale_change: allow_locale_change?,
         max_concurrency: max_concurrency?,
         max_requests_per_second: max_requests_per_second?,
         request_timeout: request_timeout?,
         connect_timeout: connect_timeout?,
         max_response_bytes: max_response_bytes?,
+    })
+}
+
+/// What was asked for, each once; none where nothing was said.
+fn datasets(settings: &mut Settings) -> Read<Option<Vec<Dataset>>> {
+    settings.optional(keys::DATASETS, |given| {
+        let mut datasets = given.list(|text| {
+            [Dataset::Usage, Dataset::Deployment]
+                .into_iter()
+                .find(|dataset| dataset.as_str() == text)
+                .ok_or_else(|| "is neither \"usage\" nor \"deployment\"".to_owned())
+        })?;
+        datasets.sort_unstable();
+        datasets.dedup();
+        if datasets.is_empty() {
+            return Err("must name \"usage\", \"deployment\" or both".to_owned());
+        }
+        Ok(datasets)
     })
 }
 

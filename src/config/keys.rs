@@ -54,7 +54,9 @@ macro_rules! keys {
 keys! {
     BASE_URL = Key::new("partner_center.base_url", Some("https://api.partnercenter.microsoft.com"));
     SOURCE = Key::new("partner_center.source", Some("customer"));
+    DATASETS = Key::new("partner_center.datasets", None);
     LOCALE = Key::new("partner_center.locale", Some("en-US"));
+    ALLOW_LOCALE_CHANGE = Key::new("partner_center.allow_locale_change", Some("false"));
     MAX_CONCURRENCY = Key::new("partner_center.max_concurrency", Some("8"));
     MAX_REQUESTS_PER_SECOND = Key::new("partner_center.max_requests_per_second", None);
     REQUEST_TIMEOUT = Key::new("partner_center.request_timeout", Some("60s"));

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::usage::CustomerId;
+use crate::usage::{CustomerId, Dataset, Source};
 
 /// The whole configuration. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -42,8 +42,14 @@ pub struct Config {
 pub struct PartnerCenter {
     /// May hold a path, whose last character is then no slash.
     pub base_url: Url,
+    /// Which of the API's two families is asked.
+    pub source: Source,
+    /// What is fetched, each once. Never empty.
+    pub datasets: Vec<Dataset>,
     /// Letters, digits and hyphens, so fit for a header.
     pub locale: String,
+    /// Whether the ledger may go on in another locale.
+    pub allow_locale_change: bool,
     /// Requests in flight, at most. Never zero.
     pub max_concurrency: usize,
     /// More than zero.

@@ -1,8 +1,9 @@
-//! Turns one usage collection into rows. Pure: no clock, network or SQL.
+//! Turns one customer's collection into rows. Pure: no clock, network or SQL.
 //! Every item ends as a row or as a [`Rejection`]; none is dropped in silence.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::body::{Unreadable, json_text, parse_object};
 use super::date::parse_date;
@@ -10,8 +11,8 @@ use super::fault::Fault;
 use super::number::parse_count;
 use super::wire::{self, Raw};
 use crate::usage::{
-    Collection, CustomerId, Item, MAX_KEY_BYTES, MAX_TEXT_CHARS, Rejection, RejectionReason,
-    UsageKey, UsageRow,
+    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, Item, MAX_KEY_BYTES,
+    MAX_TEXT_CHARS, Name, Rejection, RejectionReason, Row, UsageKey, UsageRow,
 };
 
 /// A collection of which more than this is unusable is not worth keeping item by item.
@@ -44,7 +45,30 @@ pub(super) fn decode_usage(
     customer: CustomerId,
     now: DateTime<Utc>,
     secret: &str,
-) -> Result<Collection, NotACollection> {
+) -> Result<Collection<UsageRow>, NotACollection> {
+    decode(body, secret, |item| {
+        own_row(item, customer, |item| usage_row(item, now))
+    })
+}
+
+/// Reads the body of a deployment answer, as [`decode_usage`] does.
+pub(super) fn decode_deployment(
+    body: &[u8],
+    customer: CustomerId,
+    now: DateTime<Utc>,
+    secret: &str,
+) -> Result<Collection<DeploymentRow>, NotACollection> {
+    decode(body, secret, |item| {
+        own_row(item, customer, |item| deployment_row(item, now))
+    })
+}
+
+/// Makes a row of an item, or says why not.
+fn decode<R: Row>(
+    body: &[u8],
+    secret: &str,
+    row: impl Fn(&str) -> Result<R, Unusable>,
+) -> Result<Collection<R>, NotACollection> {
     let text = json_text(body)?;
     if text.is_empty() {
         return Ok(Collection::default());
@@ -61,7 +85,7 @@ pub(super) fn decode_usage(
     let mut rows = Vec::with_capacity(items.len());
     let mut rejections: Vec<Rejection> = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        match decode_item(item.get(), customer, now) {
+        match row(item.get()) {
             Ok(row) => rows.push(Item {
                 row,
                 payload: item.get(),
@@ -104,7 +128,12 @@ pub(super) fn items(items: Raw<'_>) -> Result<Vec<&RawValue>, NotACollection> {
 
 type Unusable = (RejectionReason, String);
 
-fn decode_item(item: &str, customer: CustomerId, now: DateTime<Utc>) -> Result<UsageRow, Unusable> {
+/// Reads an item and makes sure that it is `customer`'s.
+fn own_row<R>(
+    item: &str,
+    customer: CustomerId,
+    row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable>,
+) -> Result<R, Unusable> {
     let item: wire::Item<'_> = serde_json::from_str(item)
         .map_err(|_| invalid("the item", "is not an object with readable members"))?;
     for (field, id) in [
@@ -113,41 +142,81 @@ fn decode_item(item: &str, customer: CustomerId, now: DateTime<Utc>) -> Result<U
     ] {
         check_customer(field, id, customer)?;
     }
-    // What is missing is told before what is wrong, so that the reason does not depend on the order of members.
-    for (field, value) in [
+    row(&item)
+}
+
+/// What is missing is told before what is wrong, so that the reason does not depend on the order of members.
+fn demand(fields: &[(&str, Raw<'_>)]) -> Result<(), Unusable> {
+    match fields.iter().find(|(_, value)| value.is_none()) {
+        Some((field, _)) => Err((RejectionReason::MissingField, format!("{field} is missing"))),
+        None => Ok(()),
+    }
+}
+
+fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<UsageRow, Unusable> {
+    demand(&[
         ("productName", item.product_name),
         ("workloadName", item.workload_name),
         ("processedDateTime", item.processed_date_time),
         ("licensesActive", item.licenses_active),
         ("licensesQualified", item.licenses_qualified),
-    ] {
-        if value.is_none() {
-            return Err((RejectionReason::MissingField, format!("{field} is missing")));
-        }
-    }
+    ])?;
     let row = UsageRow {
         key: UsageKey {
-            product_name: key_text("productName", item.product_name)?,
-            workload_name: key_text("workloadName", item.workload_name)?,
+            product_name: name("productName", item.product_name)?,
+            workload_name: name("workloadName", item.workload_name)?,
             processed_date_time: date("processedDateTime", item.processed_date_time, now)?,
         },
         licenses_active: count("licensesActive", item.licenses_active)?,
         licenses_qualified: count("licensesQualified", item.licenses_qualified)?,
         usage_percent: percent("usagePercent", item.usage_percent)?,
-        customer_name: text("customerName", item.customer_name)?,
-        product_id: text("productId", item.product_id)?,
         workload_code: text("workloadCode", item.workload_code)?,
-        service_name: text("serviceName", item.service_name)?,
-        service_code: text("serviceCode", item.service_code)?,
-        channel: text("channel", item.channel)?,
+        attributes: attributes(item)?,
     };
-    if row.key.product_name.len() + row.key.workload_name.len() > MAX_KEY_BYTES {
+    let names = [&row.key.product_name, &row.key.workload_name];
+    if names.iter().map(|name| name.as_str().len()).sum::<usize>() > MAX_KEY_BYTES {
         return Err((
             RejectionReason::NotStorable,
             format!("productName and workloadName together take over {MAX_KEY_BYTES} bytes"),
         ));
     }
     Ok(row)
+}
+
+fn deployment_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<DeploymentRow, Unusable> {
+    demand(&[
+        ("productName", item.product_name),
+        ("processedDateTime", item.processed_date_time),
+        ("licensesDeployed", item.licenses_deployed),
+        ("licensesSold", item.licenses_sold),
+    ])?;
+    Ok(DeploymentRow {
+        key: DeploymentKey {
+            product_name: name("productName", item.product_name)?,
+            processed_date_time: date("processedDateTime", item.processed_date_time, now)?,
+        },
+        licenses_deployed: count("licensesDeployed", item.licenses_deployed)?,
+        licenses_sold: count("licensesSold", item.licenses_sold)?,
+        deployment_percent: percent("deploymentPercent", item.deployment_percent)?,
+        attributes: attributes(item)?,
+    })
+}
+
+fn attributes(item: &wire::Item<'_>) -> Result<Attributes, Unusable> {
+    Ok(Attributes {
+        customer_name: text("customerName", item.customer_name)?,
+        product_id: text("productId", item.product_id)?.map(|id| {
+            // One product, however its GUID is written.
+            if Uuid::try_parse(&id).is_ok() {
+                id.to_ascii_lowercase()
+            } else {
+                id
+            }
+        }),
+        service_name: text("serviceName", item.service_name)?,
+        service_code: text("serviceCode", item.service_code)?,
+        channel: text("channel", item.channel)?,
+    })
 }
 
 fn invalid(field: &str, what: &str) -> Unusable {
@@ -180,18 +249,26 @@ fn text(field: &str, value: Raw<'_>) -> Result<Option<String>, Unusable> {
     if text.contains('\0') {
         return Err(not_storable("holds the character U+0000"));
     }
-    if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
-        return Err(not_storable(&format!(
-            "is over {MAX_TEXT_CHARS} characters long"
-        )));
-    }
+    check_length(field, &text)?;
     Ok(Some(text))
 }
 
-fn key_text(field: &str, value: Raw<'_>) -> Result<String, Unusable> {
-    text(field, value)?
-        .filter(|text| !text.trim().is_empty())
-        .ok_or_else(|| (RejectionReason::MissingField, format!("{field} is blank")))
+fn check_length(field: &str, text: &str) -> Result<(), Unusable> {
+    if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
+        return Err((
+            RejectionReason::NotStorable,
+            format!("{field} is over {MAX_TEXT_CHARS} characters long"),
+        ));
+    }
+    Ok(())
+}
+
+fn name(field: &str, value: Raw<'_>) -> Result<Name, Unusable> {
+    let name = text(field, value)?.and_then(|text| Name::new(&text));
+    let name = name.ok_or_else(|| (RejectionReason::MissingField, format!("{field} is blank")))?;
+    // Form NFC may be the longer one.
+    check_length(field, name.as_str())?;
+    Ok(name)
 }
 
 fn date(field: &str, value: Raw<'_>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Unusable> {

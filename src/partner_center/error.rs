@@ -70,6 +70,22 @@ impl ApiError {
         }
     }
 
+    /// The API's own code, if it gave one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Status { fault, .. } => fault.code.as_deref(),
+            Self::Redirect { .. }
+            | Self::Timeout
+            | Self::Connection(_)
+            | Self::Garbled(_)
+            | Self::TooLarge { .. }
+            | Self::Unexpected(_)
+            | Self::SignIn(_)
+            | Self::Stopped => None,
+        }
+    }
+
     /// The name under which a customer's failure is recorded.
     #[must_use]
     pub fn reason(&self) -> FailureReason {

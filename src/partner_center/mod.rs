@@ -2,6 +2,7 @@
 //! bound on their number and rate, and the token goes to the configured origin only.
 //! Knows no SQL and no schedule; answers come back as our own types.
 
+mod advice;
 mod auth;
 mod body;
 mod customers;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -26,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 use uuid::Uuid;
 
+pub use advice::advice;
 pub use auth::{AuthError, DeviceCode, Login};
 pub use error::ApiError;
 pub use fault::Fault;
@@ -35,8 +38,9 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
 use crate::retry::{GaveUp, RetryPolicy, Stop};
-use crate::usage::{Collection, CustomerId, TrafficCounts};
+use crate::usage::{Collection, CustomerId, DeploymentRow, TrafficCounts, UsageRow};
 use auth::{Auth, Token};
+use decode::NotACollection;
 use http::{http_client, read_beginning, read_body, redirect_target, retry_after, stay_at_origin};
 
 /// An error answer is read this far; what comes after it explains nothing.
@@ -66,9 +70,9 @@ struct Traffic {
 
 /// One customer's collection, and the room it takes among those under way.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct Fetched<R> {
     /// The rows and rejections.
-    pub collection: Collection,
+    pub collection: Collection<R>,
     /// HTTP tries it took.
     pub attempts: u32,
     /// 200, or 204 for nothing at all.
@@ -134,6 +138,16 @@ impl Client {
         self.auth.begin(stop).await
     }
 
+    /// STUB
+    pub fn silence(&self) -> Option<Duration> {
+        None
+    }
+
+    /// STUB
+    pub fn learned_rate(&self) -> Option<f64> {
+        None
+    }
+
     /// How many requests were sent so far.
     #[must_use]
     pub fn traffic(&self) -> TrafficCounts {
@@ -153,8 +167,33 @@ impl Client {
         &self,
         customer: CustomerId,
         stop: &Stop,
-    ) -> Result<Fetched, GaveUp<ApiError>> {
-        let path = format!("/v1/customers/{customer}/analytics/licenses/usage");
+    ) -> Result<Fetched<UsageRow>, GaveUp<ApiError>> {
+        self.fetch(customer, "usage", stop, decode::decode_usage)
+            .await
+    }
+
+    /// One customer's newest licence deployment, from
+    /// `GET /v1/customers/{id}/analytics/licenses/deployment`.
+    ///
+    /// # Errors
+    /// The last attempt's error with the number of HTTP tries, or that the program is stopping.
+    pub async fn fetch_deployment(
+        &self,
+        customer: CustomerId,
+        stop: &Stop,
+    ) -> Result<Fetched<DeploymentRow>, GaveUp<ApiError>> {
+        self.fetch(customer, "deployment", stop, decode::decode_deployment)
+            .await
+    }
+
+    async fn fetch<R>(
+        &self,
+        customer: CustomerId,
+        collection: &str,
+        stop: &Stop,
+        decode: fn(&[u8], CustomerId, DateTime<Utc>, &str) -> Result<Collection<R>, NotACollection>,
+    ) -> Result<Fetched<R>, GaveUp<ApiError>> {
+        let path = format!("/v1/customers/{customer}/analytics/licenses/{collection}");
         let call = Call::new(
             format!("{}{path}", self.base),
             Some(customer),
@@ -162,8 +201,7 @@ impl Client {
         );
         let fetched = self.call(&call, stop, |answer| {
             let now = self.clock.now();
-            let collection =
-                decode::decode_usage(&answer.body, customer, now, answer.token.secret())?;
+            let collection = decode(&answer.body, customer, now, answer.token.secret())?;
             Ok((collection, answer.status))
         });
         fetched

@@ -61,7 +61,7 @@ raw_object! {
 }
 
 raw_object! {
-    /// One row of a usage collection.
+    /// One row of a usage or deployment collection.
     Item {
         customer_id: "customerId",
         customer_tenant_id: "customerTenantId",
@@ -76,6 +76,9 @@ raw_object! {
         licenses_active: "licensesActive",
         licenses_qualified: "licensesQualified",
         usage_percent: "usagePercent",
+        licenses_deployed: "licensesDeployed",
+        licenses_sold: "licensesSold",
+        deployment_percent: "deploymentPercent",
         processed_date_time: "processedDateTime",
     }
 }

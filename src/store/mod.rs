@@ -1,8 +1,13 @@
 //! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a failure asks for.
 //! `Store` opens connections and reads, `RunLock` is the one connection that a run writes through.
 
+mod deployment;
 mod error;
+mod listing;
+mod names;
+mod outcomes;
 mod payload;
+mod resume;
 mod runs;
 mod status;
 mod usage;
@@ -15,7 +20,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 pub use error::{Cause, StoreError};
-pub use runs::{FinishedRun, RunKind, RunLock, RunOutcome};
+pub use listing::{Listing, Urgency};
+pub use resume::Unfinished;
+pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunLock, RunOutcome};
 pub use status::{Freshness, RunRecord};
 
 use crate::config;

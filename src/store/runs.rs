@@ -2,21 +2,25 @@
 //! The lock lives in the very connection that writes the run's rows: whoever loses the connection loses both at
 //! once, and a killed holder's lock is freed by Postgres when its connection ends.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
+use super::names::Names;
 use super::{Store, StoreError, bounded};
-use crate::usage::{RowCounts, TrafficCounts};
+use crate::usage::{CustomerId, RowCounts, TrafficCounts};
 
 /// What a run's connection needs, whatever the server's or the role's defaults are:
 /// - what is recorded as stored survives a crash of the server;
 /// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is quadratic for long;
+/// - no plan is compiled: that costs more than it saves for a batch;
 /// - a statement ends on the server when we stop waiting for it;
 /// - the server notices within a minute that a holder's machine is gone.
 const SESSION: &str = "
     set synchronous_commit = on;
     set plan_cache_mode = force_custom_plan;
+    set jit = off;
     set statement_timeout = '2min';
     set tcp_keepalives_idle = 30;
     set tcp_keepalives_interval = 10;
@@ -44,6 +48,34 @@ impl RunKind {
             Self::Startup => "startup",
         }
     }
+}
+
+/// A run that begins.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// What asked for it.
+    pub kind: RunKind,
+    /// `customer` or `commercial`.
+    pub source: &'static str,
+    /// The customers it is restricted to; empty: the whole list.
+    pub only: Vec<CustomerId>,
+    /// The pass of a dated backfill that it is.
+    pub dated: Option<DatedPass>,
+    /// The unfinished run that it goes on with.
+    pub resumes: Option<i64>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+}
+
+/// One pass of a dated backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatedPass {
+    /// The processed date asked for.
+    pub asked: NaiveDate,
+    /// The first date of the backfill.
+    pub from: NaiveDate,
+    /// The last date of the backfill.
+    pub to: NaiveDate,
 }
 
 /// How a run ended. The names are an interface.
@@ -78,8 +110,12 @@ impl RunOutcome {
 pub struct FinishedRun {
     /// How it ended.
     pub outcome: RunOutcome,
-    /// Why it could not go on.
+    /// Why it could not go on, or what else a person should know.
     pub detail: Option<String>,
+    /// Whether it ended before every customer on its list was asked for.
+    pub ended_early: bool,
+    /// Requests per second that the API was found to allow.
+    pub learned_rate: Option<f64>,
     /// When.
     pub finished_at: DateTime<Utc>,
     /// Customers on the list.
@@ -98,6 +134,7 @@ pub struct FinishedRun {
 #[derive(Debug)]
 pub struct RunLock {
     pub(super) connection: PgConnection,
+    pub(super) names: Names,
 }
 
 impl Store {
@@ -122,7 +159,10 @@ impl Store {
         })
         .await?;
         if locked {
-            Ok(Some(RunLock { connection }))
+            Ok(Some(RunLock {
+                connection,
+                names: Names::default(),
+            }))
         } else {
             let _closed = connection.close().await;
             Ok(None)
@@ -150,6 +190,7 @@ impl RunLock {
             set outcome = 'interrupted',
                 finished_at = greatest($1, r.started_at),
                 detail = 'the program ended without finishing this run',
+                ended_early = true,
                 customers_total = greatest(r.customers_total, s.succeeded + s.failed),
                 customers_succeeded = s.succeeded,
                 customers_failed = s.failed,
@@ -189,21 +230,30 @@ impl RunLock {
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn begin_run(
-        &mut self,
-        kind: RunKind,
-        whole_list: bool,
-        now: DateTime<Utc>,
-    ) -> Result<i64, StoreError> {
+    pub async fn begin_run(&mut self, run: &NewRun) -> Result<i64, StoreError> {
+        let only: Option<Vec<Uuid>> =
+            (!run.only.is_empty()).then(|| run.only.iter().map(|id| id.as_uuid()).collect());
         let query = sqlx::query_scalar!(
             "
-            insert into sync_run (kind, whole_list, started_at, outcome)
-            values ($1, $2, $3, 'running')
+            insert into sync_run (
+                kind, source, whole_list, only_customers, asked_date, date_from, date_to, resumes, started_at, outcome,
+                newest_processed_date
+            )
+            values (
+                $1, $2, $3, $4, $5, $6, $7, $8, $9, 'running',
+                coalesce($5, (select max(processed_date) from ledger_date))
+            )
             returning run_id
             ",
-            kind.as_str(),
-            whole_list,
-            now
+            run.kind.as_str(),
+            run.source,
+            only.is_none(),
+            only.as_deref(),
+            run.dated.map(|dated| dated.asked),
+            run.dated.map(|dated| dated.from),
+            run.dated.map(|dated| dated.to),
+            run.resumes,
+            run.started_at
         );
         bounded("recording the run", query.fetch_one(&mut self.connection)).await
     }
@@ -259,7 +309,9 @@ impl RunLock {
                 rows_rejected = $12,
                 http_requests = $13,
                 http_retries = $14,
-                http_throttled = $15
+                http_throttled = $15,
+                ended_early = $16,
+                learned_rate = $17
             where run_id = $1
             ",
             run_id,
@@ -276,7 +328,9 @@ impl RunLock {
             count(end.rows.rejected),
             count(end.http.requests),
             count(end.http.retries),
-            count(end.http.throttled)
+            count(end.http.throttled),
+            end.ended_early,
+            end.learned_rate
         );
         bounded(
             "recording the run's end",

@@ -1,8 +1,41 @@
--- One statement for all rows of a batch. Rows that are already there as they come are filtered out by a
--- look-up in the primary key, because an "on conflict" that decides to do nothing still locks, and so
--- writes, the row. Only one run writes at a time; the "on conflict" guards against a person who does too.
+-- One statement for all rows of a batch. Rows that are already there as they come are left out, because an
+-- "on conflict" that decides to do nothing still locks, and so writes, the row. Only one run writes at a time; the
+-- "on conflict" guards against a person who does too.
+--
+-- What one source knows and the other does not is kept when the same row comes from the other: ids and codes, the
+-- service's name for people, and a percentage whose figures have not changed.
 with incoming as (
-    select *
+    select
+        i.customer_id,
+        i.product_name,
+        i.workload_name,
+        i.processed_date_time,
+        coalesce(i.customer_name, k.customer_name) as customer_name,
+        coalesce(i.product_id, k.product_id) as product_id,
+        coalesce(i.workload_code, k.workload_code) as workload_code,
+        case
+            when i.service_code is null and k.service_code is not null then k.service_name
+            else coalesce(i.service_name, k.service_name)
+        end as service_name,
+        coalesce(i.service_code, k.service_code) as service_code,
+        coalesce(i.channel, k.channel) as channel,
+        i.licenses_active,
+        i.licenses_qualified,
+        case
+            when i.licenses_active = k.licenses_active and i.licenses_qualified = k.licenses_qualified
+                then coalesce(i.usage_percent, k.usage_percent)
+            else i.usage_percent
+        end as usage_percent,
+        k.customer_id is not null as known,
+        k.customer_name as old_customer_name,
+        k.product_id as old_product_id,
+        k.workload_code as old_workload_code,
+        k.service_name as old_service_name,
+        k.service_code as old_service_code,
+        k.channel as old_channel,
+        k.licenses_active as old_licenses_active,
+        k.licenses_qualified as old_licenses_qualified,
+        k.usage_percent as old_usage_percent
     from unnest(
         $1::uuid[],
         $2::varchar[],
@@ -17,7 +50,7 @@ with incoming as (
         $11::bigint[],
         $12::bigint[],
         $13::double precision[]
-    ) as t (
+    ) as i (
         customer_id,
         product_name,
         workload_name,
@@ -32,6 +65,73 @@ with incoming as (
         licenses_qualified,
         usage_percent
     )
+    left join license_usage as k
+        on k.processed_date_time = i.processed_date_time
+        and k.customer_id = i.customer_id
+        and k.product_name = i.product_name
+        and k.workload_name = i.workload_name
+),
+
+changed as (
+    select
+        *,
+        known and (licenses_active, licenses_qualified, usage_percent)
+            is distinct from (old_licenses_active, old_licenses_qualified, old_usage_percent) as restated
+    from incoming
+    where not known
+        or (
+            customer_name,
+            product_id,
+            workload_code,
+            service_name,
+            service_code,
+            channel,
+            licenses_active,
+            licenses_qualified,
+            usage_percent
+        ) is distinct from (
+            old_customer_name,
+            old_product_id,
+            old_workload_code,
+            old_service_name,
+            old_service_code,
+            old_channel,
+            old_licenses_active,
+            old_licenses_qualified,
+            old_usage_percent
+        )
+),
+
+restated as (
+    insert into license_usage_restatement (
+        customer_id,
+        product_name,
+        workload_name,
+        processed_date_time,
+        run_id,
+        restated_at,
+        old_licenses_active,
+        new_licenses_active,
+        old_licenses_qualified,
+        new_licenses_qualified,
+        old_usage_percent,
+        new_usage_percent
+    )
+    select
+        customer_id,
+        product_name,
+        workload_name,
+        processed_date_time,
+        $15,
+        $14,
+        old_licenses_active,
+        licenses_active,
+        old_licenses_qualified,
+        licenses_qualified,
+        old_usage_percent,
+        usage_percent
+    from changed
+    where restated
 ),
 
 written as (
@@ -54,40 +154,23 @@ written as (
         run_id
     )
     select
-        i.*,
+        customer_id,
+        product_name,
+        workload_name,
+        processed_date_time,
+        customer_name,
+        product_id,
+        workload_code,
+        service_name,
+        service_code,
+        channel,
+        licenses_active,
+        licenses_qualified,
+        usage_percent,
         $14,
         $14,
         $15
-    from incoming as i
-    where not exists (
-        select
-        from license_usage as k
-        where k.processed_date_time = i.processed_date_time
-            and k.customer_id = i.customer_id
-            and k.product_name = i.product_name
-            and k.workload_name = i.workload_name
-            and (
-                k.customer_name,
-                k.product_id,
-                k.workload_code,
-                k.service_name,
-                k.service_code,
-                k.channel,
-                k.licenses_active,
-                k.licenses_qualified,
-                k.usage_percent
-            ) is not distinct from (
-                i.customer_name,
-                i.product_id,
-                i.workload_code,
-                i.service_name,
-                i.service_code,
-                i.channel,
-                i.licenses_active,
-                i.licenses_qualified,
-                i.usage_percent
-            )
-    )
+    from changed
     on conflict (processed_date_time, customer_id, product_name, workload_name) do update
     set customer_name = excluded.customer_name,
         product_id = excluded.product_id,

@@ -49,13 +49,26 @@ pub enum CustomersError {
     Stopped,
 }
 
-/// The customers of a run, each once. `only` replaces what is configured.
-pub(super) async fn resolve(
+/// The partner's own list.
+pub(super) async fn discover(
+    client: &Client,
+    stop: &Stop,
+) -> Result<Vec<Customer>, CustomersError> {
+    client
+        .fetch_customers(stop)
+        .await
+        .map_err(|error| match error {
+            GaveUp::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
+            GaveUp::Stopped { .. } => CustomersError::Stopped,
+        })
+}
+
+/// The customers of a run, each once. `only` replaces what is configured; `listed` is the partner's own list.
+pub(super) fn resolve(
     settings: &config::Customers,
     only: &[CustomerId],
     kind: RunKind,
-    client: &Client,
-    stop: &Stop,
+    listed: Option<Vec<Customer>>,
 ) -> Result<Vec<Customer>, CustomersError> {
     let bare = |id: CustomerId| Customer {
         id,
@@ -65,16 +78,7 @@ pub(super) async fn resolve(
     let mut all = Vec::new();
     if only.is_empty() {
         // First, because it knows the names.
-        if settings.discover {
-            let listed = client
-                .fetch_customers(stop)
-                .await
-                .map_err(|error| match error {
-                    GaveUp::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
-                    GaveUp::Stopped { .. } => CustomersError::Stopped,
-                })?;
-            all.extend(listed);
-        }
+        all.extend(listed.into_iter().flatten());
         all.extend(settings.ids.iter().copied().map(bare));
         if let Some(path) = &settings.file {
             all.extend(read_file(path, kind)?.into_iter().map(bare));

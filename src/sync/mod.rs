@@ -2,8 +2,10 @@
 //! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
 
 mod customers;
+mod dated;
 mod patience;
 mod report;
+mod tally;
 mod walk;
 mod writer;
 
@@ -13,22 +15,24 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, info, info_span, warn};
+use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::{ApiError, AuthError, Client};
 use crate::retry::{RetryPolicy, Stop};
-use crate::store::{RunKind, RunLock, RunOutcome, Store, StoreError};
-use crate::usage::{Customer, CustomerId, TrafficCounts};
+use crate::store::{DatedPass, Listing, NewRun, RunKind, RunLock, RunOutcome, Store, StoreError};
+use crate::usage::{Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts};
 use patience::insist;
+use tally::Tally;
 use walk::Walk;
-use writer::{Ledger, Sink, Tally};
+use writer::{Ledger, Sink};
 
 pub use customers::CustomersError;
+pub use dated::{Dates, DatesProgress};
 pub use patience::Patience;
-pub use report::{CustomerCounts, FailedCustomer, Report, RunError};
+pub use report::{CustomerCounts, FailedCustomer, Halt, Report, RunError};
 
 /// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
 /// must not hold up the rest.
@@ -46,6 +50,8 @@ const LAST_WORD: Duration = Duration::from_secs(3);
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// How far the dated backfill is that the run belongs to.
+    pub dates: Option<DatesProgress>,
     /// Customers on the list; none before it is known.
     pub total: u64,
     /// Customers recorded.
@@ -63,6 +69,12 @@ pub struct Request {
     pub kind: RunKind,
     /// Only these customers, instead of the configured ones; empty: all.
     pub only: Vec<CustomerId>,
+    /// The partner's own list, where it was asked for already.
+    pub listed: Option<Arc<[Customer]>>,
+    /// The pass of a dated backfill that it is; none: the newest figures.
+    pub dated: Option<DatedPass>,
+    /// The unfinished run whose customers are not asked for again.
+    pub resumes: Option<i64>,
     /// Whether anything is written.
     pub mode: Mode,
     /// How long a database that is away is waited for.
@@ -86,8 +98,18 @@ pub struct Syncer {
     pub store: Store,
     /// Who is fetched.
     pub customers: config::Customers,
+    /// Which of the API's families is asked.
+    pub source: Source,
+    /// What is fetched, each once.
+    pub datasets: Vec<Dataset>,
+    /// What names are asked for in.
+    pub locale: String,
+    /// Whether the ledger may go on in another locale.
+    pub allow_locale_change: bool,
     /// Requests in flight.
     pub max_concurrency: usize,
+    /// For how long one customer's calls are tried again.
+    pub max_elapsed: Duration,
     /// For the dates of the record.
     pub clock: Arc<dyn Clock>,
     /// Every worker is among them.
@@ -130,11 +152,12 @@ impl Syncer {
         async {
             let started_at = self.clock.now();
             let before = self.client.traffic();
-            let mut tally = Tally::default();
+            let mut tally = Tally::new(request.dated.map(|dated| dated.asked));
             let walked = self
                 .walk(request, &mut sink, &mut tally, stop, progress)
                 .await;
             let after = self.client.traffic();
+            tally.notes.extend(tally.common_cause());
             let report = Report {
                 run_id,
                 outcome: outcome(&tally, walked.as_ref().err(), stop),
@@ -147,6 +170,11 @@ impl Syncer {
                     retries: after.retries - before.retries,
                     throttled: after.throttled - before.throttled,
                 },
+                ended_early: walked.is_err(),
+                learned_rate: self.client.learned_rate(),
+                rows_of_date: tally.rows_of_date,
+                dates: None,
+                notes: tally.notes,
                 failures: tally.failures,
                 fatal: walked
                     .err()
@@ -187,7 +215,12 @@ impl Syncer {
     /// # Errors
     /// When the list cannot be made up.
     pub async fn list_customers(&self, stop: &Stop) -> Result<Vec<Customer>, CustomersError> {
-        customers::resolve(&self.customers, &[], RunKind::Backfill, &self.client, stop).await
+        let listed = if self.customers.discover {
+            Some(customers::discover(&self.client, stop).await?)
+        } else {
+            None
+        };
+        customers::resolve(&self.customers, &[], RunKind::Backfill, listed)
     }
 
     /// Marks what a crash left behind, unless another process is running.
@@ -227,10 +260,15 @@ impl Syncer {
                     return Ok(None);
                 };
                 self.mark_interrupted(&mut lock).await?;
-                let whole_list = request.only.is_empty();
-                let run_id = lock
-                    .begin_run(request.kind, whole_list, self.clock.now())
-                    .await?;
+                let run = NewRun {
+                    kind: request.kind,
+                    source: self.source.as_str(),
+                    only: request.only.clone(),
+                    dated: request.dated,
+                    resumes: request.resumes,
+                    started_at: self.clock.now(),
+                };
+                let run_id = lock.begin_run(&run).await?;
                 Ok(Some((lock, run_id)))
             });
             if let Some(begun) = begun.await? {
@@ -260,38 +298,99 @@ impl Syncer {
         stop: &Stop,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), RunError> {
+        if let Sink::Ledger(ledger) = sink {
+            ledger
+                .admit_locale(&self.locale, self.allow_locale_change, stop)
+                .await?;
+        }
         // A dead grant must show before the first customer, and once, not customer by customer.
         self.client.sign_in(stop).await?;
-        let list = customers::resolve(
-            &self.customers,
-            &request.only,
-            request.kind,
-            &self.client,
-            stop,
-        )
-        .await
-        .map_err(|error| match error {
-            CustomersError::Stopped => RunError::Stopped,
-            CustomersError::Discovery(api) => match &*api {
-                ApiError::SignIn(auth) => AuthError::clone(auth).into(),
-                _ => RunError::Customers(CustomersError::Discovery(api)),
-            },
-            error => error.into(),
-        })?;
+        let list = self.list(request, sink, tally, stop).await?;
         let total = list.len();
         tally.customers.total = total as u64;
-        progress.send_replace(Progress {
-            total: total as u64,
-            ..Progress::default()
+        progress.send_modify(|progress| {
+            *progress = Progress {
+                total: total as u64,
+                dates: progress.dates,
+                ..Progress::default()
+            };
         });
         if let Sink::Ledger(ledger) = sink {
             ledger.record_total(tally.customers.total, stop).await?;
         }
         info!(customers = total, "Run begun: {total} customers");
+        match self.source {
+            Source::Customer => self.walk_customers(list, sink, tally, stop, progress).await,
+            Source::Commercial => Err(RunError::Superseded),
+        }?;
+        if !tally.is_complete() {
+            return Err(RunError::Stopped);
+        }
+        tally
+            .token_is_refused(true)
+            .map_or(Ok(()), |error| Err(error.into()))
+    }
 
+    /// The customers of a run, the most urgent first.
+    async fn list(
+        &self,
+        request: &Request,
+        sink: &mut Sink,
+        tally: &mut Tally,
+        stop: &Stop,
+    ) -> Result<Vec<Customer>, RunError> {
+        let listed = match &request.listed {
+            Some(listed) => Some(listed.to_vec()),
+            None if self.customers.discover && request.only.is_empty() => {
+                let listed = customers::discover(&self.client, stop).await;
+                Some(listed.map_err(run_error)?)
+            }
+            None => None,
+        };
+        if let (Some(listed), None, Sink::Ledger(ledger)) = (&listed, &request.listed, &mut *sink) {
+            match ledger.record_listing(listed, stop).await? {
+                Listing::Changed { gone, returned } => {
+                    for id in gone {
+                        warn!(customer.id = %id, "Customer {id} is no longer on the partner's list; its history is kept");
+                    }
+                    for id in returned {
+                        info!(customer.id = %id, "Customer {id} is on the partner's list again");
+                    }
+                }
+                Listing::Shrunk { known, left } => {
+                    let note = format!(
+                        "the partner's list names only {left} of the {known} customers that it named before; this is taken for a fault of the list, so nobody was marked as gone. If they have really left: update customer set gone_since = now() where listed_at < (select max(listed_at) from customer)"
+                    );
+                    error!(known, left, "The partner's list has shrunk: {note}");
+                    tally.notes.push(note);
+                }
+            }
+        }
+        let mut list = customers::resolve(&self.customers, &request.only, request.kind, listed)
+            .map_err(run_error)?;
+        if let Sink::Ledger(ledger) = sink {
+            if let Some(run_id) = request.resumes {
+                let done = ledger.load_done(run_id, stop).await?;
+                list.retain(|customer| !done.contains(&customer.id));
+            }
+            let urgency = ledger.load_urgency(stop).await?;
+            list.sort_by_key(|customer| urgency.get(&customer.id).copied().unwrap_or_default());
+        }
+        Ok(list)
+    }
+
+    async fn walk_customers(
+        self: &Arc<Self>,
+        list: Vec<Customer>,
+        sink: &mut Sink,
+        tally: &mut Tally,
+        stop: &Stop,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), RunError> {
+        let workers = list.len().min(self.max_concurrency + WAITING_CUSTOMERS);
         let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));
         let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
-        for _ in 0..total.min(self.max_concurrency + WAITING_CUSTOMERS) {
+        for _ in 0..workers {
             let (walk, sender) = (Arc::clone(&walk), sender.clone());
             self.tasks
                 .spawn(async move { walk.work(sender).await }.in_current_span());
@@ -303,10 +402,17 @@ impl Syncer {
             soon: walk.stop.soon.clone(),
             ..Stop::default()
         };
+        let judge = |tally: &Tally| walk.judge(tally);
         let drained = tokio::select! {
-            drained = sink.drain(receiver, tally, progress, &writing) => drained,
+            drained = sink.drain(receiver, tally, progress, &writing, judge) => drained,
             () = too_late(stop) => Err(RunError::Stopped),
         };
+        let unreached = walk.rest();
+        if let (Ok(()), Some(reason), 1..) = (&drained, walk.halted(), unreached.len()) {
+            let why = reason.to_string();
+            sink.record_unreached(unreached, &why, tally, &writing)
+                .await?;
+        }
         // Where the writer ended early, nobody takes what the workers still fetch.
         walk.stop.soon.cancel();
         walk.stop.now.cancel();
@@ -315,12 +421,11 @@ impl Syncer {
             return Err(error.clone().into());
         }
         drained?;
-        if !tally.is_complete() {
-            return Err(RunError::Stopped);
+        match walk.halted() {
+            // Otherwise everybody was asked for all the same.
+            Some(reason) if !tally.is_complete() => Err(reason.clone().into()),
+            _ => Ok(()),
         }
-        tally
-            .token_is_refused(true)
-            .map_or(Ok(()), |error| Err(error.into()))
     }
 
     async fn record_end(
@@ -359,6 +464,37 @@ impl Syncer {
     }
 }
 
+fn run_error(error: CustomersError) -> RunError {
+    match error {
+        CustomersError::Stopped => RunError::Stopped,
+        CustomersError::Discovery(api) => match &*api {
+            ApiError::SignIn(auth) => AuthError::clone(auth).into(),
+            _ => RunError::Customers(CustomersError::Discovery(api)),
+        },
+        error => error.into(),
+    }
+}
+
+fn customer_failure(dataset: Dataset, error: &ApiError) -> Failure {
+    let detail = with_causes(error);
+    Failure {
+        reason: error.reason(),
+        code: error.code().map(str::to_owned),
+        detail: match dataset {
+            Dataset::Usage => detail,
+            Dataset::Deployment => format!("deployment: {detail}"),
+        },
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure {
+        reason: FailureReason::Interrupted,
+        code: None,
+        detail: "the run was stopped while the customer was under way".to_owned(),
+    }
+}
+
 /// Comes some time after the last call to stop.
 async fn too_late(stop: &Stop) {
     stop.now.cancelled().await;
@@ -369,6 +505,7 @@ fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> RunOutcome {
     match error {
         Some(RunError::Stopped) if stop.soon.is_cancelled() => RunOutcome::Interrupted,
         Some(RunError::Superseded) => RunOutcome::Interrupted,
+        Some(RunError::Halted(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
         Some(_) => RunOutcome::Failed,
         None if tally.customers.failed == 0 => RunOutcome::Succeeded,
         None if tally.customers.succeeded == 0 => RunOutcome::Failed,

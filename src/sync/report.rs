@@ -1,6 +1,7 @@
 //! What a run has to say of itself: totals, failures, outcome. Its JSON form is an interface.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{SerializeStruct as _, Serializer};
@@ -12,6 +13,7 @@ use crate::store::{FinishedRun, RunOutcome, StoreError};
 use crate::usage::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 
 use super::customers::CustomersError;
+use super::dated::DateOutcomes;
 use crate::causes::with_causes;
 
 /// Failures shown to a person; the rest is in the table.
@@ -29,6 +31,19 @@ pub enum RunError {
     /// There is no list of customers.
     #[error(transparent)]
     Customers(#[from] CustomersError),
+    /// The names of the ledger are in another language than those asked for.
+    #[error(
+        "the ledger's product and workload names were asked for in {known}, and partner_center.locale is {asked}: every series would begin anew under other names; set partner_center.locale = \"{known}\", or partner_center.allow_locale_change = true to go on all the same"
+    )]
+    Locale {
+        /// Of the ledger.
+        known: String,
+        /// Of the configuration.
+        asked: String,
+    },
+    /// What the API answered, or did not, let nothing further be expected of it.
+    #[error(transparent)]
+    Halted(#[from] Halt),
     /// While the database was away another process took the run lock and found this run left behind.
     #[error(
         "after the database came back this run was no longer on record as under way: another process marked it as interrupted, or the record was lost"
@@ -37,6 +52,32 @@ pub enum RunError {
     /// The program was asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+/// Why a run that was under way begins no further customer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Halt {
+    /// No call was answered any more.
+    #[error(
+        "Partner Center has not answered a single call for {} s, so the run ended early; the last failure: {last}",
+        silence.as_secs()
+    )]
+    ApiDown {
+        /// For how long.
+        silence: Duration,
+        /// What the last customer's failure said.
+        last: String,
+    },
+    /// Every customer was refused alike, so that it is not the customers.
+    #[error(
+        "all of the first {customers} customers were refused alike, so the run ended early: {kind}"
+    )]
+    AllRefused {
+        /// How many.
+        customers: u64,
+        /// The refusal in words, with what to do.
+        kind: String,
+    },
 }
 
 impl From<AuthError> for RunError {
@@ -55,7 +96,8 @@ impl RunError {
         match self {
             Self::SignIn(error) => error.needs_a_person(),
             Self::Store(error) => error.disposition() == Disposition::AbortRun,
-            Self::Customers(_) | Self::Superseded | Self::Stopped => false,
+            Self::Locale { .. } => true,
+            Self::Customers(_) | Self::Halted(_) | Self::Superseded | Self::Stopped => false,
         }
     }
 }
@@ -103,14 +145,50 @@ pub struct Report {
     pub failures: Vec<FailedCustomer>,
     /// Why the run could not go on.
     pub fatal: Option<RunError>,
+    /// What else a person should know of it.
+    pub notes: Vec<String>,
+    /// Whether it ended before every customer on its list was asked for.
+    pub ended_early: bool,
+    /// Requests per second that the API was found to allow.
+    pub learned_rate: Option<f64>,
+    /// Rows of the date asked for, in a pass of a dated backfill.
+    pub rows_of_date: u64,
+    /// What became of each date, where this sums a dated backfill up.
+    pub dates: Option<DateOutcomes>,
 }
 
 impl Report {
+    /// Of a dated backfill all of whose dates were complete before.
+    pub(super) fn nothing(now: DateTime<Utc>) -> Self {
+        Self {
+            run_id: None,
+            outcome: RunOutcome::Succeeded,
+            started_at: now,
+            finished_at: now,
+            customers: CustomerCounts::default(),
+            rows: RowCounts::default(),
+            http: TrafficCounts::default(),
+            failures: Vec::new(),
+            fatal: None,
+            notes: Vec::new(),
+            ended_early: false,
+            learned_rate: None,
+            rows_of_date: 0,
+            dates: None,
+        }
+    }
+
     /// As it goes into the table.
     pub(super) fn to_record(&self) -> FinishedRun {
         FinishedRun {
             outcome: self.outcome,
-            detail: self.fatal.as_ref().map(with_causes),
+            detail: self
+                .fatal
+                .as_ref()
+                .map(with_causes)
+                .or_else(|| (!self.notes.is_empty()).then(|| self.notes.join("; "))),
+            ended_early: self.ended_early,
+            learned_rate: self.learned_rate,
             finished_at: self.finished_at,
             customers_total: self.customers.total,
             customers_succeeded: self.customers.succeeded,
@@ -124,7 +202,9 @@ impl Report {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let mut object = serializer.serialize_struct("Report", 8)?;
+        let notes = usize::from(!self.notes.is_empty());
+        let dates = usize::from(self.dates.is_some());
+        let mut object = serializer.serialize_struct("Report", 8 + notes + dates)?;
         object.serialize_field("run_id", &self.run_id)?;
         object.serialize_field("outcome", &self.outcome)?;
         object.serialize_field("started_at", &time(self.started_at))?;
@@ -133,6 +213,12 @@ impl Serialize for Report {
         object.serialize_field("rows", &self.rows)?;
         object.serialize_field("http", &self.http)?;
         object.serialize_field("failures", &self.failures)?;
+        if notes > 0 {
+            object.serialize_field("notes", &self.notes)?;
+        }
+        if let Some(dates) = &self.dates {
+            object.serialize_field("dates", dates)?;
+        }
         ser::SerializeStruct::end(object)
     }
 }
@@ -141,9 +227,11 @@ impl Serialize for Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (customers, rows, http) = (&self.customers, &self.rows, &self.http);
-        let name = self
-            .run_id
-            .map_or_else(|| "Dry run".to_owned(), |id| format!("Run {id}"));
+        let name = match (&self.dates, self.run_id) {
+            (Some(dates), _) => format!("Backfill from {} to {}", dates.from, dates.to),
+            (None, Some(id)) => format!("Run {id}"),
+            (None, None) => "Dry run".to_owned(),
+        };
         let took = self.finished_at - self.started_at;
         let outcome = match self.outcome {
             RunOutcome::Succeeded => "succeeded",
@@ -171,6 +259,19 @@ impl fmt::Display for Report {
             "  requests   {}, {} of them retries, {} throttled",
             http.requests, http.retries, http.throttled
         )?;
+        if let Some(dates) = &self.dates {
+            writeln!(
+                f,
+                "  dates      {} stored, {} complete before, {} empty, {} not complete",
+                dates.stored.len(),
+                dates.skipped.len(),
+                dates.empty.len(),
+                dates.failed.len()
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  note       {note}")?;
+        }
         for failure in self.failures.iter().take(SHOWN_FAILURES) {
             writeln!(
                 f,

@@ -1,18 +1,23 @@
-//! The workers of a run: each takes the next customer, fetches it, and hands its outcome on.
+//! The workers of a run over each customer's own collections: each takes the next customer, fetches it, and hands its
+//! outcome on.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{Instrument as _, info_span};
 
-use super::Syncer;
-use crate::causes::with_causes;
-use crate::partner_center::{ApiError, AuthError};
+use super::report::{Halt, RunError};
+use super::tally::Tally;
+use super::{Syncer, customer_failure, interrupted};
+use crate::partner_center::{ApiError, AuthError, Fetched as Answered};
 use crate::retry::{GaveUp, Stop};
-use crate::usage::{Customer, CustomerOutcome, Failure, FailureReason};
+use crate::usage::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
 
 /// From so many rows on a collection counts as large.
 const LARGE_COLLECTION: usize = 1_000;
+
+/// So many customers in a row that fail without an answer show that the API is down, where calls are not retried.
+const MANY_UNANSWERED: u64 = 100;
 
 /// An outcome on its way to the writer, with the place that it still takes.
 pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
@@ -23,6 +28,8 @@ pub(super) struct Walk {
     queue: Mutex<std::vec::IntoIter<Customer>>,
     /// Why there is no token for anybody.
     no_token: OnceLock<AuthError>,
+    /// Why no further customer is begun.
+    halted: OnceLock<Halt>,
     /// The program's stop, or the run's own.
     pub(super) stop: Stop,
 }
@@ -33,6 +40,7 @@ impl Walk {
             syncer,
             queue: Mutex::new(list.into_iter()),
             no_token: OnceLock::new(),
+            halted: OnceLock::new(),
             stop: Stop {
                 soon: stop.soon.child_token(),
                 now: stop.now.child_token(),
@@ -45,8 +53,19 @@ impl Walk {
         self.no_token.get()
     }
 
+    /// Why no further customer was begun, if so.
+    pub(super) fn halted(&self) -> Option<&Halt> {
+        self.halted.get()
+    }
+
+    /// The customers that nobody has begun.
+    pub(super) fn rest(&self) -> std::vec::IntoIter<Customer> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *queue)
+    }
+
     fn next(&self) -> Option<Customer> {
-        if self.stop.soon.is_cancelled() {
+        if self.stop.soon.is_cancelled() || self.halted.get().is_some() {
             return None;
         }
         self.queue
@@ -55,66 +74,152 @@ impl Walk {
             .next()
     }
 
+    /// Ends the run where nothing further can succeed: at once for the token's sake, else with those that are under way.
+    pub(super) fn judge(&self, tally: &Tally) -> Result<(), RunError> {
+        if let Some(refused) = tally.token_is_refused(false) {
+            return Err(refused.into());
+        }
+        if let Some(reason) = tally.all_are_refused().or_else(|| self.api_is_down(tally)) {
+            // The first reason is the one that is told.
+            let _set = self.halted.set(reason);
+        }
+        Ok(())
+    }
+
+    /// A customer is given up after `retry.max_elapsed_time`. Where no call at all was answered for as long, the next
+    /// customers would fare no better, and each would take as long.
+    fn api_is_down(&self, tally: &Tally) -> Option<Halt> {
+        let unanswered = tally.unanswered();
+        let silence = self.syncer.client.silence().filter(|_| unanswered > 0)?;
+        // A call gives up when its next wait would exceed its time, so somewhat before that.
+        let given_up = self.syncer.max_elapsed.mul_f64(0.8);
+        let down = if self.syncer.max_elapsed.is_zero() {
+            unanswered >= MANY_UNANSWERED
+        } else {
+            silence >= given_up
+        };
+        down.then(|| Halt::ApiDown {
+            silence,
+            last: tally
+                .failures
+                .last()
+                .map_or_else(String::new, |failure| failure.detail.clone()),
+        })
+    }
+
     /// Works until the list is done, a stop is heard, or nobody takes outcomes any more.
     pub(super) async fn work(&self, outcomes: mpsc::Sender<Fetched>) {
         while let Some(customer) = self.next() {
-            let id = customer.id;
-            let span = info_span!("sync.customer", customer.id = %id);
-            let fetched = self
-                .syncer
-                .client
-                .fetch_usage(id, &self.stop)
-                .instrument(span)
-                .await;
-            let (attempts, http_status, result, permit) = match fetched {
-                Ok(fetched) => {
-                    let status = Some(fetched.http_status);
-                    (
-                        fetched.attempts,
-                        status,
-                        Ok(fetched.collection),
-                        Some(fetched.permit),
-                    )
-                }
-                Err(GaveUp::Failed {
-                    error: ApiError::SignIn(error),
-                    ..
-                }) => {
-                    // Everybody hears the same; the first to say it is enough.
-                    let _first = self.no_token.set(AuthError::clone(&error));
-                    self.stop.soon.cancel();
-                    return;
-                }
-                Err(GaveUp::Failed { error, attempts }) => {
-                    let failure = Failure {
-                        reason: error.reason(),
-                        detail: with_causes(&error),
-                    };
-                    (attempts, error.http_status(), Err(failure), None)
-                }
-                // Never asked for: it has no outcome.
-                Err(GaveUp::Stopped { attempts: 0 }) => return,
-                Err(GaveUp::Stopped { attempts }) => (attempts, None, Err(interrupted()), None),
+            let span = info_span!("sync.customer", customer.id = %customer.id);
+            let Some(fetched) = self.fetch(customer).instrument(span).await else {
+                return;
             };
-            let outcome = CustomerOutcome {
-                customer,
-                result,
-                http_status,
-                attempts,
-                finished_at: self.syncer.clock.now(),
-            };
-            // A large collection keeps its place among the requests in flight until it is stored: so many of them, and
-            // no more, are in memory at a time.
-            let permit = permit.filter(|_| outcome.row_count() > LARGE_COLLECTION);
             // Closed only when the writer has given up, and then the run is over.
-            let _taken = outcomes.send((outcome, permit)).await;
+            let _taken = outcomes.send(fetched).await;
         }
+    }
+
+    /// Fetches all that is asked for of a customer; none where there is no token or nothing was sent before a stop.
+    async fn fetch(&self, customer: Customer) -> Option<Fetched> {
+        let (id, client) = (customer.id, &self.syncer.client);
+        let mut answers = Answers::default();
+        let (mut usage, mut deployment) = (Collection::default(), Collection::default());
+        // Usage last: it is what a customer's outcome is about, and the larger one.
+        for dataset in self.syncer.datasets.iter().rev() {
+            // Kept while another place is waited for, it could be the last one.
+            answers.permit = None;
+            let over = match dataset {
+                Dataset::Usage => {
+                    let fetched = client.fetch_usage(id, &self.stop).await;
+                    answers.take(*dataset, fetched, &mut usage)
+                }
+                Dataset::Deployment => {
+                    let fetched = client.fetch_deployment(id, &self.stop).await;
+                    answers.take(*dataset, fetched, &mut deployment)
+                }
+            };
+            match over {
+                Ok(()) => {}
+                Err(Over::Stopped) => break,
+                Err(Over::NoToken(error)) => {
+                    // Everybody hears the same; the first to say it is enough.
+                    let _first = self.no_token.set(error);
+                    self.stop.soon.cancel();
+                    return None;
+                }
+            }
+        }
+        // Never asked for: it has no outcome.
+        if answers.attempts == 0 {
+            return None;
+        }
+        let outcome = CustomerOutcome {
+            customer,
+            usage,
+            deployment,
+            failure: answers.failure,
+            http_status: answers.http_status,
+            attempts: answers.attempts,
+            finished_at: self.syncer.clock.now(),
+        };
+        // A large collection keeps its place among the requests in flight until it is stored: so many of them, and
+        // no more, are in memory at a time.
+        let permit = answers
+            .permit
+            .filter(|_| outcome.row_count() > LARGE_COLLECTION);
+        Some((outcome, permit))
     }
 }
 
-fn interrupted() -> Failure {
-    Failure {
-        reason: FailureReason::Interrupted,
-        detail: "the run was stopped while the customer was under way".to_owned(),
+/// What the calls about one customer came to.
+#[derive(Default)]
+struct Answers {
+    failure: Option<Failure>,
+    http_status: Option<u16>,
+    attempts: u32,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Nothing further is to be asked of the customer.
+enum Over {
+    Stopped,
+    NoToken(AuthError),
+}
+
+impl Answers {
+    /// Notes how one dataset fared. The last failure is the customer's; what does come is stored all the same.
+    fn take<R: Row>(
+        &mut self,
+        dataset: Dataset,
+        fetched: Result<Answered<R>, GaveUp<ApiError>>,
+        into: &mut Collection<R>,
+    ) -> Result<(), Over> {
+        match fetched {
+            Ok(answered) => {
+                self.attempts += answered.attempts;
+                *into = answered.collection;
+                self.permit = Some(answered.permit);
+                if self.failure.is_none() {
+                    self.http_status = Some(answered.http_status);
+                }
+                Ok(())
+            }
+            Err(GaveUp::Failed {
+                error: ApiError::SignIn(error),
+                ..
+            }) => Err(Over::NoToken(AuthError::clone(&error))),
+            Err(GaveUp::Failed { error, attempts }) => {
+                self.attempts += attempts;
+                self.http_status = error.http_status();
+                self.failure = Some(customer_failure(dataset, &error));
+                Ok(())
+            }
+            Err(GaveUp::Stopped { attempts }) => {
+                self.attempts += attempts;
+                self.http_status = None;
+                self.failure = Some(interrupted());
+                Err(Over::Stopped)
+            }
+        }
     }
 }

@@ -2,93 +2,32 @@
 //! Postgres refuses is taken apart, so that one customer does not take others with it; a database that is away
 //! is waited for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info};
+use tracing::info;
 
 use super::Progress;
 use super::patience::insist;
-use super::report::{CustomerCounts, FailedCustomer, RunError};
+use super::report::RunError;
+use super::tally::Tally;
 use super::walk::Fetched;
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::partner_center::AuthError;
 use crate::retry::{RetryPolicy, Stop};
-use crate::store::{FinishedRun, RunLock, Store, StoreError};
-use crate::usage::{CustomerId, CustomerOutcome, Failure, FailureReason, RowCounts};
+use crate::store::{FinishedRun, Listing, RunLock, Store, StoreError, Urgency};
+use crate::usage::{
+    Collection, Customer, CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Rejection,
+    RowCounts,
+};
 
 /// A transaction holds no more customers than this, or rows than the next.
 const BATCH_CUSTOMERS: usize = 64;
 const BATCH_ROWS: usize = 5_000;
 
-/// So many customers in a row refused with 401, none let through, mean that the token is refused and not the customers.
-const HOPELESS_REFUSALS: u64 = 100;
-
-/// What a run has recorded so far.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) customers: CustomerCounts,
-    pub(super) rows: RowCounts,
-    pub(super) failures: Vec<FailedCustomer>,
-    refusals: u64,
-    interrupted: u64,
-}
-
-impl Tally {
-    /// Whether every customer on the list came to an end of its own.
-    pub(super) fn is_complete(&self) -> bool {
-        self.interrupted == 0
-            && self.customers.succeeded + self.customers.failed == self.customers.total
-    }
-
-    fn add(&mut self, outcome: &CustomerOutcome, rows: RowCounts) {
-        self.rows += rows;
-        let refused = match &outcome.result {
-            Ok(_) => {
-                self.customers.succeeded += 1;
-                false
-            }
-            Err(failure) => {
-                error!(
-                    customer.id = %outcome.customer.id,
-                    reason = failure.reason.as_str(),
-                    http.status = outcome.http_status,
-                    attempts = outcome.attempts,
-                    error = failure.detail,
-                    "Customer {} failed: {}",
-                    outcome.customer.id,
-                    failure.reason.as_str()
-                );
-                self.customers.failed += 1;
-                if failure.reason == FailureReason::Interrupted {
-                    self.interrupted += 1;
-                }
-                self.failures.push(FailedCustomer {
-                    customer_id: outcome.customer.id,
-                    reason: failure.reason,
-                    detail: failure.detail.clone(),
-                });
-                failure.reason == FailureReason::Unauthorized
-            }
-        };
-        self.refusals = if refused { self.refusals + 1 } else { 0 };
-    }
-
-    /// Whether every customer so far, or many at a stretch, were refused for the token's sake.
-    pub(super) fn token_is_refused(&self, at_the_end: bool) -> Option<AuthError> {
-        let all = self.customers.failed + self.customers.succeeded;
-        let refused =
-            self.refusals >= HOPELESS_REFUSALS || (at_the_end && self.refusals == all && all > 0);
-        refused.then(|| AuthError::TokenRefused {
-            fault: self
-                .failures
-                .last()
-                .map_or_else(String::new, |failure| failure.detail.clone()),
-        })
-    }
-}
+/// Customers that were not reached have no rows, so that more of them share a transaction.
+const BATCH_UNREACHED: usize = 1_000;
 
 /// Where outcomes go.
 pub(super) enum Sink {
@@ -201,6 +140,72 @@ impl Ledger {
             .await
     }
 
+    /// Makes sure that names are asked for in the ledger's locale.
+    pub(super) async fn admit_locale(
+        &mut self,
+        locale: &str,
+        may_change: bool,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        let now = self.clock.now();
+        let known = self
+            .persist(stop, async |lock, _| {
+                lock.admit_locale(locale, may_change, now).await
+            })
+            .await?;
+        match known {
+            None => Ok(()),
+            Some(known) => Err(RunError::Locale {
+                known,
+                asked: locale.to_owned(),
+            }),
+        }
+    }
+
+    /// Notes who has gone from the partner's own list and who has returned.
+    pub(super) async fn record_listing(
+        &mut self,
+        listed: &[Customer],
+        stop: &Stop,
+    ) -> Result<Listing, RunError> {
+        let now = self.clock.now();
+        self.persist(stop, async |lock, _| lock.record_listing(listed, now).await)
+            .await
+    }
+
+    /// How urgent each known customer is.
+    pub(super) async fn load_urgency(
+        &mut self,
+        stop: &Stop,
+    ) -> Result<HashMap<CustomerId, Urgency>, RunError> {
+        self.persist(stop, async |lock, _| lock.load_urgency().await)
+            .await
+    }
+
+    /// The customers that an unfinished run has stored.
+    pub(super) async fn load_done(
+        &mut self,
+        run_id: i64,
+        stop: &Stop,
+    ) -> Result<HashSet<CustomerId>, RunError> {
+        self.persist(stop, async |lock, _| lock.load_done(run_id).await)
+            .await
+    }
+
+    /// Keeps the items of a partner-wide collection that name no customer.
+    pub(super) async fn record_strays(
+        &mut self,
+        dataset: Dataset,
+        strays: &[Rejection],
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        let (run_id, now) = (self.run_id, self.clock.now());
+        self.persist(stop, async |lock, _| {
+            lock.record_strays(run_id, dataset, strays, now).await
+        })
+        .await
+    }
+
     /// Records the end of the run and gives the lock back.
     pub(super) async fn finish(mut self, end: &FinishedRun, stop: &Stop) -> Result<(), RunError> {
         let run_id = self.run_id;
@@ -214,14 +219,15 @@ impl Ledger {
 }
 
 impl Sink {
-    /// Takes outcomes until there are no more, and returns what was recorded. Ends early, with the reason, when
-    /// nothing further can be recorded or nothing further can succeed.
+    /// Takes outcomes until there are no more. `judge` sees what has been recorded after each batch. Ends early, with
+    /// the reason, when nothing further can be recorded or the judge says that nothing further can succeed.
     pub(super) async fn drain(
         &mut self,
         mut outcomes: mpsc::Receiver<Fetched>,
         tally: &mut Tally,
         progress: &watch::Sender<Progress>,
         stop: &Stop,
+        judge: impl Fn(&Tally) -> Result<(), RunError>,
     ) -> Result<(), RunError> {
         let mut waiting = None;
         loop {
@@ -251,10 +257,42 @@ impl Sink {
                 progress.done = tally.customers.succeeded + tally.customers.failed;
                 progress.failed = tally.customers.failed;
             });
-            if let Some(refused) = tally.token_is_refused(false) {
-                return Err(refused.into());
-            }
+            judge(tally)?;
         }
+    }
+
+    /// Records customers that the run has not reached.
+    pub(super) async fn record_unreached(
+        &mut self,
+        customers: impl Iterator<Item = Customer>,
+        why: &str,
+        tally: &mut Tally,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        let finished_at = match self {
+            Self::Ledger(ledger) => ledger.clock.now(),
+            Self::Nowhere => return Ok(()),
+        };
+        let mut outcomes = customers
+            .map(|customer| CustomerOutcome {
+                customer,
+                usage: Collection::default(),
+                deployment: Collection::default(),
+                failure: Some(Failure {
+                    reason: FailureReason::Interrupted,
+                    code: None,
+                    detail: format!("not reached: {why}"),
+                }),
+                http_status: None,
+                attempts: 0,
+                finished_at,
+            })
+            .peekable();
+        while outcomes.peek().is_some() {
+            let batch = outcomes.by_ref().take(BATCH_UNREACHED).collect();
+            self.write(batch, tally, stop).await?;
+        }
+        Ok(())
     }
 
     async fn write(
@@ -311,8 +349,11 @@ impl Sink {
 
 fn refused_by_database(outcome: CustomerOutcome, error: &StoreError) -> CustomerOutcome {
     CustomerOutcome {
-        result: Err(Failure {
+        usage: Collection::default(),
+        deployment: Collection::default(),
+        failure: Some(Failure {
             reason: FailureReason::Database,
+            code: None,
             detail: with_causes(error),
         }),
         ..outcome
@@ -321,13 +362,9 @@ fn refused_by_database(outcome: CustomerOutcome, error: &StoreError) -> Customer
 
 /// What a dry run can say: received and rejected.
 fn unstored_counts(outcome: &CustomerOutcome) -> RowCounts {
-    outcome
-        .result
-        .as_ref()
-        .map(|collection| RowCounts {
-            received: collection.received,
-            rejected: collection.rejections.len() as u64,
-            ..RowCounts::default()
-        })
-        .unwrap_or_default()
+    RowCounts {
+        received: outcome.received(),
+        rejected: outcome.rejected(),
+        ..RowCounts::default()
+    }
 }

@@ -1,12 +1,12 @@
 //! One customer's collection, and the rule for a key that comes twice.
 
-use super::{Rejection, RejectionReason, UsageRow};
+use super::{Rejection, RejectionReason, Row};
 
-/// One customer's usage, ready to store: rows sorted by key, no key twice.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Collection {
+/// One customer's usage or deployment, ready to store: rows sorted by key, no key twice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collection<R> {
     /// Sorted by key, each key once.
-    pub rows: Vec<UsageRow>,
+    pub rows: Vec<R>,
     /// The items that did not become rows.
     pub rejections: Vec<Rejection>,
     /// How many items the API sent.
@@ -15,33 +15,44 @@ pub struct Collection {
     pub note: Option<String>,
 }
 
+impl<R> Default for Collection<R> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            rejections: Vec::new(),
+            received: 0,
+            note: None,
+        }
+    }
+}
+
 /// A row together with the JSON text it was read from.
 #[derive(Debug)]
-pub struct Item<'a> {
+pub struct Item<'a, R> {
     /// The item, read.
-    pub row: UsageRow,
+    pub row: R,
     /// The item as it came.
     pub payload: &'a str,
 }
 
-impl Collection {
+impl<R: Row> Collection<R> {
     /// Applies the duplicate rule to the items in the order in which they came. Of equal rows one is kept;
     /// of rows with the same key that differ the last one is kept and the earlier ones are rejected.
     #[must_use]
-    pub fn new(mut items: Vec<Item<'_>>, mut rejections: Vec<Rejection>) -> Self {
+    pub fn new(mut items: Vec<Item<'_, R>>, mut rejections: Vec<Rejection>) -> Self {
         let received = (items.len() + rejections.len()) as u64;
         // The sort is stable, so rows of one key stay in the order in which they came.
-        items.sort_by(|a, b| a.row.key.cmp(&b.row.key));
-        let mut kept: Vec<Item<'_>> = Vec::with_capacity(items.len());
+        items.sort_by(|a, b| a.row.key().cmp(b.row.key()));
+        let mut kept: Vec<Item<'_, R>> = Vec::with_capacity(items.len());
         for item in items {
-            if let Some(earlier) = kept.pop_if(|earlier| earlier.row.key == item.row.key)
+            if let Some(earlier) = kept.pop_if(|earlier| earlier.row.key() == item.row.key())
                 && earlier.row != item.row
             {
                 rejections.push(Rejection {
                     reason: RejectionReason::DuplicateKey,
                     detail: format!(
-                        "a later item has the same product, workload and processedDateTime {}, and other values",
-                        item.row.key.processed_date_time.to_rfc3339()
+                        "a later item has the same key and processedDateTime {}, and other values",
+                        item.row.processed_date_time().to_rfc3339()
                     ),
                     payload: earlier.payload.to_owned(),
                 });
@@ -59,27 +70,23 @@ impl Collection {
 
 #[cfg(test)]
 mod tests {
-    use super::super::UsageKey;
+    use super::super::{Attributes, Name, UsageKey, UsageRow};
     use super::*;
     use chrono::DateTime;
 
-    fn item(product: &str, active: i64, payload: &'static str) -> Item<'static> {
+    fn item(product: &str, active: i64, payload: &'static str) -> Item<'static, UsageRow> {
         Item {
             row: UsageRow {
                 key: UsageKey {
                     processed_date_time: DateTime::UNIX_EPOCH,
-                    product_name: product.to_owned(),
-                    workload_name: "Exchange".to_owned(),
+                    product_name: Name::new(product).unwrap(),
+                    workload_name: Name::new("Exchange").unwrap(),
                 },
                 licenses_active: active,
                 licenses_qualified: 10,
                 usage_percent: None,
-                customer_name: None,
-                product_id: None,
                 workload_code: None,
-                service_name: None,
-                service_code: None,
-                channel: None,
+                attributes: Attributes::default(),
             },
             payload,
         }
@@ -97,7 +104,7 @@ mod tests {
         let items = vec![
             item("E3", 1, "first"),
             item("E1", 7, "other"),
-            item("E3", 2, "second"),
+            item("e3 ", 2, "second"),
             item("E3", 3, "third"),
         ];
         let collection = Collection::new(items, vec![]);

@@ -2,17 +2,20 @@
 //! Pure, and the only language the other rooms share: nothing here knows HTTP, JSON or SQL.
 
 mod collection;
+mod name;
 mod outcome;
+mod row;
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 pub use collection::{Collection, Item};
+pub use name::Name;
 pub use outcome::{Customer, CustomerOutcome, Failure, RowCounts, TrafficCounts};
+pub use row::{Attributes, DeploymentKey, DeploymentRow, Row, UsageKey, UsageRow};
 
 /// A customer's tenant id. Two spellings of one GUID are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -52,40 +55,44 @@ impl fmt::Display for CustomerId {
 #[error("not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04")]
 pub struct NotAGuid;
 
-/// What tells one row of a customer from another. Ordered as the ledger's primary key is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UsageKey {
-    /// When the service processed the figures, to the microsecond.
-    pub processed_date_time: DateTime<Utc>,
-    /// 1 to [`MAX_TEXT_CHARS`] characters.
-    pub product_name: String,
-    /// 1 to [`MAX_TEXT_CHARS`] characters.
-    pub workload_name: String,
+/// Which of the API's two families of collections is asked. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// One collection per customer, of the newest processed date only.
+    Customer,
+    /// The partner-wide one that supersedes it, by processed date.
+    Commercial,
 }
 
-/// One customer's seats of one product and workload, as processed at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UsageRow {
-    /// Unique within a customer's collection.
-    pub key: UsageKey,
-    /// Seats whose user was active within the last 28 days. Never negative.
-    pub licenses_active: i64,
-    /// Seats that entitle to the workload. Never negative.
-    pub licenses_qualified: i64,
-    /// As the API gives it: 0 to 100 and, rightly, beyond.
-    pub usage_percent: Option<f64>,
-    /// The customer's name at that time.
-    pub customer_name: Option<String>,
-    /// Not in the documented example of the customer's collection.
-    pub product_id: Option<String>,
-    /// Not in the documented example of the customer's collection.
-    pub workload_code: Option<String>,
-    /// For example `o365` or `crm`.
-    pub service_name: Option<String>,
-    /// Not in the documented example of the customer's collection.
-    pub service_code: Option<String>,
-    /// For example `reseller`.
-    pub channel: Option<String>,
+impl Source {
+    /// The name in the table and in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Commercial => "commercial",
+        }
+    }
+}
+
+/// What is fetched of a customer. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dataset {
+    /// Active and qualified seats per product and workload.
+    Usage,
+    /// Deployed and sold seats per product.
+    Deployment,
+}
+
+impl Dataset {
+    /// The name in the table and in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Deployment => "deployment",
+        }
+    }
 }
 
 /// The ledger's text columns hold this many characters.
@@ -138,7 +145,7 @@ impl RejectionReason {
 }
 
 /// Why nothing of a customer's collection was stored in a run. The names are an interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     /// 401, also with a renewed token.

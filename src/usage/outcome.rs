@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Collection, CustomerId, FailureReason};
+use super::{Collection, CustomerId, DeploymentRow, FailureReason, UsageRow};
 
 /// A customer on a run's list, with what the partner's list of customers says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,12 @@ pub struct Customer {
 pub struct CustomerOutcome {
     /// Who.
     pub customer: Customer,
-    /// The collection to store, or why there is none.
-    pub result: Result<Collection, Failure>,
+    /// What to store; empty where nothing came or it was not asked for.
+    pub usage: Collection<UsageRow>,
+    /// The same for the other dataset.
+    pub deployment: Collection<DeploymentRow>,
+    /// Why not all that was asked for is there to be stored.
+    pub failure: Option<Failure>,
     /// The last answer's status.
     pub http_status: Option<u16>,
     /// HTTP tries.
@@ -32,20 +36,44 @@ pub struct CustomerOutcome {
 }
 
 impl CustomerOutcome {
+    /// Whose it is.
+    #[must_use]
+    pub fn id(&self) -> CustomerId {
+        self.customer.id
+    }
+
     /// Rows and rejections to store.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        self.result.as_ref().map_or(0, |collection| {
-            collection.rows.len() + collection.rejections.len()
-        })
+        let Self {
+            usage, deployment, ..
+        } = self;
+        usage.rows.len()
+            + usage.rejections.len()
+            + deployment.rows.len()
+            + deployment.rejections.len()
+    }
+
+    /// Items that the API sent.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.usage.received + self.deployment.received
+    }
+
+    /// Items that could not become rows.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        (self.usage.rejections.len() + self.deployment.rejections.len()) as u64
     }
 }
 
-/// Why nothing of a customer was stored.
+/// Why not all of a customer was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The class, for queries.
     pub reason: FailureReason,
+    /// The API's own code, such as `900329`.
+    pub code: Option<String>,
     /// The failure in words, without secrets.
     pub detail: String,
 }
@@ -73,6 +101,14 @@ impl std::ops::AddAssign for RowCounts {
         self.updated += other.updated;
         self.unchanged += other.unchanged;
         self.rejected += other.rejected;
+    }
+}
+
+impl std::ops::AddAssign for TrafficCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.throttled += other.throttled;
     }
 }
 

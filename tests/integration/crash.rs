@@ -79,7 +79,7 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole(pool: PgPool) {
     let mut random = 0x5ea7_1ed9_e200_u64;
     for _ in 0..15 {
         world
-            .execute("truncate license_usage, sync_customer, sync_run, rejected_row, customer")
+            .execute("truncate license_usage, sync_customer, sync_run, rejected_row, customer, customer_date, ledger_date")
             .await;
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -263,12 +263,11 @@ async fn of_items_with_the_same_key_the_last_is_stored(pool: PgPool) {
         item_with(&[("licensesActive", "5")]),
         twice,
         offset,
-        item_with(&[("productName", "\"office 365 e3\"")]),
     ];
     store(&world, &items).await;
     assert_eq!(
         world.lines("select product_name, workload_name, licenses_active from license_usage order by 3 desc, product_name collate \"C\"").await,
-        ["OFFICE 365 E3|Exchange|6", "OFFICE 365 E3|Teams|3", "office 365 e3|Exchange|3"]
+        ["OFFICE 365 E3|Exchange|6", "OFFICE 365 E3|Teams|3"]
     );
     assert_eq!(
         world.lines("select reason, payload -> 'licensesActive' from rejected_row order by rejected_row_id").await,

@@ -168,15 +168,28 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
     assert_eq!(
         world.lines(&names).await,
         [
+            "coverage",
             "customer",
+            "customer_date",
             "customer_freshness",
+            "ledger_date",
+            "ledger_locale",
+            "license_deployment",
+            "license_deployment_latest",
+            "license_deployment_restatement",
+            "license_seats",
             "license_usage",
             "license_usage_change",
             "license_usage_latest",
             "license_usage_monthly",
+            "license_usage_restatement",
+            "license_usage_series",
+            "product_name_history",
             "rejected_row",
+            "series_name",
             "sync_customer",
-            "sync_run"
+            "sync_run",
+            "workload_name_history"
         ]
     );
     let columns = "select a.attname, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end

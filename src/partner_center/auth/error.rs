@@ -85,12 +85,12 @@ pub enum AuthError {
         what: &'static str,
     },
     /// Partner Center refuses the token that the authority gives.
-    #[error(
-        "Partner Center refuses every call with the token it was given ({fault}); check that the user who signed in may read analytics and signed in with multi-factor authentication, and that auth.scope is Partner Center's, then sign in again: seatledger --config FILE login"
-    )]
+    #[error("Partner Center refuses every call with the token it was given ({fault}); {advice}")]
     TokenRefused {
         /// The API's own words.
         fault: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// Nobody typed the code in time.
     #[error("the code has expired; begin again: seatledger --config FILE login")]

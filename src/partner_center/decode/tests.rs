@@ -10,7 +10,7 @@ fn now() -> DateTime<Utc> {
     "2026-10-01T06:00:00Z".parse().unwrap()
 }
 
-fn decode(body: &[u8]) -> Result<Collection, NotACollection> {
+fn decode(body: &[u8]) -> Result<Collection<UsageRow>, NotACollection> {
     decode_usage(body, CUSTOMER.parse().unwrap(), now(), "s3cret")
 }
 
@@ -61,18 +61,20 @@ fn the_documented_example_becomes_its_five_rows() {
         usage_percent: Some(
             0.0,
         ),
-        customer_name: Some(
-            "DT DEMO CSP CUSTOMER 005",
-        ),
-        product_id: None,
         workload_code: None,
-        service_name: Some(
-            "o365",
-        ),
-        service_code: None,
-        channel: Some(
-            "reseller",
-        ),
+        attributes: Attributes {
+            customer_name: Some(
+                "DT DEMO CSP CUSTOMER 005",
+            ),
+            product_id: None,
+            service_name: Some(
+                "o365",
+            ),
+            service_code: None,
+            channel: Some(
+                "reseller",
+            ),
+        },
     }
     "#);
 }

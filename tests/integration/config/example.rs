@@ -32,7 +32,9 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
     let documented = [
         "partner_center.base_url",
         "partner_center.source",
+        "partner_center.datasets",
         "partner_center.locale",
+        "partner_center.allow_locale_change",
         "partner_center.max_concurrency",
         "partner_center.max_requests_per_second",
         "partner_center.request_timeout",

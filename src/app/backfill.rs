@@ -1,0 +1,129 @@
+//! `seatledger --backfill`: one run now, or one for each of several dates.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use indicatif::MultiProgress;
+use tokio::sync::watch;
+
+use crate::causes::with_causes;
+use crate::cli::Backfill;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::lifecycle::{Exit, Lifecycle};
+use crate::progress;
+use crate::store::{RunKind, RunOutcome};
+use crate::sync::{Dates, Mode, Patience, Progress, Report, Request, RunError, Syncer};
+
+use super::{complain, patience_of_a_person, syncer};
+
+pub(super) async fn run(
+    arguments: &Backfill,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    bars: MultiProgress,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
+    let syncer = syncer(config, clock, lifecycle)?;
+    let patience = patience_of_a_person(config.retry);
+    let mode = if arguments.dry_run {
+        Mode::DryRun
+    } else {
+        Mode::Store
+    };
+    let (progress, watched) = watch::channel(Progress::default());
+    let drawing = lifecycle.tasks.spawn(progress::draw(bars, watched));
+    let ran = async {
+        if mode == Mode::Store {
+            syncer.migrate(patience.at_start, &lifecycle.stop).await?;
+        }
+        let Some((request, dates)) = asked(arguments, &syncer, mode, patience).await? else {
+            return Ok(None);
+        };
+        let report = match dates {
+            Some(dates) => {
+                syncer
+                    .run_dates(&request, dates, &lifecycle.stop, &progress)
+                    .await
+            }
+            None => syncer.run(&request, &lifecycle.stop, &progress).await,
+        };
+        report.map(Some)
+    }
+    .await;
+    drop(progress);
+    // Only so that the summary does not run into the bar.
+    let _drawn = drawing.await;
+    syncer.store.close().await;
+    match ran {
+        Ok(None) => {
+            complain("there is nothing to resume: the last --backfill came to its end");
+            Ok(Exit::Success)
+        }
+        Ok(Some(report)) => {
+            print_report(&report, arguments.json)?;
+            if let Some(fatal) = &report.fatal {
+                complain(&with_causes(fatal));
+            }
+            Ok(exit_of(&report, lifecycle))
+        }
+        Err(RunError::Stopped) => Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the arguments ask for; none where there is nothing to resume.
+async fn asked(
+    arguments: &Backfill,
+    syncer: &Syncer,
+    mode: Mode,
+    patience: Patience,
+) -> Result<Option<(Request, Option<Dates>)>, RunError> {
+    let mut request = Request {
+        kind: RunKind::Backfill,
+        only: arguments.customer.clone(),
+        listed: None,
+        dated: None,
+        resumes: None,
+        mode,
+        patience,
+    };
+    let mut dates = arguments.from.zip(arguments.to);
+    if arguments.resume {
+        let Some(unfinished) = syncer.store.load_unfinished().await? else {
+            return Ok(None);
+        };
+        request.only = unfinished.only;
+        dates = unfinished.dates;
+        // A date that was cut off is asked for anew; it is one collection for all customers.
+        request.resumes = dates.is_none().then_some(unfinished.run_id);
+    }
+    let dates = dates.map(|(from, to)| Dates {
+        from,
+        to,
+        force: arguments.force,
+    });
+    Ok(Some((request, dates)))
+}
+
+fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
+    match (report.outcome, lifecycle.stopped_by()) {
+        (RunOutcome::Interrupted, Some(signal)) => signal,
+        _ if matches!(&report.fatal, Some(fatal) if !matches!(fatal, RunError::Halted(_))) => {
+            Exit::CouldNotRun
+        }
+        (RunOutcome::Succeeded, _) => Exit::Success,
+        (RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted, _) => Exit::SomeFailed,
+    }
+}
+
+fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, report).context("the summary cannot be written")?;
+        writeln!(out).context("the summary cannot be written")
+    } else {
+        write!(out, "{report}").context("the summary cannot be written")
+    }
+}

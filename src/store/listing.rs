@@ -1,0 +1,211 @@
+//! What the ledger knows of customers before they are fetched: who is due first, who has gone, who has returned.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
+use uuid::Uuid;
+
+use super::runs::{RunLock, uncount};
+use super::{StoreError, bounded};
+use crate::usage::{Customer, CustomerId};
+
+/// What the partner's own list has changed since it was last asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// Customers that are no longer on it, and those that are on it again.
+    Changed {
+        /// Marked as gone from now on.
+        gone: Vec<CustomerId>,
+        /// No longer marked as gone.
+        returned: Vec<CustomerId>,
+    },
+    /// It has lost over half of its customers at once, which is taken for a fault: nobody was marked.
+    Shrunk {
+        /// Customers that it had.
+        known: u64,
+        /// Those among them that it still has.
+        left: u64,
+    },
+}
+
+/// How urgently a customer should be fetched: the lesser the sooner.
+/// Those without figures of the newest processed date come first, and among equals those that wait the longest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Urgency {
+    has_newest_date: bool,
+    last_success_at: Option<DateTime<Utc>>,
+}
+
+impl RunLock {
+    /// How urgent each known customer is; one that is not known is as urgent as can be.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_urgency(&mut self) -> Result<HashMap<CustomerId, Urgency>, StoreError> {
+        let query = sqlx::query!(
+            r#"
+            select
+                customer_id,
+                last_success_at,
+                coalesce(
+                    (last_processed_date_time at time zone 'UTC')::date = (select max(processed_date) from ledger_date),
+                    false
+                ) as "has_newest_date!"
+            from customer
+            "#
+        );
+        let rows = bounded(
+            "looking up who is due first",
+            query.fetch_all(&mut self.connection),
+        )
+        .await?;
+        let urgency = rows.into_iter().map(|row| {
+            let urgency = Urgency {
+                has_newest_date: row.has_newest_date,
+                last_success_at: row.last_success_at,
+            };
+            (CustomerId::from(row.customer_id), urgency)
+        });
+        Ok(urgency.collect())
+    }
+
+    /// Compares the partner's own list with what it was, and notes who has gone and who has returned.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn record_listing(
+        &mut self,
+        listed: &[Customer],
+        now: DateTime<Utc>,
+    ) -> Result<Listing, StoreError> {
+        let mut listed: Vec<&Customer> = listed.iter().collect();
+        listed.sort_by_key(|customer| customer.id);
+        let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
+        let names: Vec<Option<&str>> = listed.iter().map(|c| c.name.as_deref()).collect();
+        let domains: Vec<Option<&str>> = listed.iter().map(|c| c.domain.as_deref()).collect();
+        bounded("recording the partner's list", async {
+            let mut transaction = self.connection.begin().await?;
+            let counts = sqlx::query!(
+                r#"
+                select
+                    count(*) as "known!",
+                    count(*) filter (where customer_id = any($1)) as "left!"
+                from customer
+                where listed_at is not null
+                    and gone_since is null
+                "#,
+                &ids
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+            let returned = sqlx::query_scalar!(
+                "
+                update customer
+                set gone_since = null,
+                    returned_at = $2
+                where gone_since is not null
+                    and customer_id = any($1)
+                returning customer_id
+                ",
+                &ids,
+                now
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            let (known, left) = (uncount(counts.known), uncount(counts.left));
+            let shrunk = left * 2 < known;
+            let gone = if shrunk {
+                Vec::new()
+            } else {
+                sqlx::query_scalar!(
+                    "
+                    update customer
+                    set gone_since = $2
+                    where listed_at is not null
+                        and gone_since is null
+                        and customer_id <> all($1)
+                    returning customer_id
+                    ",
+                    &ids,
+                    now
+                )
+                .fetch_all(&mut *transaction)
+                .await?
+            };
+            sqlx::query!(
+                "
+                insert into customer as c (customer_id, customer_name, domain, first_seen_at, last_seen_at, listed_at)
+                select id, name, domain, $4, $4, $4
+                from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as t (id, name, domain)
+                on conflict (customer_id) do update
+                set customer_name = coalesce(excluded.customer_name, c.customer_name),
+                    domain = coalesce(excluded.domain, c.domain),
+                    last_seen_at = greatest(excluded.last_seen_at, c.last_seen_at),
+                    listed_at = excluded.listed_at
+                ",
+                &ids,
+                &names as _,
+                &domains as _,
+                now
+            )
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            let customers = |ids: Vec<Uuid>| ids.into_iter().map(CustomerId::from).collect();
+            Ok(if shrunk {
+                Listing::Shrunk { known, left }
+            } else {
+                Listing::Changed {
+                    gone: customers(gone),
+                    returned: customers(returned),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Makes sure that names are asked for in the ledger's locale. Returns the one it has, where that is another
+    /// and may not be changed.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn admit_locale(
+        &mut self,
+        locale: &str,
+        may_change: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, StoreError> {
+        bounded("comparing the locale", async {
+            let known = sqlx::query_scalar!(
+                "
+                select locale
+                from ledger_locale
+                order by since desc
+                limit 1
+                "
+            )
+            .fetch_optional(&mut self.connection)
+            .await?;
+            match known {
+                Some(known) if known.eq_ignore_ascii_case(locale) => return Ok(None),
+                Some(known) if !may_change => return Ok(Some(known)),
+                Some(_) | None => {}
+            }
+            sqlx::query!(
+                "
+                insert into ledger_locale (locale, since)
+                values ($1, $2)
+                on conflict (since) do update
+                set locale = excluded.locale
+                ",
+                locale,
+                now
+            )
+            .execute(&mut self.connection)
+            .await?;
+            Ok(None)
+        })
+        .await
+    }
+}

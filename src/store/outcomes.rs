@@ -1,0 +1,292 @@
+//! Stores what became of customers: rows, rejections and outcomes, several customers in one transaction,
+//! each whole or not at all.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::payload::storable;
+use super::runs::{RunLock, count, uncount};
+use super::{StoreError, bounded, deployment, usage};
+use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, RowCounts};
+
+/// How many rows of each customer were inserted and updated.
+pub(super) type Written = HashMap<Uuid, (u64, u64)>;
+
+impl RunLock {
+    /// Stores all of `outcomes` or none. No customer may be among them twice.
+    /// Returns what became of the rows, in the order of `outcomes`.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses; nothing is stored then, unless the connection broke while it was being
+    /// committed: see [`RunLock::load_recorded`].
+    pub async fn record(
+        &mut self,
+        run_id: i64,
+        outcomes: &[CustomerOutcome],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<RowCounts>, StoreError> {
+        let names = &mut self.names;
+        let recorded = bounded("storing customers", async {
+            let mut transaction = self.connection.begin().await?;
+            upsert_customers(&mut transaction, outcomes, now).await?;
+            let mut written = usage::upsert(&mut transaction, names, run_id, outcomes, now).await?;
+            let deployed =
+                deployment::upsert(&mut transaction, names, run_id, outcomes, now).await?;
+            for (id, (inserted, updated)) in deployed {
+                let sums = written.entry(id).or_default();
+                sums.0 += inserted;
+                sums.1 += updated;
+            }
+            let counts: Vec<RowCounts> = outcomes
+                .iter()
+                .map(|outcome| row_counts(outcome, &written))
+                .collect();
+            for (dataset, rejections) in rejections(outcomes) {
+                insert_rejections(&mut transaction, run_id, dataset, &rejections, now).await?;
+            }
+            insert_outcomes(&mut transaction, run_id, outcomes, &counts).await?;
+            transaction.commit().await?;
+            Ok(counts)
+        })
+        .await;
+        if recorded.is_err() {
+            // What was learned within the transaction may have gone with it.
+            self.names.forget();
+        }
+        recorded
+    }
+
+    /// Keeps the items of a partner-wide collection that name no customer.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn record_strays(
+        &mut self,
+        run_id: i64,
+        dataset: Dataset,
+        strays: &[Rejection],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let strays: Vec<_> = strays.iter().map(|stray| (None, stray)).collect();
+        bounded(
+            "storing rejected items",
+            insert_rejections(&mut self.connection, run_id, dataset, &strays, now),
+        )
+        .await
+    }
+
+    /// Which of `customers` the run has recorded already, with their counts. Asked after a connection broke, when
+    /// nobody knows whether the last transaction was committed.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_recorded(
+        &mut self,
+        run_id: i64,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, RowCounts>, StoreError> {
+        let ids: Vec<Uuid> = customers.iter().map(|id| id.as_uuid()).collect();
+        let query = sqlx::query!(
+            "
+            select customer_id, rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+            from sync_customer
+            where run_id = $1
+                and customer_id = any($2)
+            ",
+            run_id,
+            &ids
+        );
+        let rows = bounded(
+            "looking customers up",
+            query.fetch_all(&mut self.connection),
+        )
+        .await?;
+        let recorded = rows.into_iter().map(|row| {
+            let counts = RowCounts {
+                received: uncount(row.rows_received),
+                inserted: uncount(row.rows_inserted),
+                updated: uncount(row.rows_updated),
+                unchanged: uncount(row.rows_unchanged),
+                rejected: uncount(row.rows_rejected),
+            };
+            (CustomerId::from(row.customer_id), counts)
+        });
+        Ok(recorded.collect())
+    }
+}
+
+fn row_counts(outcome: &CustomerOutcome, written: &Written) -> RowCounts {
+    let id = outcome.customer.id.as_uuid();
+    let (inserted, updated) = written.get(&id).copied().unwrap_or_default();
+    let (received, rejected) = (outcome.received(), outcome.rejected());
+    RowCounts {
+        received,
+        inserted,
+        updated,
+        unchanged: received - inserted - updated - rejected,
+        rejected,
+    }
+}
+
+async fn upsert_customers(
+    connection: &mut PgConnection,
+    outcomes: &[CustomerOutcome],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let mut sorted: Vec<&CustomerOutcome> = outcomes.iter().collect();
+    sorted.sort_by_key(|outcome| outcome.customer.id);
+    macro_rules! column {
+        ($of:expr) => {
+            sorted.iter().map($of).collect::<Vec<_>>()
+        };
+    }
+    let failed = |outcome: &CustomerOutcome| outcome.failure.is_some();
+    sqlx::query_file!(
+        "src/store/upsert_customers.sql",
+        &column!(|o| o.customer.id.as_uuid()),
+        &column!(|o| newest_name(o)) as _,
+        &column!(|o| o.customer.domain.as_deref()) as _,
+        &column!(|o| (!failed(o)).then_some(o.finished_at)) as _,
+        &column!(|o| o.usage.rows.last().map(|row| row.key.processed_date_time)) as _,
+        &column!(|o| failed(o).then_some(o.finished_at)) as _,
+        &column!(|o| o.failure.as_ref().map(|f| f.reason.as_str())) as _,
+        &column!(|o| o.failure.as_ref().map(|f| printable(&f.detail))) as _,
+        now
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Postgres holds no U+0000.
+fn printable(detail: &str) -> String {
+    detail.replace('\0', "\u{fffd}")
+}
+
+/// The list of customers knows the name best; else the newest row that has one.
+fn newest_name(outcome: &CustomerOutcome) -> Option<&str> {
+    let usage = || outcome.usage.rows.iter().map(|row| &row.attributes);
+    let deployment = || outcome.deployment.rows.iter().map(|row| &row.attributes);
+    outcome.customer.name.as_deref().or_else(|| {
+        usage()
+            .rev()
+            .chain(deployment().rev())
+            .find_map(|attributes| attributes.customer_name.as_deref())
+    })
+}
+
+type Rejected<'a> = Vec<(Option<Uuid>, &'a Rejection)>;
+
+fn rejections(outcomes: &[CustomerOutcome]) -> [(Dataset, Rejected<'_>); 2] {
+    let of = |rejections: fn(&CustomerOutcome) -> &[Rejection]| {
+        let each = |outcome| {
+            let id = Some(CustomerOutcome::id(outcome).as_uuid());
+            rejections(outcome).iter().map(move |r| (id, r))
+        };
+        outcomes.iter().flat_map(each).collect()
+    };
+    [
+        (Dataset::Usage, of(|o| &o.usage.rejections)),
+        (Dataset::Deployment, of(|o| &o.deployment.rejections)),
+    ]
+}
+
+async fn insert_rejections(
+    connection: &mut PgConnection,
+    run_id: i64,
+    dataset: Dataset,
+    rejections: &[(Option<Uuid>, &Rejection)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if rejections.is_empty() {
+        return Ok(());
+    }
+    macro_rules! column {
+        ($of:expr) => {
+            rejections.iter().map($of).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query!(
+        "
+        insert into rejected_row (run_id, dataset, customer_id, reason, detail, payload, rejected_at)
+        select $1, $2, id, reason, detail, payload::jsonb, $7
+        from unnest($3::uuid[], $4::varchar[], $5::text[], $6::text[]) as t (id, reason, detail, payload)
+        ",
+        run_id,
+        dataset.as_str(),
+        &column!(|(id, _)| *id) as _,
+        &column!(|(_, r)| r.reason.as_str()) as _,
+        &column!(|(_, r)| r.detail.as_str()) as _,
+        &column!(|(_, r)| storable(&r.payload).get().to_owned()),
+        now
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn insert_outcomes(
+    connection: &mut PgConnection,
+    run_id: i64,
+    outcomes: &[CustomerOutcome],
+    counts: &[RowCounts],
+) -> Result<(), sqlx::Error> {
+    macro_rules! column {
+        ($of:expr) => {
+            outcomes.iter().map($of).collect::<Vec<_>>()
+        };
+    }
+    macro_rules! counted {
+        ($field:ident) => {
+            counts.iter().map(|c| count(c.$field)).collect::<Vec<_>>()
+        };
+    }
+    let code = |outcome: &CustomerOutcome| {
+        let code = outcome.failure.as_ref()?.code.as_deref()?;
+        Some(
+            code.chars()
+                .filter(|c| *c != '\0')
+                .take(64)
+                .collect::<String>(),
+        )
+    };
+    sqlx::query!(
+        "
+        insert into sync_customer (
+            run_id, customer_id, outcome, reason, fault_code, detail, http_status, attempts, finished_at,
+            rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+        )
+        select
+            $1, id, case when reason is null then 'succeeded' else 'failed' end, reason, code, detail, status, attempts, finished_at,
+            received, inserted, updated, unchanged, rejected
+        from unnest(
+            $2::uuid[], $3::varchar[], $4::varchar[], $5::text[], $6::integer[], $7::integer[], $8::timestamptz[],
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]
+        ) as t (
+            id, reason, code, detail, status, attempts, finished_at, received, inserted, updated, unchanged, rejected
+        )
+        ",
+        run_id,
+        &column!(|o| o.customer.id.as_uuid()),
+        &column!(|o| o.failure.as_ref().map(|f| f.reason.as_str())) as _,
+        &column!(code) as _,
+        &column!(|o| match &o.failure {
+            Some(failure) => Some(printable(&failure.detail)),
+            None => o.usage.note.clone().or_else(|| o.deployment.note.clone()),
+        }) as _,
+        &column!(|o| o.http_status.map(i32::from)) as _,
+        &column!(|o| i32::try_from(o.attempts).unwrap_or(i32::MAX)),
+        &column!(|o| o.finished_at),
+        &counted!(received),
+        &counted!(inserted),
+        &counted!(updated),
+        &counted!(unchanged),
+        &counted!(rejected)
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}

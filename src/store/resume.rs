@@ -1,0 +1,111 @@
+//! What runs left undone: the last unfinished backfill, and the dates that are complete.
+
+use std::collections::HashSet;
+
+use chrono::NaiveDate;
+
+use super::runs::RunLock;
+use super::{Store, StoreError, bounded};
+use crate::usage::CustomerId;
+
+/// The newest backfill, where it is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The run that began it; those that went on with it name this one.
+    pub run_id: i64,
+    /// The customers it was restricted to; empty: the whole list.
+    pub only: Vec<CustomerId>,
+    /// The dates of a dated backfill, both ends included.
+    pub dates: Option<(NaiveDate, NaiveDate)>,
+}
+
+impl Store {
+    /// The newest backfill, if it ended before all was done.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_unfinished(&self) -> Result<Option<Unfinished>, StoreError> {
+        let query = sqlx::query!(
+            r#"
+            select
+                coalesce(resumes, run_id) as "run_id!",
+                only_customers,
+                date_from,
+                date_to,
+                outcome = 'running'
+                    or ended_early
+                    -- A dated backfill goes from the newest date to the oldest.
+                    or coalesce(asked_date > date_from, false) as "unfinished!"
+            from sync_run
+            where kind = 'backfill'
+            order by sync_run.run_id desc
+            limit 1
+            "#
+        );
+        let newest = bounded(
+            "looking for an unfinished backfill",
+            query.fetch_optional(&self.pool),
+        )
+        .await?;
+        Ok(newest.filter(|run| run.unfinished).map(|run| Unfinished {
+            run_id: run.run_id,
+            only: run
+                .only_customers
+                .unwrap_or_default()
+                .into_iter()
+                .map(CustomerId::from)
+                .collect(),
+            dates: run.date_from.zip(run.date_to),
+        }))
+    }
+
+    /// The dates of a range of which a backfill over the whole list has stored something, and failed for nobody.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_complete_dates(
+        &self,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> Result<HashSet<NaiveDate>, StoreError> {
+        let query = sqlx::query_scalar!(
+            r#"
+            select distinct r.asked_date as "date!"
+            from sync_run as r
+            inner join ledger_date as d on d.processed_date = r.asked_date
+            where r.asked_date between $1 and $2
+                and r.outcome = 'succeeded'
+                and r.whole_list
+            "#,
+            from,
+            to
+        );
+        let dates = bounded("looking up complete dates", query.fetch_all(&self.pool)).await?;
+        Ok(dates.into_iter().collect())
+    }
+}
+
+impl RunLock {
+    /// The customers that a run, or one that went on with it, has stored.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_done(&mut self, run_id: i64) -> Result<HashSet<CustomerId>, StoreError> {
+        let query = sqlx::query_scalar!(
+            "
+            select c.customer_id
+            from sync_customer as c
+            inner join sync_run as r on r.run_id = c.run_id
+            where c.outcome = 'succeeded'
+                and (r.run_id = $1 or r.resumes = $1)
+            ",
+            run_id
+        );
+        let done = bounded(
+            "looking up what is done",
+            query.fetch_all(&mut self.connection),
+        )
+        .await?;
+        Ok(done.into_iter().map(CustomerId::from).collect())
+    }
+}

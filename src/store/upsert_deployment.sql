@@ -1,0 +1,173 @@
+-- As the statement for usage, see there.
+with incoming as (
+    select
+        i.customer_id,
+        i.product_name,
+        i.processed_date_time,
+        coalesce(i.customer_name, k.customer_name) as customer_name,
+        coalesce(i.product_id, k.product_id) as product_id,
+        case
+            when i.service_code is null and k.service_code is not null then k.service_name
+            else coalesce(i.service_name, k.service_name)
+        end as service_name,
+        coalesce(i.service_code, k.service_code) as service_code,
+        coalesce(i.channel, k.channel) as channel,
+        i.licenses_deployed,
+        i.licenses_sold,
+        case
+            when i.licenses_deployed = k.licenses_deployed and i.licenses_sold = k.licenses_sold
+                then coalesce(i.deployment_percent, k.deployment_percent)
+            else i.deployment_percent
+        end as deployment_percent,
+        k.customer_id is not null as known,
+        k.customer_name as old_customer_name,
+        k.product_id as old_product_id,
+        k.service_name as old_service_name,
+        k.service_code as old_service_code,
+        k.channel as old_channel,
+        k.licenses_deployed as old_licenses_deployed,
+        k.licenses_sold as old_licenses_sold,
+        k.deployment_percent as old_deployment_percent
+    from unnest(
+        $1::uuid[],
+        $2::varchar[],
+        $3::timestamptz[],
+        $4::varchar[],
+        $5::varchar[],
+        $6::varchar[],
+        $7::varchar[],
+        $8::varchar[],
+        $9::bigint[],
+        $10::bigint[],
+        $11::double precision[]
+    ) as i (
+        customer_id,
+        product_name,
+        processed_date_time,
+        customer_name,
+        product_id,
+        service_name,
+        service_code,
+        channel,
+        licenses_deployed,
+        licenses_sold,
+        deployment_percent
+    )
+    left join license_deployment as k
+        on k.processed_date_time = i.processed_date_time
+        and k.customer_id = i.customer_id
+        and k.product_name = i.product_name
+),
+
+changed as (
+    select
+        *,
+        known and (licenses_deployed, licenses_sold, deployment_percent)
+            is distinct from (old_licenses_deployed, old_licenses_sold, old_deployment_percent) as restated
+    from incoming
+    where not known
+        or (
+            customer_name,
+            product_id,
+            service_name,
+            service_code,
+            channel,
+            licenses_deployed,
+            licenses_sold,
+            deployment_percent
+        ) is distinct from (
+            old_customer_name,
+            old_product_id,
+            old_service_name,
+            old_service_code,
+            old_channel,
+            old_licenses_deployed,
+            old_licenses_sold,
+            old_deployment_percent
+        )
+),
+
+restated as (
+    insert into license_deployment_restatement (
+        customer_id,
+        product_name,
+        processed_date_time,
+        run_id,
+        restated_at,
+        old_licenses_deployed,
+        new_licenses_deployed,
+        old_licenses_sold,
+        new_licenses_sold,
+        old_deployment_percent,
+        new_deployment_percent
+    )
+    select
+        customer_id,
+        product_name,
+        processed_date_time,
+        $13,
+        $12,
+        old_licenses_deployed,
+        licenses_deployed,
+        old_licenses_sold,
+        licenses_sold,
+        old_deployment_percent,
+        deployment_percent
+    from changed
+    where restated
+),
+
+written as (
+    insert into license_deployment as u (
+        customer_id,
+        product_name,
+        processed_date_time,
+        customer_name,
+        product_id,
+        service_name,
+        service_code,
+        channel,
+        licenses_deployed,
+        licenses_sold,
+        deployment_percent,
+        first_synced_at,
+        last_changed_at,
+        run_id
+    )
+    select
+        customer_id,
+        product_name,
+        processed_date_time,
+        customer_name,
+        product_id,
+        service_name,
+        service_code,
+        channel,
+        licenses_deployed,
+        licenses_sold,
+        deployment_percent,
+        $12,
+        $12,
+        $13
+    from changed
+    on conflict (processed_date_time, customer_id, product_name) do update
+    set customer_name = excluded.customer_name,
+        product_id = excluded.product_id,
+        service_name = excluded.service_name,
+        service_code = excluded.service_code,
+        channel = excluded.channel,
+        licenses_deployed = excluded.licenses_deployed,
+        licenses_sold = excluded.licenses_sold,
+        deployment_percent = excluded.deployment_percent,
+        last_changed_at = excluded.last_changed_at,
+        run_id = excluded.run_id
+    -- A row that was just inserted has no deleting transaction.
+    returning u.customer_id, (u.xmax = 0) as inserted
+)
+
+select
+    customer_id as "customer_id!",
+    count(*) filter (where inserted) as "inserted!",
+    count(*) filter (where not inserted) as "updated!"
+from written
+group by customer_id

@@ -1,0 +1,197 @@
+//! What a run has recorded so far, and what that says of the run as a whole: many failures of one kind are one
+//! message, not one for each customer.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use tracing::{error, warn};
+
+use super::report::{CustomerCounts, FailedCustomer, Halt};
+use crate::partner_center::{AuthError, advice};
+use crate::usage::{CustomerOutcome, Failure, FailureReason, RowCounts};
+
+/// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
+const HOPELESS: u64 = 100;
+
+/// Failures of one kind that are logged one by one.
+const LOGGED_FAILURES: u64 = 20;
+
+/// Kinds of failures told apart; codes are the API's to invent.
+const MAX_KINDS: usize = 100;
+
+/// What customers have in common that fail for one cause.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    reason: FailureReason,
+    status: Option<u16>,
+    code: Option<String>,
+}
+
+impl Kind {
+    /// Whether it is refused by role, path or sign-in, which nearly all customers share.
+    fn is_refusal(&self) -> bool {
+        matches!(
+            self.reason,
+            FailureReason::Forbidden | FailureReason::NotFound | FailureReason::Unauthorized
+        ) || self.status == Some(501)
+    }
+
+    fn in_words(&self) -> String {
+        let status = self
+            .status
+            .map_or_else(String::new, |status| format!(", status {status}"));
+        let code = self
+            .code
+            .as_ref()
+            .map_or_else(String::new, |code| format!(", code {code}"));
+        let advice = advice(self.status, self.code.as_deref());
+        format!("{}{status}{code}: {advice}", self.reason.as_str())
+    }
+}
+
+/// What a run has recorded so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) customers: CustomerCounts,
+    pub(super) rows: RowCounts,
+    pub(super) failures: Vec<FailedCustomer>,
+    /// What a person should know of the run, beside its counts.
+    pub(super) notes: Vec<String>,
+    /// Rows of the date that was asked for.
+    pub(super) rows_of_date: u64,
+    asked: Option<NaiveDate>,
+    interrupted: u64,
+    kinds: HashMap<Kind, u64>,
+    /// The kind of the newest failures without a success in between, and how many there are.
+    streak: Option<(Kind, u64)>,
+}
+
+impl Tally {
+    pub(super) fn new(asked: Option<NaiveDate>) -> Self {
+        Self {
+            asked,
+            ..Self::default()
+        }
+    }
+
+    /// Whether every customer on the list came to an end of its own.
+    pub(super) fn is_complete(&self) -> bool {
+        self.interrupted == 0
+            && self.customers.succeeded + self.customers.failed == self.customers.total
+    }
+
+    /// Customers with an outcome.
+    pub(super) fn done(&self) -> u64 {
+        self.customers.succeeded + self.customers.failed
+    }
+
+    pub(super) fn add(&mut self, outcome: &CustomerOutcome, rows: RowCounts) {
+        self.rows += rows;
+        let dates = outcome
+            .usage
+            .rows
+            .iter()
+            .map(|row| row.key.processed_date_time);
+        self.rows_of_date += dates
+            .filter(|date| Some(date.date_naive()) == self.asked)
+            .count() as u64;
+        match &outcome.failure {
+            None => {
+                self.customers.succeeded += 1;
+                self.streak = None;
+            }
+            Some(failure) => self.add_failure(outcome, failure),
+        }
+    }
+
+    fn add_failure(&mut self, outcome: &CustomerOutcome, failure: &Failure) {
+        self.customers.failed += 1;
+        if failure.reason == FailureReason::Interrupted {
+            self.interrupted += 1;
+        }
+        let kind = Kind {
+            reason: failure.reason,
+            status: outcome.http_status,
+            code: failure.code.clone(),
+        };
+        self.streak = match self.streak.take() {
+            Some((last, count)) if last == kind => Some((last, count + 1)),
+            _ => Some((kind.clone(), 1)),
+        };
+        let count = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
+            let count = self.kinds.entry(kind).or_default();
+            *count += 1;
+            *count
+        } else {
+            1
+        };
+        if count <= LOGGED_FAILURES {
+            error!(
+                customer.id = %outcome.customer.id,
+                reason = failure.reason.as_str(),
+                http.status = outcome.http_status,
+                attempts = outcome.attempts,
+                error = failure.detail,
+                "Customer {} failed: {}",
+                outcome.customer.id,
+                failure.reason.as_str()
+            );
+        }
+        if count == LOGGED_FAILURES {
+            warn!(
+                reason = failure.reason.as_str(),
+                "Further customers that fail alike are counted and recorded, and not logged one by one"
+            );
+        }
+        self.failures.push(FailedCustomer {
+            customer_id: outcome.customer.id,
+            reason: failure.reason,
+            detail: failure.detail.clone(),
+        });
+    }
+
+    /// Whether every customer so far, or many at a stretch, were refused for the token's sake.
+    pub(super) fn token_is_refused(&self, at_the_end: bool) -> Option<AuthError> {
+        let (kind, count) = self.streak.as_ref()?;
+        let refused = kind.reason == FailureReason::Unauthorized
+            && (*count >= HOPELESS || (at_the_end && *count == self.done()));
+        refused.then(|| AuthError::TokenRefused {
+            fault: self
+                .failures
+                .last()
+                .map_or_else(String::new, |failure| failure.detail.clone()),
+            advice: advice(kind.status, kind.code.as_deref()),
+        })
+    }
+
+    /// Whether many customers at a stretch, and none otherwise, were refused alike.
+    pub(super) fn all_are_refused(&self) -> Option<Halt> {
+        let (kind, count) = self.streak.as_ref()?;
+        let hopeless = kind.is_refusal() && *count >= HOPELESS && *count == self.done();
+        hopeless.then(|| Halt::AllRefused {
+            customers: *count,
+            kind: kind.in_words(),
+        })
+    }
+
+    /// How many customers at a stretch have failed, none of them refused in the sense of [`Tally::all_are_refused`].
+    pub(super) fn unanswered(&self) -> u64 {
+        match &self.streak {
+            Some((kind, count)) if !kind.is_refusal() => *count,
+            _ => 0,
+        }
+    }
+
+    /// One message where nearly all customers fail for one cause.
+    pub(super) fn common_cause(&self) -> Option<String> {
+        let (kind, count) = self.kinds.iter().max_by_key(|(_, count)| **count)?;
+        let nearly_all = kind.is_refusal() && *count * 10 >= self.customers.total * 9;
+        nearly_all.then(|| {
+            format!(
+                "{count} of {} customers were refused alike: {}",
+                self.customers.total,
+                kind.in_words()
+            )
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! The one place where names are normalised. Product and workload names are part of a series' identity, and the API
+//! has been seen to spell one name in several ways: with other letter case, outer blanks, or in another Unicode form.
+//!
+//! The rule: outer blanks are taken off and the text is put into Unicode form NFC; letter case is kept for the eye, and
+//! is of no account where names are compared. Which of several spellings the ledger shows is its own affair: the first
+//! that it saw, see `store`.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+/// A product's or workload's name. Not blank. Two spellings of one name are equal.
+#[derive(Clone)]
+pub struct Name(String);
+
+impl Name {
+    /// None where there is nothing but blanks.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let name = if text.is_ascii() || is_nfc(text) {
+            text.to_owned()
+        } else {
+            text.nfc().collect()
+        };
+        (!name.is_empty()).then_some(Self(name))
+    }
+
+    /// As it is spelt, without outer blanks, in form NFC.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same for all spellings of the name.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        folded(&self.0).collect()
+    }
+}
+
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Nearly all names are ASCII, and rows are sorted by them.
+        if self.0.is_ascii() && other.0.is_ascii() {
+            let one = self.0.bytes().map(|byte| byte.to_ascii_lowercase());
+            one.cmp(other.0.bytes().map(|byte| byte.to_ascii_lowercase()))
+        } else {
+            folded(&self.0).cmp(folded(&other.0))
+        }
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for c in folded(&self.0) {
+            c.hash(state);
+        }
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    #[test]
+    fn spellings_of_one_name_are_equal_and_other_names_are_not() {
+        for (one, other) in [
+            ("Exchange", "EXCHANGE"),
+            ("  Office 365 E3\u{a0}", "office 365 e3"),
+            ("B\u{fc}ro", "Bu\u{308}ro"),
+            ("\u{c4}pfel", "a\u{308}PFEL"),
+        ] {
+            assert_eq!(name(one), name(other));
+            assert_eq!(name(one).folded(), name(other).folded());
+        }
+        assert_ne!(name("Office 365 E3"), name("Office 365 E5"));
+        assert_ne!(name("Office 365"), name("Office  365"));
+        assert!(Name::new(" \t").is_none());
+        assert_eq!(name(" Exchange ").as_str(), "Exchange");
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_the_folded_names(one in "[A-Ca-c\u{c4}\u{e4} ]{1,4}x", other in "[A-Ca-c\u{c4}\u{e4} ]{1,4}x") {
+            let (one, other) = (name(&one), name(&other));
+            prop_assert_eq!(one.cmp(&other), one.folded().cmp(&other.folded()));
+        }
+    }
+}
