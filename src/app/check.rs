@@ -6,9 +6,18 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
+use crate::partner_center::{Probed, advice};
 use crate::retry::GaveUp;
+use crate::store::Experience;
+use crate::usage::Source;
 
 use super::say;
+
+/// Customers on one page of the partner's list.
+const LISTED_PER_CALL: usize = 500;
+
+/// Rows on one page of a partner-wide collection.
+const ROWS_PER_PAGE: f64 = 10_000.0;
 
 pub(super) async fn run(
     config: &Config,
@@ -41,20 +50,96 @@ pub(super) async fn run(
     let Some(first) = customers.first() else {
         return mend("customers", "there is none");
     };
-    match syncer.client.fetch_usage(first.id, stop).await {
-        Ok(fetched) => say(&format!(
-            "ok    usage          customer {}: {} rows, {} rejected",
-            first.id,
-            fetched.collection.rows.len(),
-            fetched.collection.rejections.len()
-        ))?,
+    let probed = match syncer.client.probe(first.id, stop).await {
+        Ok(probed) => probed,
         Err(GaveUp::Failed { error, .. }) => {
-            let what = format!("customer {}: {}", first.id, with_causes(&error));
+            let mut what = format!("customer {}: {}", first.id, with_causes(&error));
+            if let Some(status) = error.http_status().filter(|status| *status >= 400) {
+                what.push_str("; ");
+                what.push_str(advice(Some(status), error.code()));
+            }
             return mend("usage", &what);
         }
         Err(GaveUp::Stopped { .. }) => return mend("usage", "stopped"),
+    };
+    let (rows, rejected) = (
+        probed.collection.rows.len(),
+        probed.collection.rejections.len(),
+    );
+    say(&format!(
+        "ok    usage          customer {}: {rows} rows, {rejected} rejected",
+        first.id
+    ))?;
+    match probed.mfa_compliant {
+        Some(true) => say("ok    MFA            the API finds the token compliant")?,
+        Some(false) => {
+            return mend("MFA", advice(Some(401), Some("900421")));
+        }
+        None => say("ok    MFA            the API does not say whether the token is compliant")?,
     }
+    let experience = syncer
+        .store
+        .load_experience(config.partner_center.source)
+        .await
+        // There may be no tables yet.
+        .unwrap_or_default();
+    say(&format!(
+        "ok    estimate       {}",
+        estimate(config, customers.len(), &probed, experience)
+    ))?;
     Ok(Exit::Success)
+}
+
+/// What a full run would take, from what is known so far.
+fn estimate(config: &Config, customers: usize, probed: &Probed, experience: Experience) -> String {
+    let settings = &config.partner_center;
+    let datasets = settings.datasets.len();
+    let (rows_each, by) = match experience.rows_per_customer {
+        Some(rows) => (rows, "earlier runs"),
+        None => (whole(probed.collection.rows.len()), "this one customer"),
+    };
+    let rows = whole(customers) * rows_each;
+    let collections = match settings.source {
+        Source::Customer => customers * datasets,
+        Source::Commercial => pages(rows) * datasets,
+    };
+    let calls = collections
+        + if config.customers.discover {
+            customers.div_ceil(LISTED_PER_CALL)
+        } else {
+            0
+        };
+    // So many at a time, each as long as the one just made.
+    let unthrottled = whole(settings.max_concurrency) / probed.took.as_secs_f64().max(0.001);
+    let (rate, why) = match (experience.learned_rate, settings.max_requests_per_second) {
+        (Some(learned), bound) => {
+            let rate = bound.map_or(learned, |bound| bound.min(learned));
+            (rate, "as the last run learned")
+        }
+        (None, Some(bound)) if bound < unthrottled => (bound, "as configured"),
+        (None, _) => (unthrottled, "if nothing is throttled"),
+    };
+    format!(
+        "a full run takes about {calls} calls, {:.1} minutes at {rate:.1} requests a second ({why}), and brings about {rows:.0} rows (going by {by})",
+        whole(calls) / rate / 60.0
+    )
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate has no use for the last digit"
+)]
+fn whole(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of rows is whole and not below zero"
+)]
+fn pages(rows: f64) -> usize {
+    ((rows / ROWS_PER_PAGE).ceil() as usize).max(1)
 }
 
 /// Names the first thing to mend.

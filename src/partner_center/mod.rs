@@ -12,6 +12,7 @@ mod error;
 mod fault;
 mod http;
 mod number;
+mod probe;
 mod wire;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use auth::{AuthError, DeviceCode, Login};
 pub use error::ApiError;
 pub use fault::Fault;
 pub use http::SetUpError;
+pub use probe::Probed;
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
@@ -85,6 +87,8 @@ pub struct Fetched<R> {
 struct Answer {
     status: u16,
     body: Vec<u8>,
+    /// What the API says of the token's multi-factor authentication, if it was asked.
+    mfa_compliant: Option<bool>,
     /// What the call was made with: the body may echo it.
     token: Arc<Token>,
 }
@@ -317,6 +321,7 @@ impl Client {
         match status {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
                 status: status.as_u16(),
+                mfa_compliant: probe::mfa_compliant(answer.headers()),
                 body: read_body(&mut answer, self.max_response_bytes).await?,
                 token: Arc::clone(token),
             }),

@@ -23,7 +23,7 @@ pub use error::{Cause, StoreError};
 pub use listing::{Listing, Urgency};
 pub use resume::Unfinished;
 pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunLock, RunOutcome};
-pub use status::{Freshness, RunRecord};
+pub use status::{Experience, Freshness, RunRecord};
 
 use crate::config;
 

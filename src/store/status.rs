@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Store, StoreError, bounded};
-use crate::usage::CustomerId;
+use crate::usage::{CustomerId, Source};
 
 /// A run, as recorded.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +44,46 @@ pub struct Freshness {
     pub last_failure_reason: Option<String>,
 }
 
+/// What earlier runs let expect of the next one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Experience {
+    /// Rows received per customer by the newest run that succeeded for any.
+    pub rows_per_customer: Option<f64>,
+    /// Requests per second that the API was last found to allow.
+    pub learned_rate: Option<f64>,
+}
+
 impl Store {
+    /// What earlier runs from the same source let expect of the next one.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses, for example because there are no tables yet.
+    pub async fn load_experience(&self, source: Source) -> Result<Experience, StoreError> {
+        let query = sqlx::query_as!(
+            Experience,
+            r#"
+            select
+                (
+                    select rows_received::double precision / customers_succeeded
+                    from sync_run
+                    where source = $1
+                        and customers_succeeded > 0
+                    order by run_id desc
+                    limit 1
+                ) as rows_per_customer,
+                (
+                    select learned_rate
+                    from sync_run
+                    where learned_rate is not null
+                    order by run_id desc
+                    limit 1
+                ) as learned_rate
+            "#,
+            source.as_str()
+        );
+        bounded("reading earlier runs", query.fetch_one(&self.pool)).await
+    }
+
     /// When the last run over the whole list ended by itself; none where there never was one.
     ///
     /// # Errors

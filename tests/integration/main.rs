@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod answers;
+mod checking;
 mod config;
 mod crash;
 mod daemon;
