@@ -11,6 +11,7 @@ mod decode;
 mod error;
 mod fault;
 mod http;
+mod link;
 mod number;
 mod probe;
 mod wire;
