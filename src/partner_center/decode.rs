@@ -1,4 +1,4 @@
-//! Turns one customer's collection into rows. Pure: no clock, network or SQL.
+//! Turns one customer's collection, or its part of a partner-wide one, into rows. Pure: no clock, network or SQL.
 //! Every item ends as a row or as a [`Rejection`]; none is dropped in silence.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,7 +16,7 @@ use crate::usage::{
 };
 
 /// A collection of which more than this is unusable is not worth keeping item by item.
-const MAX_REJECTIONS: usize = 10_000;
+pub(super) const MAX_REJECTIONS: usize = 10_000;
 
 /// The ledger begins here: the service did not exist before.
 const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0)
@@ -85,22 +85,14 @@ fn decode<R: Row>(
     let mut rows = Vec::with_capacity(items.len());
     let mut rejections: Vec<Rejection> = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
-        match row(item.get()) {
-            Ok(row) => rows.push(Item {
-                row,
-                payload: item.get(),
-            }),
-            Err((reason, what)) => {
-                let detail = format!("item {}: {what}", index + 1);
+        match judge(index as u64 + 1, item.get(), &row) {
+            Ok(item) => rows.push(item),
+            Err(rejection) => {
                 if rejections.len() == MAX_REJECTIONS {
                     let first = rejections.swap_remove(0).detail;
                     return Err(NotACollection::TooManyRejections { first });
                 }
-                rejections.push(Rejection {
-                    reason,
-                    detail,
-                    payload: item.get().to_owned(),
-                });
+                rejections.push(rejection);
             }
         }
     }
@@ -118,6 +110,73 @@ fn decode<R: Row>(
     Ok(collection)
 }
 
+/// One customer's part of a partner-wide collection, made of its items in the order in which they came, each with its
+/// number in the whole. Such a collection has no column of percentages, so that nothing is read as one.
+pub(super) fn decode_part<'a, R: Row>(
+    items: impl IntoIterator<Item = (u64, &'a str)>,
+    customer: CustomerId,
+    now: DateTime<Utc>,
+    row: RowOf<R>,
+) -> Collection<R> {
+    let without_percent = |item: &wire::Item<'_>| {
+        let item = wire::Item {
+            usage_percent: None,
+            deployment_percent: None,
+            ..*item
+        };
+        row(&item, now)
+    };
+    let mut rows = Vec::new();
+    let mut rejections = Vec::new();
+    for (number, item) in items {
+        match judge(number, item, |item| {
+            own_row(item, customer, without_percent)
+        }) {
+            Ok(item) => rows.push(item),
+            Err(rejection) => rejections.push(rejection),
+        }
+    }
+    Collection::new(rows, rejections)
+}
+
+/// Makes a row of the item that is number `number` of its collection, or a rejection.
+fn judge<R>(
+    number: u64,
+    item: &str,
+    row: impl Fn(&str) -> Result<R, Unusable>,
+) -> Result<Item<'_, R>, Rejection> {
+    match row(item) {
+        Ok(row) => Ok(Item { row, payload: item }),
+        Err(unusable) => Err(rejection(number, item, unusable)),
+    }
+}
+
+/// What is kept of the item that is number `number` of its collection.
+pub(super) fn rejection(number: u64, item: &str, (reason, what): Unusable) -> Rejection {
+    Rejection {
+        reason,
+        detail: format!("item {number}: {what}"),
+        payload: item.to_owned(),
+    }
+}
+
+/// Whose an item of a partner-wide collection is.
+pub(super) fn owner(item: &str) -> Result<CustomerId, Unusable> {
+    const FIELD: &str = "customerTenantId";
+    let item: wire::Owner<'_> = serde_json::from_str(item).map_err(|_| not_an_object())?;
+    demand(&[(FIELD, item.customer_tenant_id)])?;
+    let id = item.customer_tenant_id.map_or("", RawValue::get);
+    if !id.starts_with('"') {
+        return Err(invalid(FIELD, "is not a text"));
+    }
+    // Half a surrogate pair is no part of a GUID either.
+    let id: String = serde_json::from_str(id).map_err(|_| invalid(FIELD, "is not a GUID"))?;
+    if id.trim().is_empty() {
+        return Err((RejectionReason::MissingField, format!("{FIELD} is blank")));
+    }
+    id.parse().map_err(|_| invalid(FIELD, "is not a GUID"))
+}
+
 /// The list's members, raw; an absent list is an empty one.
 pub(super) fn items(items: Raw<'_>) -> Result<Vec<&RawValue>, NotACollection> {
     items.map_or_else(
@@ -126,7 +185,10 @@ pub(super) fn items(items: Raw<'_>) -> Result<Vec<&RawValue>, NotACollection> {
     )
 }
 
-type Unusable = (RejectionReason, String);
+pub(super) type Unusable = (RejectionReason, String);
+
+/// Makes a row of an item that is known to be the right customer's.
+pub(super) type RowOf<R> = fn(&wire::Item<'_>, DateTime<Utc>) -> Result<R, Unusable>;
 
 /// Reads an item and makes sure that it is `customer`'s.
 fn own_row<R>(
@@ -134,8 +196,7 @@ fn own_row<R>(
     customer: CustomerId,
     row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable>,
 ) -> Result<R, Unusable> {
-    let item: wire::Item<'_> = serde_json::from_str(item)
-        .map_err(|_| invalid("the item", "is not an object with readable members"))?;
+    let item: wire::Item<'_> = serde_json::from_str(item).map_err(|_| not_an_object())?;
     for (field, id) in [
         ("customerId", item.customer_id),
         ("customerTenantId", item.customer_tenant_id),
@@ -153,12 +214,13 @@ fn demand(fields: &[(&str, Raw<'_>)]) -> Result<(), Unusable> {
     }
 }
 
-fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<UsageRow, Unusable> {
+pub(super) fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<UsageRow, Unusable> {
+    let licenses_active = item.licenses_active.or(item.license_active);
     demand(&[
         ("productName", item.product_name),
         ("workloadName", item.workload_name),
         ("processedDateTime", item.processed_date_time),
-        ("licensesActive", item.licenses_active),
+        ("licensesActive", licenses_active),
         ("licensesQualified", item.licenses_qualified),
     ])?;
     let row = UsageRow {
@@ -167,7 +229,7 @@ fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<UsageRow, Unus
             workload_name: name("workloadName", item.workload_name)?,
             processed_date_time: date("processedDateTime", item.processed_date_time, now)?,
         },
-        licenses_active: count("licensesActive", item.licenses_active)?,
+        licenses_active: count("licensesActive", licenses_active)?,
         licenses_qualified: count("licensesQualified", item.licenses_qualified)?,
         usage_percent: percent("usagePercent", item.usage_percent)?,
         workload_code: text("workloadCode", item.workload_code)?,
@@ -183,7 +245,10 @@ fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<UsageRow, Unus
     Ok(row)
 }
 
-fn deployment_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<DeploymentRow, Unusable> {
+pub(super) fn deployment_row(
+    item: &wire::Item<'_>,
+    now: DateTime<Utc>,
+) -> Result<DeploymentRow, Unusable> {
     demand(&[
         ("productName", item.product_name),
         ("processedDateTime", item.processed_date_time),
@@ -217,6 +282,10 @@ fn attributes(item: &wire::Item<'_>) -> Result<Attributes, Unusable> {
         service_code: text("serviceCode", item.service_code)?,
         channel: text("channel", item.channel)?,
     })
+}
+
+fn not_an_object() -> Unusable {
+    invalid("the item", "is not an object with readable members")
 }
 
 fn invalid(field: &str, what: &str) -> Unusable {

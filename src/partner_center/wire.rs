@@ -61,6 +61,23 @@ raw_object! {
 }
 
 raw_object! {
+    /// A page of a partner-wide collection. Its documentation and its siblings spell the members in several ways.
+    CommercialPage {
+        value: "value",
+        items: "items",
+        next_link: "@nextLink",
+        odata_next_link: "@odata.nextLink",
+        plain_next_link: "nextLink",
+        total_count: "totalCount",
+    }
+}
+
+raw_object! {
+    /// Whose a row of a partner-wide collection is.
+    Owner { customer_tenant_id: "customerTenantId", }
+}
+
+raw_object! {
     /// One row of a usage or deployment collection.
     Item {
         customer_id: "customerId",
@@ -74,6 +91,8 @@ raw_object! {
         service_name: "serviceName",
         channel: "channel",
         licenses_active: "licensesActive",
+        // So spelt in the documented sample of the partner-wide collection.
+        license_active: "licenseActive",
         licenses_qualified: "licensesQualified",
         usage_percent: "usagePercent",
         licenses_deployed: "licensesDeployed",

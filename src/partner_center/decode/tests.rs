@@ -93,6 +93,8 @@ fn every_kind_of_item_ends_as_a_row_or_as_a_rejection_with_its_reason() {
         (json!({"usagePercent": null}), "row 1"),
         (json!({"unknown": {"nested": [1, 2]}}), "row 1"),
         (json!({"licensesActive": 5.0}), "row 1"),
+        (json!({"licensesActive": null, "licenseActive": 5}), "row 1"),
+        (json!({"licensesActive": 5, "licenseActive": -1}), "row 1"),
         (json!({"customerId": CUSTOMER.to_uppercase()}), "row 1"),
         (json!({"customerName": null, "channel": null}), "row 1"),
         (json!({"productName": "語".repeat(512)}), "row 1"),
