@@ -54,6 +54,9 @@ pub enum ApiError {
     /// There is no token to call with.
     #[error("sign-in failed")]
     SignIn(#[source] Arc<AuthError>),
+    /// What came could not be kept until it was whole.
+    #[error("a temporary file cannot be used (the directory is that of TMPDIR)")]
+    Spool(#[source] io::Error),
     /// The program was asked to stop before an answer came.
     #[error("stopped before an answer came")]
     Stopped,
@@ -66,7 +69,11 @@ impl ApiError {
         match self {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
             Self::Garbled(_) | Self::TooLarge { .. } | Self::Unexpected(_) => Some(200),
-            Self::Timeout | Self::Connection(_) | Self::SignIn(_) | Self::Stopped => None,
+            Self::Timeout
+            | Self::Connection(_)
+            | Self::SignIn(_)
+            | Self::Spool(_)
+            | Self::Stopped => None,
         }
     }
 
@@ -104,7 +111,7 @@ impl ApiError {
             | Self::Redirect { .. }
             | Self::Garbled(_)
             | Self::Unexpected(_) => FailureReason::InvalidResponse,
-            Self::Status { .. } => FailureReason::Other,
+            Self::Status { .. } | Self::Spool(_) => FailureReason::Other,
             Self::Connection(_) => FailureReason::Connection,
             Self::TooLarge { .. } => FailureReason::ResponseTooLarge,
             Self::Stopped => FailureReason::Interrupted,
@@ -177,7 +184,8 @@ impl Fails for ApiError {
             Self::Status { .. }
             | Self::Redirect { .. }
             | Self::TooLarge { .. }
-            | Self::Unexpected(_) => Disposition::SkipCustomer,
+            | Self::Unexpected(_)
+            | Self::Spool(_) => Disposition::SkipCustomer,
             // Renewing was already retried where that could help.
             Self::SignIn(_) | Self::Stopped => Disposition::AbortRun,
         }

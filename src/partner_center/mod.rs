@@ -5,6 +5,7 @@
 mod advice;
 mod auth;
 mod body;
+mod commercial;
 mod customers;
 mod date;
 mod decode;
@@ -16,8 +17,8 @@ mod number;
 mod probe;
 mod wire;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -32,6 +33,7 @@ use uuid::Uuid;
 
 pub use advice::advice;
 pub use auth::{AuthError, DeviceCode, Login};
+pub use commercial::{Commercial, Share, Wanted};
 pub use error::ApiError;
 pub use fault::Fault;
 pub use http::SetUpError;
@@ -61,6 +63,8 @@ pub struct Client {
     pace: Option<Mutex<Interval>>,
     clock: Arc<dyn Clock>,
     traffic: Traffic,
+    /// Under which beginning of the path the partner-wide collections are, once it is known.
+    commercial_version: OnceLock<&'static str>,
 }
 
 /// Calls to the API since the program began, those to the sign-in service left out.
@@ -132,6 +136,7 @@ impl Client {
             pace: settings.max_requests_per_second.map(pace),
             clock,
             traffic: Traffic::default(),
+            commercial_version: OnceLock::new(),
         })
     }
 
