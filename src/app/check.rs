@@ -50,7 +50,11 @@ pub(super) async fn run(
     let Some(first) = customers.first() else {
         return mend("customers", "there is none");
     };
-    let probed = match syncer.client.probe(first.id, stop).await {
+    let probed = match syncer
+        .client
+        .probe_usage(config.partner_center.source, first.id, stop)
+        .await
+    {
         Ok(probed) => probed,
         Err(GaveUp::Failed { error, .. }) => {
             let mut what = format!("customer {}: {}", first.id, with_causes(&error));
@@ -62,19 +66,14 @@ pub(super) async fn run(
         }
         Err(GaveUp::Stopped { .. }) => return mend("usage", "stopped"),
     };
-    let (rows, rejected) = (
-        probed.collection.rows.len(),
-        probed.collection.rejections.len(),
-    );
     say(&format!(
-        "ok    usage          customer {}: {rows} rows, {rejected} rejected",
-        first.id
+        "ok    usage          customer {}: {} rows, {} rejected",
+        first.id, probed.rows, probed.rejected
     ))?;
-    match probed.mfa_compliant {
+    // A user who may read analytics need not be allowed to list customers, so that a refusal proves nothing here.
+    match syncer.client.probe_mfa(stop).await.unwrap_or_default() {
         Some(true) => say("ok    MFA            the API finds the token compliant")?,
-        Some(false) => {
-            return mend("MFA", advice(Some(401), Some("900421")));
-        }
+        Some(false) => return mend("MFA", advice(Some(401), Some("900421"))),
         None => say("ok    MFA            the API does not say whether the token is compliant")?,
     }
     let experience = syncer
@@ -96,7 +95,7 @@ fn estimate(config: &Config, customers: usize, probed: &Probed, experience: Expe
     let datasets = settings.datasets.len();
     let (rows_each, by) = match experience.rows_per_customer {
         Some(rows) => (rows, "earlier runs"),
-        None => (whole(probed.collection.rows.len()), "this one customer"),
+        None => (whole(probed.rows), "this one customer"),
     };
     let rows = whole(customers) * rows_each;
     let collections = match settings.source {

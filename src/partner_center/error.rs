@@ -88,6 +88,7 @@ impl ApiError {
             | Self::Garbled(_)
             | Self::TooLarge { .. }
             | Self::Unexpected(_)
+            | Self::Spool(_)
             | Self::SignIn(_)
             | Self::Stopped => None,
         }

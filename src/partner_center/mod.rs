@@ -88,6 +88,10 @@ pub struct Fetched<R> {
     pub permit: OwnedSemaphorePermit,
 }
 
+/// Reads a body of a customer's, at a moment, which must not give the token away.
+type Decode<R> =
+    fn(&[u8], CustomerId, DateTime<Utc>, &str) -> Result<Collection<R>, NotACollection>;
+
 /// An answer that succeeded.
 struct Answer {
     status: u16,
@@ -201,7 +205,7 @@ impl Client {
         customer: CustomerId,
         collection: &str,
         stop: &Stop,
-        decode: fn(&[u8], CustomerId, DateTime<Utc>, &str) -> Result<Collection<R>, NotACollection>,
+        decode: Decode<R>,
     ) -> Result<Fetched<R>, GaveUp<ApiError>> {
         let path = format!("/v1/customers/{customer}/analytics/licenses/{collection}");
         let call = Call::new(

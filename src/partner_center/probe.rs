@@ -1,14 +1,14 @@
-//! One call to find out whether calls would succeed, and whether the token carries the proof of multi-factor
-//! authentication that Partner Center demands more and more often.
+//! Two calls to find out whether a run would succeed: one customer's usage, and whether the token carries the proof of
+//! multi-factor authentication that Partner Center demands more and more often.
 
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use super::{ApiError, Call, Client, decode};
+use super::{ApiError, Call, Client, Wanted};
 use crate::retry::{GaveUp, Stop};
-use crate::usage::{Collection, CustomerId, UsageRow};
+use crate::usage::{CustomerId, Source};
 
 /// Asks the API to say whether the token is compliant.
 const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
@@ -16,47 +16,64 @@ const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 /// Where it says so.
 const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 
-/// What one call showed.
+/// What one customer's collection showed.
 #[derive(Debug)]
 pub struct Probed {
-    /// What it brought.
-    pub collection: Collection<UsageRow>,
-    /// Whether the token proves multi-factor authentication; none where the API did not say.
-    pub mfa_compliant: Option<bool>,
+    /// Its rows.
+    pub rows: usize,
+    /// Its items that cannot become rows.
+    pub rejected: usize,
     /// How long it took, waits and retries included.
     pub took: Duration,
 }
 
 impl Client {
-    /// Fetches one customer's usage, and asks about multi-factor authentication on the way.
+    /// Fetches one customer's usage from either source, and keeps nothing.
     ///
     /// # Errors
-    /// As [`Client::fetch_usage`].
-    pub async fn probe(
+    /// When it cannot be fetched.
+    pub async fn probe_usage(
         &self,
+        source: Source,
         customer: CustomerId,
         stop: &Stop,
     ) -> Result<Probed, GaveUp<ApiError>> {
-        let url = format!(
-            "{}/v1/customers/{customer}/analytics/licenses/usage",
-            self.base
-        );
-        let headers = HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]);
-        let call = Call::new(url, Some(customer), headers);
         let began = Instant::now();
-        let probed = self.call(&call, stop, |answer| {
-            let now = self.clock.now();
-            let secret = answer.token.secret();
-            let collection = decode::decode_usage(&answer.body, customer, now, secret)?;
-            Ok((collection, answer.mfa_compliant))
-        });
-        probed
-            .await
-            .map(|((collection, mfa_compliant), _permit)| Probed {
-                collection,
-                mfa_compliant,
-                took: began.elapsed(),
-            })
+        let collections = match source {
+            Source::Customer => vec![self.fetch_usage(customer, stop).await?.collection],
+            Source::Commercial => {
+                let wanted = Wanted::new([customer], false);
+                let mut fetched = self.fetch_commercial_usage(&wanted, None, stop).await?;
+                let mut collections = Vec::new();
+                while let Some(share) = fetched.next_share().map_err(|error| GaveUp::Failed {
+                    error: ApiError::Spool(error),
+                    attempts: fetched.attempts,
+                })? {
+                    collections.extend(share.into_iter().map(|(_, collection)| collection));
+                }
+                collections
+            }
+        };
+        Ok(Probed {
+            rows: collections.iter().map(|c| c.rows.len()).sum(),
+            rejected: collections.iter().map(|c| c.rejections.len()).sum(),
+            took: began.elapsed(),
+        })
+    }
+
+    /// Asks the API whether the token proves multi-factor authentication, by a call for one line of the customers'
+    /// list; none where it does not say.
+    ///
+    /// # Errors
+    /// When the call fails, which says nothing about other calls.
+    pub async fn probe_mfa(&self, stop: &Stop) -> Result<Option<bool>, GaveUp<ApiError>> {
+        let url = format!("{}/v1/customers?size=1", self.base);
+        let headers = HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]);
+        let call = Call::new(url, None, headers);
+        let (compliant, _permit) = self
+            .call(&call, stop, |answer| Ok(answer.mfa_compliant))
+            .await?;
+        Ok(compliant)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One run: who, in what order, how many at once, and what happens on failure.
 //! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
 
+mod commercial;
 mod customers;
 mod dated;
 mod patience;
@@ -321,7 +322,10 @@ impl Syncer {
         info!(customers = total, "Run begun: {total} customers");
         match self.source {
             Source::Customer => self.walk_customers(list, sink, tally, stop, progress).await,
-            Source::Commercial => Err(RunError::Superseded),
+            Source::Commercial => {
+                self.walk_commercial(list, request, sink, tally, stop, progress)
+                    .await
+            }
         }?;
         if !tally.is_complete() {
             return Err(RunError::Stopped);

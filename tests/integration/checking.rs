@@ -35,7 +35,8 @@ async fn every_part_is_tried_and_a_full_run_estimated(pool: PgPool) {
         "{}",
         check.stdout
     );
-    let probes = world.simulator.requests("usage").await;
+    assert_eq!(world.simulator.requests("usage").await.len(), 1);
+    let probes = world.simulator.requests("customers").await;
     assert_eq!(probes.len(), 1);
     assert_eq!(probes[0]["headers"]["validatemfa"], "true");
 
@@ -71,9 +72,8 @@ async fn a_token_without_multi_factor_proof_is_named_as_the_thing_to_mend(pool: 
 #[sqlx::test]
 async fn a_token_that_passes_for_now_and_is_not_compliant_is_named_too(pool: PgPool) {
     let world = World::new(pool).await;
-    let customer = &world.simulator.customers().await[0];
-    let answer = json!([{ "status": 200, "headers": [["isMfaCompliant", "false"]], "items": [] }]);
-    world.simulator.script_for_ever(customer, answer).await;
+    let answer = json!([{ "status": 200, "headers": [["isMfaCompliant", "false"]], "json": {} }]);
+    world.simulator.script_for_ever("customers", answer).await;
     let check = world.run(&["check"]).await;
     check.assert_code(1);
     let last = check.stdout.lines().last().unwrap_or_default();
