@@ -60,6 +60,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     single_use_refresh_tokens: bool,
 
+    /// A PEM file with the certificate that the application may use in place of its secret
+    #[arg(long, value_name = "FILE", value_parser = certificate)]
+    client_certificate: Option<String>,
+
     /// Any settings, as PATCH /_sim/settings takes them; they go before the other options
     #[arg(long, value_name = "JSON", value_parser = patch)]
     settings: Option<String>,
@@ -84,6 +88,7 @@ impl Arguments {
             refusals_count: self.refusals_count,
             access_token_ttl_secs: self.access_token_ttl_secs,
             single_use_refresh_tokens: self.single_use_refresh_tokens,
+            client_certificate: self.client_certificate.clone(),
             ..Settings::default()
         };
         let patch = self.settings.as_deref().unwrap_or("{}");
@@ -98,6 +103,15 @@ fn limit(text: &str) -> Result<f64, String> {
     limit
         .filter(|limit: &f64| limit.is_finite() && *limit >= 0.0)
         .ok_or_else(|| "a number of calls is needed, such as 50 or 0.5".to_owned())
+}
+
+fn certificate(path: &str) -> Result<String, String> {
+    let pem = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    if crate::assertion::is_certificate(&pem) {
+        Ok(pem)
+    } else {
+        Err("it holds no certificate in PEM".to_owned())
+    }
 }
 
 fn patch(text: &str) -> Result<String, String> {

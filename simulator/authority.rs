@@ -1,4 +1,4 @@
-//! Stands in for login.microsoftonline.com: the token endpoint with its three
+//! Stands in for login.microsoftonline.com: the token endpoint with its four
 //! grants, and the device code that a person would approve in a browser. Keeps
 //! the refresh and access tokens it has given out, and judges them for `api`.
 
@@ -12,6 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
+    assertion,
+    browser::Codes,
     entra::{Refusal, missing, refusal},
     http::{Request, Response},
     settings::Settings,
@@ -19,14 +21,15 @@ use crate::{
 };
 
 /// The one application that may sign in.
-const CLIENT_ID: &str = "sim-client";
+pub(crate) const CLIENT_ID: &str = "sim-client";
 const CLIENT_SECRET: &str = "sim-secret";
 /// The refresh token that is good from the start.
 const FIRST_REFRESH_TOKEN: &str = "sim-refresh-0";
 const RESOURCE: &str = "https://api.partnercenter.microsoft.com";
 const DEVICE_CODE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-type Form = BTreeMap<String, String>;
+pub(crate) type Form = BTreeMap<String, String>;
 
 /// What a bearer token turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ pub(crate) struct Authority {
     issued: u64,
     access_tokens: HashMap<String, Access>,
     device_codes: HashMap<String, DeviceCode>,
+    pub(crate) codes: Codes,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,7 @@ struct Access {
 #[derive(Debug)]
 struct DeviceCode {
     user_code: String,
+    scope: String,
     until: Instant,
     polls: u32,
     decision: Option<bool>,
@@ -69,6 +74,7 @@ impl Authority {
             issued: 0,
             access_tokens: HashMap::new(),
             device_codes: HashMap::new(),
+            codes: Codes::default(),
         }
     }
 
@@ -107,7 +113,7 @@ impl Authority {
         let ttl = Duration::from_secs(settings.access_token_ttl_secs);
         let issued_at = crate::state::now().timestamp();
         let mut claims = json!({
-            "aud": audience,
+            "aud": settings.audience.as_deref().unwrap_or(audience),
             "iss": "https://sts.windows.net/simulator/",
             "iat": issued_at,
             "nbf": issued_at,
@@ -117,11 +123,13 @@ impl Authority {
             "ver": "1.0",
         });
         if !app_only {
-            claims["amr"] = if settings.mfa {
-                json!(["pwd", "mfa"])
-            } else {
-                json!(["pwd"])
-            };
+            if settings.amr {
+                claims["amr"] = if settings.mfa {
+                    json!(["pwd", "mfa"])
+                } else {
+                    json!(["pwd"])
+                };
+            }
             claims["scp"] = "user_impersonation".into();
             claims["upn"] = "admin@partner.example".into();
         }
@@ -161,7 +169,8 @@ impl Authority {
         Ok(())
     }
 
-    fn redeem(&mut self, settings: &Settings, form: &Form) -> Result<(), Refusal> {
+    /// Takes a device code in exchange for the scope it was given out for.
+    fn redeem(&mut self, settings: &Settings, form: &Form) -> Result<String, Refusal> {
         let given = field(form, "device_code")?;
         let Some(code) = self.device_codes.get_mut(given) else {
             return Err(refusal(70_000));
@@ -173,12 +182,15 @@ impl Authority {
         if code.until <= Instant::now() {
             return Err(refusal(70_019));
         }
+        if code.polls <= settings.device_code_slow_downs {
+            return Err(Refusal::slow_down());
+        }
         match code.decision {
             Some(false) => Err(refusal(65_004)),
             None if !enough => Err(refusal(70_016)),
             Some(true) | None => {
-                self.device_codes.remove(given);
-                Ok(())
+                let code = self.device_codes.remove(given);
+                Ok(code.map(|code| code.scope).unwrap_or_default())
             }
         }
     }
@@ -201,25 +213,23 @@ fn grant(
     request: &Request,
 ) -> Result<Response, Refusal> {
     let form = admit(settings, tenant, request)?;
-    let secret = form.get("client_secret").map(String::as_str);
     let grant_type = field(&form, "grant_type")?;
     let app_only = grant_type == "client_credentials";
-    match secret {
-        Some(CLIENT_SECRET) => {}
-        Some(_) => return Err(refusal(7_000_215)),
-        None if settings.require_client_secret || app_only => return Err(refusal(7_000_218)),
-        None => {}
-    }
+    let host = request.header("host").unwrap_or("localhost");
+    let endpoint = format!("http://{host}{}", request.path);
+    authenticate(settings, &form, &endpoint, app_only)?;
     let mut authority = lock(&simulator.authority);
-    match grant_type {
-        "refresh_token" => authority.refresh(settings, &form)?,
-        DEVICE_CODE_GRANT => authority.redeem(settings, &form)?,
-        "client_credentials" => {
-            field(&form, "scope")?;
+    let scope = match grant_type {
+        "refresh_token" => {
+            authority.refresh(settings, &form)?;
+            form.get("scope").cloned().unwrap_or_default()
         }
+        DEVICE_CODE_GRANT => authority.redeem(settings, &form)?,
+        "authorization_code" => authority.codes.redeem(&form)?,
+        "client_credentials" => field(&form, "scope")?.to_owned(),
         _ => return Err(refusal(70_003)),
-    }
-    let audience = audience(form.get("scope").map_or("", String::as_str));
+    };
+    let audience = audience(&scope);
     let access_token = authority.issue(settings, &audience, app_only);
     let mut body = json!({
         "token_type": "Bearer",
@@ -230,8 +240,33 @@ fn grant(
     if !app_only {
         body["scope"] = format!("{audience}/user_impersonation").into();
         body["refresh_token"] = authority.next_refresh_token().into();
+        if let Some(ttl) = settings.refresh_token_ttl_secs {
+            body["refresh_token_expires_in"] = ttl.into();
+        }
     }
     Ok(uncached(Response::json(200, &body)))
+}
+
+/// Whether the application proves that it is itself, by its secret or by a statement
+/// that is signed with its certificate.
+fn authenticate(
+    settings: &Settings,
+    form: &Form,
+    endpoint: &str,
+    app_only: bool,
+) -> Result<(), Refusal> {
+    if let Some(statement) = form.get("client_assertion") {
+        if field(form, "client_assertion_type")? != ASSERTION_TYPE {
+            return Err(refusal(50_027));
+        }
+        return assertion::judge(statement, settings.client_certificate.as_deref(), endpoint);
+    }
+    match form.get("client_secret").map(String::as_str) {
+        Some(CLIENT_SECRET) => Ok(()),
+        Some(_) => Err(refusal(7_000_215)),
+        None if settings.require_client_secret || app_only => Err(refusal(7_000_218)),
+        None => Ok(()),
+    }
 }
 
 /// Answers `POST /{tenant}/oauth2/v2.0/devicecode`.
@@ -241,10 +276,12 @@ pub(crate) fn device_code(
     tenant: &str,
     request: &Request,
 ) -> Response {
-    let asked = admit(settings, tenant, request).and_then(|form| field(&form, "scope").map(|_| ()));
-    if let Err(refusal) = asked {
-        return refusal.response();
-    }
+    let asked =
+        admit(settings, tenant, request).and_then(|form| field(&form, "scope").map(str::to_owned));
+    let scope = match asked {
+        Ok(scope) => scope,
+        Err(refusal) => return refusal.response(),
+    };
     let host = request.header("host").unwrap_or("localhost");
     let verification_uri = format!("http://{host}/_sim/device");
     let device_code = format!("sim-device-{}", Uuid::new_v4().simple());
@@ -257,6 +294,7 @@ pub(crate) fn device_code(
         .collect();
     let code = DeviceCode {
         user_code: user_code.clone(),
+        scope,
         until: Instant::now() + Duration::from_secs(settings.device_code_expires_secs),
         polls: 0,
         decision: None,
@@ -296,7 +334,7 @@ fn admit(settings: &Settings, tenant: &str, request: &Request) -> Result<Form, R
     Ok(form)
 }
 
-fn field<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
+pub(crate) fn field<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
     let value = form.get(name).filter(|value| !value.is_empty());
     value.map(String::as_str).ok_or_else(|| missing(name))
 }

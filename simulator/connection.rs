@@ -7,7 +7,7 @@ use tokio::{net::TcpStream, task::block_in_place, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api, authority, control,
+    api, authority, browser, control,
     faults::{Answer, Body},
     http::{self, MAX_HEAD_BYTES, Request, Response},
     state::{Kind, Simulator},
@@ -98,6 +98,7 @@ impl Connection<'_> {
         let mut response = match kind {
             Kind::Token => authority::token(simulator, &settings, about, request),
             Kind::DeviceCode => authority::device_code(simulator, &settings, about, request),
+            Kind::Authorize => browser::authorize(simulator, &settings, request),
             // A first page of very many customers is the work of a tenth of a second.
             Kind::CommercialUsage | Kind::CommercialDeployment => {
                 block_in_place(|| api::respond(simulator, &settings, kind, about, request))

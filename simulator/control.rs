@@ -31,11 +31,11 @@ pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
             done()
         }
         ("POST", "access-token") => {
-            let audience = "https://api.partnercenter.microsoft.com";
+            let audience = format!("http://{}", request.header("host").unwrap_or("localhost"));
             let settings = simulator.settings();
             text(
                 200,
-                lock(&simulator.authority).issue(&settings, audience, false),
+                lock(&simulator.authority).issue(&settings, &audience, false),
             )
         }
         ("POST", "device/approve") => decide(simulator, request, true),

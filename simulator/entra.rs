@@ -8,7 +8,19 @@ use uuid::Uuid;
 use crate::{http::Response, state::now};
 
 /// Number, HTTP status, OAuth error and text of what the simulator can refuse with.
-const REFUSALS: [(u32, u16, &str, &str); 23] = [
+const REFUSALS: [(u32, u16, &str, &str); 32] = [
+    (
+        50_011,
+        400,
+        "invalid_request",
+        "The redirect URI specified in the request does not match the redirect URIs configured for the application.",
+    ),
+    (
+        50_027,
+        401,
+        "invalid_client",
+        "JWT token is invalid or malformed.",
+    ),
     (50_053, 400, "invalid_grant", "The account is locked."),
     (
         50_076,
@@ -47,6 +59,12 @@ const REFUSALS: [(u32, u16, &str, &str); 23] = [
         "Access has been blocked by Conditional Access policies.",
     ),
     (
+        54_005,
+        400,
+        "invalid_grant",
+        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.",
+    ),
+    (
         65_001,
         400,
         "invalid_grant",
@@ -69,6 +87,12 @@ const REFUSALS: [(u32, u16, &str, &str); 23] = [
         400,
         "unsupported_grant_type",
         "The app requested an unsupported grant type.",
+    ),
+    (
+        70_008,
+        400,
+        "invalid_grant",
+        "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.",
     ),
     (
         70_016,
@@ -107,10 +131,40 @@ const REFUSALS: [(u32, u16, &str, &str); 23] = [
         "A transient error has occurred. Please try again.",
     ),
     (
+        500_112,
+        400,
+        "invalid_grant",
+        "The reply address does not match the reply address provided when requesting Authorization code.",
+    ),
+    (
+        501_481,
+        400,
+        "invalid_grant",
+        "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
+    ),
+    (
         700_016,
         400,
         "unauthorized_client",
         "Application with this identifier was not found in the directory.",
+    ),
+    (
+        700_023,
+        401,
+        "invalid_client",
+        "Client assertion audience claim does not match Realm issuer.",
+    ),
+    (
+        700_024,
+        401,
+        "invalid_client",
+        "Client assertion is not within its valid time range.",
+    ),
+    (
+        700_027,
+        401,
+        "invalid_client",
+        "The certificate with identifier used to sign the client assertion is not registered on application.",
     ),
     (
         700_082,
@@ -154,6 +208,14 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// A client that polls too fast: an error of OAuth for which Entra has no number.
+    pub(crate) fn slow_down() -> Self {
+        Self {
+            error: "slow_down",
+            ..refusal(70_016)
+        }
+    }
+
     pub(crate) fn response(&self) -> Response {
         let now = now().format("%Y-%m-%d %H:%M:%SZ").to_string();
         let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());

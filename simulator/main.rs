@@ -6,7 +6,9 @@
 mod admission;
 mod api;
 mod arguments;
+mod assertion;
 mod authority;
+mod browser;
 mod catalog;
 mod commercial;
 mod company;

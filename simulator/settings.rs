@@ -33,6 +33,16 @@ pub(crate) struct Settings {
     pub(crate) access_token_ttl_secs: u64,
     pub(crate) single_use_refresh_tokens: bool,
     pub(crate) require_client_secret: bool,
+    /// The certificate that the application may use in place of its secret, as PEM.
+    pub(crate) client_certificate: Option<String>,
+    /// How long a refresh token is said to live; `None` says nothing.
+    pub(crate) refresh_token_ttl_secs: Option<u64>,
+    /// Whom access tokens are for, whatever scope is asked for.
+    pub(crate) audience: Option<String>,
+    /// Whether access tokens say how the person signed in.
+    pub(crate) amr: bool,
+    /// The error with which the browser is sent back; `None` is a code.
+    pub(crate) authorize_error: Option<String>,
     /// The AADSTS number with which every token request fails.
     pub(crate) grant_error: Option<u32>,
     /// Whether tokens carry proof of multi-factor sign-in; without it the API
@@ -44,6 +54,8 @@ pub(crate) struct Settings {
     /// After how many polls a device code approves itself; `None` is never.
     pub(crate) device_code_polls: Option<u32>,
     pub(crate) device_code_expires_secs: u64,
+    /// How many polls of a device code are told to slow down first.
+    pub(crate) device_code_slow_downs: u32,
 
     pub(crate) next_link: NextLink,
     /// Where a foreign next link leads: scheme and host.
@@ -93,12 +105,18 @@ impl Default for Settings {
             access_token_ttl_secs: 3600,
             single_use_refresh_tokens: false,
             require_client_secret: false,
+            client_certificate: None,
+            refresh_token_ttl_secs: None,
+            audience: None,
+            amr: true,
+            authorize_error: None,
             grant_error: None,
             mfa: true,
             mfa_refused_share: 0.0,
             mfa_refused_by: RefusedBy::Customer,
             device_code_polls: None,
             device_code_expires_secs: 900,
+            device_code_slow_downs: 0,
             next_link: NextLink::WithoutV1,
             next_link_host: "https://partner-center.example".to_owned(),
             max_page_size: 500,
@@ -164,6 +182,10 @@ impl Settings {
             .flatten();
         if shares.any(|share| !(0.0..=1.0).contains(&share)) {
             return Some("a share is between 0 and 1".to_owned());
+        }
+        let certificate = self.client_certificate.as_deref();
+        if certificate.is_some_and(|pem| !crate::assertion::is_certificate(pem)) {
+            return Some("client_certificate is a certificate in PEM".to_owned());
         }
         if self.max_top == 0 {
             return Some("max_top is at least 1".to_owned());
@@ -283,6 +305,7 @@ mod tests {
             r#"{"rows_member":"rows"}"#,
             r#"{"gone_answer":"1000"}"#,
             r#"{"max_top":0}"#,
+            r#"{"client_certificate":"sim-secret"}"#,
         ] {
             let refused = Settings::default().merged(patch.as_bytes());
             assert!(refused.is_err(), "{patch}");

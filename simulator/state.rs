@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Customers,
     Token,
     DeviceCode,
+    /// The page on which a person signs in.
+    Authorize,
     Other,
     Control,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::Customers => "customers",
             Self::Token => "token",
             Self::DeviceCode => "devicecode",
+            Self::Authorize => "authorize",
             Self::Other => "other",
             Self::Control => "control",
         }
@@ -63,13 +66,21 @@ impl Kind {
         match self {
             Self::Usage | Self::CommercialUsage => Some(Subject::Usage),
             Self::Deployment | Self::CommercialDeployment => Some(Subject::Deployment),
-            Self::Customers | Self::Token | Self::DeviceCode | Self::Other | Self::Control => None,
+            Self::Customers
+            | Self::Token
+            | Self::DeviceCode
+            | Self::Authorize
+            | Self::Other
+            | Self::Control => None,
         }
     }
 
     /// Whether it is a call to the API, not to the sign-in or to this simulator.
     pub(crate) const fn is_api(self) -> bool {
-        !matches!(self, Self::Token | Self::DeviceCode | Self::Control)
+        !matches!(
+            self,
+            Self::Token | Self::DeviceCode | Self::Authorize | Self::Control
+        )
     }
 
     /// The kind of a request, and what it is about: an analytics call's customer as
@@ -89,6 +100,7 @@ impl Kind {
             ["_sim", ..] => (Self::Control, ""),
             [tenant, "oauth2", "v2.0", "token"] => (Self::Token, tenant),
             [tenant, "oauth2", "v2.0", "devicecode"] => (Self::DeviceCode, tenant),
+            [tenant, "oauth2", "v2.0", "authorize"] => (Self::Authorize, tenant),
             ["v1", customers] if is(customers, "customers") => (Self::Customers, ""),
             ["v1", customers, id, analytics, licenses, what]
                 if is(customers, "customers")
