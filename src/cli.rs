@@ -63,8 +63,12 @@ pub(crate) struct Backfill {
 pub(crate) enum Command {
     /// Try the configuration, the database, the sign-in and one API call, and name the first thing to mend
     Check,
-    /// Sign in with a device code and store the refresh token
-    Login,
+    /// Sign in as a person, in a browser on this machine, and store the refresh token
+    Login {
+        /// In a browser on any machine, by typing a code there
+        #[arg(long)]
+        device_code: bool,
+    },
     /// Show the last runs and how fresh each customer's figures are
     Status {
         /// As one JSON object

@@ -7,16 +7,18 @@
 //! - [`schedule`] says when a run is due, and [`sync`] does one: it walks over the customers, asks
 //!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
 //! - `status` serves what the store knows over HTTP.
+//! - [`consent`] says how old a person's sign-in is and how long it lasts.
 //! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes. [`retry`] says when to try
 //!   again, [`clock`] what time it is, and `causes` puts an error and its causes on one line.
 //!
-//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `retry`, `clock`.
+//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `consent`, `retry`, `clock`.
 
 pub mod app;
 mod causes;
 mod cli;
 pub mod clock;
 pub mod config;
+pub mod consent;
 pub mod lifecycle;
 pub mod partner_center;
 mod progress;

@@ -16,6 +16,7 @@ use crate::progress;
 use crate::store::{RunKind, RunOutcome};
 use crate::sync::{Dates, Mode, Patience, Progress, Report, Request, RunError, Syncer};
 
+use super::consent::ConsentWatch;
 use super::{complain, patience_of_a_person, syncer};
 
 pub(super) async fn run(
@@ -25,7 +26,8 @@ pub(super) async fn run(
     bars: MultiProgress,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let syncer = syncer(config, clock, lifecycle)?;
+    let syncer = syncer(config, Arc::clone(&clock), lifecycle)?;
+    let consent = ConsentWatch::new(config, syncer.store.clone(), clock);
     let patience = patience_of_a_person(config.retry);
     let mode = if arguments.dry_run {
         Mode::DryRun
@@ -55,6 +57,10 @@ pub(super) async fn run(
     drop(progress);
     // Only so that the summary does not run into the bar.
     let _drawn = drawing.await;
+    if mode == Mode::Store && !lifecycle.stop.soon.is_cancelled() {
+        consent.record().await;
+    }
+    consent.warn();
     syncer.store.close().await;
     match ran {
         Ok(None) => {

@@ -6,7 +6,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::{Probed, advice};
+use crate::partner_center::{Mfa, Probed, advice};
 use crate::retry::GaveUp;
 use crate::store::Experience;
 use crate::usage::Source;
@@ -36,7 +36,14 @@ pub(super) async fn run(
     if let Err(error) = syncer.client.sign_in(stop).await {
         return mend("sign-in", &with_causes(&error));
     }
-    say("ok    sign-in        a token was issued")?;
+    match syncer.client.examine_token(stop).await {
+        Ok(Mfa::Nobody) => say("ok    sign-in        a token was issued")?,
+        Ok(seen) => {
+            let seen = super::login::mfa(seen);
+            say(&format!("ok    sign-in        a token was issued. {seen}"))?;
+        }
+        Err(error) => return mend("sign-in", &with_causes(&error)),
+    }
 
     let customers = match syncer.list_customers(stop).await {
         Ok(customers) => customers,

@@ -18,6 +18,7 @@ use crate::store::RunKind;
 use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
+use super::consent::{ConsentWatch, LOOK_INTERVAL};
 
 pub(super) async fn run(
     config: &Config,
@@ -32,6 +33,7 @@ pub(super) async fn run(
         .with_max_interval(DATABASE_MAX_INTERVAL)
         .unbounded();
     let daemon = Daemon {
+        consent: ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock)),
         syncer: Arc::clone(&syncer),
         schedule: schedule.clone(),
         patience: Patience {
@@ -71,6 +73,7 @@ pub(super) async fn run(
 }
 
 struct Daemon {
+    consent: ConsentWatch,
     syncer: Arc<Syncer>,
     schedule: Schedule,
     patience: Patience,
@@ -90,6 +93,7 @@ impl Daemon {
                 "Signing in failed and is tried again at the next run: {error}"
             );
         }
+        self.note_consent(stop).await;
         let due = match when {
             RunOnStart::Always => true,
             RunOnStart::Never => false,
@@ -119,13 +123,17 @@ impl Daemon {
                 self.run(kind, ticker, stop).await?;
             }
             self.say_when_next(ticker);
-            tokio::select! {
-                biased;
-                () = stop.soon.cancelled() => return Ok(()),
-                tick = ticker.tick() => match tick {
-                    Ok(_) => due = Some(RunKind::Schedule),
-                    Err(error) => error!(%error, "The next tick could not be set"),
-                },
+            let tick = loop {
+                tokio::select! {
+                    biased;
+                    () = stop.soon.cancelled() => return Ok(()),
+                    tick = ticker.tick() => break tick,
+                    () = tokio::time::sleep(LOOK_INTERVAL) => self.consent.warn_daily(),
+                }
+            };
+            match tick {
+                Ok(_) => due = Some(RunKind::Schedule),
+                Err(error) => error!(%error, "The next tick could not be set"),
             }
         }
     }
@@ -153,6 +161,7 @@ impl Daemon {
                 },
             }
         };
+        self.note_consent(stop).await;
         let failed = match ended {
             Ok(Report { fatal: None, .. }) => return Ok(()),
             Ok(Report {
@@ -163,6 +172,15 @@ impl Daemon {
         let error = with_causes(&failed);
         error!(error, "The run could not go on: {error}");
         Ok(())
+    }
+
+    /// After a sign-in or a run. A stop does not wait for it.
+    async fn note_consent(&self, stop: &Stop) {
+        tokio::select! {
+            biased;
+            () = stop.soon.cancelled() => {}
+            () = self.consent.record() => self.consent.warn(),
+        }
     }
 
     /// Gives the error back if the next run may fare better, and fails with it if a person has to act first:

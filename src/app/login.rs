@@ -1,35 +1,109 @@
-//! `seatledger login`: a person signs in by device code.
+//! `seatledger login`: a person signs in, in a browser on this machine or by device code on another.
 
 use std::sync::Arc;
 
+use tracing::debug;
+use url::Url;
+
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::Login;
+use crate::partner_center::{AuthError, ConsentFile, Login, Mfa, SignedIn};
+use crate::store::Store;
 
 use super::{complain, say};
+
+const WHO: &str =
+    "a user of the partner tenant who may read analytics, with multi-factor authentication";
 
 pub(super) async fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
+    by_device_code: bool,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let Some(login) = Login::new(&config.partner_center, &config.auth, clock)? else {
+    let login = Login::new(&config.partner_center, &config.auth, config.retry, clock)?;
+    let Some(login) = login else {
         complain("there is nobody to sign in: auth.method is not \"refresh_token\"");
         return Ok(Exit::CouldNotRun);
     };
-    let code = login.begin().await?;
+    let signed_in = if by_device_code {
+        with_code(&login, lifecycle).await?
+    } else {
+        in_browser(&login, config, lifecycle).await?
+    };
     say(&format!(
-        "Open {} and enter the code {}\nSign in there as a user of the partner tenant who may read analytics, with multi-factor authentication.\nWaiting …",
+        "Signed in. {}\nThe refresh token is kept in {}. It lives until {} and is renewed at every use.\nTry it with: seatledger check",
+        mfa(signed_in.mfa),
+        signed_in.file.display(),
+        signed_in.lives_until.format("%Y-%m-%d")
+    ))?;
+    record(config).await;
+    Ok(Exit::Success)
+}
+
+async fn in_browser(
+    login: &Login,
+    config: &Config,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<SignedIn> {
+    let sign_in = login.begin_in_browser().await?;
+    say(&format!(
+        "Open this page in a browser on this machine, and sign in there as {WHO}:\n\n{}\n\nWaiting … The app registration needs the redirect URI http://localhost for this. Where there is no browser: seatledger login --device-code",
+        sign_in.page()
+    ))?;
+    if config.has_display {
+        open(sign_in.page().clone(), lifecycle);
+    }
+    Ok(login.finish_in_browser(sign_in, &lifecycle.stop).await?)
+}
+
+/// Saves the person some copying. Where it fails, the page was printed.
+fn open(page: Url, lifecycle: &Lifecycle) {
+    lifecycle.tasks.spawn_blocking(move || {
+        if let Err(error) = opener::open_browser(page.as_str()) {
+            let error = with_causes(&error);
+            debug!(error, "No browser could be opened");
+        }
+    });
+}
+
+async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, anyhow::Error> {
+    let code = login.begin_with_code().await?;
+    say(&format!(
+        "Open {} and enter the code {}\nSign in there as {WHO}.\nWaiting …",
         printable(&code.verification_uri),
         printable(&code.user_code)
     ))?;
-    let file = login.finish(&code, &lifecycle.stop).await?;
-    say(&format!(
-        "Signed in. The refresh token is kept in {}; try it with: seatledger check",
-        file.display()
-    ))?;
-    Ok(Exit::Success)
+    let signed_in: Result<_, AuthError> = login.finish_with_code(&code, &lifecycle.stop).await;
+    Ok(signed_in?)
+}
+
+/// What the token says, which is not proved: its signature is for the API to check.
+pub(super) fn mfa(mfa: Mfa) -> &'static str {
+    match mfa {
+        Mfa::Proved => {
+            "The token says that multi-factor authentication was used (its signature is not checked here)."
+        }
+        Mfa::NotSeen => "Whether multi-factor authentication was used cannot be seen in the token.",
+        Mfa::Nobody => "No person signed in.",
+    }
+}
+
+/// For `status`. The database need not be there yet; the next run records it, too.
+async fn record(config: &Config) {
+    let Some(Ok(Some(consent))) = ConsentFile::of(&config.auth).map(|file| file.load()) else {
+        return;
+    };
+    let recorded = match Store::new(&config.database) {
+        Ok(store) => store.record_consent(&consent).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = recorded {
+        let error = with_causes(&error);
+        debug!(error, "The age of the consent could not be recorded");
+    }
 }
 
 /// A terminal must not obey what a server sends.

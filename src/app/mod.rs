@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod consent;
 mod daemon;
 mod login;
 mod show;
@@ -136,7 +137,7 @@ async fn run_command(
 ) -> anyhow::Result<Exit> {
     match command {
         Command::Check => check::run(config, clock, lifecycle).await,
-        Command::Login => login::run(config, clock, lifecycle).await,
+        Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
         Command::Status { json } => show::run(config, clock.now(), *json).await,
         Command::Migrate => migrate(config).await,
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::config::Config;
+use crate::config::{Config, Method};
+use crate::consent::Summary;
 use crate::lifecycle::Exit;
 use crate::store::{Freshness, RunRecord, Store};
 
@@ -19,13 +20,51 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
     store.reach().await?;
     let runs = store.load_last_runs(SHOWN_RUNS).await?;
     let customers = store.load_freshness().await?;
+    let by_a_person = matches!(config.auth.method, Method::RefreshToken { .. });
+    let consent = if by_a_person {
+        store.load_consent().await?
+    } else {
+        None
+    };
+    let consent = consent.map(|consent| consent.summary(now));
     store.close().await;
     if json {
-        say(&serde_json::json!({ "runs": runs, "customers": customers }).to_string())?;
+        let seen = serde_json::json!({ "runs": runs, "customers": customers, "consent": consent });
+        say(&seen.to_string())?;
     } else {
-        say(&for_a_person(&runs, &customers, now))?;
+        let mut text = for_a_person(&runs, &customers, now);
+        if by_a_person {
+            text.push_str("\n\n");
+            text.push_str(&described(consent.as_ref()));
+        }
+        say(&text)?;
     }
     Ok(Exit::Success)
+}
+
+fn described(consent: Option<&Summary>) -> String {
+    let Some(Summary {
+        consent,
+        age_days,
+        days_left,
+    }) = consent
+    else {
+        return "Consent: no sign-in is known yet".to_owned();
+    };
+    let day = |at: DateTime<Utc>| at.format("%Y-%m-%d").to_string();
+    let since = match consent.signed_in_at {
+        Some(at) => format!("signed in on {}, {age_days} days ago", day(at)),
+        None => format!(
+            "brought from elsewhere, first used on {}, {age_days} days ago",
+            day(consent.first_used_at)
+        ),
+    };
+    let expires = day(consent.token_expires_at);
+    let until = match days_left {
+        ..0 => format!("has expired on {expires}; sign in again: seatledger --config FILE login"),
+        _ => format!("lives until {expires}, {days_left} days, and is renewed at every use"),
+    };
+    format!("Consent: {since}. The refresh token {until}")
 }
 
 fn for_a_person(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> String {

@@ -13,10 +13,10 @@ use url::{Host, Url};
 
 use super::Surroundings;
 use super::fault::{Fault, quoted};
-use super::keys;
+use super::keys::{self, Key};
 use super::settings::{Given, Read, Settings};
 use super::valid::{
-    Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Status,
+    Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Status,
 };
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
@@ -30,7 +30,14 @@ const INTERVALS: RangeInclusive<Duration> = MILLISECOND..=DAY;
 const GIBIBYTE: u64 = 1 << 30;
 
 pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
-    let base_url = settings.required(keys::BASE_URL, |given| web_address(given.text()?));
+    let cloud = settings.required(keys::CLOUD, |given| {
+        given.choice(&[
+            ("worldwide", Cloud::Worldwide),
+            ("us_gov", Cloud::UsGov),
+            ("china", Cloud::China),
+        ])
+    });
+    let base_url = address(settings, keys::BASE_URL, cloud.map(Cloud::base_url));
     let source = settings.required(keys::SOURCE, |given| {
         given
             .choice(&[Source::Customer, Source::Commercial].map(|source| (source.as_str(), source)))
@@ -51,6 +58,7 @@ pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     });
     let source = source?;
     Ok(PartnerCenter {
+        cloud: cloud?,
         base_url: base_url?,
         source,
         datasets: datasets?.unwrap_or_else(|| match source {
@@ -240,6 +248,18 @@ pub(super) fn log(settings: &mut Settings) -> Read<Log> {
         filter: filter?,
         format: format?,
     })
+}
+
+/// The address that was given, or else the one that the cloud has.
+pub(super) fn address(
+    settings: &mut Settings,
+    key: &'static Key,
+    of_the_cloud: Read<&'static str>,
+) -> Read<Url> {
+    if settings.given_at(key).is_some() {
+        return settings.required(key, |given| web_address(given.text()?));
+    }
+    of_the_cloud.map(|text| web_address(text).expect("each cloud's addresses are well-formed"))
 }
 
 /// A place to send secrets to, without a slash at its end (but for the bare host, where `Url` adds one).

@@ -52,6 +52,7 @@ macro_rules! keys {
 }
 
 keys! {
+    CLOUD = Key::new("partner_center.cloud", Some("worldwide"));
     BASE_URL = Key::new("partner_center.base_url", Some("https://api.partnercenter.microsoft.com"));
     SOURCE = Key::new("partner_center.source", Some("customer"));
     DATASETS = Key::new("partner_center.datasets", None);
@@ -68,6 +69,7 @@ keys! {
     CLIENT_ID = Key::hidden("auth.client_id");
     CLIENT_SECRET = Key::hidden("auth.client_secret");
     CLIENT_SECRET_FILE = Key::hidden("auth.client_secret_file");
+    CLIENT_CERTIFICATE_FILE = Key::hidden("auth.client_certificate_file");
     SCOPE = Key::new("auth.scope", None);
     REFRESH_TOKEN = Key::hidden("auth.refresh_token");
     REFRESH_TOKEN_FILE = Key::hidden("auth.refresh_token_file");

@@ -26,8 +26,8 @@ use settings::{Read, Settings};
 
 pub use fault::{ConfigError, Fault};
 pub use valid::{
-    App, Auth, Config, Customers, Database, Log, LogFormat, Method, PartnerCenter, RunOnStart,
-    ScheduleSettings, Status,
+    App, Auth, ClientCredential, Cloud, Config, Customers, Database, Log, LogFormat, Method,
+    PartnerCenter, RunOnStart, ScheduleSettings, Status,
 };
 
 /// All that a configuration is made of. Deliberately without `Debug`: the environment holds secrets.
@@ -127,11 +127,10 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
 fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Config> {
     let surroundings = Surroundings::new(&path, sources);
     let partner_center = check::partner_center(settings);
-    let base_url = partner_center.as_ref().map(|section| &section.base_url);
     let auth = sign_in::auth(
         settings,
         &surroundings,
-        base_url.map_err(|reported| *reported),
+        partner_center.as_ref().map_err(|reported| *reported),
     );
     let customers = check::customers(settings, &surroundings);
     let schedule = check::schedule(settings, sources.now);
@@ -154,5 +153,7 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
         status: status?,
         log: log?,
         journal_stream: sources.variable("JOURNAL_STREAM").map(str::to_owned),
+        has_display: sources.variable("DISPLAY").is_some()
+            || sources.variable("WAYLAND_DISPLAY").is_some(),
     })
 }

@@ -1,7 +1,8 @@
 //! Reads each secret from where it was put: the setting, a file that the setting names, or a systemd credential.
 //! Nothing of a secret, nor of what may be one, gets into a fault.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -90,17 +91,20 @@ impl Secret {
         settings: &mut Settings,
         surroundings: &Surroundings,
     ) -> Read<SecretString> {
-        if let Some(secret) = self.optional(settings, surroundings)? {
-            return Ok(secret);
-        }
+        let secret = self.optional(settings, surroundings)?;
+        secret.ok_or_else(|| self.missing(settings, ""))
+    }
+
+    /// Notes that no place has it. What would do in its stead goes at the end.
+    pub(super) fn missing(&self, settings: &mut Settings, alternative: &str) -> Reported {
         let file = self.file.map_or("", |key| key.path);
         let problem = format!(
-            "is missing; set it or {file} (a path) in {}, or {}, or give the systemd credential {}",
+            "is missing; set it or {file} (a path) in {}, or {}, or give the systemd credential {}{alternative}",
             settings.file(),
             self.direct.variable(),
             self.credential
         );
-        Err(settings.note(Fault::new(self.direct.path, problem)))
+        settings.note(Fault::new(self.direct.path, problem))
     }
 
     fn read_file(
@@ -111,15 +115,8 @@ impl Secret {
     ) -> Read<SecretString> {
         let path = settings.required(key, |given| given.text().map(str::to_owned))?;
         let full = surroundings.resolve(&path);
-        self.read(&full).map_err(|problem| {
-            // Somebody may have put the secret itself where its path belongs.
-            if path.starts_with(['/', '.']) || full.exists() {
-                let fault = settings.fault(key, problem).showing(quoted(&path));
-                settings.note(fault)
-            } else {
-                settings.refuse(key, format!("must be the path of a file: {problem}"))
-            }
-        })
+        self.read(&full)
+            .map_err(|problem| wrong_path(settings, key, &path, &full, problem))
     }
 
     fn read_credential(
@@ -144,11 +141,7 @@ impl Secret {
     }
 
     fn read(&self, path: &Path) -> Result<SecretString, String> {
-        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => "there is no such file".to_owned(),
-            ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
-            _ => format!("cannot be read: {}", error.kind()),
-        })?;
+        let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         Ok(self.checked(text.trim_end_matches(['\r', '\n']))?)
@@ -165,6 +158,30 @@ impl Secret {
             check(text)?;
         }
         Ok(SecretString::from(text))
+    }
+}
+
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        kind => format!("cannot be read: {kind}"),
+    }
+}
+
+fn wrong_path(
+    settings: &mut Settings,
+    key: &Key,
+    path: &str,
+    full: &Path,
+    problem: String,
+) -> Reported {
+    // Somebody may have put the secret itself where its path belongs.
+    if path.starts_with(['/', '.']) || full.exists() {
+        let fault = settings.fault(key, problem).showing(quoted(path));
+        settings.note(fault)
+    } else {
+        settings.refuse(key, format!("must be the path of a file: {problem}"))
     }
 }
 
@@ -192,6 +209,34 @@ fn postgres(text: &str) -> Result<(), &'static str> {
              # / ? @ : in a password must be percent-encoded, and parameters such as sslmode must be known",
         )
     }
+}
+
+/// Where the certificate is that stands in for the client secret. Only a path: it is read anew at each use.
+pub(super) fn client_certificate_file(
+    settings: &mut Settings,
+    surroundings: &Surroundings,
+) -> Read<Option<PathBuf>> {
+    let key = keys::CLIENT_CERTIFICATE_FILE;
+    let Some(path) = settings.optional(key, |given| given.text().map(str::to_owned))? else {
+        let credential = surroundings
+            .credentials
+            .as_ref()
+            .map(|folder| folder.join("client_certificate"));
+        return Ok(credential.filter(|path| !matches!(path.try_exists(), Ok(false))));
+    };
+    let full = surroundings.resolve(&path);
+    match openable(&full) {
+        Ok(()) => Ok(Some(full)),
+        Err(problem) => Err(wrong_path(settings, key, &path, &full, problem)),
+    }
+}
+
+fn openable(path: &Path) -> Result<(), String> {
+    let metadata = File::open(path).and_then(|file| file.metadata());
+    if metadata.map_err(|error| unreadable(&error))?.is_dir() {
+        return Err("must be a file, but is a folder".to_owned());
+    }
+    Ok(())
 }
 
 /// Where renewed refresh tokens are kept.

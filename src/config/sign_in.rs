@@ -3,11 +3,11 @@
 use url::Url;
 
 use super::Surroundings;
-use super::check::{fit_for_a_path, web_address};
+use super::check::{address, fit_for_a_path};
 use super::keys;
 use super::secrets;
 use super::settings::{Given, Read, Settings};
-use super::valid::{App, Auth, Method};
+use super::valid::{App, Auth, ClientCredential, Method, PartnerCenter};
 
 #[derive(Clone, Copy)]
 enum Grant {
@@ -19,9 +19,11 @@ enum Grant {
 pub(super) fn auth(
     settings: &mut Settings,
     surroundings: &Surroundings,
-    base_url: Read<&Url>,
+    partner_center: Read<&PartnerCenter>,
 ) -> Read<Auth> {
-    let authority = settings.required(keys::AUTHORITY, |given| web_address(given.text()?));
+    let cloud = partner_center.map(|section| section.cloud.authority());
+    let base_url = partner_center.map(|section| &section.base_url);
+    let authority = address(settings, keys::AUTHORITY, cloud);
     let grant = settings.required(keys::METHOD, |given| {
         given.choice(&[
             ("refresh_token", Grant::RefreshToken),
@@ -35,9 +37,7 @@ pub(super) fn auth(
     }
     let method = match grant? {
         Grant::RefreshToken => {
-            let app = app(settings, |settings| {
-                secrets::CLIENT_SECRET.optional(settings, surroundings)
-            });
+            let app = app(settings, surroundings, false);
             let scope = scope(settings, base_url, "/.default offline_access");
             let initial = secrets::REFRESH_TOKEN.optional(settings, surroundings);
             let file = secrets::refresh_token_file(settings, surroundings);
@@ -49,11 +49,7 @@ pub(super) fn auth(
             }
         }
         Grant::ClientCredentials => {
-            let app = app(settings, |settings| {
-                secrets::CLIENT_SECRET
-                    .required(settings, surroundings)
-                    .map(Some)
-            });
+            let app = app(settings, surroundings, true);
             let scope = scope(settings, base_url, "/.default");
             Method::ClientCredentials {
                 app: app?,
@@ -70,10 +66,7 @@ pub(super) fn auth(
     })
 }
 
-fn app(
-    settings: &mut Settings,
-    client_secret: impl FnOnce(&mut Settings) -> Read<Option<secrecy::SecretString>>,
-) -> Read<App> {
+fn app(settings: &mut Settings, surroundings: &Surroundings, needs_credential: bool) -> Read<App> {
     let tenant_id = settings.required(keys::TENANT_ID, |given| {
         fit_for_a_path(
             given.text()?,
@@ -83,12 +76,34 @@ fn app(
     let client_id = settings.required(keys::CLIENT_ID, |given| {
         fit_for_a_path(given.text()?, "the application's id, a GUID")
     });
-    let client_secret = client_secret(settings);
+    let credential = credential(settings, surroundings, needs_credential);
     Ok(App {
         tenant_id: tenant_id?,
         client_id: client_id?,
-        client_secret: client_secret?,
+        credential: credential?,
     })
+}
+
+fn credential(
+    settings: &mut Settings,
+    surroundings: &Surroundings,
+    needed: bool,
+) -> Read<Option<ClientCredential>> {
+    let secret = secrets::CLIENT_SECRET.optional(settings, surroundings);
+    let certificate = secrets::client_certificate_file(settings, surroundings);
+    let other = keys::CLIENT_CERTIFICATE_FILE.path;
+    match (secret?, certificate?) {
+        (Some(_), Some(_)) => {
+            let problem = format!("is given together with {other}; keep one of them");
+            Err(settings.refuse(keys::CLIENT_SECRET, problem))
+        }
+        (Some(secret), None) => Ok(Some(ClientCredential::Secret(secret))),
+        (None, Some(path)) => Ok(Some(ClientCredential::CertificateFile(path))),
+        (None, None) if needed => {
+            Err(secrets::CLIENT_SECRET.missing(settings, &format!("; or set {other}")))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 /// What was asked for, or all that the application was granted at `base_url`.

@@ -35,11 +35,47 @@ pub struct Config {
     pub log: Log,
     /// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the journal.
     pub journal_stream: Option<String>,
+    /// Whether the person at the terminal has a screen on which a browser could open.
+    pub has_display: bool,
+}
+
+/// Which of Microsoft's clouds. Each has addresses of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// The one for nearly everybody.
+    Worldwide,
+    /// Of the United States' government: the worldwide API with a sign-in of its own.
+    UsGov,
+    /// Run by 21Vianet.
+    China,
+}
+
+impl Cloud {
+    /// Where its Partner Center is.
+    #[must_use]
+    pub fn base_url(self) -> &'static str {
+        match self {
+            Self::Worldwide | Self::UsGov => "https://api.partnercenter.microsoft.com",
+            Self::China => "https://partner.partnercenterapi.microsoftonline.cn",
+        }
+    }
+
+    /// Where people and applications sign in.
+    #[must_use]
+    pub fn authority(self) -> &'static str {
+        match self {
+            Self::Worldwide => "https://login.microsoftonline.com",
+            Self::UsGov => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+        }
+    }
 }
 
 /// How to speak to the API.
 #[derive(Debug, Clone)]
 pub struct PartnerCenter {
+    /// Whose addresses are the default.
+    pub cloud: Cloud,
     /// May hold a path, whose last character is then no slash.
     pub base_url: Url,
     /// Which of the API's two families is asked.
@@ -91,7 +127,7 @@ fn below(base: &Url, path: &str) -> Url {
 pub enum Method {
     /// On behalf of a user who signed in once.
     RefreshToken {
-        /// The registered application. A public client has no secret.
+        /// The registered application. A public client has no credential.
         app: App,
         /// What the token is asked for.
         scope: String,
@@ -100,7 +136,7 @@ pub enum Method {
         /// Where the renewed token is kept. It need not exist yet.
         file: PathBuf,
     },
-    /// On behalf of the application itself, which has a secret.
+    /// On behalf of the application itself, which has a credential.
     ClientCredentials {
         /// The registered application.
         app: App,
@@ -118,8 +154,17 @@ pub struct App {
     pub tenant_id: String,
     /// Letters, digits, dots and hyphens.
     pub client_id: String,
-    /// Always there for client credentials.
-    pub client_secret: Option<SecretString>,
+    /// Always there for client credentials. A public client has none.
+    pub credential: Option<ClientCredential>,
+}
+
+/// By what the application proves that it is itself.
+#[derive(Debug, Clone)]
+pub enum ClientCredential {
+    /// A secret that both sides know.
+    Secret(SecretString),
+    /// A file with a certificate and its private key, read anew at each use, so that it can be renewed meanwhile.
+    CertificateFile(PathBuf),
 }
 
 /// Whose usage is kept: the union of all but `exclude`.

@@ -32,7 +32,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 pub use advice::advice;
-pub use auth::{AuthError, DeviceCode, Login};
+pub use auth::{AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, SignedIn};
 pub use commercial::{Commercial, Share, Wanted};
 pub use error::ApiError;
 pub use fault::Fault;
@@ -134,7 +134,14 @@ impl Client {
             locale: HeaderValue::from_str(&settings.locale)
                 .expect("the locale was checked when the configuration was read"),
             max_response_bytes: settings.max_response_bytes,
-            auth: Auth::new(authority, auth, policy, tasks, Arc::clone(&clock)),
+            auth: Auth::new(
+                authority,
+                &settings.base_url,
+                auth,
+                policy,
+                tasks,
+                Arc::clone(&clock),
+            ),
             policy,
             in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
             pace: settings.max_requests_per_second.map(pace),
@@ -160,6 +167,14 @@ impl Client {
     /// STUB
     pub fn learned_rate(&self) -> Option<f64> {
         None
+    }
+
+    /// Looks into the present token for what would make Partner Center refuse every call with it.
+    ///
+    /// # Errors
+    /// When there is such a thing, or no token.
+    pub async fn examine_token(&self, stop: &Stop) -> Result<Mfa, AuthError> {
+        self.auth.examine(stop).await
     }
 
     /// How many requests were sent so far.

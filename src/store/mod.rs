@@ -1,6 +1,7 @@
 //! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a failure asks for.
 //! `Store` opens connections and reads, `RunLock` is the one connection that a run writes through.
 
+mod consent;
 mod deployment;
 mod error;
 mod listing;

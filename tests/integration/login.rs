@@ -13,7 +13,7 @@ async fn until_asked(world: &World) {
 }
 
 async fn begin(world: &World) -> Running {
-    let login = world.start(&["login"]);
+    let login = world.start(&["login", "--device-code"]);
     until_asked(world).await;
     login
 }
@@ -64,7 +64,7 @@ async fn a_sign_in_mends_what_a_dead_token_broke(pool: PgPool) {
         .simulator
         .patch(json!({ "device_code_polls": 0 }))
         .await;
-    world.run(&["login"]).await.assert_code(0);
+    world.run(&["login", "--device-code"]).await.assert_code(0);
     world.backfill().await.assert_code(0);
 }
 
@@ -82,7 +82,7 @@ async fn a_sign_in_that_is_declined_or_let_expire_says_so(pool: PgPool) {
         .simulator
         .patch(json!({ "device_code_expires_secs": 0 }))
         .await;
-    let finished = world.run(&["login"]).await;
+    let finished = world.run(&["login", "--device-code"]).await;
     finished.assert_code(1);
     assert!(finished.stderr.contains("expired"), "{}", finished.stderr);
     assert!(!world.refresh_token_path().exists());
@@ -93,11 +93,9 @@ async fn a_sign_in_survives_a_poll_that_fails(pool: PgPool) {
     let world = World::new(pool).await;
     world
         .simulator
-        .patch(json!({ "device_code_polls": 0 }))
+        .patch(json!({ "device_code_polls": 0, "device_code_slow_downs": 1 }))
         .await;
-    let slow = json!({ "status": 400, "json": { "error": "slow_down" } });
-    world.simulator.script("token", json!([slow])).await;
-    world.run(&["login"]).await.assert_code(0);
+    world.run(&["login", "--device-code"]).await.assert_code(0);
     assert_eq!(world.simulator.requests("token").await.len(), 2);
 }
 
@@ -105,7 +103,7 @@ async fn a_sign_in_survives_a_poll_that_fails(pool: PgPool) {
 async fn a_sign_in_is_not_begun_where_its_token_could_not_be_kept(pool: PgPool) {
     let mut world = World::new(pool).await;
     world.set("auth.refresh_token_file", "/proc/refresh_token");
-    let finished = world.run(&["login"]).await;
+    let finished = world.run(&["login", "--device-code"]).await;
     finished.assert_code(1);
     assert!(
         finished.stderr.contains("/proc/refresh_token"),
@@ -129,7 +127,7 @@ async fn a_sign_in_can_be_stopped_while_it_waits(pool: PgPool) {
 async fn a_sign_in_needs_a_method_with_a_person(pool: PgPool) {
     let mut world = World::new(pool).await;
     world.set("auth.method", "client_credentials");
-    let finished = world.run(&["login"]).await;
+    let finished = world.run(&["login", "--device-code"]).await;
     finished.assert_code(1);
     assert!(
         finished.stderr.contains("auth.method"),

@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 mod answers;
+mod certificate;
 mod checking;
 mod config;
+mod consent;
 mod crash;
 mod daemon;
 mod database_away;
@@ -12,6 +14,7 @@ mod error_texts;
 mod items;
 mod listing;
 mod login;
+mod login_browser;
 mod one_shot;
 mod partner_center_simulator;
 mod run;

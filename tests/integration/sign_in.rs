@@ -53,7 +53,10 @@ async fn a_renewed_token_is_kept_before_the_access_token_is_used(pool: PgPool) {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["config.toml", "refresh_token"]);
+    assert_eq!(
+        names,
+        ["config.toml", "refresh_token", "refresh_token.consent"]
+    );
 
     world.simulator.unscript().await;
     world.backfill().await.assert_code(0);

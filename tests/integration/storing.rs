@@ -168,6 +168,7 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
     assert_eq!(
         world.lines(&names).await,
         [
+            "consent",
             "coverage",
             "customer",
             "customer_date",

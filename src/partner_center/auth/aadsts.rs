@@ -54,7 +54,27 @@ pub(super) fn advice(code: Option<u32>, error: &str) -> Advice {
         ),
         Some(7_000_222) => ("the client secret has expired", NEW_SECRET),
         Some(7_000_215) => ("the client secret is wrong", NEW_SECRET),
-        Some(7_000_218) => ("the app demands a client secret", "set auth.client_secret"),
+        Some(7_000_218) => (
+            "the app demands a client secret or certificate",
+            "set auth.client_secret or auth.client_certificate_file",
+        ),
+        Some(700_025) => (
+            "the app signs people in as a public client and takes no client secret or certificate then",
+            "register the redirect URI http://localhost for the platform Web, or leave auth.client_secret and auth.client_certificate_file away",
+        ),
+        Some(700_027) => (
+            "the client certificate is not the one registered with the app",
+            "register the certificate in auth.client_certificate_file with the app in Microsoft Entra ID",
+        ),
+        Some(700_023 | 700_024) => (
+            "the statement signed with the client certificate is not taken",
+            "check this machine's clock, auth.authority and auth.tenant_id",
+        ),
+        Some(50_011 | 500_112) => (
+            "the app does not know the redirect URI",
+            "register the redirect URI http://localhost with the app in Microsoft Entra ID",
+        ),
+        Some(54_005 | 501_481) => ("the authorization code cannot be redeemed", SIGN_IN_AGAIN),
         Some(700_016) => ("the app is not known in this tenant", CHECK_APP),
         Some(90_002) => ("the tenant is not known", CHECK_APP),
         Some(500_011) => (
@@ -62,7 +82,14 @@ pub(super) fn advice(code: Option<u32>, error: &str) -> Advice {
             "compare auth.scope and auth.tenant_id with the app registration",
         ),
         _ => match error {
-            "invalid_client" => ("the app's credentials were refused", NEW_SECRET),
+            "invalid_client" => (
+                "the app's credentials were refused",
+                "compare auth.client_secret or auth.client_certificate_file with the app registration",
+            ),
+            "access_denied" | "authorization_declined" => (
+                "the person declined, or may not consent to this app",
+                SIGN_IN_AGAIN,
+            ),
             "unauthorized_client" => ("the app may not use this kind of sign-in", CHECK_APP),
             "invalid_scope" => ("the scope was refused", "check auth.scope"),
             "invalid_grant" | "interaction_required" => {

@@ -8,6 +8,9 @@ use serde::Deserialize;
 /// What a token is taken to live when the answer does not say.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
+/// What a refresh token is taken to live when the answer does not say; Microsoft's documented lifetime.
+const DEFAULT_REFRESH_LIFETIME: Duration = Duration::from_hours(90 * 24);
+
 /// What the person has to do, and what we poll with.
 #[derive(Deserialize)]
 pub struct DeviceCode {
@@ -50,6 +53,7 @@ pub(super) struct TokenAnswer {
     pub(super) access_token: Option<SecretString>,
     pub(super) refresh_token: Option<SecretString>,
     expires_in: Option<serde_json::Value>,
+    refresh_token_expires_in: Option<serde_json::Value>,
     pub(super) error: Option<String>,
     // Only looked through for a code: another shape must not make the whole answer unreadable.
     error_description: Option<serde_json::Value>,
@@ -69,6 +73,19 @@ impl TokenAnswer {
         seconds(self.expires_in.as_ref())
             .unwrap_or(DEFAULT_LIFETIME)
             .min(Duration::from_hours(24))
+    }
+
+    /// How long the refresh token lives if it is never used.
+    pub(super) fn refresh_lifetime(&self) -> Duration {
+        seconds(self.refresh_token_expires_in.as_ref()).unwrap_or(DEFAULT_REFRESH_LIFETIME)
+    }
+
+    /// Nothing but the description that a browser brought.
+    pub(super) fn describing(description: Option<String>) -> Self {
+        Self {
+            error_description: description.map(serde_json::Value::String),
+            ..Self::default()
+        }
     }
 
     /// The number behind `AADSTS`, from the list of codes or from the text.

@@ -5,17 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
+use tracing::warn;
+use url::Url;
 
 use super::Token;
 use super::aadsts;
 use super::answers::{DeviceCode, DeviceCodeAnswer, TokenAnswer};
+use super::assertion;
+use super::claims::{Audiences, Mfa};
+use super::consent_file::ConsentFile;
 use super::error::AuthError;
 use super::refresh_store::RefreshStore;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
+use crate::consent::Consent;
 use crate::partner_center::body::json_text;
 use crate::partner_center::http::{read_body, retry_after};
 
@@ -49,6 +56,7 @@ pub(super) struct Authority {
     http: reqwest::Client,
     origin: String,
     pub(super) settings: config::Auth,
+    audiences: Audiences,
     clock: Arc<dyn Clock>,
 }
 
@@ -65,8 +73,16 @@ fn unwritable(path: &Path) -> impl Fn(io::Error) -> AuthError {
     }
 }
 
+/// Writes the dates of the consent down. Only figures depend on it, so that a failure is no reason to give up a token.
+fn note(file: &ConsentFile, consent: &Consent) {
+    if let Err(error) = file.keep(consent) {
+        warn!(%error, "The age of the consent cannot be written down beside the refresh token");
+    }
+}
+
 /// How one poll of the token endpoint ended.
 pub(super) enum Poll {
+    Done(Box<TokenAnswer>),
     Pending,
     SlowDown,
 }
@@ -74,15 +90,35 @@ pub(super) enum Poll {
 impl Authority {
     pub(super) fn new(
         http: reqwest::Client,
+        base_url: &Url,
         settings: &config::Auth,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let scope = match &settings.method {
+            config::Method::RefreshToken { scope, .. }
+            | config::Method::ClientCredentials { scope, .. } => Some(scope.as_str()),
+            config::Method::AccessToken(_) => None,
+        };
         Self {
             http,
+            audiences: Audiences::new(base_url, scope),
             origin: settings.authority.origin().ascii_serialization(),
             settings: settings.clone(),
             clock,
         }
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Looks for what would make the API refuse every call with this access token.
+    pub(super) fn examine(&self, token: &str) -> Result<Mfa, AuthError> {
+        let by_a_person = !matches!(
+            self.settings.method,
+            config::Method::ClientCredentials { .. }
+        );
+        self.audiences.examine(token, by_a_person)
     }
 
     pub(super) async fn sign_in(&self, after_refusal: bool) -> Result<Token, AuthError> {
@@ -146,6 +182,8 @@ impl Authority {
                             path: path(),
                             source: Arc::new(error),
                         })?;
+                        let is_kept = kept.as_ref().is_some_and(|kept| same(kept, candidate));
+                        self.note_renewal(store.path(), is_kept, answer.refresh_lifetime());
                     }
                     return self.token_in(&answer, after_refusal);
                 }
@@ -156,21 +194,72 @@ impl Authority {
         Err(last)
     }
 
+    /// Writes down that the token was renewed. `is_kept`: it is the one whose consent was written down before.
+    fn note_renewal(&self, file: &Path, is_kept: bool, lifetime: Duration) {
+        let known = ConsentFile::beside(file.to_owned());
+        // What cannot be read is replaced.
+        let before = known.load().ok().flatten().filter(|_| is_kept);
+        let now = self.clock.now();
+        let consent = match before {
+            Some(before) => before.renewed(now, lifetime),
+            None => Consent::found(now, lifetime),
+        };
+        note(&known, &consent);
+    }
+
+    /// Keeps the refresh token of a person who has just signed in.
+    pub(super) async fn keep_first(
+        &self,
+        file: &Path,
+        answer: &TokenAnswer,
+        consent: &Consent,
+    ) -> Result<(), AuthError> {
+        let token = answer
+            .renewed()
+            .ok_or_else(|| self.no_token("refresh token (is offline_access in auth.scope?)"))?;
+        let store = RefreshStore::new(file.to_owned());
+        let _lock = store.lock().await.map_err(unwritable(file))?;
+        let slot = store.reserve().map_err(unwritable(file))?;
+        slot.keep(token).map_err(|error| AuthError::NotKept {
+            path: file.to_owned(),
+            source: Arc::new(error),
+        })?;
+        note(&ConsentFile::beside(file.to_owned()), consent);
+        Ok(())
+    }
+
     /// A token request.
-    async fn post(
+    pub(super) async fn post(
         &self,
         app: &config::App,
         form: &[(&str, &str)],
     ) -> Result<TokenAnswer, AuthError> {
         let mut form = form.to_vec();
-        if let Some(secret) = &app.client_secret {
-            form.push(("client_secret", secret.expose_secret()));
+        let assertion;
+        match &app.credential {
+            None => {}
+            Some(config::ClientCredential::Secret(secret)) => {
+                form.push(("client_secret", secret.expose_secret()));
+            }
+            Some(config::ClientCredential::CertificateFile(file)) => {
+                let audience = self.endpoint(app, "token");
+                assertion =
+                    assertion::sign(file, &app.client_id, audience.as_str(), self.clock.now())?;
+                form.push(("client_assertion_type", assertion::ASSERTION_TYPE));
+                form.push(("client_assertion", assertion.expose_secret()));
+            }
         }
         let answer: TokenAnswer = self.ask(app, "token", form).await?;
         match &answer.error {
             None => Ok(answer),
             Some(error) => Err(self.refusal(error, &answer)),
         }
+    }
+
+    /// The address of one of the tenant's endpoints.
+    pub(super) fn endpoint(&self, app: &config::App, endpoint: &str) -> Url {
+        let path = format!("/{}/oauth2/v2.0/{endpoint}", app.tenant_id);
+        self.settings.endpoint(&path)
     }
 
     /// Posts a form to one of the tenant's endpoints. An answer that cannot be read is an empty one.
@@ -181,8 +270,7 @@ impl Authority {
         mut form: Vec<(&str, &str)>,
     ) -> Result<T, AuthError> {
         form.push(("client_id", &app.client_id));
-        let path = format!("/{}/oauth2/v2.0/{endpoint}", app.tenant_id);
-        let url = self.settings.endpoint(&path);
+        let url = self.endpoint(app, endpoint);
         let answer = self.http.post(url).form(&form).send().await;
         let mut answer = answer.map_err(|error| self.transport(error))?;
         let status = answer.status().as_u16();
@@ -213,47 +301,34 @@ impl Authority {
         }
     }
 
-    /// Asks once whether the person is done; if so, the refresh token is kept and nothing is returned.
+    /// Asks once whether the person is done.
     pub(super) async fn redeem(
         &self,
         app: &config::App,
         code: &SecretString,
-        file: &Path,
-    ) -> Result<Option<Poll>, AuthError> {
+    ) -> Result<Poll, AuthError> {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", code.expose_secret()),
         ];
         match self.post(app, &form).await {
-            Ok(answer) => {
-                let token = answer.renewed().ok_or_else(|| {
-                    self.no_token("refresh token (is offline_access in auth.scope?)")
-                })?;
-                let store = RefreshStore::new(file.to_owned());
-                let _lock = store.lock().await.map_err(unwritable(file))?;
-                let slot = store.reserve().map_err(unwritable(file))?;
-                slot.keep(token).map_err(|error| AuthError::NotKept {
-                    path: file.to_owned(),
-                    source: Arc::new(error),
-                })?;
-                Ok(None)
-            }
+            Ok(answer) => Ok(Poll::Done(Box::new(answer))),
             Err(AuthError::Refused {
                 error: "authorization_pending",
                 ..
-            }) => Ok(Some(Poll::Pending)),
+            }) => Ok(Poll::Pending),
             // One poll that fails on the way is no reason to send the person away.
             Err(
                 AuthError::Refused {
                     error: "slow_down", ..
                 }
                 | AuthError::Unavailable { .. },
-            ) => Ok(Some(Poll::SlowDown)),
+            ) => Ok(Poll::SlowDown),
             Err(error) => Err(error),
         }
     }
 
-    fn refusal(&self, error: &str, answer: &TokenAnswer) -> AuthError {
+    pub(super) fn refusal(&self, error: &str, answer: &TokenAnswer) -> AuthError {
         let aadsts = answer.aadsts();
         // Microsoft's two codes for "our fault, come again".
         if error == "temporarily_unavailable" || matches!(aadsts, Some(90_033 | 90_024)) {

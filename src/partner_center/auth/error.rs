@@ -92,6 +92,52 @@ pub enum AuthError {
         /// What to do.
         advice: &'static str,
     },
+    /// The certificate that stands in for the client secret cannot be read.
+    #[error("the client certificate {} cannot be read", path.display())]
+    CertificateUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The certificate that stands in for the client secret cannot be used.
+    #[error("the client certificate {} cannot be used: {problem}", path.display())]
+    CertificateUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, without any of its text.
+        problem: String,
+    },
+    /// The person signed in, but without multi-factor authentication.
+    #[error(
+        "the sign-in was without multi-factor authentication, and Partner Center refuses every call with such a token; have multi-factor authentication demanded of this user, then sign in again: seatledger --config FILE login"
+    )]
+    NoMfa,
+    /// The access token is for somebody else.
+    #[error(
+        "the access token is for {audience} and not for Partner Center, which would refuse every call with it; check auth.scope, which is Partner Center's unless it is set (https://graph.windows.net is no longer accepted), then sign in again: seatledger --config FILE login"
+    )]
+    WrongAudience {
+        /// Whom it is for, as it says.
+        audience: String,
+    },
+    /// The browser came back from another sign-in than the one that was begun.
+    #[error(
+        "what came back from the browser belongs to another sign-in (wrong state), so nothing was kept; begin again, and use the newest page only: seatledger --config FILE login"
+    )]
+    WrongState,
+    /// The browser never came back.
+    #[error(
+        "nobody signed in within 15 minutes; begin again: seatledger --config FILE login, or, without a browser on this machine, with --device-code"
+    )]
+    NobodySignedIn,
+    /// There is no port for the browser to come back to.
+    #[error("nothing can be listened to on 127.0.0.1; sign in with --device-code instead")]
+    Listening(#[source] Arc<io::Error>),
+    /// The machine gives no random numbers.
+    #[error("this machine gives no random numbers to protect the sign-in with")]
+    NoRandomness,
     /// Nobody typed the code in time.
     #[error("the code has expired; begin again: seatledger --config FILE login")]
     CodeExpired,
@@ -121,6 +167,14 @@ impl AuthError {
             | Self::StoreUnreadable { .. }
             | Self::StoreUnwritable { .. }
             | Self::NotKept { .. }
+            | Self::CertificateUnreadable { .. }
+            | Self::CertificateUnusable { .. }
+            | Self::NoMfa
+            | Self::WrongAudience { .. }
+            | Self::WrongState
+            | Self::NobodySignedIn
+            | Self::Listening(_)
+            | Self::NoRandomness
             | Self::CodeExpired => true,
             // An authority or an API that is out of order looks like these, too.
             Self::Unavailable { .. }
@@ -144,6 +198,14 @@ impl Fails for AuthError {
             | Self::NotKept { .. }
             | Self::NoToken { .. }
             | Self::TokenRefused { .. }
+            | Self::CertificateUnreadable { .. }
+            | Self::CertificateUnusable { .. }
+            | Self::NoMfa
+            | Self::WrongAudience { .. }
+            | Self::WrongState
+            | Self::NobodySignedIn
+            | Self::Listening(_)
+            | Self::NoRandomness
             | Self::CodeExpired
             | Self::Stopped => Disposition::AbortRun,
         }

@@ -3,9 +3,14 @@
 
 mod aadsts;
 mod answers;
+mod assertion;
 mod authority;
+mod claims;
+mod consent_file;
 mod device_code;
 mod error;
+mod login;
+mod loopback;
 mod refresh_store;
 
 use std::sync::Arc;
@@ -18,10 +23,13 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
+use url::Url;
 
 pub use answers::DeviceCode;
-pub use device_code::Login;
+pub use claims::Mfa;
+pub use consent_file::ConsentFile;
 pub use error::AuthError;
+pub use login::{BrowserSignIn, Login, SignedIn};
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
@@ -97,13 +105,14 @@ impl Auth {
     /// `tasks` must be awaited before the program ends: a renewal under way is finished, not dropped.
     pub(super) fn new(
         http: reqwest::Client,
+        base_url: &Url,
         settings: &config::Auth,
         policy: RetryPolicy,
         tasks: TaskTracker,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            authority: Arc::new(Authority::new(http, settings, clock)),
+            authority: Arc::new(Authority::new(http, base_url, settings, clock)),
             policy,
             tasks,
             state: Mutex::default(),
@@ -117,6 +126,12 @@ impl Auth {
         state.token.take_if(|token| token.is_hopeless());
         drop(state);
         self.token(stop).await.map(drop)
+    }
+
+    /// Looks into the present token for what would make the API refuse every call with it.
+    pub(super) async fn examine(&self, stop: &Stop) -> Result<Mfa, AuthError> {
+        let token = self.token(stop).await?;
+        self.authority.examine(token.secret())
     }
 
     /// A token that lives long enough for a call.

@@ -15,7 +15,7 @@ use tracing::warn;
 const RESERVED_BYTES: usize = 16 * 1024;
 
 /// What a slot is called until the token in it takes its place.
-const SLOT_PREFIX: &str = ".seatledger-refresh-token-";
+pub(super) const SLOT_PREFIX: &str = ".seatledger-refresh-token-";
 
 /// No renewal takes longer; whoever holds the lock for longer hangs.
 const LOCK_PATIENCE: Duration = Duration::from_mins(2);
@@ -32,6 +32,14 @@ pub(super) struct Slot {
     path: PathBuf,
 }
 
+/// Where the slot of a file lies, so that it can take the file's place.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 impl RefreshStore {
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path }
@@ -42,10 +50,7 @@ impl RefreshStore {
     }
 
     fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
+        folder_of(&self.path)
     }
 
     /// Waits until no other process renews, but not for ever. The lock ends with the returned file, or with its process.

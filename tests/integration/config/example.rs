@@ -30,6 +30,7 @@ fn the_example_loads_as_it_is() {
 #[test]
 fn the_example_shows_every_key_of_the_documentation_and_no_other() {
     let documented = [
+        "partner_center.cloud",
         "partner_center.base_url",
         "partner_center.source",
         "partner_center.datasets",
@@ -46,6 +47,7 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
         "auth.client_id",
         "auth.client_secret",
         "auth.client_secret_file",
+        "auth.client_certificate_file",
         "auth.scope",
         "auth.refresh_token",
         "auth.refresh_token_file",
@@ -129,5 +131,5 @@ fn the_least_that_is_given_gets_the_documented_defaults() {
         scope,
         "https://api.partnercenter.microsoft.com/.default offline_access"
     );
-    assert!(app.client_secret.is_none());
+    assert!(app.credential.is_none());
 }

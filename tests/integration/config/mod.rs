@@ -9,7 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seatledger::config::{self, Config, ConfigError, LogFormat, Method, RunOnStart, Sources};
+use seatledger::config::{
+    self, ClientCredential, Config, ConfigError, LogFormat, Method, RunOnStart, Sources,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 
@@ -135,6 +137,38 @@ fn the_environment_wins_over_the_file() {
         ]
     );
     assert_eq!(config.journal_stream.as_deref(), Some("8:12345"));
+}
+
+#[test]
+fn each_cloud_has_its_own_addresses_unless_they_are_given() {
+    let worldwide = "https://api.partnercenter.microsoft.com";
+    let china = "https://partner.partnercenterapi.microsoftonline.cn";
+    for (cloud, base_url, authority) in [
+        ("worldwide", worldwide, "https://login.microsoftonline.com"),
+        ("us_gov", worldwide, "https://login.microsoftonline.us"),
+        ("china", china, "https://login.partner.microsoftonline.cn"),
+    ] {
+        let world = World::new(MINIMAL).set("SEATLEDGER__PARTNER_CENTER__CLOUD", cloud);
+        let config = world.loaded();
+        assert_eq!(
+            config.partner_center.base_url.as_str(),
+            format!("{base_url}/")
+        );
+        assert_eq!(config.auth.authority.as_str(), format!("{authority}/"));
+        let Method::RefreshToken { scope, .. } = config.auth.method else {
+            panic!("refresh_token is the default method");
+        };
+        assert_eq!(scope, format!("{base_url}/.default offline_access"));
+        let config = world
+            .set("SEATLEDGER__AUTH__AUTHORITY", "https://login.example.com")
+            .loaded();
+        assert_eq!(config.auth.authority.as_str(), "https://login.example.com/");
+    }
+    let world = World::new(MINIMAL).set("SEATLEDGER__PARTNER_CENTER__CLOUD", "germany");
+    insta::assert_snapshot!(world.report(), @r#"
+    the configuration has a fault:
+      partner_center.cloud = "germany": must be one of "worldwide", "us_gov", "china" (from the environment, SEATLEDGER__PARTNER_CENTER__CLOUD)
+    "#);
 }
 
 #[test]

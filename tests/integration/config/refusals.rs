@@ -103,7 +103,7 @@ fn what_is_missing_is_reported_with_the_ways_to_give_it() {
     the configuration has 5 faults:
       auth.tenant_id: is missing; set it in [folder]/config.toml or as SEATLEDGER__AUTH__TENANT_ID
       auth.client_id: is missing; set it in [folder]/config.toml or as SEATLEDGER__AUTH__CLIENT_ID
-      auth.client_secret: is missing; set it or auth.client_secret_file (a path) in [folder]/config.toml, or SEATLEDGER__AUTH__CLIENT_SECRET, or give the systemd credential client_secret
+      auth.client_secret: is missing; set it or auth.client_secret_file (a path) in [folder]/config.toml, or SEATLEDGER__AUTH__CLIENT_SECRET, or give the systemd credential client_secret; or set auth.client_certificate_file
       customers: nobody is named; set customers.ids, customers.file or customers.discover = true
       database.url: is missing; set it or database.url_file (a path) in [folder]/config.toml, or SEATLEDGER__DATABASE__URL, or give the systemd credential database_url
     ");

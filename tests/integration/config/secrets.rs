@@ -5,7 +5,10 @@ use super::*;
 fn client_secret(config: &Config) -> Option<&str> {
     match &config.auth.method {
         Method::RefreshToken { app, .. } | Method::ClientCredentials { app, .. } => {
-            app.client_secret.as_ref().map(SecretString::expose_secret)
+            match app.credential.as_ref()? {
+                ClientCredential::Secret(secret) => Some(secret.expose_secret()),
+                ClientCredential::CertificateFile(_) => None,
+            }
         }
         Method::AccessToken(_) => None,
     }
@@ -211,4 +214,58 @@ fn what_another_method_would_need_is_ignored() {
         "[auth]\nmethod = \"access_token\"\naccess_token = \"x\"\nclient_secret_file = \"absent\"",
     );
     assert!(matches!(world.loaded().auth.method, Method::AccessToken(_)));
+}
+
+#[test]
+fn a_certificate_may_stand_in_for_the_client_secret() {
+    let path = |config: &Config| match &config.auth.method {
+        Method::RefreshToken { app, .. } | Method::ClientCredentials { app, .. } => {
+            match &app.credential {
+                Some(ClientCredential::CertificateFile(path)) => Some(path.clone()),
+                _ => None,
+            }
+        }
+        Method::AccessToken(_) => None,
+    };
+    for method in ["refresh_token", "client_credentials"] {
+        let world = World::new(MINIMAL)
+            .set("SEATLEDGER__AUTH__METHOD", method)
+            .set("SEATLEDGER__AUTH__CLIENT_CERTIFICATE_FILE", "app.pem");
+        let file = world.write("app.pem", "judged when it is used");
+        assert_eq!(path(&world.loaded()), Some(file));
+    }
+    let world = World::new(MINIMAL).set_path("CREDENTIALS_DIRECTORY", "credentials");
+    let file = world.write("credentials/client_certificate", "x");
+    assert_eq!(path(&world.loaded()), Some(file));
+    world.write("credentials/client_secret", "hunter2");
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      auth.client_secret: is given together with auth.client_certificate_file; keep one of them
+    ");
+}
+
+#[test]
+fn a_certificate_that_is_not_there_or_given_with_a_secret_is_a_fault() {
+    let world = World::minimal_but(
+        "[auth]",
+        "[auth]\nclient_certificate_file = \"/nowhere/app.pem\"",
+    );
+    insta::assert_snapshot!(world.report(), @r#"
+    the configuration has a fault:
+      auth.client_certificate_file = "/nowhere/app.pem": there is no such file (in [folder]/config.toml)
+    "#);
+    let world = World::minimal_but("[auth]", "[auth]\nclient_certificate_file = \"hunter2\"");
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      auth.client_certificate_file = (not shown): must be the path of a file: there is no such file (in [folder]/config.toml)
+    ");
+    let world = World::minimal_but(
+        "[auth]",
+        "[auth]\nclient_secret = \"hunter2\"\nclient_certificate_file = \"app.pem\"",
+    );
+    world.write("app.pem", "x");
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      auth.client_secret = (not shown): is given together with auth.client_certificate_file; keep one of them (in [folder]/config.toml)
+    ");
 }

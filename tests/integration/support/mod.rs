@@ -1,6 +1,7 @@
 //! One fixture that stands the world up: a database of its own, a simulator of its own, and the real binary.
 
 pub(crate) mod answers;
+mod certificate;
 mod program;
 mod server;
 mod simulator;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
+pub(crate) use certificate::Identity;
 pub(crate) use program::{Finished, Running, send_signal};
 pub(crate) use server::Server;
 pub(crate) use simulator::{Simulator, item};
@@ -94,6 +96,13 @@ impl World {
 
     pub(crate) fn refresh_token_path(&self) -> PathBuf {
         self.folder.path().join("refresh_token")
+    }
+
+    /// Writes a file into the folder and gives its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     /// A partner whose ledger is on a server of its own.

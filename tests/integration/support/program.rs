@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
@@ -14,7 +14,8 @@ use super::PATIENCE;
 /// A program under way. Killed when dropped.
 pub(crate) struct Running {
     child: Child,
-    stdout: JoinHandle<String>,
+    stdout: JoinHandle<()>,
+    printed: Arc<Mutex<String>>,
     stderr: JoinHandle<()>,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -45,17 +46,23 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut out = child.stdout.take().unwrap();
+        let out = child.stdout.take().unwrap();
+        let printed = Arc::<Mutex<String>>::default();
+        let read_out = Arc::clone(&printed);
         let err = child.stderr.take().unwrap();
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let heard = Arc::clone(&lines);
         Self {
             child,
             stdout: spawn(async move {
-                let mut text = String::new();
-                out.read_to_string(&mut text).await.unwrap();
-                text
+                let mut out = BufReader::new(out);
+                let mut line = String::new();
+                while out.read_line(&mut line).await.unwrap() > 0 {
+                    read_out.lock().unwrap().push_str(&line);
+                    line.clear();
+                }
             }),
+            printed,
             stderr: spawn(async move {
                 let mut read = BufReader::new(err).lines();
                 while let Some(line) = read.next_line().await.unwrap() {
@@ -64,6 +71,18 @@ impl Running {
             }),
             lines,
         }
+    }
+
+    /// Waits until standard output has a whole line that starts so, and gives it.
+    pub(crate) async fn prints(&self, start: &str) -> String {
+        let what = format!("standard output has a line that starts with {start}");
+        super::until(&what, async || {
+            let printed = self.printed.lock().unwrap();
+            let mut lines = printed.split_inclusive('\n');
+            let line = lines.find(|line| line.starts_with(start) && line.ends_with('\n'));
+            line.map(|line| line.trim_end().to_owned())
+        })
+        .await
     }
 
     /// What was written to standard error so far.
@@ -100,9 +119,10 @@ impl Running {
             panic!("the program does not end; it said:\n{}", self.stderr());
         };
         self.stderr.await.unwrap();
+        self.stdout.await.unwrap();
         Finished {
             status: status.unwrap(),
-            stdout: self.stdout.await.unwrap(),
+            stdout: std::mem::take(&mut *self.printed.lock().unwrap()),
             stderr: self.lines.lock().unwrap().join("\n"),
         }
     }

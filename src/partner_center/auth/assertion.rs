@@ -1,0 +1,138 @@
+//! A certificate in place of the client secret: a short-lived statement, signed with the certificate's private key,
+//! that it is the application who asks (RFC 7523). The key is read for each statement and kept nowhere.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use serde_json::json;
+use uuid::Uuid;
+use x509_cert::certificate::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::time::Time;
+
+use super::error::AuthError;
+
+/// How the form names the kind of statement.
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// A statement is used at once; this allows for clocks that differ.
+const LIFETIME_SECS: i64 = 600;
+
+/// A statement that `client_id` asks `audience`, signed with what is in `file` just now.
+pub(super) fn sign(
+    file: &Path,
+    client_id: &str,
+    audience: &str,
+    now: DateTime<Utc>,
+) -> Result<SecretString, AuthError> {
+    let pem = std::fs::read(file).map_err(|error| AuthError::CertificateUnreadable {
+        path: file.to_owned(),
+        source: Arc::new(error),
+    })?;
+    statement(&Zeroizing::new(pem), client_id, audience, now).map_err(|problem| {
+        AuthError::CertificateUnusable {
+            path: file.to_owned(),
+            problem,
+        }
+    })
+}
+
+fn statement(
+    pem: &[u8],
+    client_id: &str,
+    audience: &str,
+    now: DateTime<Utc>,
+) -> Result<SecretString, String> {
+    let key = private_key(pem)?;
+    let der = certificate(pem, &key, now)?;
+    let header = json!({
+        "typ": "JWT",
+        "alg": "PS256",
+        "x5t#S256": URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
+    });
+    let claims = json!({
+        "aud": audience,
+        "iss": client_id,
+        "sub": client_id,
+        "jti": Uuid::new_v4(),
+        "iat": now.timestamp(),
+        "nbf": now.timestamp(),
+        "exp": now.timestamp() + LIFETIME_SECS,
+    });
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let said = format!("{header}.{claims}");
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        &RSA_PSS_SHA256,
+        &SystemRandom::new(),
+        said.as_bytes(),
+        &mut signature,
+    )
+    .map_err(|_| "its private key cannot sign".to_owned())?;
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    Ok(SecretString::from(format!("{said}.{signature}")))
+}
+
+fn private_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        "it holds no private key that can be read; a PEM file with the certificate and its private key, not encrypted, is needed"
+    })?;
+    let pair = match &key {
+        PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
+        PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()).ok(),
+        _ => None,
+    };
+    pair.ok_or_else(|| "its private key is no RSA key of 2048 to 8192 bits".to_owned())
+}
+
+/// The certificate that `key` belongs to; the file may hold those of its issuers too.
+fn certificate<'a>(
+    pem: &'a [u8],
+    key: &RsaKeyPair,
+    now: DateTime<Utc>,
+) -> Result<CertificateDer<'a>, String> {
+    let mut any = false;
+    for der in CertificateDer::pem_slice_iter(pem) {
+        any = true;
+        let unreadable = "a certificate in it cannot be read";
+        let der = der.map_err(|_| unreadable)?;
+        let read = Certificate::from_der(&der).map_err(|_| unreadable)?;
+        let read = read.tbs_certificate();
+        let public_key = &read.subject_public_key_info().subject_public_key;
+        if public_key.raw_bytes() != key.public_key().as_ref() {
+            continue;
+        }
+        let [from, to] = [read.validity().not_before, read.validity().not_after].map(moment);
+        if now > to {
+            return Err(format!(
+                "it expired on {}; register a new one with the app in Microsoft Entra ID and put it in that file",
+                to.format("%Y-%m-%d")
+            ));
+        }
+        if now < from {
+            return Err(format!("it is valid from {} only", from.to_rfc3339()));
+        }
+        return Ok(der);
+    }
+    let problem = if any {
+        "its private key does not belong to its certificate"
+    } else {
+        "it holds no certificate"
+    };
+    Err(problem.to_owned())
+}
+
+fn moment(time: Time) -> DateTime<Utc> {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

@@ -1,0 +1,46 @@
+//! Certificates of a test's own, made anew each time: no private key lies in the repository.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd};
+
+/// A certificate and its private key, in PEM.
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    /// As most tools write it.
+    pub(crate) key: String,
+    /// As older tools write it.
+    pub(crate) pkcs1_key: String,
+}
+
+impl Identity {
+    /// Good for this century.
+    pub(crate) fn new() -> Self {
+        Self::valid(2020, 2090)
+    }
+
+    /// Good from the beginning of one year to that of another.
+    pub(crate) fn valid(from: i32, to: i32) -> Self {
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
+        // What precedes the older form in the newer one is of the same length for every key of this size.
+        let pkcs1 = STANDARD.encode(&key.serialize_der()[26..]);
+        let lines: Vec<_> = pkcs1.as_bytes().chunks(64).collect();
+        let lines = lines.join(&b'\n');
+        Self {
+            certificate: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+            pkcs1_key: format!(
+                "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n",
+                String::from_utf8(lines).unwrap()
+            ),
+        }
+    }
+
+    /// Both in one file's text.
+    pub(crate) fn pem(&self) -> String {
+        format!("{}{}", self.certificate, self.key)
+    }
+}
