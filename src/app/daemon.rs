@@ -11,6 +11,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
 use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
+use crate::partner_center::ConsentFile;
 use crate::retry::Stop;
 use crate::schedule::{Schedule, Ticker};
 use crate::status::{Status, serve};
@@ -48,6 +49,7 @@ pub(super) async fn run(
             store: syncer.store.clone(),
             schedule: schedule.clone(),
             clock: Arc::clone(&clock),
+            consent: ConsentFile::of(&config.auth),
         };
         lifecycle
             .tasks

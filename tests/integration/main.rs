@@ -15,6 +15,7 @@ mod items;
 mod listing;
 mod login;
 mod login_browser;
+mod metrics;
 mod one_shot;
 mod partner_center_simulator;
 mod run;
