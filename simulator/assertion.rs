@@ -1,4 +1,4 @@
-//! Judges a client's signed statement that it is the client, against the certificate
+//! Judges a client's signed statement that it is the client, against the certificates
 //! that the settings register for it. Written with another library than the client's
 //! own statement, so that the two can't agree on a mistake.
 
@@ -19,31 +19,31 @@ const LEEWAY_SECS: u64 = 300;
 
 /// Whether a certificate can be registered.
 pub(crate) fn is_certificate(pem: &str) -> bool {
-    registered(pem).is_some()
+    registered(pem).next().is_some()
 }
 
-/// The public key of a certificate, and its fingerprint as statements name it.
-fn registered(pem: &str) -> Option<(DecodingKey, String)> {
-    let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-    let certificate = Certificate::from_der(&der).ok()?;
-    let info = certificate.tbs_certificate().subject_public_key_info();
-    let key = DecodingKey::from_rsa_der(info.subject_public_key.raw_bytes());
-    Some((key, URL_SAFE_NO_PAD.encode(digest(&SHA256, &der))))
+/// The public key of each certificate, and its fingerprint as statements name it.
+fn registered(pem: &str) -> impl Iterator<Item = (DecodingKey, String)> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(|der| {
+        let der = der.ok()?;
+        let certificate = Certificate::from_der(&der).ok()?;
+        let info = certificate.tbs_certificate().subject_public_key_info();
+        let key = DecodingKey::from_rsa_der(info.subject_public_key.raw_bytes());
+        Some((key, URL_SAFE_NO_PAD.encode(digest(&SHA256, &der))))
+    })
 }
 
 /// Judges a statement addressed to `endpoint`.
 pub(crate) fn judge(
     statement: &str,
-    certificate: Option<&str>,
+    certificates: Option<&str>,
     endpoint: &str,
 ) -> Result<(), Refusal> {
-    let Some((key, fingerprint)) = certificate.and_then(registered) else {
-        return Err(refusal(700_027));
-    };
     let header = decode_header(statement).map_err(|_| refusal(50_027))?;
-    if header.x5t_s256.as_deref() != Some(&fingerprint) {
-        return Err(refusal(700_027));
-    }
+    let named = header.x5t_s256.as_deref();
+    let mut registered = certificates.into_iter().flat_map(registered);
+    let key = registered.find(|(_, fingerprint)| named == Some(fingerprint));
+    let (key, _) = key.ok_or_else(|| refusal(700_027))?;
     let mut validation = Validation::new(Algorithm::PS256);
     validation.algorithms = vec![Algorithm::PS256, Algorithm::RS256];
     validation.leeway = LEEWAY_SECS;
@@ -107,7 +107,7 @@ mod tests {
                 .as_object_mut()
                 .unwrap()
                 .retain(|_, value| !value.is_null());
-            let (_, fingerprint) = registered(&self.certificate).unwrap();
+            let (_, fingerprint) = registered(&self.certificate).next().unwrap();
             let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": fingerprint });
             let [header, claims] =
                 [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));

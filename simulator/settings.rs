@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) access_token_ttl_secs: u64,
     pub(crate) single_use_refresh_tokens: bool,
     pub(crate) require_client_secret: bool,
-    /// The certificate that the application may use in place of its secret, as PEM.
+    /// The certificates that the application may use in place of its secret, as PEM.
     pub(crate) client_certificate: Option<String>,
     /// How long a refresh token is said to live; `None` says nothing.
     pub(crate) refresh_token_ttl_secs: Option<u64>,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::support::{Identity, World};
+use super::support::{Identity, World, until};
 
 async fn world(pool: PgPool) -> World {
     let mut world = World::new(pool).await;
@@ -93,18 +93,25 @@ async fn a_certificate_is_read_however_it_is_written_and_anew_at_each_use(pool: 
         use_certificate(&mut world, &one, &pem).await;
         world.backfill().await.assert_code(0);
     }
-    // Renewed while the daemon runs.
+    // Renewed while the daemon runs: both are registered meanwhile, as one would do it.
+    let both = format!("{}{}", one.certificate, other.certificate);
+    let registered = json!({ "client_certificate": both, "access_token_ttl_secs": 1 });
+    world.simulator.patch(registered).await;
+    world.simulator.forget_requests().await;
     world.set("schedule.cron", "* * * * * *");
-    world
-        .simulator
-        .patch(json!({ "access_token_ttl_secs": 1 }))
-        .await;
     let daemon = world.start(&[]);
-    let before = world.simulator.requests("token").await.len();
-    world.simulator.received("token", before + 1).await;
-    use_certificate(&mut world, &other, &other.pem()).await;
-    let before = world.simulator.requests("token").await.len();
-    world.simulator.received("token", before + 2).await;
+    world.simulator.received("token", 1).await;
+    let renewed = world.write("renewed.pem", &other.pem());
+    std::fs::rename(renewed, world.folder.path().join("app.pem")).unwrap();
+    until("a statement is signed with the renewed one", async || {
+        let forms = forms(&world).await;
+        let header = |form: &Value| {
+            let statement = form["client_assertion"].as_str().unwrap();
+            statement.split('.').next().unwrap().to_owned()
+        };
+        (header(&forms[0]) != header(forms.last().unwrap())).then_some(())
+    })
+    .await;
     daemon.signal("TERM");
     daemon.finish().await.assert_code(0);
 }
