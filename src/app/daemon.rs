@@ -95,7 +95,7 @@ impl Daemon {
                 "Signing in failed and is tried again at the next run: {error}"
             );
         }
-        self.note_consent(stop).await;
+        self.record_consent(stop).await;
         let due = match when {
             RunOnStart::Always => true,
             RunOnStart::Never => false,
@@ -124,6 +124,7 @@ impl Daemon {
             if let Some(kind) = due.take() {
                 self.run(kind, ticker, stop).await?;
             }
+            self.consent.warn_daily();
             self.say_when_next(ticker);
             let tick = loop {
                 tokio::select! {
@@ -163,7 +164,8 @@ impl Daemon {
                 },
             }
         };
-        self.note_consent(stop).await;
+        self.record_consent(stop).await;
+        self.consent.warn();
         let failed = match ended {
             Ok(Report { fatal: None, .. }) => return Ok(()),
             Ok(Report {
@@ -176,12 +178,12 @@ impl Daemon {
         Ok(())
     }
 
-    /// After a sign-in or a run. A stop does not wait for it.
-    async fn note_consent(&self, stop: &Stop) {
+    /// After a sign-in. A stop does not wait for it.
+    async fn record_consent(&self, stop: &Stop) {
         tokio::select! {
             biased;
             () = stop.soon.cancelled() => {}
-            () = self.consent.record() => self.consent.warn(),
+            () = self.consent.record() => {}
         }
     }
 

@@ -112,7 +112,7 @@ async fn only_a_persons_consent_is_shown(pool: PgPool) {
 
 #[sqlx::test]
 async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn(pool: PgPool) {
-    let world = World::new(pool).await;
+    let mut world = World::new(pool).await;
     let warnings = |said: &str| said.matches("sign in again while there is time").count();
     for (days, expected) in [(16, 0), (14, 1), (3, 1)] {
         let lifetime = json!({ "refresh_token_ttl_secs": days * DAY_SECS });
@@ -122,12 +122,21 @@ async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn(pool: PgPool
         assert_eq!(warnings(&finished.stderr), expected, "{}", finished.stderr);
         assert_eq!(status(&world).await["days_left"], days - 1);
     }
+    world.set("schedule.run_on_start", "always");
     let daemon = world.start(&[]);
-    daemon.says("sign in again while there is time").await;
+    daemon.says("Waiting for the next run").await;
     daemon.signal("TERM");
     let finished = daemon.finish().await;
     finished.assert_code(0);
+    // The run that it began with warned; it does not say the same again before it waits.
+    assert_eq!(warnings(&finished.stderr), 1, "{}", finished.stderr);
     assert!(finished.stderr.contains("seatledger --config FILE login"));
+    // Also where no run is due.
+    world.set("schedule.run_on_start", "never");
+    let daemon = world.start(&[]);
+    daemon.says("sign in again while there is time").await;
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
 }
 
 #[sqlx::test]

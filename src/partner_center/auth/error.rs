@@ -133,7 +133,7 @@ pub enum AuthError {
     )]
     NobodySignedIn,
     /// There is no port for the browser to come back to.
-    #[error("nothing can be listened to on 127.0.0.1; sign in with --device-code instead")]
+    #[error("no port of 127.0.0.1 can be listened on; sign in with --device-code instead")]
     Listening(#[source] Arc<io::Error>),
     /// The machine gives no random numbers.
     #[error("this machine gives no random numbers to protect the sign-in with")]
