@@ -172,8 +172,10 @@ impl Store {
 
 impl RunLock {
     /// Gives the right to run back.
-    pub async fn release(self) {
-        // Closing frees the lock; so does a connection that is already gone.
+    pub async fn release(mut self) {
+        // Closing frees the lock too, but only once the server has noticed; a next run need not wait for that.
+        let unlock = sqlx::raw_sql("select pg_advisory_unlock_all()").execute(&mut self.connection);
+        let _unlocked = bounded("giving the run lock back", unlock).await;
         let _closed = self.connection.close().await;
     }
 

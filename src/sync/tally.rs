@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::report::{CustomerCounts, FailedCustomer, Halt};
 use crate::partner_center::{AuthError, advice};
-use crate::usage::{CustomerOutcome, Failure, FailureReason, RowCounts};
+use crate::usage::{CustomerOutcome, Failure, FailureReason, Row, RowCounts};
 
 /// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
 const HOPELESS: u64 = 100;
@@ -87,14 +87,13 @@ impl Tally {
 
     pub(super) fn add(&mut self, outcome: &CustomerOutcome, rows: RowCounts) {
         self.rows += rows;
-        let dates = outcome
-            .usage
-            .rows
-            .iter()
-            .map(|row| row.key.processed_date_time);
-        self.rows_of_date += dates
+        let usage = outcome.usage.rows.iter().map(Row::processed_date_time);
+        let deployment = outcome.deployment.rows.iter();
+        let of_date = usage
+            .chain(deployment.map(Row::processed_date_time))
             .filter(|date| Some(date.date_naive()) == self.asked)
-            .count() as u64;
+            .count();
+        self.rows_of_date += of_date as u64;
         match &outcome.failure {
             None => {
                 self.customers.succeeded += 1;

@@ -17,7 +17,7 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::retry::RetryPolicy;
-use crate::usage::FailureReason;
+use crate::usage::{Dataset, FailureReason, Source};
 
 const ROWS: usize = 3;
 
@@ -119,6 +119,10 @@ impl Server {
         let router = axum::Router::new().fallback(answer);
         let serving = tasks.spawn(axum::serve(listener, router).into_future());
         let settings = config::PartnerCenter {
+            cloud: config::Cloud::Worldwide,
+            source: Source::Commercial,
+            datasets: vec![Dataset::Usage],
+            allow_locale_change: false,
             base_url: base.parse().unwrap(),
             locale: "en-US".to_owned(),
             max_concurrency: 1,
