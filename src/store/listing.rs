@@ -1,6 +1,6 @@
 //! What the ledger knows of customers before they are fetched: who is due first, who has gone, who has returned.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
@@ -77,13 +77,19 @@ impl RunLock {
     pub async fn record_listing(
         &mut self,
         listed: &[Customer],
+        exclude: &HashSet<CustomerId>,
         now: DateTime<Utc>,
     ) -> Result<Listing, StoreError> {
-        let mut listed: Vec<&Customer> = listed.iter().collect();
-        listed.sort_by_key(|customer| customer.id);
         let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
-        let names: Vec<Option<&str>> = listed.iter().map(|c| c.name.as_deref()).collect();
-        let domains: Vec<Option<&str>> = listed.iter().map(|c| c.domain.as_deref()).collect();
+        // Who is excluded is no less on the list, but nothing of it is wanted.
+        let mut kept: Vec<&Customer> = listed
+            .iter()
+            .filter(|customer| !exclude.contains(&customer.id))
+            .collect();
+        kept.sort_by_key(|customer| customer.id);
+        let kept_ids: Vec<Uuid> = kept.iter().map(|c| c.id.as_uuid()).collect();
+        let names: Vec<Option<&str>> = kept.iter().map(|c| c.name.as_deref()).collect();
+        let domains: Vec<Option<&str>> = kept.iter().map(|c| c.domain.as_deref()).collect();
         bounded("recording the partner's list", async {
             let mut transaction = self.connection.begin().await?;
             let counts = sqlx::query!(
@@ -144,7 +150,7 @@ impl RunLock {
                     last_seen_at = greatest(excluded.last_seen_at, c.last_seen_at),
                     listed_at = excluded.listed_at
                 ",
-                &ids,
+                &kept_ids,
                 &names as _,
                 &domains as _,
                 now

@@ -352,7 +352,10 @@ impl Syncer {
             None => None,
         };
         if let (Some(listed), None, Sink::Ledger(ledger)) = (&listed, &request.listed, &mut *sink) {
-            match ledger.record_listing(listed, stop).await? {
+            match ledger
+                .record_listing(listed, &self.customers.exclude, stop)
+                .await?
+            {
                 Listing::Changed { gone, returned } => {
                     for id in gone {
                         warn!(customer.id = %id, "Customer {id} is no longer on the partner's list; its history is kept");

@@ -61,6 +61,8 @@ pub(super) struct Tally {
     pub(super) rows_of_date: u64,
     asked: Option<NaiveDate>,
     interrupted: u64,
+    /// Customers in a row that were refused with 401, whatever the code.
+    unauthorized: u64,
     kinds: HashMap<Kind, u64>,
     /// The kind of the newest failures without a success in between, and how many there are.
     streak: Option<(Kind, u64)>,
@@ -97,6 +99,7 @@ impl Tally {
         match &outcome.failure {
             None => {
                 self.customers.succeeded += 1;
+                self.unauthorized = 0;
                 self.streak = None;
             }
             Some(failure) => self.add_failure(outcome, failure),
@@ -107,6 +110,11 @@ impl Tally {
         self.customers.failed += 1;
         if failure.reason == FailureReason::Interrupted {
             self.interrupted += 1;
+        }
+        if failure.reason == FailureReason::Unauthorized {
+            self.unauthorized += 1;
+        } else {
+            self.unauthorized = 0;
         }
         let kind = Kind {
             reason: failure.reason,
@@ -151,9 +159,9 @@ impl Tally {
 
     /// Whether every customer so far, or many at a stretch, were refused for the token's sake.
     pub(super) fn token_is_refused(&self, at_the_end: bool) -> Option<AuthError> {
-        let (kind, count) = self.streak.as_ref()?;
-        let refused = kind.reason == FailureReason::Unauthorized
-            && (*count >= HOPELESS || (at_the_end && *count == self.done()));
+        let (kind, _) = self.streak.as_ref()?;
+        let refused = self.unauthorized >= HOPELESS
+            || (at_the_end && self.unauthorized > 0 && self.unauthorized == self.done());
         refused.then(|| AuthError::TokenRefused {
             fault: self
                 .failures

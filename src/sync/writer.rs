@@ -166,11 +166,14 @@ impl Ledger {
     pub(super) async fn record_listing(
         &mut self,
         listed: &[Customer],
+        exclude: &HashSet<CustomerId>,
         stop: &Stop,
     ) -> Result<Listing, RunError> {
         let now = self.clock.now();
-        self.persist(stop, async |lock, _| lock.record_listing(listed, now).await)
-            .await
+        self.persist(stop, async |lock, _| {
+            lock.record_listing(listed, exclude, now).await
+        })
+        .await
     }
 
     /// How urgent each known customer is.
