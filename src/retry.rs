@@ -153,6 +153,15 @@ pub enum GaveUp<E> {
     },
 }
 
+/// What came of one attempt.
+#[derive(Debug)]
+pub enum Tried<T, E> {
+    /// Success, or nothing further is to be tried.
+    Ended(Result<T, GaveUp<E>>),
+    /// The wait before the next attempt is over; this is why there is to be one.
+    Again(E),
+}
+
 /// The attempts at one operation: run it until the end comes.
 ///
 /// ```
@@ -194,6 +203,12 @@ impl Attempts<'_> {
         self.began += queued;
     }
 
+    /// How much of the policy's time is left.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.policy.max_elapsed.saturating_sub(self.began.elapsed())
+    }
+
     /// Makes one attempt. Gives the end: success, a failure for good, the policy's time used up, or a stop.
     /// Gives `None` once the wait before the next attempt is over. A wait is never shorter than the server
     /// asked; where that is beyond the time left, it gives up at once rather than come early.
@@ -201,33 +216,44 @@ impl Attempts<'_> {
         &mut self,
         attempt: impl Future<Output = Result<T, E>>,
     ) -> Option<Result<T, GaveUp<E>>> {
+        match self.try_once(attempt).await {
+            Tried::Ended(end) => Some(end),
+            Tried::Again(_) => None,
+        }
+    }
+
+    /// As [`Attempts::run`], for who has a use for the error when there is to be a next attempt.
+    pub async fn try_once<T, E: Fails>(
+        &mut self,
+        attempt: impl Future<Output = Result<T, E>>,
+    ) -> Tried<T, E> {
         self.made += 1;
         let attempts = self.made;
-        let stopped = Some(Err(GaveUp::Stopped { attempts }));
+        let stopped = Tried::Ended(Err(GaveUp::Stopped { attempts }));
         let result = tokio::select! {
             biased;
             () = self.stop.now.cancelled() => return stopped,
             result = attempt => result,
         };
         let error = match result {
-            Ok(value) => return Some(Ok(value)),
+            Ok(value) => return Tried::Ended(Ok(value)),
             Err(error) => error,
         };
         let after = match error.disposition() {
             Disposition::Retry { after } => after,
             Disposition::SkipCustomer | Disposition::AbortRun => {
-                return Some(Err(GaveUp::Failed { error, attempts }));
+                return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
             }
         };
         let ours = self.waits.next_backoff().unwrap_or(self.policy.max);
         let wait = ours.max(after.unwrap_or_default());
         if self.began.elapsed().saturating_add(wait) > self.policy.max_elapsed {
-            return Some(Err(GaveUp::Failed { error, attempts }));
+            return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
         }
         tokio::select! {
             biased;
             () = self.stop.soon.cancelled() => stopped,
-            () = tokio::time::sleep(wait) => None,
+            () = tokio::time::sleep(wait) => Tried::Again(error),
         }
     }
 }

@@ -51,6 +51,11 @@ pub enum ApiError {
     /// A whole answer that is not what was asked for.
     #[error("{0}")]
     Unexpected(String),
+    /// Everybody was to wait, for longer than a call is retried.
+    #[error(
+        "the partner's calls are refused for longer than they are retried (retry.max_elapsed_time)"
+    )]
+    Throttled,
     /// There is no token to call with.
     #[error("sign-in failed")]
     SignIn(#[source] Arc<AuthError>),
@@ -73,6 +78,7 @@ impl ApiError {
             | Self::Connection(_)
             | Self::SignIn(_)
             | Self::Spool(_)
+            | Self::Throttled
             | Self::Stopped => None,
         }
     }
@@ -89,6 +95,7 @@ impl ApiError {
             | Self::TooLarge { .. }
             | Self::Unexpected(_)
             | Self::Spool(_)
+            | Self::Throttled
             | Self::SignIn(_)
             | Self::Stopped => None,
         }
@@ -102,7 +109,7 @@ impl ApiError {
             Self::Status { status: 403, .. } => FailureReason::Forbidden,
             Self::Status { status: 404, .. } => FailureReason::NotFound,
             Self::Status { status: 408, .. } | Self::Timeout => FailureReason::Timeout,
-            Self::Status { status: 429, .. } => FailureReason::Throttled,
+            Self::Status { status: 429, .. } | Self::Throttled => FailureReason::Throttled,
             Self::Status {
                 status: 500..=599, ..
             } => FailureReason::ServerError,
@@ -186,7 +193,8 @@ impl Fails for ApiError {
             | Self::Redirect { .. }
             | Self::TooLarge { .. }
             | Self::Unexpected(_)
-            | Self::Spool(_) => Disposition::SkipCustomer,
+            | Self::Spool(_)
+            | Self::Throttled => Disposition::SkipCustomer,
             // Renewing was already retried where that could help.
             Self::SignIn(_) | Self::Stopped => Disposition::AbortRun,
         }

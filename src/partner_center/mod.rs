@@ -12,21 +12,24 @@ mod decode;
 mod error;
 mod fault;
 mod http;
+mod limiter;
 mod link;
 mod number;
 mod probe;
+mod retry_budget;
 mod wire;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 use uuid::Uuid;
@@ -38,18 +41,24 @@ pub use error::ApiError;
 pub use fault::Fault;
 pub use http::SetUpError;
 pub use probe::Probed;
+pub use retry_budget::Outage;
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::retry::{GaveUp, RetryPolicy, Stop};
-use crate::usage::{Collection, CustomerId, DeploymentRow, TrafficCounts, UsageRow};
+use crate::retry::{Attempts, Disposition, Fails as _, GaveUp, RetryPolicy, Stop, Tried};
+use crate::usage::{Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow};
 use auth::{Auth, Token};
 use decode::NotACollection;
 use http::{http_client, read_beginning, read_body, redirect_target, retry_after, stay_at_origin};
+use limiter::{Hopeless, Limiter, Pass, Verdict};
+use retry_budget::RetryBudget;
 
 /// An error answer is read this far; what comes after it explains nothing.
 const MAX_FAULT_BYTES: usize = 64 * 1024;
+
+/// Failed attempts of one kind that are logged one by one in a run.
+const LOGGED_FAILURES: u64 = 50;
 
 /// Speaks to one partner's Partner Center.
 pub struct Client {
@@ -60,9 +69,12 @@ pub struct Client {
     auth: Auth,
     policy: RetryPolicy,
     in_flight: Arc<Semaphore>,
-    pace: Option<Mutex<Interval>>,
+    limiter: Limiter,
+    budget: RetryBudget,
     clock: Arc<dyn Clock>,
     traffic: Traffic,
+    /// Failed attempts since the run began, by kind.
+    logged: Mutex<HashMap<(FailureReason, Option<u16>), u64>>,
     /// Under which beginning of the path the partner-wide collections are, once it is known.
     commercial_version: OnceLock<&'static str>,
 }
@@ -100,6 +112,14 @@ struct Answer {
     mfa_compliant: Option<bool>,
     /// What the call was made with: the body may echo it.
     token: Arc<Token>,
+}
+
+/// Why a call does not get its turn.
+enum NoTurn {
+    /// The program is to stop.
+    Stopped,
+    /// There is no time left for it.
+    TimeUp,
 }
 
 /// One logical call, the same over all its attempts.
@@ -144,29 +164,29 @@ impl Client {
             ),
             policy,
             in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
-            pace: settings.max_requests_per_second.map(pace),
+            limiter: Limiter::new(
+                settings.max_requests_per_second,
+                settings.max_concurrency,
+                policy.max_elapsed(),
+            ),
+            budget: RetryBudget::new(),
             clock,
             traffic: Traffic::default(),
+            logged: Mutex::default(),
             commercial_version: OnceLock::new(),
         })
     }
 
-    /// Makes sure that there is a token before the first customer is asked for.
+    /// To be called as a run begins: makes sure that there is a token before the first customer is asked for.
     ///
     /// # Errors
     /// When there is none to be had.
     pub async fn sign_in(&self, stop: &Stop) -> Result<(), AuthError> {
+        self.logged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         self.auth.begin(stop).await
-    }
-
-    /// STUB
-    pub fn silence(&self) -> Option<Duration> {
-        None
-    }
-
-    /// STUB
-    pub fn learned_rate(&self) -> Option<f64> {
-        None
     }
 
     /// Looks into the present token for what would make Partner Center refuse every call with it.
@@ -185,6 +205,21 @@ impl Client {
             retries: self.traffic.retries.load(Ordering::Relaxed),
             throttled: self.traffic.throttled.load(Ordering::Relaxed),
         }
+    }
+
+    /// The rate that the API allows as far as it was learned, in requests a second; none while nothing was refused.
+    /// Kept for as long as the client lives, so that a run begins with what the one before learned.
+    #[must_use]
+    pub fn learned_rate(&self) -> Option<f64> {
+        self.limiter.learned()
+    }
+
+    /// Whether everything fails: since when, if no call got an answer after that which no retry would change (any but
+    /// 408, 429 and 5xx, and whole). A call that is not made, or stopped, or without a token says nothing.
+    /// A run has nothing to wait for any more once this lasts as long as a call is retried.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        self.budget.outage()
     }
 
     /// One customer's newest licence usage, from
@@ -251,20 +286,43 @@ impl Client {
         read: impl Fn(&Answer) -> Result<T, ApiError>,
     ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
         let mut attempts = self.policy.attempts(stop);
+        let mut failed: Option<ApiError> = None;
+        let mut retries = 0;
         let end = loop {
-            let queued = Instant::now();
-            let Some(permit) = self.admit(stop).await else {
-                let attempts = call.sent();
-                return Err(GaveUp::Stopped { attempts });
+            let turn = async {
+                if failed.is_some() {
+                    self.leave_to_retry(&attempts, retries).await?;
+                    retries += 1;
+                }
+                self.admit(call, &mut attempts).await
             };
-            attempts.discount(queued.elapsed());
+            let turn = tokio::select! {
+                biased;
+                () = stop.soon.cancelled() => Err(NoTurn::Stopped),
+                turn = turn => turn,
+            };
+            let (permit, pass) = match turn {
+                Ok(turn) => turn,
+                Err(NoTurn::Stopped) => {
+                    let attempts = call.sent();
+                    return Err(GaveUp::Stopped { attempts });
+                }
+                Err(NoTurn::TimeUp) => {
+                    let attempts = call.sent();
+                    let error = failed.unwrap_or(ApiError::Throttled);
+                    return Err(GaveUp::Failed { error, attempts });
+                }
+            };
+            let left = attempts.left();
             let attempt = async {
-                let answer = self.attempt(call, stop).await;
+                let answer = self.attempt(call, pass, left, stop).await;
                 let value = answer.and_then(|answer| Ok((read(&answer)?, permit)));
-                value.inspect_err(|error| call.log(error))
+                self.note(value.as_ref().err());
+                value.inspect_err(|error| self.log(call, error))
             };
-            if let Some(end) = attempts.run(attempt).await {
-                break end;
+            match attempts.try_once(attempt).await {
+                Tried::Ended(end) => break end,
+                Tried::Again(error) => failed = Some(error),
             }
         };
         let attempts = call.sent();
@@ -278,50 +336,118 @@ impl Client {
         })
     }
 
-    /// Waits for a place among the requests in flight, and for the pace; none when a stop is heard meanwhile.
-    async fn admit(&self, stop: &Stop) -> Option<OwnedSemaphorePermit> {
-        let admitted = async {
-            let permit = Arc::clone(&self.in_flight)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
-            self.keep_pace().await;
-            permit
-        };
-        tokio::select! {
-            biased;
-            () = stop.soon.cancelled() => None,
-            permit = admitted => Some(permit),
+    /// Waits until the budget that all calls share allows a retry.
+    async fn leave_to_retry(&self, attempts: &Attempts<'_>, before: u32) -> Result<(), NoTurn> {
+        tokio::time::timeout(attempts.left(), self.budget.leave(before))
+            .await
+            .map_err(|_| NoTurn::TimeUp)
+    }
+
+    /// Waits for a place among the requests in flight, and for the turn.
+    async fn admit(
+        &self,
+        call: &Call,
+        attempts: &mut Attempts<'_>,
+    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
+        let (queued, paused) = (Instant::now(), self.limiter.paused());
+        let permit = Arc::clone(&self.in_flight)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let held = self.limiter.paused().saturating_sub(paused);
+        let left = attempts
+            .left()
+            .saturating_add(queued.elapsed())
+            .saturating_sub(held);
+        let entered = self.limiter.enter(call.customer, left).await;
+        // The queue is our own, but a wait that the server asks of everybody is not.
+        let held = self.limiter.paused().saturating_sub(paused);
+        attempts.discount(queued.elapsed().saturating_sub(held));
+        match entered {
+            Ok(pass) => Ok((permit, pass)),
+            Err(Hopeless) => Err(NoTurn::TimeUp),
         }
     }
 
-    async fn keep_pace(&self) {
-        if let Some(pace) = &self.pace {
-            pace.lock().await.tick().await;
+    /// Takes note of what an attempt says about the API as a whole.
+    fn note(&self, error: Option<&ApiError>) {
+        match error.map(|error| (error, error.disposition())) {
+            Some((ApiError::Throttled, _) | (_, Disposition::AbortRun)) => {}
+            Some((_, Disposition::Retry { .. })) => self.budget.failed(),
+            Some((_, Disposition::SkipCustomer)) | None => self.budget.alive(),
+        }
+    }
+
+    /// Microsoft's support asks for both ids of a call that failed. Of failures of one kind the first few are enough: a
+    /// cause that all customers share would fill the log.
+    fn log(&self, call: &Call, error: &ApiError) {
+        if matches!(error, ApiError::Stopped) {
+            return;
+        }
+        let kind = (error.reason(), error.http_status());
+        let count = {
+            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = logged.entry(kind).or_default();
+            *count += 1;
+            *count
+        };
+        if count > LOGGED_FAILURES {
+            return;
+        }
+        let error = with_causes(error);
+        warn!(
+            customer.id = call.customer.map(tracing::field::display),
+            ms.request_id = call.header("ms-requestid"),
+            ms.correlation_id = call.header("ms-correlationid"),
+            attempt = call.sent(),
+            error,
+            "Attempt {} failed: {error}",
+            call.sent()
+        );
+        if count == LOGGED_FAILURES {
+            warn!("Further attempts of this run that fail alike are not logged one by one");
         }
     }
 
     /// One attempt, with the token renewed in its midst if the API refuses it.
-    async fn attempt(&self, call: &Call, stop: &Stop) -> Result<Answer, ApiError> {
+    async fn attempt(
+        &self,
+        call: &Call,
+        pass: Pass<'_>,
+        left: Duration,
+        stop: &Stop,
+    ) -> Result<Answer, ApiError> {
         let token = self.auth.token(stop).await?;
         // The renewal may have taken longer than the patience of whoever stops us; nothing new begins then.
         if stop.soon.is_cancelled() {
             return Err(ApiError::Stopped);
         }
-        let answer = self.send(call, &token).await;
+        let answer = self.send(call, &token, pass).await;
         let Err(ApiError::Status { status: 401, .. }) = answer else {
             return answer;
         };
         match self.auth.replace(&token, stop).await? {
             Some(token) => {
-                self.keep_pace().await;
-                self.send(call, &token).await
+                let pass = tokio::select! {
+                    biased;
+                    () = stop.soon.cancelled() => return Err(ApiError::Stopped),
+                    entered = self.limiter.enter(call.customer, left) => entered,
+                };
+                let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;
+                self.budget.repeated();
+                self.send(call, &token, pass).await
             }
             None => answer,
         }
     }
 
-    async fn send(&self, call: &Call, token: &Arc<Token>) -> Result<Answer, ApiError> {
+    async fn send(
+        &self,
+        call: &Call,
+        token: &Arc<Token>,
+        pass: Pass<'_>,
+    ) -> Result<Answer, ApiError> {
+        self.budget.called();
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
             self.traffic.retries.fetch_add(1, Ordering::Relaxed);
@@ -337,6 +463,13 @@ impl Client {
             .await
             .map_err(ApiError::from_transport)?;
         let status = answer.status();
+        let retry_after = retry_after(answer.headers(), self.clock.now());
+        pass.answered(match status {
+            StatusCode::TOO_MANY_REQUESTS => Verdict::Refused { wish: retry_after },
+            StatusCode::REQUEST_TIMEOUT => Verdict::Troubled,
+            status if status.is_server_error() => Verdict::Troubled,
+            _ => Verdict::Served,
+        });
         if status == StatusCode::TOO_MANY_REQUESTS {
             self.traffic.throttled.fetch_add(1, Ordering::Relaxed);
         }
@@ -359,7 +492,7 @@ impl Client {
                 Err(ApiError::Status {
                     status: status.as_u16(),
                     fault: Fault::in_body(&body, token.secret()),
-                    retry_after: retry_after(answer.headers(), self.clock.now()),
+                    retry_after,
                 })
             }
         }
@@ -397,28 +530,4 @@ impl Call {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     }
-
-    /// Microsoft's support asks for both ids of a call that failed.
-    fn log(&self, error: &ApiError) {
-        if matches!(error, ApiError::Stopped) {
-            return;
-        }
-        let error = with_causes(error);
-        warn!(
-            customer.id = self.customer.map(tracing::field::display),
-            ms.request_id = self.header("ms-requestid"),
-            ms.correlation_id = self.header("ms-correlationid"),
-            attempt = self.sent(),
-            error,
-            "Attempt {} failed: {error}",
-            self.sent()
-        );
-    }
-}
-
-fn pace(per_second: f64) -> Mutex<Interval> {
-    let mut interval = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
-    // Time in which nothing was sent must not come back as a burst.
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Mutex::new(interval)
 }

@@ -90,7 +90,8 @@ impl Walk {
     /// customers would fare no better, and each would take as long.
     fn api_is_down(&self, tally: &Tally) -> Option<Halt> {
         let unanswered = tally.unanswered();
-        let silence = self.syncer.client.silence().filter(|_| unanswered > 0)?;
+        let outage = self.syncer.client.outage().filter(|_| unanswered > 0)?;
+        let silence = outage.since.elapsed();
         // A call gives up when its next wait would exceed its time, so somewhat before that.
         let given_up = self.syncer.max_elapsed.mul_f64(0.8);
         let down = if self.syncer.max_elapsed.is_zero() {
@@ -150,7 +151,7 @@ impl Walk {
             }
         }
         // Never asked for: it has no outcome.
-        if answers.attempts == 0 {
+        if answers.attempts == 0 && answers.failure.is_none() {
             return None;
         }
         let outcome = CustomerOutcome {
@@ -216,8 +217,10 @@ impl Answers {
             }
             Err(GaveUp::Stopped { attempts }) => {
                 self.attempts += attempts;
-                self.http_status = None;
-                self.failure = Some(interrupted());
+                if self.attempts > 0 {
+                    self.http_status = None;
+                    self.failure = Some(interrupted());
+                }
                 Err(Over::Stopped)
             }
         }

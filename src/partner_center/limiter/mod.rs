@@ -1,0 +1,137 @@
+//! The one gate that every request to the API passes. The limits are not published, differ, and change, so that it
+//! learns them: see `rate` for how fast, `blame` for whose limit a refusal comes from, and
+//! `docs/decisions/0006-a-limiter-of-our-own.md` for why it is ours.
+
+mod blame;
+mod rate;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub(super) use state::Verdict;
+use state::{Entry, Sent, State};
+
+use crate::usage::CustomerId;
+
+/// Shared by all calls; what it learned outlives a run.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    state: Mutex<State>,
+    /// Requests go in the order in which they came: the first of them waits for the gate, the others for it.
+    turn: tokio::sync::Mutex<()>,
+    /// Something ended.
+    changed: Notify,
+}
+
+/// The right to one request. Whoever drops it without a word about the answer has got none.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    limiter: &'a Limiter,
+    sent: Option<Sent>,
+}
+
+/// The partner's limit keeps everybody waiting for longer than a call is retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hopeless;
+
+impl Limiter {
+    /// `patience`: how long a call is retried.
+    pub(super) fn new(
+        max_per_second: Option<f64>,
+        max_in_flight: usize,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State::new(max_per_second, max_in_flight, patience)),
+            turn: tokio::sync::Mutex::new(()),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Requests a second, as learned; none while nothing was ever refused.
+    pub(super) fn learned(&self) -> Option<f64> {
+        self.state().learned()
+    }
+
+    /// All the time so far in which everybody had to wait because the server said so.
+    pub(super) fn paused(&self) -> Duration {
+        self.state().paused(Instant::now())
+    }
+
+    /// Waits for the turn of a request about a customer, or about none. In pauses it waits for no longer than `left`.
+    pub(super) async fn enter(
+        &self,
+        about: Option<CustomerId>,
+        left: Duration,
+    ) -> Result<Pass<'_>, Hopeless> {
+        let paused = self.paused();
+        let _turn = self.turn.lock().await;
+        loop {
+            // Registered before the look, so that no change in between is missed.
+            let changed = self.changed.notified();
+            let now = Instant::now();
+            let (entry, paused) = {
+                let mut state = self.state();
+                let entry = state.enter(about, now);
+                (entry, state.paused(now).saturating_sub(paused))
+            };
+            let again = match entry {
+                Entry::Now(sent) => {
+                    let sent = Some(sent);
+                    return Ok(Pass {
+                        limiter: self,
+                        sent,
+                    });
+                }
+                Entry::Hopeless => return Err(Hopeless),
+                Entry::Paused(_) if paused > left => return Err(Hopeless),
+                Entry::Paused(until) => {
+                    let end =
+                        now.checked_add((left - paused).saturating_add(Duration::from_millis(1)));
+                    Some(end.map_or(until, |end| until.min(end)))
+                }
+                Entry::At(due) => Some(due),
+                Entry::Later => None,
+            };
+            match again {
+                Some(again) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(again) => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, sent: Sent, verdict: Verdict) {
+        self.state().ended(sent, verdict, Instant::now());
+        self.changed.notify_one();
+    }
+}
+
+impl Pass<'_> {
+    /// Says how the request was answered.
+    pub(super) fn answered(mut self, verdict: Verdict) {
+        if let Some(sent) = self.sent.take() {
+            self.limiter.ended(sent, verdict);
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if let Some(sent) = self.sent.take() {
+            self.limiter.ended(sent, Verdict::Unanswered);
+        }
+    }
+}

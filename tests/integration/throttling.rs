@@ -1,0 +1,157 @@
+//! Limits of the API: whose they are, how they are learned and kept, and how much is retried when everything fails.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use super::support::World;
+
+/// When a request was received, in milliseconds.
+fn at(request: &Value) -> u64 {
+    request["at_ms"].as_u64().unwrap()
+}
+
+/// Answered from now on: this, for every customer.
+fn refused(wish: &str) -> Value {
+    json!({ "status": 429, "headers": [["Retry-After", wish]] })
+}
+
+async fn times(world: &World) -> Vec<u64> {
+    let requests = world.simulator.requests("usage").await;
+    requests.iter().map(at).collect()
+}
+
+#[sqlx::test]
+async fn the_partners_limit_pauses_everybody(pool: PgPool) {
+    let mut world = World::with_customers(pool, 40).await;
+    world.set("retry.max_elapsed_time", "50s");
+    // Ten are served at once, and then nobody for two seconds and more.
+    let limit = json!({ "rate_limit": 0.5, "burst": 10, "latency_ms": 5 });
+    world.simulator.patch(limit).await;
+    let running = world.start(&["--backfill", "--json"]);
+    world.simulator.received("usage", 12).await;
+    super::support::until("somebody is refused", async || {
+        let stats = world.simulator.get("stats").await;
+        stats["answers"]["usage"]["429"].as_u64()
+    })
+    .await;
+    // No limit any more: whoever asks now is served, so that only the wish to wait holds them back.
+    world.simulator.patch(json!({ "rate_limit": null })).await;
+    running.finish().await.assert_code(0);
+
+    let stats = world.simulator.get("stats").await;
+    let refusals = stats["answers"]["usage"]["429"].as_u64().unwrap();
+    let times = times(&world).await;
+    assert_eq!(times.len() as u64, 40 + refusals);
+    // Those under way at the first refusal, and the one that found out.
+    assert!(refusals <= 9, "{stats}");
+    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(longest.unwrap() >= 1_900, "{times:?}");
+}
+
+#[sqlx::test]
+async fn one_customers_limit_holds_up_nobody_else(pool: PgPool) {
+    let mut world = World::with_customers(pool, 60).await;
+    world.set("retry.max_elapsed_time", "20s");
+    let ids = world.simulator.customers().await;
+    let bad = [&ids[9], &ids[10], &ids[30]];
+    for (id, wish) in bad.iter().zip(["4", "4", "3600"]) {
+        world.simulator.script(id, json!([refused(wish)])).await;
+    }
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    let failed = "select customer_id, reason, attempts from sync_customer where outcome = 'failed'";
+    assert_eq!(
+        world.lines(failed).await,
+        [format!("{}|throttled|1", ids[30].to_lowercase())]
+    );
+    let requests = world.simulator.requests("usage").await;
+    assert_eq!(requests.len(), 62);
+    // Everybody else was asked long before the two came again.
+    let others = requests[..60].iter().map(at).max().unwrap();
+    let again = requests[60..].iter().map(at).min().unwrap();
+    assert!(again > others + 1_000, "{others} and {again}");
+}
+
+#[sqlx::test]
+async fn absurd_wishes_of_a_few_cost_the_others_nothing(pool: PgPool) {
+    let mut world = World::with_customers(pool, 60).await;
+    world.set("retry.max_elapsed_time", "20s");
+    let ids = world.simulator.customers().await;
+    for (place, wish) in [
+        (0, "3600"),
+        (1, "99999999999999999999"),
+        (2, ""),
+        (40, "3600"),
+    ] {
+        world
+            .simulator
+            .script_for_ever(&ids[place], json!([refused(wish)]))
+            .await;
+    }
+    let running = world.start(&["--backfill", "--json"]);
+    world.simulator.received("usage", 60).await;
+    let times = times(&world).await;
+    assert!(times[59] - times[0] < 8_000, "{times:?}");
+    let finished = running.finish().await;
+    finished.assert_code(3);
+    assert_eq!(finished.summary()["customers"]["failed"], 4);
+}
+
+#[sqlx::test]
+async fn a_limit_is_learned_and_kept(pool: PgPool) {
+    let mut world = World::with_customers(pool, 600).await;
+    world.set("retry.max_elapsed_time", "50s");
+    let limit = json!({ "rate_limit": 50, "burst": 10, "latency_ms": 5 });
+    world.simulator.patch(limit).await;
+    let finished = world.backfill().await;
+    finished.assert_code(0);
+    let http = &finished.summary()["http"];
+    assert_eq!(http["requests"], 600 + http["throttled"].as_u64().unwrap());
+    // Without learning, most of them would have been refused once and more.
+    assert!(http["throttled"].as_u64().unwrap() < 60, "{http}");
+}
+
+#[sqlx::test]
+async fn when_everything_fails_few_calls_are_retried(pool: PgPool) {
+    let mut world = World::with_customers(pool, 200).await;
+    world.set("retry.max_elapsed_time", "3s");
+    let failing = json!([{ "status": 503 }]);
+    world.simulator.script_for_ever("usage", failing).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    let summary = finished.summary();
+    assert_eq!(summary["customers"]["failed"], 200);
+    let http = &summary["http"];
+    let (requests, retries) = (&http["requests"], &http["retries"]);
+    let (requests, retries) = (requests.as_u64().unwrap(), retries.as_u64().unwrap());
+    assert_eq!(requests, 200 + retries);
+    assert!(retries * 5 < requests, "{http}");
+    assert!(retries >= 20, "{http}");
+    // Its last word, not that there was no leave to ask again.
+    assert_eq!(
+        world
+            .lines("select distinct reason, http_status from sync_customer")
+            .await,
+        ["server_error|503"]
+    );
+}
+
+#[sqlx::test]
+async fn a_partner_who_is_refused_for_ever_is_given_up_in_time(pool: PgPool) {
+    let mut world = World::with_customers(pool, 400).await;
+    world.set("retry.max_elapsed_time", "4s");
+    // Somebody is served at first, so that it is not for the beginning that everybody is refused.
+    let limit = json!({ "rate_limit": 0.001, "burst": 20 });
+    world.simulator.patch(limit).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(
+        world
+            .lines("select reason, count(*) from sync_customer where outcome = 'failed' group by reason")
+            .await,
+        ["throttled|380"]
+    );
+    // Most were not even asked for.
+    let requests = world.simulator.requests("usage").await.len();
+    assert!(requests < 100, "{requests}");
+}
