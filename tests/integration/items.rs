@@ -275,7 +275,7 @@ async fn of_items_with_the_same_key_the_last_is_stored(pool: PgPool) {
     );
     assert_eq!(
         world.lines("select rows_received, rows_inserted, rows_unchanged, rows_rejected from sync_customer").await,
-        ["6|3|1|2"]
+        ["5|2|1|2"]
     );
 }
 

@@ -234,8 +234,11 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
     assert_eq!(
         world.lines(unbounded).await,
         [
+            "coverage|detail",
+            "customer|last_failure_detail",
             "customer_freshness|last_failure_detail",
             "rejected_row|detail",
+            "series_name|folded",
             "sync_customer|detail",
             "sync_run|detail"
         ]

@@ -67,7 +67,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
       SEATLEDGER_DATABASE_URL = (not shown): is not read; write it SEATLEDGER__DATABASE__URL, with two underscores before the section and before the key
       SEATLEDGER__STATUS__LISTN = (not shown): sets no known key; did you mean SEATLEDGER__STATUS__LISTEN?
       partner_center.base_url = "http://example.com": must begin with https:// (plain http is refused except to this machine: localhost, 127.0.0.0/8, ::1) (in [folder]/config.toml)
-      partner_center.source = "partner": must be "customer" or "commercial" (in [folder]/config.toml)
+      partner_center.source = "partner": must be one of "customer", "commercial" (in [folder]/config.toml)
       partner_center.locale = "en US": must be a locale such as "en-US" (in [folder]/config.toml)
       partner_center.max_concurrency = 0: must be a whole number from 1 to 1000 (in [folder]/config.toml)
       partner_center.max_requests_per_second = -1: must be a number from 0.001 to 10000 (in [folder]/config.toml)
