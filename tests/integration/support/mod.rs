@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) folder: TempDir,
     settings: BTreeMap<String, String>,
+    one_thread: bool,
 }
 
 impl World {
@@ -49,6 +50,7 @@ impl World {
             simulator,
             folder,
             settings: BTreeMap::new(),
+            one_thread: false,
         };
         let base = world.simulator.base_url.clone();
         let database_url = world.database_url();
@@ -79,6 +81,22 @@ impl World {
 
     pub(crate) fn unset(&mut self, key: &str) {
         self.settings.remove(key);
+    }
+
+    /// Has customers asked for one at a time, and exactly in the order of the run's list.
+    pub(crate) fn ask_in_order(&mut self) {
+        self.set("partner_center.max_concurrency", "1");
+        self.one_thread = true;
+    }
+
+    /// The customers whose usage was asked for, in that order.
+    pub(crate) async fn asked(&self) -> Vec<String> {
+        let requests = self.simulator.requests("usage").await;
+        let ids = requests.iter().map(|request| {
+            let path = request["path"].as_str().unwrap();
+            path.split('/').nth(3).unwrap().to_owned()
+        });
+        ids.collect()
     }
 
     /// The address of this test's own database.
@@ -114,10 +132,13 @@ impl World {
 
     /// The settings as environment variables.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (String, String)> {
-        self.settings.iter().map(|(key, value)| {
+        let settings = self.settings.iter().map(|(key, value)| {
             let variable = format!("SEATLEDGER__{}", key.to_uppercase().replace('.', "__"));
             (variable, value.clone())
-        })
+        });
+        // Two threads could take customers in one order and ask for them in another.
+        let threads = ("TOKIO_WORKER_THREADS".to_owned(), "1".to_owned());
+        settings.chain(self.one_thread.then_some(threads))
     }
 
     /// Starts the program with the configuration and `arguments`.

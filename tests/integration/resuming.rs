@@ -1,0 +1,249 @@
+//! Runs that were cut off: the next one begins with what is missing, and `--resume` does nothing but that.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use super::support::{World, item, until};
+
+/// Answers everybody who has no script of its own with one item of that day, each after a while.
+async fn answer_all(world: &World, day: &str, delay_ms: u64) {
+    let items = json!([item(&json!({ "processedDateTime": day }))]);
+    world
+        .simulator
+        .script_for_ever("usage", json!([{ "items": items, "delay_ms": delay_ms }]))
+        .await;
+}
+
+/// The customers that the last run, or all runs since `run`, stored.
+async fn stored(world: &World, run: &str) -> BTreeSet<String> {
+    let ids = format!(
+        "select distinct customer_id from sync_customer where outcome = 'succeeded' and run_id >= ({run})"
+    );
+    world.lines(&ids).await.into_iter().collect()
+}
+
+const LAST_RUN: &str = "select max(run_id) from sync_run";
+
+/// Starts a run, ends it in its midst, once so many customers are recorded, and waits until Postgres has ended its work.
+async fn cut_off(world: &World, arguments: &[&str], signal: &str, customers: i64) {
+    let before: i64 = world
+        .value("select coalesce(max(run_id), 0) from sync_run")
+        .await;
+    let running = world.start(arguments);
+    let recorded = format!("select count(*) from sync_customer where run_id > {before}");
+    until("some customers are recorded", async || {
+        (world.value::<i64>(&recorded).await >= customers).then_some(())
+    })
+    .await;
+    running.signal(signal);
+    running.finish().await;
+    until("Postgres has ended the program's work", async || {
+        let left: i64 = world
+            .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database()")
+            .await;
+        (left == 0).then_some(())
+    })
+    .await;
+}
+
+fn set(ids: &[String]) -> BTreeSet<String> {
+    ids.iter().cloned().collect()
+}
+
+#[sqlx::test]
+async fn after_a_run_was_cut_off_the_next_begins_with_those_it_did_not_reach(pool: PgPool) {
+    let mut world = World::with_customers(pool, 24).await;
+    world.ask_in_order();
+    let all = set(&world.simulator.customers().await);
+    answer_all(&world, "2026-09-27", 0).await;
+    world.backfill().await.assert_code(0);
+    for (signal, day) in [("KILL", "2026-09-28"), ("TERM", "2026-09-29")] {
+        answer_all(&world, day, 40).await;
+        cut_off(&world, &["--backfill"], signal, 5).await;
+        let done = stored(&world, LAST_RUN).await;
+        assert!((5..20).contains(&done.len()), "{signal}: {}", done.len());
+
+        answer_all(&world, day, 0).await;
+        world.simulator.forget_requests().await;
+        world.backfill().await.assert_code(0);
+        let asked = world.asked().await;
+        let (first, then) = asked.split_at(all.len() - done.len());
+        assert_eq!(set(first), &all - &done, "{signal}");
+        assert_eq!(set(then), done, "{signal}");
+    }
+    assert_eq!(
+        world
+            .lines(
+                "select outcome, ended_early, newest_processed_date from sync_run order by run_id"
+            )
+            .await,
+        [
+            "succeeded|false|2026-09-27",
+            "interrupted|true|2026-09-28",
+            "succeeded|false|2026-09-28",
+            "interrupted|true|2026-09-29",
+            "succeeded|false|2026-09-29",
+        ]
+    );
+}
+
+#[sqlx::test]
+async fn customers_that_failed_come_before_those_that_are_fresh(pool: PgPool) {
+    let mut world = World::with_customers(pool, 12).await;
+    world.ask_in_order();
+    let ids = world.simulator.customers().await;
+    answer_all(&world, "2026-09-28", 0).await;
+    for (failing, answer) in [
+        (&ids[7], json!({ "status": 403 })),
+        (&ids[10], json!({ "status": 400 })),
+    ] {
+        world
+            .simulator
+            .script_for_ever(failing, json!([answer]))
+            .await;
+    }
+    world.backfill().await.assert_code(3);
+    // The last of the list; it has a success, but of a date that is not the newest any more.
+    answer_all(&world, "2026-09-29", 0).await;
+    world
+        .simulator
+        .script(&ids[11], json!([{ "status": 400 }]))
+        .await;
+    world.backfill().await.assert_code(3);
+
+    world.simulator.forget_requests().await;
+    world.backfill().await.assert_code(3);
+    let asked = world.asked().await;
+    assert_eq!(
+        set(&asked[..2]),
+        set(&[ids[7].clone(), ids[10].clone()]),
+        "{asked:?}"
+    );
+    assert_eq!(asked[2], ids[11]);
+    assert_eq!(set(&asked).len(), 12);
+}
+
+#[sqlx::test]
+async fn resuming_asks_only_for_what_the_unfinished_backfill_has_not_stored(pool: PgPool) {
+    let mut world = World::with_customers(pool, 16).await;
+    world.ask_in_order();
+    let ids = world.simulator.customers().await;
+    let all = set(&ids);
+    world
+        .simulator
+        .script_for_ever(&ids[0], json!([{ "status": 403 }]))
+        .await;
+    // What was stored before the backfill began does not count.
+    answer_all(&world, "2026-09-28", 0).await;
+    world.backfill().await.assert_code(3);
+
+    answer_all(&world, "2026-09-28", 40).await;
+    cut_off(&world, &["--backfill"], "KILL", 4).await;
+    let mut done = stored(&world, "2").await;
+    for (signal, recorded) in [("TERM", 3), ("KILL", 3)] {
+        world.simulator.forget_requests().await;
+        cut_off(&world, &["--backfill", "--resume"], signal, recorded).await;
+        let asked = world.asked().await;
+        assert!(
+            asked.iter().all(|id| !done.contains(id)) && asked.contains(&ids[0]),
+            "{signal}: {asked:?}"
+        );
+        done = stored(&world, "2").await;
+    }
+    assert!(done.len() < 15, "{done:?}");
+
+    answer_all(&world, "2026-09-28", 0).await;
+    world.simulator.forget_requests().await;
+    let finished = world.run(&["--backfill", "--resume", "--json"]).await;
+    finished.assert_code(3);
+    assert_eq!(set(&world.asked().await), &all - &done);
+    assert_eq!(
+        finished.summary()["customers"],
+        json!({ "total": 16 - done.len(), "succeeded": 15 - done.len(), "failed": 1 })
+    );
+    assert_eq!(
+        world
+            .lines("select resumes, kind, whole_list, outcome from sync_run order by run_id")
+            .await,
+        [
+            "-|backfill|true|partial",
+            "-|backfill|true|interrupted",
+            "2|backfill|true|interrupted",
+            "2|backfill|true|interrupted",
+            "2|backfill|true|partial",
+        ]
+    );
+}
+
+#[sqlx::test]
+async fn where_nothing_is_unfinished_resuming_says_so_and_does_nothing(pool: PgPool) {
+    let world = World::new(pool).await;
+    for runs in 0..2 {
+        let finished = world.run(&["--backfill", "--resume"]).await;
+        finished.assert_code(0);
+        assert!(
+            finished.stderr.contains("there is nothing to resume"),
+            "{}",
+            finished.stderr
+        );
+        assert_eq!(
+            world.value::<i64>("select count(*) from sync_run").await,
+            runs
+        );
+        assert_eq!(world.simulator.get("requests").await, json!([]));
+        world.backfill().await.assert_code(0);
+        world.simulator.forget_requests().await;
+    }
+}
+
+#[sqlx::test]
+async fn a_resumed_run_for_some_customers_is_still_for_those(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ids = world.simulator.customers().await;
+    let stuck = json!([{ "normal": true, "delay_ms": 60_000 }]);
+    world.simulator.script(&ids[3], stuck).await;
+    let chosen = [
+        "--backfill",
+        "--customer",
+        &ids[1],
+        "--customer",
+        &ids[3],
+        "--customer",
+        &ids[4],
+    ];
+    cut_off(&world, &chosen, "KILL", 2).await;
+    world.simulator.forget_requests().await;
+    world.run(&["--backfill", "--resume"]).await.assert_code(0);
+    assert_eq!(world.asked().await, [ids[3].as_str()]);
+    assert_eq!(
+        world
+            .lines("select whole_list, cardinality(only_customers), resumes, customers_total from sync_run order by run_id")
+            .await,
+        ["false|3|-|3", "false|3|1|1"]
+    );
+}
+
+#[sqlx::test]
+async fn resuming_goes_with_nothing_that_would_make_it_another_run(pool: PgPool) {
+    let world = World::new(pool).await;
+    let id = &world.simulator.customers().await[0];
+    for arguments in [
+        &["--backfill", "--resume", "--customer", id][..],
+        &["--backfill", "--resume", "--dry-run"],
+        &[
+            "--backfill",
+            "--resume",
+            "--from",
+            "2026-01-01",
+            "--to",
+            "2026-01-02",
+        ],
+        &["--resume"],
+    ] {
+        let finished = world.run(arguments).await;
+        assert_eq!(finished.code(), 2, "{arguments:?}: {}", finished.stderr);
+    }
+    assert_eq!(world.simulator.requests("token").await, [Value::Null; 0]);
+}
