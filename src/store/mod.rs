@@ -84,6 +84,9 @@ impl Store {
             .run(&mut connection)
             .await
             .map_err(StoreError::migrating)?;
+        names::adopt(&mut connection)
+            .await
+            .map_err(StoreError::during("adopting the ledger's names"))?;
         // Nothing is lost by a goodbye that does not arrive.
         let _closed = connection.close().await;
         Ok(())

@@ -193,6 +193,54 @@ impl Names {
     }
 }
 
+/// Makes the names of a ledger that an older version filled known, once. The last spelling of each is kept, so that the
+/// series that is under way goes on.
+pub(super) async fn adopt(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let adopted = sqlx::query_scalar!(
+        r#"select exists (select from series_name) or not exists (select from license_usage) as "adopted!""#
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if adopted {
+        return Ok(());
+    }
+    let names = sqlx::query_scalar!(
+        r#"
+        select name as "name!"
+        from (
+            select product_name as name, max(processed_date_time) as newest
+            from license_usage
+            group by 1
+            union all
+            select workload_name, max(processed_date_time)
+            from license_usage
+            group by 1
+        ) as known
+        order by newest, name
+        "#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let kept: BTreeMap<String, String> = names
+        .into_iter()
+        .map(|name| (folded(&name), name))
+        .collect();
+    let (folded_names, names): (Vec<String>, Vec<String>) = kept.into_iter().unzip();
+    sqlx::query!(
+        "
+        insert into series_name (folded, name)
+        select folded, name
+        from unnest($1::text[], $2::varchar[]) as t (folded, name)
+        on conflict (folded) do nothing
+        ",
+        &folded_names,
+        &names as _
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// The same for all spellings of a name.
 fn folded(name: &str) -> String {
     Name::new(name).map_or_else(String::new, |name| name.folded())

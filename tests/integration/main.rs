@@ -30,4 +30,5 @@ mod stopping;
 mod storing;
 mod support;
 mod throttling;
+mod upgrade;
 mod wire;
