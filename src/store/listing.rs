@@ -35,6 +35,15 @@ pub enum Listing {
 pub struct Urgency {
     has_newest_date: bool,
     last_success_at: Option<DateTime<Utc>>,
+    was_refused: bool,
+}
+
+impl Urgency {
+    /// Whether the customer was refused when it was last asked for.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.was_refused
+    }
 }
 
 impl RunLock {
@@ -51,7 +60,12 @@ impl RunLock {
                 coalesce(
                     (last_processed_date_time at time zone 'UTC')::date = (select max(processed_date) from ledger_date),
                     false
-                ) as "has_newest_date!"
+                ) as "has_newest_date!",
+                coalesce(
+                    last_failure_reason in ('forbidden', 'not_found', 'unauthorized')
+                    and (last_success_at is null or last_success_at < last_failure_at),
+                    false
+                ) as "was_refused!"
             from customer
             "#
         );
@@ -64,6 +78,7 @@ impl RunLock {
             let urgency = Urgency {
                 has_newest_date: row.has_newest_date,
                 last_success_at: row.last_success_at,
+                was_refused: row.was_refused,
             };
             (CustomerId::from(row.customer_id), urgency)
         });
@@ -108,7 +123,8 @@ impl RunLock {
             let returned = sqlx::query_scalar!(
                 "
                 update customer
-                set gone_since = null,
+                set absent_since = gone_since,
+                    gone_since = null,
                     returned_at = $2
                 where gone_since is not null
                     and customer_id = any($1)
@@ -183,19 +199,20 @@ impl RunLock {
         now: DateTime<Utc>,
     ) -> Result<Option<String>, StoreError> {
         bounded("comparing the locale", async {
-            let known = sqlx::query_scalar!(
-                "
-                select locale
+            let known = sqlx::query!(
+                r#"
+                select locale, exists (select from series_name) as "has_names!"
                 from ledger_locale
                 order by since desc
                 limit 1
-                "
+                "#
             )
             .fetch_optional(&mut self.connection)
             .await?;
             match known {
-                Some(known) if known.eq_ignore_ascii_case(locale) => return Ok(None),
-                Some(known) if !may_change => return Ok(Some(known)),
+                Some(known) if known.locale.eq_ignore_ascii_case(locale) => return Ok(None),
+                // Without any name yet there is nothing that another locale would part.
+                Some(known) if known.has_names && !may_change => return Ok(Some(known.locale)),
                 Some(_) | None => {}
             }
             sqlx::query!(
