@@ -10,6 +10,7 @@ mod tally;
 mod walk;
 mod writer;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,7 +159,10 @@ impl Syncer {
                 .walk(request, &mut sink, &mut tally, stop, progress)
                 .await;
             let after = self.client.traffic();
-            tally.notes.extend(tally.common_cause());
+            if let Some(cause) = tally.common_cause() {
+                error!("{cause}");
+                tally.notes.push(cause);
+            }
             let report = Report {
                 run_id,
                 outcome: outcome(&tally, walked.as_ref().err(), stop),
@@ -382,6 +386,15 @@ impl Syncer {
             }
             let urgency = ledger.load_urgency(stop).await?;
             list.sort_by_key(|customer| urgency.get(&customer.id).copied().unwrap_or_default());
+            let refused: HashSet<CustomerId> = list
+                .iter()
+                .map(|customer| customer.id)
+                .filter(|id| urgency.get(id).is_some_and(|urgency| urgency.was_refused()))
+                .collect();
+            // Where all were, it was not for their own sake.
+            if refused.len() < list.len() {
+                tally.expect_refused(refused);
+            }
         }
         Ok(list)
     }
@@ -417,7 +430,12 @@ impl Syncer {
         let unreached = walk.rest();
         if let (Ok(()), Some(reason), 1..) = (&drained, walk.halted(), unreached.len()) {
             let why = reason.to_string();
-            sink.record_unreached(unreached, &why, tally, &writing)
+            warn!(
+                customers = unreached.len(),
+                "{} customers were not reached",
+                unreached.len()
+            );
+            sink.record_unreached(unreached.into_iter(), &why, tally, &writing)
                 .await?;
         }
         // Where the writer ended early, nobody takes what the workers still fetch.

@@ -69,9 +69,7 @@ pub enum Halt {
         last: String,
     },
     /// Every customer was refused alike, so that it is not the customers.
-    #[error(
-        "all of the first {customers} customers were refused alike, so the run ended early: {kind}"
-    )]
+    #[error("all of the first {customers} customers were refused, so the run ended early: {kind}")]
     AllRefused {
         /// How many.
         customers: u64,

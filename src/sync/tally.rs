@@ -1,16 +1,17 @@
 //! What a run has recorded so far, and what that says of the run as a whole: many failures of one kind are one
 //! message, not one for each customer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use tracing::{error, warn};
 
 use super::report::{CustomerCounts, FailedCustomer, Halt};
 use crate::partner_center::{AuthError, advice};
-use crate::usage::{CustomerOutcome, Failure, FailureReason, Row, RowCounts};
+use crate::usage::{CustomerId, CustomerOutcome, Failure, FailureReason, Row, RowCounts};
 
 /// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
+/// Those that were refused last time too are not among them: they come first in every run, and the cause may be theirs.
 const HOPELESS: u64 = 100;
 
 /// Failures of one kind that are logged one by one.
@@ -34,6 +35,10 @@ impl Kind {
             self.reason,
             FailureReason::Forbidden | FailureReason::NotFound | FailureReason::Unauthorized
         ) || self.status == Some(501)
+    }
+
+    fn is_unauthorized(&self) -> bool {
+        self.reason == FailureReason::Unauthorized
     }
 
     fn in_words(&self) -> String {
@@ -63,6 +68,10 @@ pub(super) struct Tally {
     interrupted: u64,
     /// Customers in a row that were refused with 401, whatever the code.
     unauthorized: u64,
+    /// Customers that were refused when they were last asked for.
+    expected: HashSet<CustomerId>,
+    /// Those among them that were refused again.
+    refused_again: u64,
     kinds: HashMap<Kind, u64>,
     /// The kind of the newest failures without a success in between, and how many there are.
     streak: Option<(Kind, u64)>,
@@ -74,6 +83,11 @@ impl Tally {
             asked,
             ..Self::default()
         }
+    }
+
+    /// Names the customers that were refused when they were last asked for.
+    pub(super) fn expect_refused(&mut self, customers: HashSet<CustomerId>) {
+        self.expected = customers;
     }
 
     /// Whether every customer on the list came to an end of its own.
@@ -111,20 +125,25 @@ impl Tally {
         if failure.reason == FailureReason::Interrupted {
             self.interrupted += 1;
         }
-        if failure.reason == FailureReason::Unauthorized {
-            self.unauthorized += 1;
-        } else {
-            self.unauthorized = 0;
-        }
         let kind = Kind {
             reason: failure.reason,
             status: outcome.http_status,
             code: failure.code.clone(),
         };
-        self.streak = match self.streak.take() {
-            Some((last, count)) if last == kind => Some((last, count + 1)),
-            _ => Some((kind.clone(), 1)),
-        };
+        if kind.is_refusal() && self.expected.contains(&outcome.customer.id) {
+            self.refused_again += 1;
+        } else {
+            self.unauthorized = match outcome.row_count() {
+                0 if kind.is_unauthorized() => self.unauthorized + 1,
+                _ => 0,
+            };
+            self.streak = match self.streak.take() {
+                // One dataset was let through.
+                _ if outcome.row_count() > 0 => None,
+                Some((last, count)) if last == kind => Some((last, count + 1)),
+                _ => Some((kind.clone(), 1)),
+            };
+        }
         let count = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
             let count = self.kinds.entry(kind).or_default();
             *count += 1;
@@ -132,7 +151,9 @@ impl Tally {
         } else {
             1
         };
-        if count <= LOGGED_FAILURES {
+        // Those that were not reached are told all together.
+        let reached = outcome.attempts > 0;
+        if reached && count <= LOGGED_FAILURES {
             error!(
                 customer.id = %outcome.customer.id,
                 reason = failure.reason.as_str(),
@@ -144,7 +165,7 @@ impl Tally {
                 failure.reason.as_str()
             );
         }
-        if count == LOGGED_FAILURES {
+        if reached && count == LOGGED_FAILURES {
             warn!(
                 reason = failure.reason.as_str(),
                 "Further customers that fail alike are counted and recorded, and not logged one by one"
@@ -157,11 +178,13 @@ impl Tally {
         });
     }
 
-    /// Whether every customer so far, or many at a stretch, were refused for the token's sake.
+    /// Whether many customers at a stretch, or in the end all of them, were refused for the token's sake. A token that
+    /// has brought rows is none that is refused.
     pub(super) fn token_is_refused(&self, at_the_end: bool) -> Option<AuthError> {
-        let (kind, _) = self.streak.as_ref()?;
-        let refused = self.unauthorized >= HOPELESS
-            || (at_the_end && self.unauthorized > 0 && self.unauthorized == self.done());
+        let failed_all = self.customers.failed == self.done() && self.rows.received == 0;
+        let only_so = self.kinds.keys().all(Kind::is_unauthorized);
+        let refused = self.unauthorized >= HOPELESS || (at_the_end && failed_all && only_so);
+        let kind = self.kinds.keys().find(|kind| kind.is_unauthorized())?;
         refused.then(|| AuthError::TokenRefused {
             fault: self
                 .failures
@@ -174,9 +197,10 @@ impl Tally {
     /// Whether many customers at a stretch, and none otherwise, were refused alike.
     pub(super) fn all_are_refused(&self) -> Option<Halt> {
         let (kind, count) = self.streak.as_ref()?;
-        let hopeless = kind.is_refusal() && *count >= HOPELESS && *count == self.done();
+        let all = count + self.refused_again;
+        let hopeless = kind.is_refusal() && *count >= HOPELESS && all == self.done();
         hopeless.then(|| Halt::AllRefused {
-            customers: *count,
+            customers: all,
             kind: kind.in_words(),
         })
     }

@@ -26,6 +26,8 @@ pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
 pub(super) struct Walk {
     syncer: Arc<Syncer>,
     queue: Mutex<std::vec::IntoIter<Customer>>,
+    /// Customers that a worker had taken, but not asked for when it stopped.
+    unasked: Mutex<Vec<Customer>>,
     /// Why there is no token for anybody.
     no_token: OnceLock<AuthError>,
     /// Why no further customer is begun.
@@ -39,6 +41,7 @@ impl Walk {
         Self {
             syncer,
             queue: Mutex::new(list.into_iter()),
+            unasked: Mutex::default(),
             no_token: OnceLock::new(),
             halted: OnceLock::new(),
             stop: Stop {
@@ -58,10 +61,13 @@ impl Walk {
         self.halted.get()
     }
 
-    /// The customers that nobody has begun.
-    pub(super) fn rest(&self) -> std::vec::IntoIter<Customer> {
+    /// The customers that nobody has asked for.
+    pub(super) fn rest(&self) -> Vec<Customer> {
+        let mut unasked = self.unasked.lock().unwrap_or_else(PoisonError::into_inner);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *queue)
+        let mut rest = std::mem::take(&mut *unasked);
+        rest.extend(&mut *queue);
+        rest
     }
 
     fn next(&self) -> Option<Customer> {
@@ -74,7 +80,7 @@ impl Walk {
             .next()
     }
 
-    /// Ends the run where nothing further can succeed: at once for the token's sake, else with those that are under way.
+    /// Ends the run where nothing further can succeed: at once for the token's sake, else with the calls under way.
     pub(super) fn judge(&self, tally: &Tally) -> Result<(), RunError> {
         if let Some(refused) = tally.token_is_refused(false) {
             return Err(refused.into());
@@ -82,6 +88,8 @@ impl Walk {
         if let Some(reason) = tally.all_are_refused().or_else(|| self.api_is_down(tally)) {
             // The first reason is the one that is told.
             let _set = self.halted.set(reason);
+            // Workers that wait for their turn, or for another attempt, wait no longer.
+            self.stop.soon.cancel();
         }
         Ok(())
     }
@@ -150,8 +158,10 @@ impl Walk {
                 }
             }
         }
-        // Never asked for: it has no outcome.
+        // Never asked for: it has no outcome of its own.
         if answers.attempts == 0 && answers.failure.is_none() {
+            let mut unasked = self.unasked.lock().unwrap_or_else(PoisonError::into_inner);
+            unasked.push(customer);
             return None;
         }
         let outcome = CustomerOutcome {

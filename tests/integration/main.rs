@@ -34,4 +34,5 @@ mod storing;
 mod support;
 mod throttling;
 mod upgrade;
+mod verdicts;
 mod wire;
