@@ -85,26 +85,24 @@ impl RunLock {
         Ok(urgency.collect())
     }
 
-    /// Compares the partner's own list with what it was, and notes who has gone and who has returned.
+    /// Compares the partner's own list with what it was, and notes who has gone and who has returned. Customers that
+    /// `excluded` names are on the list, and not made known by it.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn record_listing(
         &mut self,
         listed: &[Customer],
-        exclude: &HashSet<CustomerId>,
+        excluded: &HashSet<CustomerId>,
         now: DateTime<Utc>,
     ) -> Result<Listing, StoreError> {
         let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
-        // Who is excluded is no less on the list, but nothing of it is wanted.
-        let mut kept: Vec<&Customer> = listed
-            .iter()
-            .filter(|customer| !exclude.contains(&customer.id))
-            .collect();
-        kept.sort_by_key(|customer| customer.id);
-        let kept_ids: Vec<Uuid> = kept.iter().map(|c| c.id.as_uuid()).collect();
-        let names: Vec<Option<&str>> = kept.iter().map(|c| c.name.as_deref()).collect();
-        let domains: Vec<Option<&str>> = kept.iter().map(|c| c.domain.as_deref()).collect();
+        let mut wanted: Vec<&Customer> = listed.iter().collect();
+        wanted.retain(|customer| !excluded.contains(&customer.id));
+        wanted.sort_by_key(|customer| customer.id);
+        let wanted_ids: Vec<Uuid> = wanted.iter().map(|c| c.id.as_uuid()).collect();
+        let names: Vec<Option<&str>> = wanted.iter().map(|c| c.name.as_deref()).collect();
+        let domains: Vec<Option<&str>> = wanted.iter().map(|c| c.domain.as_deref()).collect();
         bounded("recording the partner's list", async {
             let mut transaction = self.connection.begin().await?;
             let counts = sqlx::query!(
@@ -163,10 +161,9 @@ impl RunLock {
                 on conflict (customer_id) do update
                 set customer_name = coalesce(excluded.customer_name, c.customer_name),
                     domain = coalesce(excluded.domain, c.domain),
-                    last_seen_at = greatest(excluded.last_seen_at, c.last_seen_at),
                     listed_at = excluded.listed_at
                 ",
-                &kept_ids,
+                &wanted_ids,
                 &names as _,
                 &domains as _,
                 now

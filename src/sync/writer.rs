@@ -166,12 +166,12 @@ impl Ledger {
     pub(super) async fn record_listing(
         &mut self,
         listed: &[Customer],
-        exclude: &HashSet<CustomerId>,
+        excluded: &HashSet<CustomerId>,
         stop: &Stop,
     ) -> Result<Listing, RunError> {
         let now = self.clock.now();
         self.persist(stop, async |lock, _| {
-            lock.record_listing(listed, exclude, now).await
+            lock.record_listing(listed, excluded, now).await
         })
         .await
     }

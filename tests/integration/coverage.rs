@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::support::{World, item};
+use super::support::{World, item, until};
 
 /// The customers' states at the newest processed date, and at the one before it.
 async fn states(world: &World) -> BTreeMap<String, [String; 2]> {
@@ -178,6 +178,99 @@ async fn a_date_that_only_a_slower_service_has_is_no_gap_of_the_others(pool: PgP
             )
             .await,
         ["2026-09-26|stored|1", "2026-09-28|stored|3"]
+    );
+}
+
+#[sqlx::test]
+async fn a_customer_that_is_on_no_list_any_more_has_no_gaps(pool: PgPool) {
+    let mut world = World::with_customers(pool, 5).await;
+    let ids = world.simulator.customers().await;
+    world.unset("customers.ids");
+    world.set("customers.discover", "true");
+    world.set("customers.exclude", &ids[0]);
+    let own = "11111111-70f4-4e1e-9ff1-b2bfce8d9f04";
+    world.set("customers.ids", own);
+    for day in ["2026-09-26", "2026-09-27", "2026-09-28"] {
+        let items = json!([{ "items": [item(&json!({ "processedDateTime": day }))] }]);
+        world.simulator.script_for_ever("usage", items).await;
+        world.backfill().await.assert_code(0);
+        world
+            .execute("update customer set first_seen_at = '2026-01-01'")
+            .await;
+        // From the second day on.
+        world.set("customers.exclude", &ids[..2].join(","));
+        world.unset("customers.ids");
+    }
+    assert_eq!(
+        world
+            .lines(
+                "select processed_date, state, count(*) from coverage group by 1, 2 order by 1, 2"
+            )
+            .await,
+        [
+            "2026-09-26|stored|5",
+            "2026-09-27|stored|3",
+            "2026-09-28|stored|3",
+        ]
+    );
+    // Who is left out has not gone, and who always was is not known.
+    assert_eq!(
+        world
+            .lines("select count(*), count(gone_since) from customer")
+            .await,
+        ["5|0"]
+    );
+}
+
+#[sqlx::test]
+async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_passed(
+    pool: PgPool,
+) {
+    let mut world = World::with_customers(pool, 3).await;
+    world.ask_in_order();
+    let ids = world.simulator.customers().await;
+    let on = |day: &str| json!([{ "items": [item(&json!({ "processedDateTime": day }))] }]);
+    world
+        .simulator
+        .script_for_ever("usage", on("2026-09-26"))
+        .await;
+    world.backfill().await.assert_code(0);
+    world
+        .execute("update customer set first_seen_at = '2026-01-01'")
+        .await;
+    world
+        .simulator
+        .script_for_ever("usage", on("2026-09-27"))
+        .await;
+    let stuck = json!([{ "normal": true, "delay_ms": 60_000 }]);
+    world.simulator.script(&ids[1], stuck).await;
+    let killed = world.start(&["--backfill"]);
+    until("the first customer is stored", async || {
+        let stored: i64 = world
+            .value("select count(*) from customer_date where processed_date = '2026-09-27'")
+            .await;
+        (stored == 1).then_some(())
+    })
+    .await;
+    killed.signal("KILL");
+    killed.finish().await;
+    world
+        .simulator
+        .script_for_ever("usage", on("2026-09-28"))
+        .await;
+    world.backfill().await.assert_code(0);
+    assert_eq!(
+        world
+            .lines(
+                "select processed_date, state, count(*) from coverage group by 1, 2 order by 1, 2"
+            )
+            .await,
+        [
+            "2026-09-26|stored|3",
+            "2026-09-27|missed|2",
+            "2026-09-27|stored|1",
+            "2026-09-28|stored|3",
+        ]
     );
 }
 
