@@ -5,6 +5,7 @@
 mod answers;
 mod certificate;
 mod checking;
+mod commercial;
 mod config;
 mod consent;
 mod coverage;

@@ -1,0 +1,56 @@
+//! A partner whose figures come from the partner-wide collections.
+
+use serde_json::Value;
+use sqlx::postgres::PgPool;
+
+use super::World;
+
+/// The simulated day. Its newest figures of Office are two days old.
+pub(crate) const TODAY: &str = "2026-05-04";
+
+impl World {
+    /// So many customers, all of them wanted because the partner's own list names them.
+    pub(crate) async fn commercial(pool: PgPool, customers: usize) -> Self {
+        let mut world = Self::with_customers(pool, customers).await;
+        world.unset("customers.ids");
+        world.set("customers.discover", "true");
+        world.set("partner_center.source", "commercial");
+        world.simulator.set_today(TODAY).await;
+        world
+    }
+
+    /// Has only these customers fetched.
+    pub(crate) fn want(&mut self, ids: &[String]) {
+        self.unset("customers.discover");
+        self.set("customers.ids", &ids.join(","));
+    }
+
+    /// Asks each customer's own collection from now on.
+    pub(crate) fn use_source_customer(&mut self) {
+        self.set("partner_center.source", "customer");
+    }
+
+    /// Asks the partner-wide collections from now on.
+    pub(crate) fn use_source_commercial(&mut self) {
+        self.set("partner_center.source", "commercial");
+    }
+
+    /// Empties every table but that of the migrations.
+    pub(crate) async fn empty_the_ledger(&self) {
+        self.execute(
+            "do $$ declare names text; begin
+                 select string_agg(format('%I', tablename), ', ') into names
+                 from pg_tables where schemaname = current_schema() and tablename <> '_sqlx_migrations';
+                 execute 'truncate ' || names;
+             end $$",
+        )
+        .await;
+    }
+}
+
+/// The queries of the requests received of a kind, in their order, as they were sent.
+pub(crate) async fn queries(world: &World, kind: &str) -> Vec<String> {
+    let requests = world.simulator.requests(kind).await;
+    let query = |request: &Value| request["query"].as_str().unwrap().to_owned();
+    requests.iter().map(query).collect()
+}
