@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tracing::{Span, error};
+use tracing::Span;
 
 use super::report::RunError;
 use super::tally::Tally;
@@ -47,20 +47,11 @@ impl<R: Row> Part<R> {
                 error: ApiError::SignIn(error),
                 ..
             }) => Err(AuthError::clone(&error).into()),
-            Err(GaveUp::Failed { error, attempts }) => {
-                let failure = customer_failure(dataset, &error);
-                error!(
-                    error = failure.detail,
-                    "The partner-wide collection of {} failed, and with it every customer's: {}",
-                    dataset.as_str(),
-                    failure.detail
-                );
-                Ok(Self::Failed {
-                    failure,
-                    http_status: error.http_status(),
-                    attempts,
-                })
-            }
+            Err(GaveUp::Failed { error, attempts }) => Ok(Self::Failed {
+                failure: customer_failure(dataset, &error),
+                http_status: error.http_status(),
+                attempts,
+            }),
         }
     }
 
@@ -93,7 +84,7 @@ impl<R: Row> Part<R> {
         }
     }
 
-    /// Keeps what the collection says of nobody in particular.
+    /// Tells and keeps what is of nobody in particular: that the dataset failed, or what the collection says.
     async fn settle(
         &mut self,
         dataset: Dataset,
@@ -101,8 +92,17 @@ impl<R: Row> Part<R> {
         tally: &mut Tally,
         stop: &Stop,
     ) -> Result<(), RunError> {
-        let Self::Here(collection) = self else {
-            return Ok(());
+        let collection = match self {
+            Self::Unasked => return Ok(()),
+            Self::Failed {
+                failure,
+                http_status,
+                ..
+            } => {
+                tally.fail_together(dataset, failure, *http_status);
+                return Ok(());
+            }
+            Self::Here(collection) => collection,
         };
         tally.notes.extend(collection.note.take());
         let strays = collection.strays();
@@ -238,17 +238,16 @@ impl GivingOut {
             .or_else(|| self.deployment.failure().cloned());
         let (usage_status, usage_attempts) = self.usage.answer();
         let (deployment_status, deployment_attempts) = self.deployment.answer();
-        let deployment_failed_alone =
-            self.usage.failure().is_none() && self.deployment.failure().is_some();
         CustomerOutcome {
             customer,
             usage,
             deployment,
             failure,
-            http_status: if deployment_failed_alone {
-                deployment_status
-            } else {
-                usage_status.or(deployment_status)
+            // That of the failure, where there is one.
+            http_status: match (self.usage.failure(), self.deployment.failure()) {
+                (Some(_), _) => usage_status,
+                (None, Some(_)) => deployment_status,
+                (None, None) => usage_status.or(deployment_status),
             },
             attempts: usage_attempts + deployment_attempts,
             finished_at: self.syncer.clock.now(),

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::report::{CustomerCounts, FailedCustomer, Halt};
 use crate::partner_center::{AuthError, advice};
-use crate::usage::{CustomerId, CustomerOutcome, Failure, FailureReason, Row, RowCounts};
+use crate::usage::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
 
 /// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
 /// Those that were refused last time too are not among them: they come first in every run, and the cause may be theirs.
@@ -29,6 +29,14 @@ struct Kind {
 }
 
 impl Kind {
+    fn of(failure: &Failure, status: Option<u16>) -> Self {
+        Self {
+            reason: failure.reason,
+            status,
+            code: failure.code.clone(),
+        }
+    }
+
     /// Whether it is refused by role, path or sign-in, which nearly all customers share.
     fn is_refusal(&self) -> bool {
         matches!(
@@ -73,6 +81,8 @@ pub(super) struct Tally {
     /// Those among them that were refused again.
     refused_again: u64,
     kinds: HashMap<Kind, u64>,
+    /// Kinds that were told of all customers at once.
+    told: Vec<Kind>,
     /// The kind of the newest failures without a success in between, and how many there are.
     streak: Option<(Kind, u64)>,
 }
@@ -101,6 +111,33 @@ impl Tally {
         self.customers.succeeded + self.customers.failed
     }
 
+    /// Tells of a dataset that failed for all customers at once, so that it need not be told of each.
+    pub(super) fn fail_together(
+        &mut self,
+        dataset: Dataset,
+        failure: &Failure,
+        http_status: Option<u16>,
+    ) {
+        let kind = Kind::of(failure, http_status);
+        let mut note = format!(
+            "the partner-wide collection of {} failed, and with it every customer's: {}",
+            dataset.as_str(),
+            failure.detail
+        );
+        if kind.is_refusal() {
+            note.push_str("; ");
+            note.push_str(advice(kind.status, kind.code.as_deref()));
+        }
+        error!(
+            reason = failure.reason.as_str(),
+            http.status = http_status,
+            error = failure.detail,
+            "Every customer failed: {note}"
+        );
+        self.notes.push(note);
+        self.told.push(kind);
+    }
+
     pub(super) fn add(&mut self, outcome: &CustomerOutcome, rows: RowCounts) {
         self.rows += rows;
         let usage = outcome.usage.rows.iter().map(Row::processed_date_time);
@@ -125,11 +162,7 @@ impl Tally {
         if failure.reason == FailureReason::Interrupted {
             self.interrupted += 1;
         }
-        let kind = Kind {
-            reason: failure.reason,
-            status: outcome.http_status,
-            code: failure.code.clone(),
-        };
+        let kind = Kind::of(failure, outcome.http_status);
         if kind.is_refusal() && self.expected.contains(&outcome.customer.id) {
             self.refused_again += 1;
         } else {
@@ -145,15 +178,15 @@ impl Tally {
             };
         }
         let count = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
-            let count = self.kinds.entry(kind).or_default();
+            let count = self.kinds.entry(kind.clone()).or_default();
             *count += 1;
             *count
         } else {
             1
         };
-        // Those that were not reached are told all together.
-        let reached = outcome.attempts > 0;
-        if reached && count <= LOGGED_FAILURES {
+        // Those that were not reached are told all together, like those that fail with a partner-wide collection.
+        let is_told = outcome.attempts == 0 || self.told.contains(&kind);
+        if count <= LOGGED_FAILURES && !is_told {
             error!(
                 customer.id = %outcome.customer.id,
                 reason = failure.reason.as_str(),
@@ -165,7 +198,7 @@ impl Tally {
                 failure.reason.as_str()
             );
         }
-        if reached && count == LOGGED_FAILURES {
+        if count == LOGGED_FAILURES && !is_told {
             warn!(
                 reason = failure.reason.as_str(),
                 "Further customers that fail alike are counted and recorded, and not logged one by one"
@@ -216,7 +249,9 @@ impl Tally {
     /// One message where nearly all customers fail for one cause.
     pub(super) fn common_cause(&self) -> Option<String> {
         let (kind, count) = self.kinds.iter().max_by_key(|(_, count)| **count)?;
-        let nearly_all = kind.is_refusal() && *count * 10 >= self.customers.total * 9;
+        let nearly_all = !self.told.contains(kind)
+            && kind.is_refusal()
+            && *count * 10 >= self.customers.total * 9;
         nearly_all.then(|| {
             format!(
                 "{count} of {} customers were refused alike: {}",

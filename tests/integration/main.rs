@@ -6,6 +6,7 @@ mod answers;
 mod certificate;
 mod checking;
 mod commercial;
+mod commercial_faults;
 mod config;
 mod consent;
 mod coverage;
