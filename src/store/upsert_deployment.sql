@@ -62,8 +62,12 @@ with incoming as (
 changed as (
     select
         *,
-        known and (licenses_deployed, licenses_sold, deployment_percent)
-            is distinct from (old_licenses_deployed, old_licenses_sold, old_deployment_percent) as restated
+        known
+        and (
+            (licenses_deployed, licenses_sold) <> (old_licenses_deployed, old_licenses_sold)
+            -- A percentage that only one source gives is no other figure.
+            or deployment_percent <> old_deployment_percent
+        ) as restated
     from incoming
     where not known
         or (

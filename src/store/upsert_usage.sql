@@ -75,8 +75,12 @@ with incoming as (
 changed as (
     select
         *,
-        known and (licenses_active, licenses_qualified, usage_percent)
-            is distinct from (old_licenses_active, old_licenses_qualified, old_usage_percent) as restated
+        known
+        and (
+            (licenses_active, licenses_qualified) <> (old_licenses_active, old_licenses_qualified)
+            -- A percentage that only one source gives is no other figure.
+            or usage_percent <> old_usage_percent
+        ) as restated
     from incoming
     where not known
         or (

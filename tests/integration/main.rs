@@ -29,6 +29,7 @@ mod restatements;
 mod resuming;
 mod run;
 mod secrets;
+mod series;
 mod sign_in;
 mod sign_in_faults;
 mod stopping;

@@ -15,7 +15,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
 pub(crate) use certificate::Identity;
-pub(crate) use partner_wide::queries;
+pub(crate) use partner_wide::{TODAY, queries};
 pub(crate) use program::{Finished, Running, send_signal};
 pub(crate) use server::Server;
 pub(crate) use simulator::{Simulator, item};
