@@ -60,7 +60,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = load(arguments, folder.path(), clock.now())?;
     let syncer = syncer(&config, Arc::<ManualClock>::clone(&clock), &lifecycle)?;
     let request = Request {
-        listed: None,
+        listed: Arc::default(),
         dated: None,
         resumes: None,
         kind: RunKind::Schedule,

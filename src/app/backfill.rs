@@ -89,7 +89,7 @@ async fn asked(
     let mut request = Request {
         kind: RunKind::Backfill,
         only: arguments.customer.clone(),
-        listed: None,
+        listed: Arc::default(),
         dated: None,
         resumes: None,
         mode,

@@ -147,7 +147,7 @@ impl Daemon {
         let request = Request {
             kind,
             only: Vec::new(),
-            listed: None,
+            listed: Arc::default(),
             dated: None,
             resumes: None,
             mode: Mode::Store,

@@ -9,10 +9,10 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{Mode, Progress, Report, Request, RunError, Syncer, customers, run_error};
+use super::{Mode, Progress, Report, Request, RunError, Syncer};
 use crate::retry::Stop;
 use crate::store::{DatedPass, RunOutcome};
-use crate::usage::{Customer, CustomerId};
+use crate::usage::CustomerId;
 
 /// The processed dates that are asked for, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,15 +71,6 @@ impl Syncer {
             }
             Mode::Store | Mode::DryRun => HashSet::new(),
         };
-        // Once for all dates: the list is the same and takes a call for each 500 customers.
-        let listed: Option<Arc<[Customer]>> = if self.customers.discover && request.only.is_empty()
-        {
-            self.client.sign_in(stop).await?;
-            let listed = customers::discover(&self.client, stop).await;
-            Some(listed.map_err(run_error)?.into())
-        } else {
-            None
-        };
         let mut days: Vec<NaiveDate> = dates
             .from
             .iter_days()
@@ -106,8 +97,6 @@ impl Syncer {
                     from: dates.from,
                     to: dates.to,
                 }),
-                // Who has gone is noted once.
-                listed: listed.clone().filter(|_| sum.report.is_some()),
                 ..request.clone()
             };
             match self.run(&pass, stop, progress).await {

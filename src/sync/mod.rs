@@ -11,7 +11,7 @@ mod walk;
 mod writer;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -71,8 +71,8 @@ pub struct Request {
     pub kind: RunKind,
     /// Only these customers, instead of the configured ones; empty: all.
     pub only: Vec<CustomerId>,
-    /// The partner's own list, where it was asked for already.
-    pub listed: Option<Arc<[Customer]>>,
+    /// The partner's own list, once it was asked for: the passes of a dated backfill share it.
+    pub listed: Arc<OnceLock<Vec<Customer>>>,
     /// The pass of a dated backfill that it is; none: the newest figures.
     pub dated: Option<DatedPass>,
     /// The unfinished run whose customers are not asked for again.
@@ -347,15 +347,17 @@ impl Syncer {
         tally: &mut Tally,
         stop: &Stop,
     ) -> Result<Vec<Customer>, RunError> {
-        let listed = match &request.listed {
-            Some(listed) => Some(listed.to_vec()),
-            None if self.customers.discover && request.only.is_empty() => {
-                let listed = customers::discover(&self.client, stop).await;
-                Some(listed.map_err(run_error)?)
-            }
-            None => None,
+        let known = request.listed.get().cloned();
+        // Who has gone is noted once for each time that the list is asked for.
+        let is_new = known.is_none();
+        let listed = if is_new && self.customers.discover && request.only.is_empty() {
+            let listed = customers::discover(&self.client, stop).await;
+            let listed = listed.map_err(run_error)?;
+            Some(request.listed.get_or_init(|| listed).clone())
+        } else {
+            known
         };
-        if let (Some(listed), None, Sink::Ledger(ledger)) = (&listed, &request.listed, &mut *sink) {
+        if let (Some(listed), true, Sink::Ledger(ledger)) = (&listed, is_new, &mut *sink) {
             match ledger
                 .record_listing(listed, &self.customers.exclude, stop)
                 .await?

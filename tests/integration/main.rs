@@ -13,6 +13,7 @@ mod coverage;
 mod crash;
 mod daemon;
 mod database_away;
+mod dated;
 mod deployment;
 mod discovery;
 mod error_texts;
