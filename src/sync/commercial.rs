@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tracing::Span;
+use tracing::{Span, warn};
 
 use super::report::RunError;
 use super::tally::Tally;
@@ -62,6 +62,14 @@ impl<R: Row> Part<R> {
                 Ok(share.into_iter().collect())
             }
             Self::Unasked | Self::Failed { .. } => Ok(HashMap::new()),
+        }
+    }
+
+    /// Items of customers who are not wanted.
+    fn unwanted(&self) -> u64 {
+        match self {
+            Self::Here(collection) => collection.unwanted,
+            Self::Unasked | Self::Failed { .. } => 0,
         }
     }
 
@@ -160,6 +168,18 @@ impl Syncer {
         deployment
             .settle(Dataset::Deployment, sink, tally, stop)
             .await?;
+        let unlisted = usage.unwanted() + deployment.unwanted();
+        // Nobody was left out on purpose.
+        if unlisted > 0 && everybody && self.customers.exclude.is_empty() {
+            let note = format!(
+                "{unlisted} items are of customers whom the partner's list does not name, and are not kept"
+            );
+            warn!(
+                rows.unlisted = unlisted,
+                "Of the partner-wide collections: {note}"
+            );
+            tally.notes.push(note);
+        }
         let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
         let giving = GivingOut {
             syncer: Arc::clone(self),

@@ -14,6 +14,10 @@ use crate::retry::Stop;
 use crate::store::{DatedPass, RunOutcome};
 use crate::usage::CustomerId;
 
+/// So many dates in a row that fail for every customer mean that the cause is not the dates. Each may have been tried again
+/// for a quarter of an hour.
+const HOPELESS_DATES: u32 = 3;
+
 /// The processed dates that are asked for, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dates {
@@ -103,7 +107,8 @@ impl Syncer {
                 Ok(report) => {
                     let over = report.fatal.is_some() || report.ended_early;
                     sum.add(*date, report);
-                    if over {
+                    let is_last = days.last() == Some(date);
+                    if over || (!is_last && sum.give_up()) {
                         break;
                     }
                 }
@@ -126,6 +131,8 @@ struct Sum {
     report: Option<Report>,
     failed: HashSet<CustomerId>,
     outcomes: DateOutcomes,
+    /// Dates in a row that failed for every customer.
+    hopeless: u32,
 }
 
 impl Sum {
@@ -133,6 +140,7 @@ impl Sum {
         Self {
             report: None,
             failed: HashSet::new(),
+            hopeless: 0,
             outcomes: DateOutcomes {
                 from: dates.from,
                 to: dates.to,
@@ -153,6 +161,10 @@ impl Sum {
                 outcomes.failed.push(date);
             }
         }
+        self.hopeless = match report.outcome {
+            RunOutcome::Failed => self.hopeless + 1,
+            RunOutcome::Succeeded | RunOutcome::Partial | RunOutcome::Interrupted => 0,
+        };
         // A customer that fails on many dates is one failed customer.
         report
             .failures
@@ -180,6 +192,17 @@ impl Sum {
                 sum.notes.push(note);
             }
         }
+    }
+
+    /// Whether it is no use to ask for further dates.
+    fn give_up(&mut self) -> bool {
+        let hopeless = self.hopeless >= HOPELESS_DATES;
+        if let (true, Some(sum)) = (hopeless, &mut self.report) {
+            sum.notes.push(format!(
+                "{HOPELESS_DATES} dates in a row failed for every customer, so no further one was asked for (--resume goes on)"
+            ));
+        }
+        hopeless
     }
 
     fn end(&mut self, error: RunError) {

@@ -305,6 +305,32 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn items_of_customers_whom_the_list_does_not_name_are_counted(pool: PgPool) {
+    let mut world = World::commercial(pool, 20).await;
+    world.simulator.patch(json!({ "shrink_list": 0.5 })).await;
+    let finished = world.backfill().await;
+    finished.assert_code(0);
+    let summary = finished.summary();
+    assert_eq!(summary["customers"]["total"], 10);
+    let note = summary["notes"][0].as_str().unwrap();
+    assert!(
+        note.ends_with(
+            "items are of customers whom the partner's list does not name, and are not kept"
+        ),
+        "{note}"
+    );
+    assert_eq!(world.lines("select detail from sync_run").await, [note]);
+    assert_eq!(world.lines(KNOWN).await.len(), 10);
+
+    // Who is excluded is left out on purpose.
+    world.simulator.patch(json!({ "shrink_list": null })).await;
+    let excluded = &world.simulator.customers().await[0];
+    world.set("customers.exclude", excluded);
+    let finished = world.backfill().await;
+    assert!(finished.summary()["notes"].is_null(), "{}", finished.stdout);
+}
+
+#[sqlx::test]
 async fn a_dry_run_writes_nothing(pool: PgPool) {
     let world = World::commercial(pool, 20).await;
     let finished = world.run(&["--backfill", "--dry-run", "--json"]).await;

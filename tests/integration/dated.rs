@@ -225,6 +225,30 @@ async fn a_date_at_which_the_api_fails_is_named_and_asked_for_again(pool: PgPool
 }
 
 #[sqlx::test]
+async fn where_every_date_fails_no_further_one_is_asked_for_and_resume_goes_on(pool: PgPool) {
+    let world = world(pool).await;
+    world.simulator.patch(json!({ "reach_days": 90 })).await;
+    let fault = json!([{ "status": 403, "json": { "code": "900309", "description": "blocked" } }]);
+    world.simulator.script_for_ever(USAGE, fault).await;
+    let all = range("2026-04-20", "2026-04-29", &["--json"]);
+    let finished = world.run(&all).await;
+    finished.assert_code(3);
+    assert_eq!(
+        asked(&world).await,
+        ["2026-04-29", "2026-04-28", "2026-04-27"]
+    );
+    let notes = finished.summary()["notes"].to_string();
+    assert!(
+        notes.contains("3 dates in a row failed for every customer"),
+        "{notes}"
+    );
+    world.simulator.unscript().await;
+    let resumed = world.run(&["--backfill", "--resume", "--json"]).await;
+    resumed.assert_code(0);
+    assert_eq!(asked(&world).await.len(), 10);
+}
+
+#[sqlx::test]
 async fn a_date_of_which_only_other_dates_come_is_empty(pool: PgPool) {
     let world = world(pool).await;
     let ids = world.simulator.customers().await;
