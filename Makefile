@@ -13,7 +13,7 @@ PRIVATE_SERVER := scripts/postgres run --fast --name prepare --
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## See it work: own Postgres, simulated Partner Center, 60 days of history
@@ -26,6 +26,12 @@ demo: ## See it work: own Postgres, simulated Partner Center, 60 days of history
 test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
 	@scripts/need cargo cc postgres
 	scripts/postgres run --fast --name test -- cargo test --features simulator --locked $(ARGS)
+
+.PHONY: bench-throttling
+bench-throttling: ## Measure the limiter against simulated limits; takes ten minutes
+	@scripts/need cargo cc postgres psql jq
+	cargo build --release --locked --features simulator --bins
+	@benches/throttling
 
 .PHONY: check
 check: ## Pass every gate, as the continuous integration does

@@ -17,6 +17,7 @@ mod link;
 mod number;
 mod probe;
 mod retry_budget;
+mod turn;
 mod wire;
 
 use std::collections::HashMap;
@@ -29,7 +30,6 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 use uuid::Uuid;
@@ -46,13 +46,14 @@ pub use retry_budget::Outage;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::retry::{Attempts, Disposition, Fails as _, GaveUp, RetryPolicy, Stop, Tried};
+use crate::retry::{GaveUp, RetryPolicy, Stop, Tried};
 use crate::usage::{Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow};
 use auth::{Auth, Token};
 use decode::NotACollection;
 use http::{http_client, read_beginning, read_body, redirect_target, retry_after, stay_at_origin};
 use limiter::{Hopeless, Limiter, Pass, Verdict};
 use retry_budget::RetryBudget;
+use turn::NoTurn;
 
 /// An error answer is read this far; what comes after it explains nothing.
 const MAX_FAULT_BYTES: usize = 64 * 1024;
@@ -112,14 +113,6 @@ struct Answer {
     mfa_compliant: Option<bool>,
     /// What the call was made with: the body may echo it.
     token: Arc<Token>,
-}
-
-/// Why a call does not get its turn.
-enum NoTurn {
-    /// The program is to stop.
-    Stopped,
-    /// There is no time left for it.
-    TimeUp,
 }
 
 /// One logical call, the same over all its attempts.
@@ -289,18 +282,9 @@ impl Client {
         let mut failed: Option<ApiError> = None;
         let mut retries = 0;
         let end = loop {
-            let turn = async {
-                if failed.is_some() {
-                    self.leave_to_retry(&attempts, retries).await?;
-                    retries += 1;
-                }
-                self.admit(call, &mut attempts).await
-            };
-            let turn = tokio::select! {
-                biased;
-                () = stop.soon.cancelled() => Err(NoTurn::Stopped),
-                turn = turn => turn,
-            };
+            let retry = failed.is_some().then_some(retries);
+            let turn = self.turn(call, &mut attempts, retry, stop).await;
+            retries += u32::from(failed.is_some());
             let (permit, pass) = match turn {
                 Ok(turn) => turn,
                 Err(NoTurn::Stopped) => {
@@ -334,48 +318,6 @@ impl Client {
             } => GaveUp::Stopped { attempts },
             GaveUp::Failed { error, .. } => GaveUp::Failed { error, attempts },
         })
-    }
-
-    /// Waits until the budget that all calls share allows a retry.
-    async fn leave_to_retry(&self, attempts: &Attempts<'_>, before: u32) -> Result<(), NoTurn> {
-        tokio::time::timeout(attempts.left(), self.budget.leave(before))
-            .await
-            .map_err(|_| NoTurn::TimeUp)
-    }
-
-    /// Waits for a place among the requests in flight, and for the turn.
-    async fn admit(
-        &self,
-        call: &Call,
-        attempts: &mut Attempts<'_>,
-    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
-        let (queued, paused) = (Instant::now(), self.limiter.paused());
-        let permit = Arc::clone(&self.in_flight)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        let held = self.limiter.paused().saturating_sub(paused);
-        let left = attempts
-            .left()
-            .saturating_add(queued.elapsed())
-            .saturating_sub(held);
-        let entered = self.limiter.enter(call.customer, left).await;
-        // The queue is our own, but a wait that the server asks of everybody is not.
-        let held = self.limiter.paused().saturating_sub(paused);
-        attempts.discount(queued.elapsed().saturating_sub(held));
-        match entered {
-            Ok(pass) => Ok((permit, pass)),
-            Err(Hopeless) => Err(NoTurn::TimeUp),
-        }
-    }
-
-    /// Takes note of what an attempt says about the API as a whole.
-    fn note(&self, error: Option<&ApiError>) {
-        match error.map(|error| (error, error.disposition())) {
-            Some((ApiError::Throttled, _) | (_, Disposition::AbortRun)) => {}
-            Some((_, Disposition::Retry { .. })) => self.budget.failed(),
-            Some((_, Disposition::SkipCustomer)) | None => self.budget.alive(),
-        }
     }
 
     /// Microsoft's support asks for both ids of a call that failed. Of failures of one kind the first few are enough: a

@@ -58,13 +58,22 @@ pub(super) struct Blame {
     own: HashMap<CustomerId, u32>,
     answers: u64,
     /// Refusals among the recent answers, by the number of the answer; whose it was, if not by that one's own limit.
-    refused: VecDeque<(u64, Option<Option<CustomerId>>)>,
+    refused: VecDeque<(u64, Whose)>,
     served_any: bool,
     /// When the latest suspicion arose.
     suspected_at: Option<Instant>,
     tolerant_until: Option<Instant>,
     /// Time spent in pauses that are over.
     paused: Duration,
+}
+
+/// Where a refusal may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// From a customer's own limit.
+    Own,
+    /// From the partner's, heard about a customer or about none.
+    Unknown(Option<CustomerId>),
 }
 
 /// Refusals that may be the partner's limit.
@@ -124,12 +133,11 @@ impl Blame {
 
     pub(super) fn gate(&self, now: Instant) -> Gate {
         match &self.suspicion {
-            None => Gate::Open,
             Some(suspicion) if suspicion.paused_until.is_some_and(|until| now < until) => {
                 Gate::Paused(suspicion.paused_until.unwrap_or(now))
             }
             Some(suspicion) if suspicion.probe.is_some() => Gate::Probing,
-            Some(_) => Gate::Open,
+            _ => Gate::Open,
         }
     }
 
@@ -205,24 +213,28 @@ impl Blame {
         {
             self.refused.pop_front();
         }
-        let own = about.filter(|customer| {
-            let times = self.own.get(customer);
-            times.is_some_and(|times| *times >= OWN)
-        });
-        self.refused
-            .push_back((self.answers, own.map_or(Some(about), |_| None)));
+        let times = about.and_then(|customer| self.own.get(&customer));
+        let own = times.is_some_and(|times| *times >= OWN);
+        let whose = if own {
+            Whose::Own
+        } else {
+            Whose::Unknown(about)
+        };
+        self.refused.push_back((self.answers, whose));
         if self.refused.len() >= TOO_MANY {
             self.own.clear();
             self.tolerant_until = None;
-        } else if own.is_some() {
+        } else if own {
             return Sign::Own;
         } else if self.tolerant_until.is_some_and(|until| now < until) {
             self.own.extend(about.map(|customer| (customer, OWN)));
             return Sign::Own;
         }
-        let first = self.refused.iter().find_map(|(_, whose)| *whose);
-        let mut others = self.refused.iter().filter_map(|(_, whose)| *whose);
-        let several = about.is_none() || others.any(|other| Some(other) != first);
+        let several = about.is_none()
+            || self.refused.iter().any(|&(_, other)| match other {
+                Whose::Own => false,
+                Whose::Unknown(other) => other != about,
+            });
         // What was sent before the latest doubt was settled says nothing new.
         let late = self.suspicion.is_none() && self.suspected_at.is_some_and(|at| sent <= at);
         if !late {

@@ -19,6 +19,9 @@ use state::{Entry, Sent, State};
 
 use crate::usage::CustomerId;
 
+/// As fine as timers are.
+const TICK: Duration = Duration::from_millis(1);
+
 /// Shared by all calls; what it learned outlives a run.
 #[derive(Debug)]
 pub(super) struct Limiter {
@@ -92,8 +95,7 @@ impl Limiter {
                 Entry::Hopeless => return Err(Hopeless),
                 Entry::Paused(_) if paused > left => return Err(Hopeless),
                 Entry::Paused(until) => {
-                    let end =
-                        now.checked_add((left - paused).saturating_add(Duration::from_millis(1)));
+                    let end = now.checked_add(left.saturating_sub(paused).saturating_add(TICK));
                     Some(end.map_or(until, |end| until.min(end)))
                 }
                 Entry::At(due) => Some(due),

@@ -46,7 +46,10 @@ const RECOVERY_ANSWERS: f64 = 150.0;
 const STEEP: f64 = 0.08;
 
 /// A measure of few answers is tried again after so many times as many.
-const UNSURE: f64 = 4.0;
+const UNSURE: f64 = 8.0;
+
+/// So few answers that a pause among them makes the measure doubtful.
+const FEW: u32 = 20;
 
 /// So far above the ceiling is more than its measure can be wrong.
 const BEYOND: f64 = 1.08;
@@ -265,13 +268,17 @@ impl Rate {
             }
             // Nearly everything was served, so that what was measured is how fast we asked.
             Some((rate, _)) if rate >= NEARLY_ALL * real => {
-                ((real + rate) / 2.0, real * LITTLE_BELOW)
+                (real.midpoint(rate), real * LITTLE_BELOW)
             }
             // The first and the last answer of an epoch may be missing or too many.
             Some((rate, served)) => {
                 // Refused requests may be counted as well, so that they are part of what is allowed.
                 let refused = self.epoch.map_or(1, |epoch| epoch.refused.min(served)) - 1;
                 let most = 1.0 + (0.3 + f64::from(refused)) / f64::from(served);
+                // In the pause that refusals led to, the bucket may have run over.
+                let paused = self.epoch.is_some_and(|epoch| epoch.paused);
+                let doubtful = paused && refused > 0 && served < FEW;
+                let most = if doubtful { most.max(2.0) } else { most };
                 (rate * most, rate * BELOW_MEASURE)
             }
             None if certain && self.decreased_at.is_none() => (real, real * CERTAIN),

@@ -185,7 +185,7 @@ fn run(
                     let due = due.duration_since(start);
                     // As fine as timers are.
                     let due = Duration::from_millis(
-                        u64::try_from((due + MILLI - Duration::from_nanos(1)).as_millis()).unwrap(),
+                        u64::try_from(due.as_nanos().div_ceil(MILLI.as_nanos())).unwrap(),
                     );
                     if looks_at.is_none_or(|at| due < at) {
                         looks_at = Some(due);
@@ -227,9 +227,9 @@ fn endless(server: &mut Server, in_flight: usize, secs: u64) -> Vec<Counts> {
 }
 
 /// A wish that some customers are always told.
-fn wish(secs: u64) -> Option<Verdict> {
+fn wish(secs: u64) -> Verdict {
     let wish = (secs > 0).then(|| Duration::from_secs(secs));
-    Some(Verdict::Refused { wish })
+    Verdict::Refused { wish }
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn nine_tenths_of_a_limit_are_used_and_two_in_a_hundred_refused_at_the_most() {
             }
             for (whole_seconds, refusals_count) in kinds {
                 let limit = Limit {
-                    whole_seconds,
                     refusals_count,
+                    whole_seconds,
                     ..Limit::of(per_second)
                 };
                 let mut server = Server::with(Some(limit), latency.into());
@@ -296,8 +296,8 @@ fn without_a_limit_it_costs_a_fraction_of_a_second() {
     for (in_flight, latency) in [(8, 2), (8, 40), (64, 40)] {
         let mut server = Server::with(None, latency);
         let counts = sum(&endless(&mut server, in_flight, 20));
-        let possible = in_flight as u64 * 1_000 / latency * 20;
-        let share = f64::from(counts.served) / possible as f64;
+        let possible = u32::try_from(in_flight as u64 * 1_000 / latency * 20).unwrap();
+        let share = f64::from(counts.served) / f64::from(possible);
         assert!(share > 0.95, "{in_flight} in flight, {latency} ms: {share}");
     }
 }
@@ -312,8 +312,9 @@ fn a_limit_that_changes_is_followed() {
         (300, None),
     ];
     let seconds = endless(&mut server, 8, 420);
-    let used =
-        |from: usize, to: usize| f64::from(sum(&seconds[from..to]).served) / (to - from) as f64;
+    let used = |from: usize, to: usize| {
+        f64::from(sum(&seconds[from..to]).served) / f64::from(u32::try_from(to - from).unwrap())
+    };
     assert!(used(10, 60) > 45.0, "{}", used(10, 60));
     assert!(used(70, 120) > 4.0, "{}", used(70, 120));
     assert!(used(230, 300) > 43.0, "{}", used(230, 300));
@@ -325,10 +326,10 @@ fn a_limit_that_changes_is_followed() {
 #[test]
 fn a_few_customers_with_limits_of_their_own_do_not_hold_up_the_others() {
     let few: [Own; 4] = [
-        |customer| wish(0).filter(|_| customer % 20 == 7),
-        |customer| wish(2).filter(|_| customer % 20 == 7),
-        |customer| wish(3_600).filter(|_| customer % 20 == 7),
-        |customer| wish(3_600).filter(|_| (20..23).contains(&customer)),
+        |customer| (customer % 20 == 7).then(|| wish(0)),
+        |customer| (customer % 20 == 7).then(|| wish(2)),
+        |customer| (customer % 20 == 7).then(|| wish(3_600)),
+        |customer| ((20..23).contains(&customer)).then(|| wish(3_600)),
     ];
     for own in few {
         for (in_flight, latency) in [(1, 10), (2, 10), (8, 40), (24, 5)] {
@@ -348,7 +349,7 @@ fn a_few_customers_with_limits_of_their_own_do_not_hold_up_the_others() {
 #[test]
 fn many_customers_with_limits_of_their_own_do_not_lower_the_rate_for_long() {
     let mut server = Server::with(None, 10);
-    server.own = |customer| wish(3_600).filter(|_| customer % 50 == 7);
+    server.own = |customer| (customer % 50 == 7).then(|| wish(3_600));
     let counts = sum(&endless(&mut server, 8, 300));
     // 8 in flight, 10 ms each.
     assert!(counts.served > 300 * 800 / 2, "{counts:?}");
@@ -357,7 +358,7 @@ fn many_customers_with_limits_of_their_own_do_not_lower_the_rate_for_long() {
 #[test]
 fn customers_refused_at_the_very_beginning_are_no_reason_to_wait() {
     let mut server = Server::with(None, 2);
-    server.own = |customer| wish(2).filter(|_| customer < 10);
+    server.own = |customer| (customer < 10).then(|| wish(2));
     let mut state = state(2);
     let seconds = run(&mut state, &mut server, Instant::now(), 2, 2, 30);
     assert_eq!(
