@@ -8,6 +8,10 @@ use super::runs::RunLock;
 use super::{Store, StoreError, bounded};
 use crate::usage::CustomerId;
 
+/// After so many days every service has reported of a date: some take several, each its own time. What is asked for
+/// before may lack one.
+const SETTLED_DAYS: i32 = 7;
+
 /// The newest backfill, where it is not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
@@ -59,7 +63,8 @@ impl Store {
         }))
     }
 
-    /// The dates of a range of which a backfill over the whole list has stored something, and failed for nobody.
+    /// The dates of a range of which a backfill over the whole list has stored something, and failed for nobody, when all
+    /// services had reported.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -76,9 +81,11 @@ impl Store {
             where r.asked_date between $1 and $2
                 and r.outcome = 'succeeded'
                 and r.whole_list
+                and r.started_at >= (r.asked_date + $3::integer)::timestamp at time zone 'UTC'
             "#,
             from,
-            to
+            to,
+            SETTLED_DAYS
         );
         let dates = bounded("looking up complete dates", query.fetch_all(&self.pool)).await?;
         Ok(dates.into_iter().collect())

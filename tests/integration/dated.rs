@@ -1,7 +1,10 @@
 //! Dated backfills: one run for each processed date, newest first, those that are complete left out.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+
+use seatledger::clock::{Clock as _, SystemClock};
 
 use super::support::{World, queries};
 
@@ -97,6 +100,33 @@ async fn dates_are_asked_for_newest_first_and_complete_ones_not_again(pool: PgPo
     let summary = finished.summary();
     assert_eq!(summary["dates"]["skipped"], json!([]));
     assert_eq!(summary["rows"]["received"], summary["rows"]["unchanged"]);
+}
+
+#[sqlx::test]
+async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have_reported(
+    pool: PgPool,
+) {
+    let world = world(pool).await;
+    // The real day, since it is by the real day that a date is old.
+    world.simulator.set_today("").await;
+    world.simulator.patch(json!({ "reach_days": 90 })).await;
+    let today = SystemClock.now().date_naive();
+    let ago = |days| (today - TimeDelta::days(days)).to_string();
+    let (settled, recent) = ([ago(12), ago(11)], [ago(4), ago(3)]);
+    for [from, to] in [&settled, &recent] {
+        let dates = range(from, to, &["--json"]);
+        world.run(&dates).await.assert_code(0);
+        assert_eq!(asked(&world).await.len(), 2);
+        let again = world.run(&dates).await;
+        again.assert_code(0);
+        let again = again.summary();
+        let asked = json!(asked(&world).await);
+        if *from == recent[0] {
+            assert_eq!(asked, json!([to, from]));
+        } else {
+            assert_eq!(asked, again["dates"]["empty"]);
+        }
+    }
 }
 
 #[sqlx::test]
