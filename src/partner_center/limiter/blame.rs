@@ -181,6 +181,14 @@ impl Blame {
         }
     }
 
+    /// Nobody asked for a while.
+    pub(super) fn rested(&mut self, now: Instant) {
+        self.paused += self.stuck(now).unwrap_or_default();
+        self.suspicion = None;
+        self.refused.clear();
+        self.own.clear();
+    }
+
     /// A request of `about` that was sent at `sent` got through.
     pub(super) fn served(&mut self, about: Option<CustomerId>, sent: Instant, now: Instant) {
         self.answers += 1;

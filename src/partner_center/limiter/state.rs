@@ -21,6 +21,9 @@ const CATCH_UP: Duration = Duration::from_millis(8);
 /// The distance between requests that are refused doubles so often at the most.
 const LONGEST_HOLD: u32 = 12;
 
+/// When nobody asked for so long, what was refused before says nothing about now.
+const LONG_REST: Duration = Duration::from_secs(30);
+
 /// Refused requests are made up for by a pause of this length at the most.
 const MAKE_UP: Duration = Duration::from_secs(1);
 
@@ -138,6 +141,9 @@ impl State {
         }
         if now.saturating_duration_since(due) > REST {
             self.rate.rested();
+        }
+        if now.saturating_duration_since(due) > LONG_REST {
+            self.blame.rested(now);
         }
         if let Some(interval) = self.interval() {
             let due = due.max(now.checked_sub(CATCH_UP).unwrap_or(now));

@@ -410,6 +410,22 @@ fn a_refusal_that_is_about_no_customer_pauses_everybody() {
 }
 
 #[test]
+fn what_was_refused_yesterday_stops_nobody_today() {
+    let start = Instant::now();
+    let mut state = refused_for_all(start, Duration::from_secs(30));
+    let today = start + Duration::from_hours(24);
+    for number in 0..3 {
+        let customer = Some(CustomerId::from(Uuid::from_u128(number)));
+        let now = today + Duration::from_secs(1) * u32::try_from(number).unwrap();
+        let Entry::Now(sent) = state.enter(customer, now) else {
+            panic!("{number} has to wait");
+        };
+        let wish = Some(Duration::from_secs(10));
+        state.ended(sent, Verdict::Refused { wish }, now);
+    }
+}
+
+#[test]
 fn a_wish_beyond_all_patience_is_looked_at_again_and_given_up_in_the_end() {
     let start = Instant::now();
     let mut state = refused_for_all(start, Duration::MAX);
