@@ -97,7 +97,8 @@ async fn asked(
     };
     let mut dates = arguments.from.zip(arguments.to);
     if arguments.resume {
-        let Some(unfinished) = syncer.store.load_unfinished().await? else {
+        let source = syncer.source.as_str();
+        let Some(unfinished) = syncer.store.load_unfinished(source).await? else {
             return Ok(None);
         };
         request.only = unfinished.only;

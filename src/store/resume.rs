@@ -24,11 +24,11 @@ pub struct Unfinished {
 }
 
 impl Store {
-    /// The newest backfill, if it ended before all was done.
+    /// The newest backfill from `source`, if it ended before all was done.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_unfinished(&self) -> Result<Option<Unfinished>, StoreError> {
+    pub async fn load_unfinished(&self, source: &str) -> Result<Option<Unfinished>, StoreError> {
         let query = sqlx::query!(
             r#"
             select
@@ -42,9 +42,11 @@ impl Store {
                     or coalesce(asked_date > date_from, false) as "unfinished!"
             from sync_run
             where kind = 'backfill'
+                and source = $1
             order by sync_run.run_id desc
             limit 1
-            "#
+            "#,
+            source
         );
         let newest = bounded(
             "looking for an unfinished backfill",

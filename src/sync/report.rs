@@ -182,9 +182,10 @@ impl Report {
             outcome: self.outcome,
             detail: self
                 .fatal
-                .as_ref()
+                .iter()
                 .map(with_causes)
-                .or_else(|| (!self.notes.is_empty()).then(|| self.notes.join("; "))),
+                .chain(self.notes.iter().cloned())
+                .reduce(|detail, next| format!("{detail}; {next}")),
             ended_early: self.ended_early,
             learned_rate: self.learned_rate,
             finished_at: self.finished_at,

@@ -117,6 +117,27 @@ async fn a_list_that_has_lost_over_half_of_its_customers_is_told_and_not_believe
 }
 
 #[sqlx::test]
+async fn a_list_that_is_suddenly_empty_marks_nobody_and_ends_the_run(pool: PgPool) {
+    let world = discovering(pool, 5).await;
+    world.backfill().await.assert_code(0);
+    world.simulator.patch(json!({ "shrink_list": 0.0 })).await;
+    world.backfill().await.assert_code(1);
+    assert_eq!(
+        world
+            .lines("select outcome, detail like '%there is no customer to fetch%', detail like '%names only 0 of the 5 customers%'
+                    from sync_run order by run_id desc limit 1")
+            .await,
+        ["failed|true|true"]
+    );
+    assert_eq!(
+        world
+            .lines("select count(*), count(gone_since) from customer")
+            .await,
+        ["5|0"]
+    );
+}
+
+#[sqlx::test]
 async fn the_way_out_of_a_list_that_has_really_shrunk_is_told(pool: PgPool) {
     let world = discovering(pool, 20).await;
     world.backfill().await.assert_code(0);

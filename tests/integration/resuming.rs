@@ -199,6 +199,26 @@ async fn where_nothing_is_unfinished_resuming_says_so_and_does_nothing(pool: PgP
 }
 
 #[sqlx::test]
+async fn a_backfill_from_the_other_source_is_not_resumed_from_this_one(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.run(&["migrate"]).await.assert_code(0);
+    world
+        .execute(
+            "insert into sync_run (kind, whole_list, source, started_at, finished_at, outcome, ended_early, asked_date, date_from, date_to)
+             values ('backfill', true, 'commercial', now(), now(), 'interrupted', true, '2026-09-03', '2026-09-01', '2026-09-05')",
+        )
+        .await;
+    let finished = world.run(&["--backfill", "--resume"]).await;
+    finished.assert_code(0);
+    assert!(
+        finished.stderr.contains("there is nothing to resume"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(world.simulator.get("requests").await, json!([]));
+}
+
+#[sqlx::test]
 async fn a_resumed_run_for_some_customers_is_still_for_those(pool: PgPool) {
     let world = World::new(pool).await;
     let ids = world.simulator.customers().await;
