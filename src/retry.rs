@@ -150,6 +150,8 @@ pub enum GaveUp<E> {
     Stopped {
         /// How many attempts were made.
         attempts: u32,
+        /// What the last attempt said, where one had failed.
+        last: Option<E>,
     },
 }
 
@@ -229,10 +231,10 @@ impl Attempts<'_> {
     ) -> Tried<T, E> {
         self.made += 1;
         let attempts = self.made;
-        let stopped = Tried::Ended(Err(GaveUp::Stopped { attempts }));
+        let stopped = |last| Tried::Ended(Err(GaveUp::Stopped { attempts, last }));
         let result = tokio::select! {
             biased;
-            () = self.stop.now.cancelled() => return stopped,
+            () = self.stop.now.cancelled() => return stopped(None),
             result = attempt => result,
         };
         let error = match result {
@@ -252,7 +254,7 @@ impl Attempts<'_> {
         }
         tokio::select! {
             biased;
-            () = self.stop.soon.cancelled() => stopped,
+            () = self.stop.soon.cancelled() => stopped(Some(error)),
             () = tokio::time::sleep(wait) => Tried::Again(error),
         }
     }
@@ -385,7 +387,13 @@ mod tests {
             Err::<(), _>(Fault(Disposition::Retry { after: None }))
         })
         .await;
-        assert!(matches!(result.0, Err(GaveUp::Stopped { attempts: 1 })));
+        assert!(matches!(
+            result.0,
+            Err(GaveUp::Stopped {
+                attempts: 1,
+                last: Some(_)
+            })
+        ));
     }
 
     #[tokio::test]

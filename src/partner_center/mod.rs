@@ -289,7 +289,10 @@ impl Client {
                 Ok(turn) => turn,
                 Err(NoTurn::Stopped) => {
                     let attempts = call.sent();
-                    return Err(GaveUp::Stopped { attempts });
+                    return Err(GaveUp::Stopped {
+                        attempts,
+                        last: failed,
+                    });
                 }
                 Err(NoTurn::TimeUp) => {
                     let attempts = call.sent();
@@ -311,11 +314,17 @@ impl Client {
         };
         let attempts = call.sent();
         end.map_err(|gave_up| match gave_up {
-            GaveUp::Stopped { .. }
-            | GaveUp::Failed {
+            GaveUp::Stopped { last, .. } => GaveUp::Stopped {
+                attempts,
+                last: last.or(failed),
+            },
+            GaveUp::Failed {
                 error: ApiError::Stopped,
                 ..
-            } => GaveUp::Stopped { attempts },
+            } => GaveUp::Stopped {
+                attempts,
+                last: failed,
+            },
             GaveUp::Failed { error, .. } => GaveUp::Failed { error, attempts },
         })
     }

@@ -2,6 +2,7 @@
 //! outcome on.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{Instrument as _, info_span};
@@ -18,6 +19,9 @@ const LARGE_COLLECTION: usize = 1_000;
 
 /// So many customers in a row that fail without an answer show that the API is down, where calls are not retried.
 const MANY_UNANSWERED: u64 = 100;
+
+/// However shortly calls are retried: a few customers that fail at the beginning are not yet the API.
+const SHORTEST_OUTAGE: Duration = Duration::from_secs(3);
 
 /// An outcome on its way to the writer, with the place that it still takes.
 pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
@@ -101,7 +105,7 @@ impl Walk {
         let outage = self.syncer.client.outage().filter(|_| unanswered > 0)?;
         let silence = outage.since.elapsed();
         // A call gives up when its next wait would exceed its time, so somewhat before that.
-        let given_up = self.syncer.max_elapsed.mul_f64(0.8);
+        let given_up = self.syncer.max_elapsed.mul_f64(0.8).max(SHORTEST_OUTAGE);
         let down = if self.syncer.max_elapsed.is_zero() {
             unanswered >= MANY_UNANSWERED
         } else {
@@ -114,6 +118,20 @@ impl Walk {
                 .last()
                 .map_or_else(String::new, |failure| failure.detail.clone()),
         })
+    }
+
+    /// Where the API's silence ended the run, a call that was only waiting to be made again has failed for itself.
+    fn own<R>(
+        &self,
+        fetched: Result<Answered<R>, GaveUp<ApiError>>,
+    ) -> Result<Answered<R>, GaveUp<ApiError>> {
+        match fetched {
+            Err(GaveUp::Stopped {
+                attempts,
+                last: Some(error),
+            }) if self.halted.get().is_some() => Err(GaveUp::Failed { error, attempts }),
+            fetched => fetched,
+        }
     }
 
     /// Works until the list is done, a stop is heard, or nobody takes outcomes any more.
@@ -140,11 +158,11 @@ impl Walk {
             let over = match dataset {
                 Dataset::Usage => {
                     let fetched = client.fetch_usage(id, &self.stop).await;
-                    answers.take(*dataset, fetched, &mut usage)
+                    answers.take(*dataset, self.own(fetched), &mut usage)
                 }
                 Dataset::Deployment => {
                     let fetched = client.fetch_deployment(id, &self.stop).await;
-                    answers.take(*dataset, fetched, &mut deployment)
+                    answers.take(*dataset, self.own(fetched), &mut deployment)
                 }
             };
             match over {
@@ -225,7 +243,7 @@ impl Answers {
                 self.failure = Some(customer_failure(dataset, &error));
                 Ok(())
             }
-            Err(GaveUp::Stopped { attempts }) => {
+            Err(GaveUp::Stopped { attempts, .. }) => {
                 self.attempts += attempts;
                 if self.attempts > 0 {
                     self.http_status = None;

@@ -158,7 +158,9 @@ async fn a_check_tries_each_part_and_writes_nothing(pool: PgPool) {
             "ok database",
             "ok sign-in",
             "ok customers",
-            "ok usage"
+            "ok usage",
+            "ok MFA",
+            "ok estimate"
         ]
     );
     assert_eq!(

@@ -38,7 +38,7 @@ async fn a_dead_api_ends_the_run_early_with_one_reason(pool: PgPool) {
     );
     // Those under way failed for themselves; nobody else was asked for.
     let reasons = world
-        .lines("select reason, attempts > 0, count(*) > 100 from sync_customer group by 1, 2 order by 1")
+        .lines("select reason, attempts > 0, count(*) > 50 from sync_customer group by 1, 2 order by 1")
         .await;
     assert_eq!(
         reasons,
@@ -66,6 +66,7 @@ async fn a_dead_api_ends_the_run_early_with_one_reason(pool: PgPool) {
 #[sqlx::test]
 async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_next(pool: PgPool) {
     let mut world = World::with_customers(pool, CUSTOMERS).await;
+    world.set("retry.max_elapsed_time", "4s");
     world.simulator.script_for_ever("usage", dying(150)).await;
     let finished = world.backfill().await;
     finished.assert_code(3);
@@ -94,7 +95,8 @@ async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_n
 
 #[sqlx::test]
 async fn a_few_dead_customers_do_not_end_a_run(pool: PgPool) {
-    let world = World::with_customers(pool, 60).await;
+    let mut world = World::with_customers(pool, 60).await;
+    world.set("retry.max_elapsed_time", "5s");
     let customers = world.simulator.customers().await;
     for customer in &customers[..12] {
         world

@@ -323,7 +323,8 @@ impl<'a> Reader<'a> {
     fn counted(&self, gave_up: GaveUp<ApiError>) -> GaveUp<ApiError> {
         match gave_up {
             GaveUp::Failed { error, .. } => self.failed(error),
-            GaveUp::Stopped { .. } => GaveUp::Stopped {
+            GaveUp::Stopped { last, .. } => GaveUp::Stopped {
+                last,
                 attempts: self.attempts,
             },
         }
