@@ -31,6 +31,10 @@ pub(crate) struct Cli {
 
 /// One run, and how.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Backfill {
     /// Fetch every customer once, now, and exit
     #[arg(long = "backfill", id = "backfill")]

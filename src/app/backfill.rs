@@ -45,11 +45,10 @@ pub(super) async fn run(
         };
         let report = match dates {
             Some(dates) => {
-                syncer
-                    .run_dates(&request, dates, &lifecycle.stop, &progress)
-                    .await
+                let runs = syncer.run_dates(&request, dates, &lifecycle.stop, &progress);
+                Box::pin(runs).await
             }
-            None => syncer.run(&request, &lifecycle.stop, &progress).await,
+            None => Box::pin(syncer.run(&request, &lifecycle.stop, &progress)).await,
         };
         report.map(Some)
     }

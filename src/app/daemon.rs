@@ -1,6 +1,5 @@
 //! The daemon: waits for the database, catches up, and runs at every tick until it is stopped.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -154,7 +153,7 @@ impl Daemon {
             patience: self.patience,
         };
         let (progress, _unwatched) = watch::channel(Progress::default());
-        let mut run = pin!(self.syncer.run(&request, stop, &progress));
+        let mut run = Box::pin(self.syncer.run(&request, stop, &progress));
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended,

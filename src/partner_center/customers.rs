@@ -10,11 +10,12 @@ use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::body::{json_text, parse_object};
+use super::call::Call;
 use super::decode::{NotACollection, items};
 use super::fault::Fault;
 use super::link::next_url;
 use super::wire::{self, CompanyProfile, CustomerPage, Link, LinkHeader, Links, Raw};
-use super::{ApiError, Call, Client};
+use super::{ApiError, Client};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Customer, MAX_TEXT_CHARS};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use super::{ApiError, Call, Client, Wanted};
+use super::call::Call;
+use super::{ApiError, Client, Wanted};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{CustomerId, Source};
 

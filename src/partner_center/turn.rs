@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::call::Call;
 use super::limiter::{Hopeless, Pass};
-use super::{ApiError, Call, Client};
+use super::{ApiError, Client};
 use crate::retry::{Attempts, Disposition, Fails as _, Stop};
 
 /// Why a call does not get its turn.

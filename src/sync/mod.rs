@@ -4,18 +4,19 @@
 mod commercial;
 mod customers;
 mod dated;
+mod end;
+mod list;
 mod patience;
 mod report;
 mod tally;
 mod walk;
 mod writer;
 
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
@@ -24,21 +25,17 @@ use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::{ApiError, AuthError, Client};
 use crate::retry::{RetryPolicy, Stop};
-use crate::store::{DatedPass, Listing, NewRun, RunKind, RunLock, RunOutcome, Store, StoreError};
+use crate::store::{DatedPass, NewRun, RunKind, RunLock, Store, StoreError};
 use crate::usage::{Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts};
+use end::{log_end, outcome};
 use patience::insist;
 use tally::Tally;
-use walk::Walk;
 use writer::{Ledger, Sink};
 
 pub use customers::CustomersError;
 pub use dated::{Dates, DatesProgress};
 pub use patience::Patience;
 pub use report::{CustomerCounts, FailedCustomer, Halt, Report, RunError};
-
-/// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
-/// must not hold up the rest.
-const WAITING_CUSTOMERS: usize = 256;
 
 /// Outcomes fetched and not yet stored.
 const UNSTORED_OUTCOMES: usize = 64;
@@ -338,157 +335,6 @@ impl Syncer {
             .token_is_refused(true)
             .map_or(Ok(()), |error| Err(error.into()))
     }
-
-    /// The customers of a run, the most urgent first.
-    async fn list(
-        &self,
-        request: &Request,
-        sink: &mut Sink,
-        tally: &mut Tally,
-        stop: &Stop,
-    ) -> Result<Vec<Customer>, RunError> {
-        let known = request.listed.get().cloned();
-        // Who has gone is noted once for each time that the list is asked for.
-        let is_new = known.is_none();
-        let listed = if is_new && self.customers.discover && request.only.is_empty() {
-            let listed = customers::discover(&self.client, stop).await;
-            let listed = listed.map_err(run_error)?;
-            Some(request.listed.get_or_init(|| listed).clone())
-        } else {
-            known
-        };
-        if let (Some(listed), true, Sink::Ledger(ledger)) = (&listed, is_new, &mut *sink) {
-            match ledger
-                .record_listing(listed, &self.customers.exclude, stop)
-                .await?
-            {
-                Listing::Changed { gone, returned } => {
-                    for id in gone {
-                        warn!(customer.id = %id, "Customer {id} is no longer on the partner's list; its history is kept");
-                    }
-                    for id in returned {
-                        info!(customer.id = %id, "Customer {id} is on the partner's list again");
-                    }
-                }
-                Listing::Shrunk { known, left } => {
-                    let note = format!(
-                        "the partner's list names only {left} of the {known} customers that it named before; this is taken for a fault of the list, so nobody was marked as gone. If they have really left: update customer set gone_since = now() where listed_at < (select max(listed_at) from customer)"
-                    );
-                    error!(known, left, "The partner's list has shrunk: {note}");
-                    tally.notes.push(note);
-                }
-            }
-        }
-        let mut list = customers::resolve(&self.customers, &request.only, request.kind, listed)
-            .map_err(run_error)?;
-        if let Sink::Ledger(ledger) = sink {
-            if let Some(run_id) = request.resumes {
-                let done = ledger.load_done(run_id, stop).await?;
-                list.retain(|customer| !done.contains(&customer.id));
-            }
-            let urgency = ledger.load_urgency(stop).await?;
-            list.sort_by_key(|customer| urgency.get(&customer.id).copied().unwrap_or_default());
-            let refused: HashSet<CustomerId> = list
-                .iter()
-                .map(|customer| customer.id)
-                .filter(|id| urgency.get(id).is_some_and(|urgency| urgency.was_refused()))
-                .collect();
-            // Where all were, it was not for their own sake.
-            if refused.len() < list.len() {
-                tally.expect_refused(refused);
-            }
-        }
-        Ok(list)
-    }
-
-    async fn walk_customers(
-        self: &Arc<Self>,
-        list: Vec<Customer>,
-        sink: &mut Sink,
-        tally: &mut Tally,
-        stop: &Stop,
-        progress: &watch::Sender<Progress>,
-    ) -> Result<(), RunError> {
-        let workers = list.len().min(self.max_concurrency + WAITING_CUSTOMERS);
-        let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));
-        let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
-        for _ in 0..workers {
-            let (walk, sender) = (Arc::clone(&walk), sender.clone());
-            self.tasks
-                .spawn(async move { walk.work(sender).await }.in_current_span());
-        }
-        drop(sender);
-        // What was fetched is stored even after the last call to stop, but not for long. Only waiting for the
-        // database ends with the first.
-        let writing = Stop {
-            soon: walk.stop.soon.clone(),
-            ..Stop::default()
-        };
-        let judge = |tally: &Tally| walk.judge(tally);
-        let drained = tokio::select! {
-            drained = sink.drain(receiver, tally, progress, &writing, judge) => drained,
-            () = too_late(stop) => Err(RunError::Stopped),
-        };
-        let unreached = walk.rest();
-        if let (Ok(()), Some(reason), 1..) = (&drained, walk.halted(), unreached.len()) {
-            let why = reason.to_string();
-            warn!(
-                customers = unreached.len(),
-                "{} customers were not reached",
-                unreached.len()
-            );
-            sink.record_unreached(unreached.into_iter(), &why, tally, &writing)
-                .await?;
-        }
-        // Where the writer ended early, nobody takes what the workers still fetch.
-        walk.stop.soon.cancel();
-        walk.stop.now.cancel();
-        // Before the writer's word, which may only be that it was stopped for this reason.
-        if let Some(error) = walk.no_token() {
-            return Err(error.clone().into());
-        }
-        drained?;
-        match walk.halted() {
-            // Otherwise everybody was asked for all the same.
-            Some(reason) if !tally.is_complete() => Err(reason.clone().into()),
-            _ => Ok(()),
-        }
-    }
-
-    async fn record_end(
-        &self,
-        ledger: Ledger,
-        report: &Report,
-        stop: &Stop,
-    ) -> Result<(), RunError> {
-        let away = matches!(report.fatal, Some(RunError::Store(_)));
-        let recorded = if stop.soon.is_cancelled() || away {
-            // The stop has been heard, or the database been waited for; the record must not be cut short by the
-            // one, nor hold up the end for long.
-            let unhurried = Stop::default();
-            tokio::time::timeout(LAST_WORD, ledger.finish(&report.to_record(), &unhurried))
-                .await
-                .unwrap_or(Err(RunError::Stopped))
-        } else {
-            ledger.finish(&report.to_record(), stop).await
-        };
-        match recorded {
-            // The next start finds the run unfinished and marks it so.
-            Err(RunError::Stopped) => {
-                warn!("The end of the run could not be recorded");
-                Ok(())
-            }
-            // The report says already why the database cannot be written to.
-            Err(error) if report.fatal.is_some() => {
-                warn!(
-                    error = with_causes(&error),
-                    "The end of the run could not be recorded"
-                );
-                Ok(())
-            }
-            recorded => recorded,
-        }
-    }
 }
 
 fn run_error(error: CustomersError) -> RunError {
@@ -526,49 +372,4 @@ fn interrupted() -> Failure {
 async fn too_late(stop: &Stop) {
     stop.now.cancelled().await;
     tokio::time::sleep(LAST_WORD).await;
-}
-
-fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> RunOutcome {
-    match error {
-        Some(RunError::Stopped) if stop.soon.is_cancelled() => RunOutcome::Interrupted,
-        Some(RunError::Superseded) => RunOutcome::Interrupted,
-        Some(RunError::Halted(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
-        Some(_) => RunOutcome::Failed,
-        None if tally.customers.failed == 0 => RunOutcome::Succeeded,
-        None if tally.customers.succeeded == 0 => RunOutcome::Failed,
-        None => RunOutcome::Partial,
-    }
-}
-
-fn log_end(report: &Report) {
-    let Report {
-        customers,
-        rows,
-        http,
-        ..
-    } = report;
-    let outcome = report.outcome.as_str();
-    // The journal shows the message alone, so that it says by itself what the fields say to a machine.
-    info!(
-        outcome,
-        duration_ms = (report.finished_at - report.started_at).num_milliseconds(),
-        customers.total,
-        customers.succeeded,
-        customers.failed,
-        rows.received,
-        rows.inserted,
-        rows.updated,
-        rows.unchanged,
-        rows.rejected,
-        http.requests,
-        http.retries,
-        http.throttled,
-        "Run ended: {outcome}, {} of {} customers stored, {} rows received, {} new, {} changed, {} rejected",
-        customers.succeeded,
-        customers.total,
-        rows.received,
-        rows.inserted,
-        rows.updated,
-        rows.rejected
-    );
 }

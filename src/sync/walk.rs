@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tracing::{Instrument as _, info_span};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tracing::{Instrument as _, info_span, warn};
 
 use super::report::{Halt, RunError};
 use super::tally::Tally;
-use super::{Syncer, customer_failure, interrupted};
+use super::writer::Sink;
+use super::{Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late};
 use crate::partner_center::{ApiError, AuthError, Fetched as Answered};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
@@ -22,6 +23,10 @@ const MANY_UNANSWERED: u64 = 100;
 
 /// However shortly calls are retried: a few customers that fail at the beginning are not yet the API.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(3);
+
+/// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
+/// must not hold up the rest.
+const WAITING_CUSTOMERS: usize = 256;
 
 /// An outcome on its way to the writer, with the place that it still takes.
 pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
@@ -197,6 +202,62 @@ impl Walk {
             .permit
             .filter(|_| outcome.row_count() > LARGE_COLLECTION);
         Some((outcome, permit))
+    }
+}
+
+impl Syncer {
+    pub(super) async fn walk_customers(
+        self: &Arc<Self>,
+        list: Vec<Customer>,
+        sink: &mut Sink,
+        tally: &mut Tally,
+        stop: &Stop,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<(), RunError> {
+        let workers = list.len().min(self.max_concurrency + WAITING_CUSTOMERS);
+        let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));
+        let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
+        for _ in 0..workers {
+            let (walk, sender) = (Arc::clone(&walk), sender.clone());
+            self.tasks
+                .spawn(async move { walk.work(sender).await }.in_current_span());
+        }
+        drop(sender);
+        // What was fetched is stored even after the last call to stop, but not for long. Only waiting for the
+        // database ends with the first.
+        let writing = Stop {
+            soon: walk.stop.soon.clone(),
+            ..Stop::default()
+        };
+        let judge = |tally: &Tally| walk.judge(tally);
+        let drained = tokio::select! {
+            drained = sink.drain(receiver, tally, progress, &writing, judge) => drained,
+            () = too_late(stop) => Err(RunError::Stopped),
+        };
+        let unreached = walk.rest();
+        if let (Ok(()), Some(reason), 1..) = (&drained, walk.halted(), unreached.len()) {
+            let why = reason.to_string();
+            warn!(
+                customers = unreached.len(),
+                "{} customers were not reached",
+                unreached.len()
+            );
+            sink.record_unreached(unreached.into_iter(), &why, tally, &writing)
+                .await?;
+        }
+        // Where the writer ended early, nobody takes what the workers still fetch.
+        walk.stop.soon.cancel();
+        walk.stop.now.cancel();
+        // Before the writer's word, which may only be that it was stopped for this reason.
+        if let Some(error) = walk.no_token() {
+            return Err(error.clone().into());
+        }
+        drained?;
+        match walk.halted() {
+            // Otherwise everybody was asked for all the same.
+            Some(reason) if !tally.is_complete() => Err(reason.clone().into()),
+            _ => Ok(()),
+        }
     }
 }
 

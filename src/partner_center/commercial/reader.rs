@@ -7,8 +7,9 @@ use chrono::NaiveDate;
 use reqwest::header::HeaderMap;
 use tracing::{debug, warn};
 
+use super::super::call::Call;
 use super::super::decode::{MAX_REJECTIONS, NotACollection, RowOf};
-use super::super::{ApiError, Call, Client};
+use super::super::{ApiError, Client};
 use super::Commercial;
 use super::page::{Page, read_page};
 use super::spool::Spool;

@@ -1,0 +1,259 @@
+//! One call: sent until it succeeds or is given up, with the token, the limiter and the budget of retries.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::auth::Token;
+use super::http::{read_beginning, read_body, redirect_target, retry_after};
+use super::limiter::{Hopeless, Pass, Verdict};
+use super::turn::NoTurn;
+use super::{ApiError, Client, Fault, probe};
+use crate::causes::with_causes;
+use crate::retry::{GaveUp, Stop, Tried};
+use crate::usage::CustomerId;
+
+/// An error answer is read this far; what comes after it explains nothing.
+const MAX_FAULT_BYTES: usize = 64 * 1024;
+
+/// Failed attempts of one kind that are logged one by one in a run.
+const LOGGED_FAILURES: u64 = 50;
+
+/// An answer that succeeded.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    /// What the API says of the token's multi-factor authentication, if it was asked.
+    pub(super) mfa_compliant: Option<bool>,
+    /// What the call was made with: the body may echo it.
+    pub(super) token: Arc<Token>,
+}
+
+/// One logical call, the same over all its attempts.
+pub(super) struct Call {
+    url: String,
+    headers: HeaderMap,
+    pub(super) customer: Option<CustomerId>,
+    /// HTTP tries so far.
+    sent: AtomicU32,
+}
+
+impl Client {
+    /// Sends a call until it succeeds or is given up, and reads each answer with `read`.
+    pub(super) async fn call<T>(
+        &self,
+        call: &Call,
+        stop: &Stop,
+        read: impl Fn(&Answer) -> Result<T, ApiError>,
+    ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
+        let mut attempts = self.policy.attempts(stop);
+        let mut failed: Option<ApiError> = None;
+        let mut retries = 0;
+        let end = loop {
+            let retry = failed.is_some().then_some(retries);
+            let turn = self.turn(call, &mut attempts, retry, stop).await;
+            retries += u32::from(failed.is_some());
+            let (permit, pass) = match turn {
+                Ok(turn) => turn,
+                Err(NoTurn::Stopped) => {
+                    let attempts = call.sent();
+                    return Err(GaveUp::Stopped {
+                        attempts,
+                        last: failed,
+                    });
+                }
+                Err(NoTurn::TimeUp) => {
+                    let attempts = call.sent();
+                    let error = failed.unwrap_or(ApiError::Throttled);
+                    return Err(GaveUp::Failed { error, attempts });
+                }
+            };
+            let left = attempts.left();
+            let attempt = async {
+                let answer = self.attempt(call, pass, left, stop).await;
+                let value = answer.and_then(|answer| Ok((read(&answer)?, permit)));
+                self.note(value.as_ref().err());
+                value.inspect_err(|error| self.log(call, error))
+            };
+            match attempts.try_once(attempt).await {
+                Tried::Ended(end) => break end,
+                Tried::Again(error) => failed = Some(error),
+            }
+        };
+        let attempts = call.sent();
+        end.map_err(|gave_up| match gave_up {
+            GaveUp::Stopped { last, .. } => GaveUp::Stopped {
+                attempts,
+                last: last.or(failed),
+            },
+            GaveUp::Failed {
+                error: ApiError::Stopped,
+                ..
+            } => GaveUp::Stopped {
+                attempts,
+                last: failed,
+            },
+            GaveUp::Failed { error, .. } => GaveUp::Failed { error, attempts },
+        })
+    }
+
+    /// Microsoft's support asks for both ids of a call that failed. Of failures of one kind the first few are enough: a
+    /// cause that all customers share would fill the log.
+    fn log(&self, call: &Call, error: &ApiError) {
+        if matches!(error, ApiError::Stopped) {
+            return;
+        }
+        let kind = (error.reason(), error.http_status());
+        let count = {
+            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = logged.entry(kind).or_default();
+            *count += 1;
+            *count
+        };
+        if count > LOGGED_FAILURES {
+            return;
+        }
+        let error = with_causes(error);
+        warn!(
+            customer.id = call.customer.map(tracing::field::display),
+            ms.request_id = call.header("ms-requestid"),
+            ms.correlation_id = call.header("ms-correlationid"),
+            attempt = call.sent(),
+            error,
+            "Attempt {} failed: {error}",
+            call.sent()
+        );
+        if count == LOGGED_FAILURES {
+            warn!("Further attempts of this run that fail alike are not logged one by one");
+        }
+    }
+
+    /// One attempt, with the token renewed in its midst if the API refuses it.
+    async fn attempt(
+        &self,
+        call: &Call,
+        pass: Pass<'_>,
+        left: Duration,
+        stop: &Stop,
+    ) -> Result<Answer, ApiError> {
+        let token = self.auth.token(stop).await?;
+        // The renewal may have taken longer than the patience of whoever stops us; nothing new begins then.
+        if stop.soon.is_cancelled() {
+            return Err(ApiError::Stopped);
+        }
+        let answer = self.send(call, &token, pass).await;
+        let Err(ApiError::Status { status: 401, .. }) = answer else {
+            return answer;
+        };
+        match self.auth.replace(&token, stop).await? {
+            Some(token) => {
+                let pass = tokio::select! {
+                    biased;
+                    () = stop.soon.cancelled() => return Err(ApiError::Stopped),
+                    entered = self.limiter.enter(call.customer, left) => entered,
+                };
+                let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;
+                self.budget.repeated();
+                self.send(call, &token, pass).await
+            }
+            None => answer,
+        }
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        token: &Arc<Token>,
+        pass: Pass<'_>,
+    ) -> Result<Answer, ApiError> {
+        self.budget.called();
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.traffic.retries.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut answer = self
+            .http
+            .get(&call.url)
+            .headers(call.headers.clone())
+            .header(ACCEPT, "application/json")
+            .header("X-Locale", self.locale.clone())
+            .header(AUTHORIZATION, token.header.clone())
+            .send()
+            .await
+            .map_err(ApiError::from_transport)?;
+        let status = answer.status();
+        let retry_after = retry_after(answer.headers(), self.clock.now());
+        pass.answered(match status {
+            StatusCode::TOO_MANY_REQUESTS => Verdict::Refused { wish: retry_after },
+            StatusCode::REQUEST_TIMEOUT => Verdict::Troubled,
+            status if status.is_server_error() => Verdict::Troubled,
+            _ => Verdict::Served,
+        });
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.traffic.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        if status != StatusCode::UNAUTHORIZED {
+            token.prove();
+        }
+        match status {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
+                status: status.as_u16(),
+                mfa_compliant: probe::mfa_compliant(answer.headers()),
+                body: read_body(&mut answer, self.max_response_bytes).await?,
+                token: Arc::clone(token),
+            }),
+            _ if status.is_redirection() => Err(ApiError::Redirect {
+                status: status.as_u16(),
+                target: redirect_target(&answer),
+            }),
+            _ => {
+                let body = read_beginning(&mut answer, MAX_FAULT_BYTES).await;
+                Err(ApiError::Status {
+                    status: status.as_u16(),
+                    fault: Fault::in_body(&body, token.secret()),
+                    retry_after,
+                })
+            }
+        }
+    }
+}
+
+impl Call {
+    /// A call under a correlation id of its own, with one request id for all its attempts.
+    pub(super) fn new(url: String, customer: Option<CustomerId>, mut headers: HeaderMap) -> Self {
+        for name in ["ms-requestid", "ms-correlationid"] {
+            let id = HeaderValue::from_str(&Uuid::new_v4().to_string())
+                .expect("a GUID is made of visible characters");
+            headers.insert(HeaderName::from_static(name), id);
+        }
+        headers.insert("ms-contract-version", HeaderValue::from_static("v1"));
+        headers.insert(
+            "ms-partnercenter-application",
+            HeaderValue::from_static("Seatledger"),
+        );
+        Self {
+            url,
+            headers,
+            customer,
+            sent: AtomicU32::new(0),
+        }
+    }
+
+    pub(super) fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,77 @@
+//! Makes up a run's list: who is on it, who has gone from the partner's own list, and who comes first.
+
+use std::collections::HashSet;
+
+use tracing::{error, info, warn};
+
+use super::report::RunError;
+use super::tally::Tally;
+use super::writer::Sink;
+use super::{Request, Syncer, customers, run_error};
+use crate::retry::Stop;
+use crate::store::{Listing, Urgency};
+use crate::usage::{Customer, CustomerId};
+
+impl Syncer {
+    /// The customers of a run, the most urgent first.
+    pub(super) async fn list(
+        &self,
+        request: &Request,
+        sink: &mut Sink,
+        tally: &mut Tally,
+        stop: &Stop,
+    ) -> Result<Vec<Customer>, RunError> {
+        let known = request.listed.get().cloned();
+        // Who has gone is noted once for each time that the list is asked for.
+        let is_new = known.is_none();
+        let listed = if is_new && self.customers.discover && request.only.is_empty() {
+            let listed = customers::discover(&self.client, stop).await;
+            let listed = listed.map_err(run_error)?;
+            Some(request.listed.get_or_init(|| listed).clone())
+        } else {
+            known
+        };
+        if let (Some(listed), true, Sink::Ledger(ledger)) = (&listed, is_new, &mut *sink) {
+            match ledger
+                .record_listing(listed, &self.customers.exclude, stop)
+                .await?
+            {
+                Listing::Changed { gone, returned } => {
+                    for id in gone {
+                        warn!(customer.id = %id, "Customer {id} is no longer on the partner's list; its history is kept");
+                    }
+                    for id in returned {
+                        info!(customer.id = %id, "Customer {id} is on the partner's list again");
+                    }
+                }
+                Listing::Shrunk { known, left } => {
+                    let note = format!(
+                        "the partner's list names only {left} of the {known} customers that it named before; this is taken for a fault of the list, so nobody was marked as gone. If they have really left: update customer set gone_since = now() where listed_at < (select max(listed_at) from customer)"
+                    );
+                    error!(known, left, "The partner's list has shrunk: {note}");
+                    tally.notes.push(note);
+                }
+            }
+        }
+        let mut list = customers::resolve(&self.customers, &request.only, request.kind, listed)
+            .map_err(run_error)?;
+        if let Sink::Ledger(ledger) = sink {
+            if let Some(run_id) = request.resumes {
+                let done = ledger.load_done(run_id, stop).await?;
+                list.retain(|customer| !done.contains(&customer.id));
+            }
+            let urgency = ledger.load_urgency(stop).await?;
+            list.sort_by_key(|customer| urgency.get(&customer.id).copied().unwrap_or_default());
+            let refused: HashSet<CustomerId> = list
+                .iter()
+                .map(|customer| customer.id)
+                .filter(|id| urgency.get(id).is_some_and(Urgency::was_refused))
+                .collect();
+            // Where all were, it was not for their own sake.
+            if refused.len() < list.len() {
+                tally.expect_refused(refused);
+            }
+        }
+        Ok(list)
+    }
+}
