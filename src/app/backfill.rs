@@ -27,7 +27,7 @@ pub(super) async fn run(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     let syncer = syncer(config, Arc::clone(&clock), lifecycle)?;
-    let consent = ConsentWatch::new(config, syncer.store.clone(), clock);
+    let consent = ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock));
     let patience = patience_of_a_person(config.retry);
     let mode = if arguments.dry_run {
         Mode::DryRun
@@ -64,6 +64,9 @@ pub(super) async fn run(
     match ran {
         Ok(None) => {
             complain("there is nothing to resume: the last --backfill came to its end");
+            if arguments.json {
+                print_report(&Report::nothing(clock.now()), true)?;
+            }
             Ok(Exit::Success)
         }
         Ok(Some(report)) => {

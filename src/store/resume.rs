@@ -12,7 +12,7 @@ use crate::usage::CustomerId;
 /// before may lack one.
 const SETTLED_DAYS: i32 = 7;
 
-/// The newest backfill, where it is not finished.
+/// The newest backfill that is not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// The run that began it; those that went on with it name this one.
@@ -24,7 +24,8 @@ pub struct Unfinished {
 }
 
 impl Store {
-    /// The newest backfill from `source`, if it ended before all was done.
+    /// The newest backfill from `source` that ended before all was done, and that no later one of the same customers
+    /// and dates has finished.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -32,18 +33,22 @@ impl Store {
         let query = sqlx::query!(
             r#"
             select
-                coalesce(resumes, run_id) as "run_id!",
-                only_customers,
-                date_from,
-                date_to,
-                outcome = 'running'
-                    or ended_early
-                    -- A dated backfill goes from the newest date to the oldest.
-                    or coalesce(asked_date > date_from, false) as "unfinished!"
-            from sync_run
-            where kind = 'backfill'
-                and source = $1
-            order by sync_run.run_id desc
+                coalesce(newest.resumes, newest.run_id) as "run_id!",
+                newest.only_customers,
+                newest.date_from,
+                newest.date_to
+            from (
+                select distinct on (only_customers, date_from, date_to) *
+                from sync_run
+                where kind = 'backfill'
+                    and source = $1
+                order by only_customers, date_from, date_to, run_id desc
+            ) as newest
+            where newest.outcome = 'running'
+                or newest.ended_early
+                -- A dated backfill goes from the newest date to the oldest.
+                or newest.asked_date > newest.date_from
+            order by newest.run_id desc
             limit 1
             "#,
             source
@@ -53,7 +58,7 @@ impl Store {
             query.fetch_optional(&self.pool),
         )
         .await?;
-        Ok(newest.filter(|run| run.unfinished).map(|run| Unfinished {
+        Ok(newest.map(|run| Unfinished {
             run_id: run.run_id,
             only: run
                 .only_customers

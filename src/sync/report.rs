@@ -156,8 +156,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of a dated backfill all of whose dates were complete before.
-    pub(super) fn nothing(now: DateTime<Utc>) -> Self {
+    /// Of a backfill that had nothing to do.
+    #[must_use]
+    pub fn nothing(now: DateTime<Utc>) -> Self {
         Self {
             run_id: None,
             outcome: RunOutcome::Succeeded,

@@ -285,3 +285,31 @@ async fn resuming_goes_with_nothing_that_would_make_it_another_run(pool: PgPool)
     }
     assert_eq!(world.simulator.requests("token").await, [Value::Null; 0]);
 }
+
+#[sqlx::test]
+async fn a_later_backfill_of_one_customer_hides_no_unfinished_one_of_all(pool: PgPool) {
+    let world = World::new(pool).await;
+    let customers = world.simulator.customers().await;
+    world
+        .run(&["--backfill", "--customer", &customers[0]])
+        .await
+        .assert_code(0);
+    // As a run that was cut off after its first customer leaves it.
+    world
+        .execute("update sync_run set whole_list = true, only_customers = null, outcome = 'interrupted', ended_early = true")
+        .await;
+    world
+        .run(&["--backfill", "--customer", &customers[1]])
+        .await
+        .assert_code(0);
+    world.simulator.forget_requests().await;
+    let finished = world.run(&["--backfill", "--resume", "--json"]).await;
+    finished.assert_code(0);
+    assert_eq!(finished.summary()["customers"]["total"], 4);
+    assert_eq!(world.simulator.requests("usage").await.len(), 4);
+    // Now all is done, and the summary says so.
+    let finished = world.run(&["--backfill", "--resume", "--json"]).await;
+    finished.assert_code(0);
+    assert_eq!(finished.summary()["customers"]["total"], 0);
+    assert!(finished.stderr.contains("there is nothing to resume"));
+}
