@@ -206,7 +206,7 @@ async fn sold_assigned_and_active_seats_stand_side_by_side(pool: PgPool) {
         world
             .lines(
                 "select customer_name, product_name, workload_name, licenses_sold, licenses_assigned, licenses_qualified,
-                        licenses_active, round(deployed_percent, 2), round(active_percent, 2),
+                        licenses_active, round(deployed_percent::numeric, 2), round(active_percent::numeric, 2),
                         to_char(deployment_processed_date_time at time zone 'UTC', 'DD HH24:MI:SS.MS'),
                         to_char(usage_processed_date_time at time zone 'UTC', 'DD HH24:MI')
                  from license_seats order by 2, 3"
