@@ -84,7 +84,8 @@ impl Store {
         bounded("reading earlier runs", query.fetch_one(&self.pool)).await
     }
 
-    /// When the last run over the whole list ended by itself; none where there never was one.
+    /// When the last run over the whole list ended by itself; none where there never was one. A backfill of past dates
+    /// has not brought what a tick would.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -94,6 +95,7 @@ impl Store {
             select finished_at as "finished_at!"
             from sync_run
             where whole_list
+                and asked_date is null
                 and outcome in ('succeeded', 'partial', 'failed')
             order by run_id desc
             limit 1

@@ -109,7 +109,9 @@ async fn a_tick_missed_while_down_is_caught_up_at_start(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn a_run_that_was_cut_off_or_held_one_customer_only_catches_nothing_up(pool: PgPool) {
+async fn a_run_that_was_cut_off_or_held_one_customer_or_past_date_only_catches_nothing_up(
+    pool: PgPool,
+) {
     let world = World::new(pool).await;
     world
         .execute(
@@ -117,7 +119,9 @@ async fn a_run_that_was_cut_off_or_held_one_customer_only_catches_nothing_up(poo
                 ('schedule', true, now() - interval '2 days', now() - interval '2 days', 'succeeded'),
                 ('backfill', false, now(), now(), 'succeeded'),
                 ('schedule', true, now(), now(), 'interrupted'),
-                ('schedule', true, now(), null, 'running')",
+                ('schedule', true, now(), null, 'running');
+             insert into sync_run (kind, whole_list, asked_date, started_at, finished_at, outcome) values
+                ('backfill', true, '2026-01-31', now(), now(), 'succeeded')",
         )
         .await;
     start_and_stop(&world).await;
@@ -126,6 +130,7 @@ async fn a_run_that_was_cut_off_or_held_one_customer_only_catches_nothing_up(poo
         [
             "schedule|interrupted",
             "schedule|interrupted",
+            "backfill|succeeded",
             "startup|succeeded"
         ]
     );
