@@ -59,7 +59,8 @@ impl RunLock {
         recorded
     }
 
-    /// Keeps the items of a partner-wide collection that name no customer.
+    /// Keeps the items of a partner-wide collection that name no customer, all of a run's at once and once only: after
+    /// a connection broke nobody knows whether they are there already.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -212,8 +213,16 @@ async fn insert_rejections(
     sqlx::query!(
         "
         insert into rejected_row (run_id, dataset, customer_id, reason, detail, payload, rejected_at)
-        select $1, $2, id, reason, detail, payload::jsonb, $7
+        select $1, $2::varchar, id, reason, detail, payload::jsonb, $7
         from unnest($3::uuid[], $4::varchar[], $5::text[], $6::text[]) as t (id, reason, detail, payload)
+        where id is not null
+            or not exists (
+                select
+                from rejected_row as r
+                where r.run_id = $1
+                    and r.customer_id is null
+                    and r.dataset = $2
+            )
         ",
         run_id,
         dataset.as_str(),

@@ -3,6 +3,11 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use seatledger::clock::{Clock as _, SystemClock};
+use seatledger::config::Database;
+use seatledger::store::{NewRun, RunKind, Store};
+use seatledger::usage::{Dataset, Rejection, RejectionReason};
+
 use super::support::{Finished, Simulator, World, until};
 
 const USAGE: &str = "commercial_usage";
@@ -292,4 +297,37 @@ async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_me
     again.assert_code(0);
     assert_eq!(again.summary()["rows"]["received"], rows);
     assert_eq!(again.summary()["rows"]["unchanged"], rows);
+}
+
+#[sqlx::test]
+async fn items_of_nobody_are_kept_once_where_nobody_knew_whether_they_were_kept(pool: PgPool) {
+    let world = World::commercial(pool, 1).await;
+    let database = Database {
+        url: world.database_url().into(),
+        max_connections: 2,
+    };
+    let store = Store::new(&database).unwrap();
+    let mut lock = store.try_lock_run().await.unwrap().unwrap();
+    let now = SystemClock.now();
+    let run = NewRun {
+        kind: RunKind::Backfill,
+        source: "commercial",
+        only: Vec::new(),
+        dated: None,
+        resumes: None,
+        started_at: now,
+    };
+    let run_id = lock.begin_run(&run).await.unwrap();
+    let stray = |payload: &str| Rejection {
+        reason: RejectionReason::MissingField,
+        detail: "customerTenantId is missing".to_owned(),
+        payload: payload.to_owned(),
+    };
+    let strays = [stray("1"), stray("2")];
+    for dataset in [Dataset::Usage, Dataset::Usage, Dataset::Deployment] {
+        let stored = lock.record_strays(run_id, dataset, &strays, now).await;
+        stored.unwrap();
+    }
+    let kept = "select dataset, count(*) from rejected_row group by 1 order by 1";
+    assert_eq!(world.lines(kept).await, ["deployment|2", "usage|2"]);
 }
