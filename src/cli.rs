@@ -58,7 +58,7 @@ pub(crate) struct Backfill {
     #[arg(long, requires = "from")]
     pub(crate) force: bool,
     /// Finish the last --backfill, if it was stopped, killed or ended early
-    #[arg(long, requires = "backfill", conflicts_with_all = ["customer", "dry_run", "from", "to"])]
+    #[arg(long, requires = "backfill", conflicts_with_all = ["customer", "dry_run", "from", "to", "force"])]
     pub(crate) resume: bool,
 }
 

@@ -32,6 +32,15 @@ impl Store {
     pub async fn load_unfinished(&self, source: &str) -> Result<Option<Unfinished>, StoreError> {
         let query = sqlx::query!(
             r#"
+            with complete as (
+                select distinct r.asked_date as date
+                from sync_run as r
+                inner join ledger_date as d on d.processed_date = r.asked_date
+                where r.outcome = 'succeeded'
+                    and r.whole_list
+                    and r.started_at >= (r.asked_date + $2::integer)::timestamp at time zone 'UTC'
+            )
+
             select
                 coalesce(newest.resumes, newest.run_id) as "run_id!",
                 newest.only_customers,
@@ -44,14 +53,23 @@ impl Store {
                     and source = $1
                 order by only_customers, date_from, date_to, run_id desc
             ) as newest
-            where newest.outcome = 'running'
-                or newest.ended_early
-                -- A dated backfill goes from the newest date to the oldest.
-                or newest.asked_date > newest.date_from
+            where (newest.asked_date is null and (newest.outcome = 'running' or newest.ended_early))
+                -- A dated backfill goes from the newest date to the oldest, and leaves complete ones out.
+                or exists (
+                    select
+                    from generate_series(
+                        newest.date_from::timestamp,
+                        newest.asked_date
+                        - (newest.outcome <> 'running' and not newest.ended_early)::integer,
+                        interval '1 day'
+                    ) as left_over (date)
+                    where left_over.date::date not in (select date from complete)
+                )
             order by newest.run_id desc
             limit 1
             "#,
-            source
+            source,
+            SETTLED_DAYS
         );
         let newest = bounded(
             "looking for an unfinished backfill",

@@ -270,6 +270,7 @@ async fn resuming_goes_with_nothing_that_would_make_it_another_run(pool: PgPool)
     for arguments in [
         &["--backfill", "--resume", "--customer", id][..],
         &["--backfill", "--resume", "--dry-run"],
+        &["--backfill", "--resume", "--force"],
         &[
             "--backfill",
             "--resume",
