@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use clap::Parser as _;
 use indicatif::MultiProgress;
 
@@ -26,7 +27,7 @@ use crate::retry::RetryPolicy;
 use crate::store::Store;
 use crate::sync::{Patience, Syncer};
 use crate::telemetry;
-use crate::usage::Source;
+use crate::usage::{EARLIEST, LATEST_AHEAD, Source};
 
 /// A database that is back is noticed within this time.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
@@ -63,7 +64,7 @@ pub fn main() -> ExitCode {
             return Exit::CouldNotRun.into();
         }
     };
-    if let Err(wrong) = possible(&cli, &config) {
+    if let Err(wrong) = possible(&cli, &config, clock.now()) {
         complain(wrong);
         return Exit::Usage.into();
     }
@@ -88,11 +89,26 @@ fn consistent(cli: &Cli) -> Result<(), &'static str> {
 }
 
 /// What the command line asks for and the configuration does not allow.
-fn possible(cli: &Cli, config: &Config) -> Result<(), &'static str> {
+fn possible(cli: &Cli, config: &Config, now: DateTime<Utc>) -> Result<(), &'static str> {
     if cli.backfill.from.is_some() && config.partner_center.source == Source::Customer {
         return Err(
             "--from and --to need partner_center.source = \"commercial\": the collection of source \"customer\" has no date parameter and always answers with the newest processed date, so that past dates cannot be asked for",
         );
+    }
+    // Rows of such dates would be rejected, and each date is a run.
+    if cli
+        .backfill
+        .from
+        .is_some_and(|from| from < EARLIEST.date_naive())
+    {
+        return Err("--from must not be before 2000-01-01");
+    }
+    if cli
+        .backfill
+        .to
+        .is_some_and(|to| to > (now + LATEST_AHEAD).date_naive())
+    {
+        return Err("--to is in the future: figures are there some days after their date");
     }
     Ok(())
 }

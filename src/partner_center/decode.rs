@@ -1,7 +1,7 @@
 //! Turns one customer's collection, or its part of a partner-wide one, into rows. Pure: no clock, network or SQL.
 //! Every item ends as a row or as a [`Rejection`]; none is dropped in silence.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -11,19 +11,12 @@ use super::fault::Fault;
 use super::number::parse_count;
 use super::wire::{self, Raw};
 use crate::usage::{
-    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, Item, MAX_KEY_BYTES,
-    MAX_TEXT_CHARS, Name, Rejection, RejectionReason, Row, UsageKey, UsageRow,
+    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, EARLIEST, Item, LATEST_AHEAD,
+    MAX_KEY_BYTES, MAX_TEXT_CHARS, Name, Rejection, RejectionReason, Row, UsageKey, UsageRow,
 };
 
 /// A collection of which more than this is unusable is not worth keeping item by item.
 pub(super) const MAX_REJECTIONS: usize = 10_000;
-
-/// The ledger begins here: the service did not exist before.
-const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0)
-    .expect("the first second of the year 2000 is a valid timestamp");
-
-/// A processed date further ahead than this is a mistake, not another time zone.
-const LATEST_AHEAD: TimeDelta = TimeDelta::days(2);
 
 /// Why a body is no usage collection.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

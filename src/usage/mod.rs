@@ -9,6 +9,7 @@ mod row;
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,6 +17,13 @@ pub use collection::{Collection, Item};
 pub use name::Name;
 pub use outcome::{Customer, CustomerOutcome, Failure, RowCounts, TrafficCounts};
 pub use row::{Attributes, DeploymentKey, DeploymentRow, Row, UsageKey, UsageRow};
+
+/// The ledger begins here: the service did not exist before.
+pub const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0)
+    .expect("the first second of the year 2000 is a valid timestamp");
+
+/// A processed date further ahead than this is a mistake, not another time zone.
+pub const LATEST_AHEAD: TimeDelta = TimeDelta::days(2);
 
 /// A customer's tenant id. Two spellings of one GUID are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
