@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{Mode, Progress, Report, Request, RunError, Syncer};
+use super::{CustomerCounts, Mode, Progress, Report, Request, RunError, Syncer};
 use crate::retry::Stop;
 use crate::store::{DatedPass, RunOutcome};
 use crate::usage::CustomerId;
@@ -131,6 +131,8 @@ struct Sum {
     report: Option<Report>,
     failed: HashSet<CustomerId>,
     outcomes: DateOutcomes,
+    /// The most customers that one run has not come to.
+    unreached: u64,
     /// Dates in a row that failed for every customer.
     hopeless: u32,
 }
@@ -140,6 +142,7 @@ impl Sum {
         Self {
             report: None,
             failed: HashSet::new(),
+            unreached: 0,
             hopeless: 0,
             outcomes: DateOutcomes {
                 from: dates.from,
@@ -165,6 +168,12 @@ impl Sum {
             RunOutcome::Failed => self.hopeless + 1,
             RunOutcome::Succeeded | RunOutcome::Partial | RunOutcome::Interrupted => 0,
         };
+        let CustomerCounts {
+            total,
+            succeeded,
+            failed,
+        } = report.customers;
+        self.unreached = self.unreached.max(total.saturating_sub(succeeded + failed));
         // A customer that fails on many dates is one failed customer.
         report
             .failures
@@ -222,7 +231,7 @@ impl Sum {
         report.customers.succeeded = report
             .customers
             .total
-            .saturating_sub(report.customers.failed);
+            .saturating_sub(report.customers.failed + self.unreached);
         if !self.outcomes.empty.is_empty() {
             let dates: Vec<String> = self
                 .outcomes

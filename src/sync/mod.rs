@@ -162,6 +162,7 @@ impl Syncer {
             }
             let report = Report {
                 run_id,
+                first_run_id: run_id,
                 outcome: outcome(&tally, walked.as_ref().err(), stop),
                 started_at,
                 finished_at: self.clock.now(),

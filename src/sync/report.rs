@@ -125,8 +125,10 @@ pub struct FailedCustomer {
 /// A finished run.
 #[derive(Debug)]
 pub struct Report {
-    /// None for a dry run, which records nothing.
+    /// None for a dry run, which records nothing. The last, where this sums several up.
     pub run_id: Option<i64>,
+    /// The first, where this sums several up.
+    pub first_run_id: Option<i64>,
     /// How it ended.
     pub outcome: RunOutcome,
     /// When it began.
@@ -161,6 +163,7 @@ impl Report {
     pub fn nothing(now: DateTime<Utc>) -> Self {
         Self {
             run_id: None,
+            first_run_id: None,
             outcome: RunOutcome::Succeeded,
             started_at: now,
             finished_at: now,
@@ -282,17 +285,20 @@ impl fmt::Display for Report {
             )?;
         }
         let hidden = self.failures.len().saturating_sub(SHOWN_FAILURES);
-        if let (Some(run_id), 1..) = (self.run_id, hidden) {
+        let runs = match (self.first_run_id, self.run_id) {
+            (Some(first), Some(last)) if first < last => {
+                Some(format!("run_id between {first} and {last}"))
+            }
+            (_, run_id) => run_id.map(|run_id| format!("run_id = {run_id}")),
+        };
+        if let (Some(runs), 1..) = (&runs, hidden) {
             writeln!(
                 f,
-                "  and {hidden} more: select * from sync_customer where run_id = {run_id} and outcome = 'failed'"
+                "  and {hidden} more: select * from sync_customer where {runs} and outcome = 'failed'"
             )?;
         }
-        if let (Some(run_id), 1..) = (self.run_id, rows.rejected) {
-            writeln!(
-                f,
-                "  rejected:  select * from rejected_row where run_id = {run_id}"
-            )?;
+        if let (Some(runs), 1..) = (&runs, rows.rejected) {
+            writeln!(f, "  rejected:  select * from rejected_row where {runs}")?;
         }
         Ok(())
     }

@@ -230,6 +230,61 @@ async fn what_a_kill_left_is_asked_for_by_the_same_command_or_by_resume(pool: Pg
 }
 
 #[sqlx::test]
+async fn customers_that_a_stopped_run_did_not_come_to_are_not_counted_as_stored(pool: PgPool) {
+    let world = world(pool).await;
+    world.simulator.patch(json!({ "latency_ms": 300 })).await;
+    let stopped = world.start(&range(REACH, "2026-04-30", &["--json"]));
+    world.simulator.received(USAGE, 1).await;
+    stopped.signal("TERM");
+    let finished = stopped.finish().await;
+    finished.assert_code(143);
+    assert_eq!(
+        finished.summary()["customers"],
+        json!({ "total": 20, "succeeded": 0, "failed": 0 })
+    );
+}
+
+#[sqlx::test]
+async fn a_backfill_whose_oldest_dates_were_complete_before_came_to_its_end(pool: PgPool) {
+    let world = world(pool).await;
+    let older = range(REACH, "2026-04-29", &["--json"]);
+    world.run(&older).await.assert_code(0);
+    let all = range(REACH, "2026-04-30", &["--json"]);
+    let finished = world.run(&all).await;
+    finished.assert_code(0);
+    assert_eq!(finished.summary()["dates"]["stored"], json!(["2026-04-30"]));
+    // Nor is one left that was cut off at a date which another completed.
+    let cut = format!(
+        "update sync_run set outcome = 'interrupted', ended_early = true where asked_date = '{REACH}'"
+    );
+    world.execute(&cut).await;
+    world.run(&all).await.assert_code(0);
+    world.simulator.forget_requests().await;
+    let resumed = world.run(&["--backfill", "--resume"]).await;
+    resumed.assert_code(0);
+    assert!(
+        resumed.stderr.contains("there is nothing to resume"),
+        "{}",
+        resumed.stderr
+    );
+    assert_eq!(asked(&world).await, [""; 0]);
+}
+
+#[sqlx::test]
+async fn the_summary_shows_the_way_to_what_was_rejected_on_any_date(pool: PgPool) {
+    let world = world(pool).await;
+    let ids = world.simulator.customers().await;
+    let nameless =
+        json!({ "customerTenantId": ids[0], "processedDateTime": "2026-04-29T00:00:00" });
+    let page = json!([{ "json": { "Value": [nameless], "TotalCount": 1 } }, { "normal": true }]);
+    world.simulator.script(USAGE, page).await;
+    let finished = world.run(&range("2026-04-29", "2026-04-30", &[])).await;
+    finished.assert_code(0);
+    let (_, query) = finished.stdout.split_once("rejected:  ").unwrap();
+    assert_eq!(world.rows(query.trim()).await.len(), 1, "{query}");
+}
+
+#[sqlx::test]
 async fn a_date_at_which_the_api_fails_is_named_and_asked_for_again(pool: PgPool) {
     let world = world(pool).await;
     let fault = json!({ "status": 403, "json": { "code": "900309", "description": "blocked" } });
@@ -325,6 +380,14 @@ async fn dates_that_cannot_be_asked_for_are_a_wrong_command_line(pool: PgPool) {
     let backwards = world.run(&range("2026-04-30", REACH, &[])).await;
     backwards.assert_code(2);
     assert!(backwards.stderr.contains("--from"), "{}", backwards.stderr);
+    for (from, to, said) in [
+        (REACH, "2999-01-01", "--to is in the future"),
+        ("0206-04-28", REACH, "--from must not be before 2000-01-01"),
+    ] {
+        let never = world.run(&range(from, to, &[])).await;
+        never.assert_code(2);
+        assert!(never.stderr.contains(said), "{}", never.stderr);
+    }
     for half in [
         &["--backfill", "--from", REACH][..],
         &["--backfill", "--to", REACH],
