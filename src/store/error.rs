@@ -65,13 +65,17 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
-/// The SQLSTATE, which is what one searches for.
+/// The SQLSTATE, which is what one searches for, and where tables or columns are missing the way to them.
 fn code(cause: &Cause) -> String {
-    cause
-        .0
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .map_or_else(String::new, |code| format!(" (SQLSTATE {code})"))
+    let error = cause.0.as_database_error();
+    let code = error.and_then(sqlx::error::DatabaseError::code);
+    match code.as_deref() {
+        None => String::new(),
+        Some(code @ ("42P01" | "42703")) => {
+            format!(" (SQLSTATE {code}; tables are brought up to date with: seatledger migrate)")
+        }
+        Some(code) => format!(" (SQLSTATE {code})"),
+    }
 }
 
 impl StoreError {

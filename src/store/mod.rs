@@ -80,6 +80,12 @@ impl Store {
     /// When Postgres is away or refuses, or was brought further by a newer version of the program.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.connect().await?;
+        // Whatever the server's or the role's default is: on a large ledger a migration may take minutes, and cut off it
+        // would begin anew for ever.
+        sqlx::raw_sql("set statement_timeout = 0")
+            .execute(&mut connection)
+            .await
+            .map_err(StoreError::during("preparing the migrations"))?;
         sqlx::migrate!()
             .run(&mut connection)
             .await
