@@ -46,7 +46,7 @@ impl Syncer {
                 }
                 Listing::Shrunk { known, left } => {
                     let note = format!(
-                        "the partner's list names only {left} of the {known} customers that it named before; this is taken for a fault of the list, so nobody was marked as gone. If they have really left: update customer set gone_since = now() where listed_at < (select max(listed_at) from customer)"
+                        "the partner's list names only {left} of the {known} customers that it named before; this is taken for a fault of the list, so nobody was marked as gone. If they have really left: update customer set gone_since = now() where gone_since is null and listed_at < (select max(listed_at) from customer)"
                     );
                     error!(known, left, "The partner's list has shrunk: {note}");
                     tally.notes.push(note);

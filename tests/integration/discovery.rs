@@ -146,7 +146,13 @@ async fn the_way_out_of_a_list_that_has_really_shrunk_is_told(pool: PgPool) {
     let summary = finished.summary();
     let note = summary["notes"][0].as_str().unwrap();
     let (_, statement) = note.split_once("If they have really left: ").unwrap();
+    // One that has left before keeps its date.
+    let left = "update customer set gone_since = '2026-01-31' where customer_id =
+                    (select max(customer_id::text)::uuid from customer where listed_at < (select max(listed_at) from customer))";
+    world.execute(left).await;
     world.execute(statement).await;
+    let before = "select count(*) from customer where gone_since = '2026-01-31'";
+    assert_eq!(world.value::<i64>(before).await, 1);
     assert_eq!(world.backfill().await.summary()["notes"], Value::Null);
     let gone = "select count(*) from customer where gone_since is not null";
     assert_eq!(world.value::<i64>(gone).await, 15);
