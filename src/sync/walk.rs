@@ -242,7 +242,12 @@ impl Syncer {
                 "{} customers were not reached",
                 unreached.len()
             );
-            sink.record_unreached(unreached.into_iter(), &why, tally, &writing)
+            // The run's own end is no reason not to wait for the database.
+            let recording = Stop {
+                soon: stop.soon.clone(),
+                ..Stop::default()
+            };
+            sink.record_unreached(unreached.into_iter(), &why, tally, &recording)
                 .await?;
         }
         // Where the writer ended early, nobody takes what the workers still fetch.
@@ -252,11 +257,14 @@ impl Syncer {
         if let Some(error) = walk.no_token() {
             return Err(error.clone().into());
         }
-        drained?;
-        match walk.halted() {
+        match (drained, walk.halted()) {
             // Otherwise everybody was asked for all the same.
-            Some(reason) if !tally.is_complete() => Err(reason.clone().into()),
-            _ => Ok(()),
+            (Ok(()), Some(reason)) if !tally.is_complete() => Err(reason.clone().into()),
+            // The writer waited no longer for the database, because the run was over.
+            (Err(RunError::Stopped), Some(reason)) if !stop.soon.is_cancelled() => {
+                Err(reason.clone().into())
+            }
+            (drained, _) => drained,
         }
     }
 }
