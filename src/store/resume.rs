@@ -35,10 +35,18 @@ impl Store {
             with complete as (
                 select distinct r.asked_date as date
                 from sync_run as r
-                inner join ledger_date as d on d.processed_date = r.asked_date
                 where r.outcome = 'succeeded'
                     and r.whole_list
                     and r.started_at >= (r.asked_date + $2::integer)::timestamp at time zone 'UTC'
+                    and (
+                        exists (select from ledger_date as d where d.processed_date = r.asked_date)
+                        or exists (
+                            select
+                            from license_deployment as d
+                            where d.processed_date_time >= r.asked_date::timestamp at time zone 'UTC'
+                                and d.processed_date_time < (r.asked_date + 1)::timestamp at time zone 'UTC'
+                        )
+                    )
             )
 
             select
@@ -102,11 +110,19 @@ impl Store {
             r#"
             select distinct r.asked_date as "date!"
             from sync_run as r
-            inner join ledger_date as d on d.processed_date = r.asked_date
             where r.asked_date between $1 and $2
                 and r.outcome = 'succeeded'
                 and r.whole_list
                 and r.started_at >= (r.asked_date + $3::integer)::timestamp at time zone 'UTC'
+                and (
+                    exists (select from ledger_date as d where d.processed_date = r.asked_date)
+                    or exists (
+                        select
+                        from license_deployment as d
+                        where d.processed_date_time >= r.asked_date::timestamp at time zone 'UTC'
+                            and d.processed_date_time < (r.asked_date + 1)::timestamp at time zone 'UTC'
+                    )
+                )
             "#,
             from,
             to,

@@ -130,6 +130,20 @@ async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have
 }
 
 #[sqlx::test]
+async fn a_date_of_which_only_deployment_is_asked_for_is_complete_too(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.set("partner_center.datasets", "deployment");
+    let all = range(REACH, "2026-04-29", &["--json"]);
+    world.run(&all).await.assert_code(0);
+    let stored = "select distinct (processed_date_time at time zone 'UTC')::date from license_deployment order by 1 desc";
+    let stored = json!(world.lines(stored).await);
+    assert!(!stored.as_array().unwrap().is_empty());
+    let again = world.run(&all).await;
+    again.assert_code(0);
+    assert_eq!(again.summary()["dates"]["skipped"], stored);
+}
+
+#[sqlx::test]
 async fn the_partners_list_is_asked_for_once_and_not_at_all_where_all_is_complete(pool: PgPool) {
     let world = world(pool).await;
     let all = range(REACH, "2026-04-30", &["--json"]);
