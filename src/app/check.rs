@@ -32,6 +32,11 @@ pub(super) async fn run(
         return mend("database", &with_causes(&error));
     }
     say("ok    database       connected, may create tables")?;
+    // There may be no tables yet.
+    let known = syncer.store.load_locale().await.ok().flatten();
+    if let Some(refused) = syncer.refuse_locale(known) {
+        return mend("locale", &refused.to_string());
+    }
 
     if let Err(error) = syncer.client.sign_in(stop).await {
         return mend("sign-in", &with_causes(&error));

@@ -213,6 +213,18 @@ impl Syncer {
         insist(patience, stop, async || self.store.load_last_finish().await).await
     }
 
+    /// Why no run would begin in a ledger whose names were asked for in the locale `known`.
+    #[must_use]
+    pub fn refuse_locale(&self, known: Option<String>) -> Option<RunError> {
+        let known = known.filter(|known| {
+            !self.allow_locale_change && !known.eq_ignore_ascii_case(&self.locale)
+        })?;
+        Some(RunError::Locale {
+            known,
+            asked: self.locale.clone(),
+        })
+    }
+
     /// Who would be on the list of a run.
     ///
     /// # Errors

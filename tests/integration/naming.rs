@@ -149,6 +149,13 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
             finished.stderr
         );
     }
+    let checked = world.run(&["check"]).await;
+    checked.assert_code(1);
+    let mend = checked.stdout.lines().last().unwrap();
+    assert!(
+        mend.starts_with("mend  locale ") && mend.contains("asked for in en-US"),
+        "{mend}"
+    );
     assert_eq!(world.simulator.get("requests").await, json!([]));
     assert_eq!(world.ledger().await, ledger);
     assert_eq!(world.lines(locales).await, ["en-US"]);
