@@ -71,6 +71,9 @@ impl Client {
                 }
                 Err(NoTurn::TimeUp) => {
                     let attempts = call.sent();
+                    if failed.is_none() {
+                        self.budget.turned_away();
+                    }
                     let error = failed.unwrap_or(ApiError::Throttled);
                     return Err(GaveUp::Failed { error, attempts });
                 }
@@ -79,7 +82,7 @@ impl Client {
             let attempt = async {
                 let answer = self.attempt(call, pass, left, stop).await;
                 let value = answer.and_then(|answer| Ok((read(&answer)?, permit)));
-                self.note(value.as_ref().err());
+                self.note(value.as_ref().err(), retry.is_some());
                 value.inspect_err(|error| self.log(call, error))
             };
             match attempts.try_once(attempt).await {

@@ -150,6 +150,7 @@ impl Client {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+        self.budget.begin();
         self.auth.begin(stop).await
     }
 

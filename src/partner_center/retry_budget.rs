@@ -37,6 +37,8 @@ pub struct Outage {
     pub since: Instant,
     /// Calls that failed since.
     pub failures: u64,
+    /// When the last of them failed that was made for the first time. That the others fail again says nothing new.
+    pub newcomer: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +64,11 @@ impl RetryBudget {
         }
     }
 
+    /// A run begins: what was silent at the end of the one before says nothing about now.
+    pub(super) fn begin(&self) {
+        self.state().outage = None;
+    }
+
     /// A request goes out.
     pub(super) fn called(&self) {
         let now = Instant::now();
@@ -82,11 +89,25 @@ impl RetryBudget {
     }
 
     /// A call failed in a way that asks for a retry.
-    pub(super) fn failed(&self) {
-        let since = Instant::now();
+    pub(super) fn failed(&self, is_retry: bool) {
+        let now = Instant::now();
         let mut state = self.state();
-        let outage = state.outage.get_or_insert(Outage { since, failures: 0 });
+        let outage = state.outage.get_or_insert(Outage {
+            since: now,
+            failures: 0,
+            newcomer: now,
+        });
         outage.failures += 1;
+        if !is_retry {
+            outage.newcomer = now;
+        }
+    }
+
+    /// A call was given up before it was made, because nobody's is let through.
+    pub(super) fn turned_away(&self) {
+        if let Some(outage) = &mut self.state().outage {
+            outage.newcomer = Instant::now();
+        }
     }
 
     pub(super) fn outage(&self) -> Option<Outage> {
@@ -241,11 +262,20 @@ mod tests {
         let budget = RetryBudget::new();
         assert_eq!(budget.outage(), None);
         let since = Instant::now();
-        budget.failed();
+        budget.failed(false);
         tokio::time::advance(seconds(7)).await;
-        budget.failed();
-        let failures = 2;
-        assert_eq!(budget.outage(), Some(Outage { since, failures }));
+        budget.failed(true);
+        let outage = |failures, newcomer| Outage {
+            since,
+            failures,
+            newcomer,
+        };
+        assert_eq!(budget.outage(), Some(outage(2, since)));
+        budget.failed(false);
+        assert_eq!(budget.outage(), Some(outage(3, Instant::now())));
+        budget.begin();
+        assert_eq!(budget.outage(), None);
+        budget.failed(false);
         budget.alive();
         assert_eq!(budget.outage(), None);
     }

@@ -74,10 +74,10 @@ impl Client {
     }
 
     /// Takes note of what an attempt says about the API as a whole.
-    pub(super) fn note(&self, error: Option<&ApiError>) {
+    pub(super) fn note(&self, error: Option<&ApiError>, is_retry: bool) {
         match error.map(|error| (error, error.disposition())) {
             Some((ApiError::Throttled, _) | (_, Disposition::AbortRun)) => {}
-            Some((_, Disposition::Retry { .. })) => self.budget.failed(),
+            Some((_, Disposition::Retry { .. })) => self.budget.failed(is_retry),
             Some((_, Disposition::SkipCustomer)) | None => self.budget.alive(),
         }
     }

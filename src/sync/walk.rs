@@ -18,6 +18,9 @@ use crate::usage::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row}
 /// From so many rows on a collection counts as large.
 const LARGE_COLLECTION: usize = 1_000;
 
+/// How often the run looks whether the API is down while no customer comes to an end.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// So many customers in a row that fail without an answer show that the API is down, where calls are not retried.
 const MANY_UNANSWERED: u64 = 100;
 
@@ -83,10 +86,19 @@ impl Walk {
         if self.stop.soon.is_cancelled() || self.halted.get().is_some() {
             return None;
         }
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next()
+        let is_silent = self
+            .syncer
+            .client
+            .outage()
+            .is_some_and(|outage| outage.since.elapsed() >= self.given_up() / 2);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those who failed the last time come first. When it matters whether anybody is answered at all, it is the others
+        // who tell.
+        if is_silent {
+            queue.next_back()
+        } else {
+            queue.next()
+        }
     }
 
     /// Ends the run where nothing further can succeed: at once for the token's sake, else with the calls under way.
@@ -95,28 +107,58 @@ impl Walk {
             return Err(refused.into());
         }
         if let Some(reason) = tally.all_are_refused().or_else(|| self.api_is_down(tally)) {
-            // The first reason is the one that is told.
-            let _set = self.halted.set(reason);
-            // Workers that wait for their turn, or for another attempt, wait no longer.
-            self.stop.soon.cancel();
+            self.halt(reason);
         }
         Ok(())
+    }
+
+    fn halt(&self, reason: Halt) {
+        // The first reason is the one that is told.
+        let _set = self.halted.set(reason);
+        // Workers that wait for their turn, or for another attempt, wait no longer.
+        self.stop.soon.cancel();
+    }
+
+    /// Ends the run where calls take so long to fail that no customer would come to an end for hours. It takes longer
+    /// than a customer's failure does, so that those who are still waiting for their first turn get it.
+    async fn watch(&self) -> ! {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(silence) = self.silence()
+                && silence >= self.given_up() * 4
+                && !self.syncer.max_elapsed.is_zero()
+            {
+                let last = "calls are still being retried".to_owned();
+                self.halt(Halt::ApiDown { silence, last });
+            }
+        }
+    }
+
+    /// A call gives up when its next wait would exceed its time, so somewhat before that.
+    fn given_up(&self) -> Duration {
+        self.syncer.max_elapsed.mul_f64(0.8).max(SHORTEST_OUTAGE)
+    }
+
+    /// How long nobody was answered, if that says that nobody will be: those who failed before may all be ones that
+    /// always fail, so that somebody must have failed late who was asked for the first time. Where nobody is left to be
+    /// asked, it takes twice as long.
+    fn silence(&self) -> Option<Duration> {
+        let outage = self.syncer.client.outage()?;
+        let (silence, given_up) = (outage.since.elapsed(), self.given_up());
+        let is_down = outage.newcomer >= outage.since + given_up || silence >= given_up * 2;
+        is_down.then_some(silence)
     }
 
     /// A customer is given up after `retry.max_elapsed_time`. Where no call at all was answered for as long, the next
     /// customers would fare no better, and each would take as long.
     fn api_is_down(&self, tally: &Tally) -> Option<Halt> {
-        let unanswered = tally.unanswered();
-        let outage = self.syncer.client.outage().filter(|_| unanswered > 0)?;
-        let silence = outage.since.elapsed();
-        // A call gives up when its next wait would exceed its time, so somewhat before that.
-        let given_up = self.syncer.max_elapsed.mul_f64(0.8).max(SHORTEST_OUTAGE);
-        let down = if self.syncer.max_elapsed.is_zero() {
-            unanswered >= MANY_UNANSWERED
+        let least = if self.syncer.max_elapsed.is_zero() {
+            MANY_UNANSWERED
         } else {
-            silence >= given_up
+            1
         };
-        down.then(|| Halt::ApiDown {
+        let silence = self.silence().filter(|_| tally.unanswered() >= least)?;
+        Some(Halt::ApiDown {
             silence,
             last: tally
                 .failures
@@ -233,6 +275,7 @@ impl Syncer {
         let drained = tokio::select! {
             drained = sink.drain(receiver, tally, progress, &writing, judge) => drained,
             () = too_late(stop) => Err(RunError::Stopped),
+            never = walk.watch() => never,
         };
         let unreached = walk.rest();
         if let (Ok(()), Some(reason), 1..) = (&drained, walk.halted(), unreached.len()) {

@@ -120,3 +120,48 @@ async fn a_few_dead_customers_do_not_end_a_run(pool: PgPool) {
         ["false|true"]
     );
 }
+
+#[sqlx::test]
+async fn many_dead_customers_do_not_keep_the_others_from_theirs(pool: PgPool) {
+    let mut world = World::with_customers(pool, 500).await;
+    world.set("retry.max_elapsed_time", "10s");
+    let customers = world.simulator.customers().await;
+    // More of them than can wait for their next attempt at a time.
+    for customer in &customers[..300] {
+        world
+            .simulator
+            .script_for_ever(customer, json!([{ "status": 503 }]))
+            .await;
+    }
+    for _ in 0..2 {
+        let finished = world.backfill().await;
+        finished.assert_code(3);
+        assert_eq!(finished.summary()["customers"]["succeeded"], 200);
+        assert_eq!(
+            world
+                .lines("select distinct reason from sync_customer where outcome = 'failed'")
+                .await,
+            ["server_error"]
+        );
+    }
+}
+
+#[sqlx::test]
+async fn an_api_that_never_answers_ends_the_run_early_too(pool: PgPool) {
+    let mut world = World::with_customers(pool, CUSTOMERS).await;
+    world.set("retry.max_elapsed_time", "4s");
+    world.set("partner_center.request_timeout", "1s");
+    let hanging = json!([{ "normal": true, "delay_ms": 60_000 }]);
+    world.simulator.script_for_ever("usage", hanging).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(finished.summary()["outcome"], "failed");
+    let detail: String = world.value("select detail from sync_run").await;
+    assert!(
+        detail.contains("has not answered a single call"),
+        "{detail}"
+    );
+    // Each call took a second, and few were made at a time: not even all were asked once.
+    let asked = world.simulator.requests("usage").await.len();
+    assert!(asked < CUSTOMERS, "{asked}");
+}
