@@ -13,7 +13,7 @@ use super::body::{json_text, parse_object};
 use super::call::Call;
 use super::decode::{NotACollection, items};
 use super::fault::Fault;
-use super::link::next_url;
+use super::link::{MAX_LINK_BYTES, next_url};
 use super::wire::{self, CompanyProfile, CustomerPage, Link, LinkHeader, Links, Raw};
 use super::{ApiError, Client};
 use crate::retry::{GaveUp, Stop};
@@ -96,6 +96,9 @@ impl Client {
             empty_pages = if empty { empty_pages + 1 } else { 0 };
             if (seen.len() == before && !empty) || empty_pages > MAX_EMPTY_PAGES {
                 return Err(failed("repeats a page and would never end"));
+            }
+            if next.uri.len() > MAX_LINK_BYTES {
+                return Err(failed("goes on at an address that is far too long"));
             }
             url = next_url(&self.base, VERSION, &next.uri)
                 .ok_or_else(|| failed("goes on at another host, which is not given our token"))?;

@@ -6,6 +6,9 @@ use url::Url;
 /// What a path may begin with, after the configured base.
 const VERSIONS: [&str; 2] = ["v1/", "partner/v1/"];
 
+/// No honest address is longer, and none over 64 KiB could be asked for.
+pub(super) const MAX_LINK_BYTES: usize = 16 * 1024;
+
 /// The next page's address at our own origin, under `version`: the link may be with a version, with several, without one,
 /// without a leading slash, or absolute. None where it leads to another origin.
 ///

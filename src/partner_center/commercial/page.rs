@@ -11,6 +11,7 @@ use super::super::ApiError;
 use super::super::body::{json_text, parse_object};
 use super::super::decode::{MAX_REJECTIONS, NotACollection, owner, rejection};
 use super::super::fault::Fault;
+use super::super::link::MAX_LINK_BYTES;
 use super::super::number::parse_count;
 use super::super::wire::{CommercialPage, Envelope, Raw};
 use super::spool::SpooledItem;
@@ -62,8 +63,13 @@ pub(super) fn read_page(
         page.read_list(list, wanted, before)?;
     }
     // As with one customer's collection: beside an empty list a mere remark is no fault; in the place of a list it is.
-    if page.received == 0
-        && let Some(fault) = Fault::in_envelope(&parse_object::<Envelope<'_>>(text)?, secret)
+    // Beside items a server that fails while it writes them says so, and what came is not all.
+    let envelope: Envelope<'_> = parse_object(text)?;
+    let is_cut_off = envelope
+        .error
+        .is_some_and(|error| error.get().starts_with('{'));
+    if (page.received == 0 || is_cut_off)
+        && let Some(fault) = Fault::in_envelope(&envelope, secret)
         && (list.is_none() || (fault.code.is_some() && fault.text.is_some()))
     {
         return Err(NotACollection::Fault(fault).into());
@@ -138,6 +144,10 @@ fn next_link(envelope: &CommercialPage<'_>) -> Result<Option<String>, ApiError> 
         // To take it for none would cut the collection short in silence.
         let link: String = serde_json::from_str(link.get())
             .map_err(|_| ApiError::Unexpected("the next link is not a text".to_owned()))?;
+        if link.len() > MAX_LINK_BYTES {
+            let what = format!("the next link is over {MAX_LINK_BYTES} bytes long");
+            return Err(ApiError::Unexpected(what));
+        }
         if !link.trim().is_empty() {
             return Ok(Some(link));
         }

@@ -14,6 +14,9 @@ pub(super) const PAGE_SIZE: u64 = 10_000;
 /// An empty page that names a next one is odd, but not yet a circle.
 const MAX_EMPTY_PAGES: u32 = 10;
 
+/// No partner has so many customers; a collection that has so many pages is made up as it is read.
+const MAX_PAGES: u32 = 50_000;
+
 /// What a walk goes through.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
@@ -86,6 +89,8 @@ pub(super) enum Lost {
     Circle,
     #[error("the collection goes on at another host, which is not given our token")]
     Abroad,
+    #[error("the collection has over {MAX_PAGES} pages and would never end")]
+    Endless,
     #[error("the collection announced {announced} items and sent {received}")]
     Short { announced: u64, received: u64 },
 }
@@ -110,6 +115,9 @@ impl Walk {
     /// Takes note of a page, and says what comes next.
     pub(super) fn pass(&mut self, page: &Page) -> Result<Turn, Lost> {
         self.pages += 1;
+        if self.pages > MAX_PAGES {
+            return Err(Lost::Endless);
+        }
         if page.received == 0 {
             self.empty_pages += 1;
             if self.empty_pages > MAX_EMPTY_PAGES {
@@ -153,13 +161,15 @@ impl Walk {
             return Ok(Turn::End);
         }
         let goes_on = match self.announced {
-            // A full page that announces just itself may be one of many.
-            Some(total) => {
-                self.received < total || (self.announces_pages && page.received >= PAGE_SIZE)
+            // A full page that announces just itself may be one of many, and one that announces less tells nothing.
+            Some(total @ 1..) => {
+                self.received < total
+                    || (page.received >= PAGE_SIZE
+                        && (self.announces_pages || self.received > total))
             }
-            // Servers give less than was asked for where they have a limit of their own, so that only an empty page
+            // Nought beside items was not counted. Servers give less than was asked for where they have a limit of their own, so that only an empty page
             // is the end.
-            None => true,
+            None | Some(0) => true,
         };
         Ok(if goes_on {
             Turn::Next(self.address.page(self.received))

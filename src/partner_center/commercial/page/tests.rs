@@ -83,6 +83,10 @@ fn nothing_at_all_is_an_empty_page_and_a_fault_is_none() {
             r#"{"Value":[],"StatusCode":500,"Message":"with s3cret"}"#,
             "the body is a fault although the status is 200: code 500: with (not shown)",
         ),
+        (
+            r#"{"Value":[{}],"error":{"code":"500","message":"Too slow"}}"#,
+            "the body is a fault although the status is 200: code 500: Too slow",
+        ),
         (r#"{"Value":{}}"#, "the member Value is not a list"),
         (
             r#"{"Value":[],"nextLink":7}"#,
@@ -96,6 +100,12 @@ fn nothing_at_all_is_an_empty_page_and_a_fault_is_none() {
     ] {
         assert_eq!(error(body), told, "{body}");
     }
+}
+
+#[test]
+fn a_link_that_is_too_long_to_be_asked_for_is_an_error() {
+    let body = json!({ "Value": [], "nextLink": "x".repeat(70_000) }).to_string();
+    assert_eq!(error(&body), "the next link is over 16384 bytes long");
 }
 
 #[test]

@@ -172,3 +172,22 @@ fn a_collection_that_changes_under_way_is_begun_anew_and_in_the_end_noted() {
         Some("the collection changed while it was read")
     );
 }
+
+#[test]
+fn a_total_that_the_items_belie_does_not_cut_the_collection_short() {
+    let mut uncounted = walk(false);
+    assert_eq!(uncounted.pass(&page(1, 3, 0)), Ok(at(3)));
+    assert_eq!(uncounted.pass(&page(2, 3, 0)), Ok(at(6)));
+    assert_eq!(uncounted.pass(&page(0, 0, 0)), Ok(Turn::End));
+
+    let mut full = walk(false);
+    assert_eq!(full.pass(&page(1, PAGE_SIZE, 7)), Ok(at(PAGE_SIZE)));
+    assert_eq!(full.pass(&page(2, 5, 7)), Ok(Turn::End));
+}
+
+#[test]
+fn a_collection_that_is_made_up_as_it_is_read_is_not_read_for_ever() {
+    let mut walk = walk(false);
+    let ends = (1..).find_map(|n| walk.pass(&page(n, 1, None)).err());
+    assert_eq!(ends, Some(Lost::Endless));
+}
