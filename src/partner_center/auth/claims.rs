@@ -105,7 +105,9 @@ fn comparable(audience: &str) -> String {
 /// An address or an id. Anything else is left out: a hostile answer could echo what we sent.
 fn showable(audience: &str) -> String {
     let comparable = comparable(audience);
-    if comparable.starts_with("http") || Uuid::try_parse(&comparable).is_ok() {
+    let is_address =
+        Url::parse(&comparable).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if is_address || Uuid::try_parse(&comparable).is_ok() {
         comparable
     } else {
         "something else".to_owned()
@@ -158,6 +160,14 @@ mod tests {
             (json!([]), false),
         ] {
             assert_eq!(examine(&json!({ "aud": aud })).is_ok(), right, "{aud}");
+        }
+    }
+
+    #[test]
+    fn an_audience_that_is_no_address_is_not_repeated() {
+        for aud in ["http-s3cret", "https s3cret \u{1b}[2J", "s3cret"] {
+            let error = examine(&json!({ "aud": aud })).unwrap_err();
+            assert!(!error.to_string().contains("s3cret"), "{error}");
         }
     }
 
