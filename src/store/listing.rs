@@ -39,6 +39,12 @@ pub struct Urgency {
 }
 
 impl Urgency {
+    /// Whether the ledger has the customer's figures of the newest processed date that it has of anybody.
+    #[must_use]
+    pub fn has_newest_date(&self) -> bool {
+        self.has_newest_date
+    }
+
     /// Whether the customer was refused when it was last asked for.
     #[must_use]
     pub fn was_refused(&self) -> bool {

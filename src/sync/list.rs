@@ -10,7 +10,7 @@ use super::writer::Sink;
 use super::{Request, Syncer, customers, run_error};
 use crate::retry::Stop;
 use crate::store::{Listing, Urgency};
-use crate::usage::{Customer, CustomerId};
+use crate::usage::{Customer, CustomerId, Dataset};
 
 impl Syncer {
     /// The customers of a run, the most urgent first.
@@ -62,11 +62,15 @@ impl Syncer {
             }
             let urgency = ledger.load_urgency(stop).await?;
             list.sort_by_key(|customer| urgency.get(&customer.id).copied().unwrap_or_default());
-            let refused: HashSet<CustomerId> = list
-                .iter()
-                .map(|customer| customer.id)
-                .filter(|id| urgency.get(id).is_some_and(Urgency::was_refused))
-                .collect();
+            let those = |such: fn(&Urgency) -> bool| -> HashSet<CustomerId> {
+                let ids = list.iter().map(|customer| customer.id);
+                ids.filter(|id| urgency.get(id).is_some_and(such)).collect()
+            };
+            // Of a date of the past there may be no figures any more.
+            if request.dated.is_none() && self.datasets.contains(&Dataset::Usage) {
+                tally.expect_usage(those(Urgency::has_newest_date));
+            }
+            let refused = those(Urgency::was_refused);
             // Where all were, it was not for their own sake.
             if refused.len() < list.len() {
                 tally.expect_refused(refused);

@@ -173,7 +173,10 @@ impl Syncer {
                     retries: after.retries - before.retries,
                     throttled: after.throttled - before.throttled,
                 },
-                ended_early: walked.is_err(),
+                // Everybody was asked for, so that there is nothing to resume.
+                ended_early: walked
+                    .as_ref()
+                    .is_err_and(|error| !matches!(error, RunError::Halted(Halt::UsageGone { .. }))),
                 learned_rate: self.client.learned_rate(),
                 rows_of_date: tally.rows_of_date,
                 dates: None,
@@ -344,9 +347,12 @@ impl Syncer {
         if !tally.is_complete() {
             return Err(RunError::Stopped);
         }
+        if let Some(refused) = tally.token_is_refused(true) {
+            return Err(refused.into());
+        }
         tally
-            .token_is_refused(true)
-            .map_or(Ok(()), |error| Err(error.into()))
+            .usage_is_gone()
+            .map_or(Ok(()), |gone| Err(gone.into()))
     }
 }
 

@@ -14,6 +14,9 @@ use crate::usage::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason,
 /// Those that were refused last time too are not among them: they come first in every run, and the cause may be theirs.
 const HOPELESS: u64 = 100;
 
+/// So many customers whose usage is gone at once have not all given up their licences.
+const MANY_GONE: u64 = 10;
+
 /// Failures of one kind that are logged one by one.
 const LOGGED_FAILURES: u64 = 20;
 
@@ -78,7 +81,12 @@ pub(super) struct Tally {
     unauthorized: u64,
     /// Customers that were refused when they were last asked for.
     expected: HashSet<CustomerId>,
-    /// Those among them that were refused again.
+    /// Customers that had usage the last time.
+    with_usage: HashSet<CustomerId>,
+    /// Those among them that have some again, and those that came without.
+    kept: u64,
+    gone: u64,
+    /// Those among `expected` that were refused again.
     refused_again: u64,
     kinds: HashMap<Kind, u64>,
     /// Kinds that were told of all customers at once.
@@ -98,6 +106,21 @@ impl Tally {
     /// Names the customers that were refused when they were last asked for.
     pub(super) fn expect_refused(&mut self, customers: HashSet<CustomerId>) {
         self.expected = customers;
+    }
+
+    /// Names the customers that had usage when they were last asked for.
+    pub(super) fn expect_usage(&mut self, customers: HashSet<CustomerId>) {
+        self.with_usage = customers;
+    }
+
+    /// Whether most of the customers that had usage come without any. Each for itself may have given up its licences;
+    /// all together are a fault, and one that looks like success.
+    pub(super) fn usage_is_gone(&self) -> Option<Halt> {
+        let is_fault = self.gone >= MANY_GONE && self.gone > self.kept;
+        is_fault.then_some(Halt::UsageGone {
+            gone: self.gone,
+            of: self.gone + self.kept,
+        })
     }
 
     /// Whether every customer on the list came to an end of its own.
@@ -152,6 +175,11 @@ impl Tally {
                 self.customers.succeeded += 1;
                 self.unauthorized = 0;
                 self.streak = None;
+                if self.with_usage.contains(&outcome.customer.id) {
+                    let is_gone = outcome.usage.rows.is_empty();
+                    self.gone += u64::from(is_gone);
+                    self.kept += u64::from(!is_gone);
+                }
             }
             Some(failure) => self.add_failure(outcome, failure),
         }

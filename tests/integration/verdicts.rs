@@ -227,3 +227,38 @@ async fn a_token_without_proof_of_mfa_is_told_as_that(pool: PgPool) {
         ["failed|true"]
     );
 }
+
+#[sqlx::test]
+async fn an_api_that_has_nothing_for_anybody_any_more_is_not_taken_at_its_word(pool: PgPool) {
+    let mut world = World::commercial(pool, 30).await;
+    world.set("partner_center.datasets", "usage");
+    let nothing = json!({ "totalCount": 0, "items": [] });
+    // Complete and well-formed, if one does not look for what is missing.
+    let renamed = json!({ "items": [super::support::item(&json!({ "licensesActive": null }))] });
+    for (source, target, answer) in [
+        ("commercial", "commercial_usage", nothing.clone()),
+        ("customer", "usage", nothing),
+        ("customer", "usage", renamed),
+    ] {
+        world.empty_the_ledger().await;
+        world.simulator.unscript().await;
+        world.set("partner_center.source", source);
+        world.backfill().await.assert_code(0);
+        let rows = "select count(*) from license_usage";
+        let kept: i64 = world.value(rows).await;
+        let answers = json!([{ "json": answer }]);
+        world.simulator.script_for_ever(target, answers).await;
+        let finished = world.backfill().await;
+        finished.assert_code(3);
+        let complaint = finished.stderr.lines().last().unwrap();
+        let told = "sent no usable row for";
+        assert!(complaint.contains(told), "{complaint}");
+        let run = format!(
+            "select outcome, ended_early, customers_failed, detail like '%{told}%' from sync_run order by run_id desc limit 1"
+        );
+        assert_eq!(world.lines(&run).await, ["failed|false|0|true"]);
+        assert_eq!(world.value::<i64>(rows).await, kept);
+    }
+    world.simulator.unscript().await;
+    world.backfill().await.assert_code(0);
+}
