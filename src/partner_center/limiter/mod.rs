@@ -19,6 +19,9 @@ use state::{Entry, Sent, State};
 
 use crate::usage::CustomerId;
 
+/// How long everybody waits for the partner's limit where calls are not retried: to wait for a first attempt is no retry.
+const WITHOUT_RETRIES: Duration = Duration::from_mins(2);
+
 /// As fine as timers are.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -30,6 +33,8 @@ pub(super) struct Limiter {
     turn: tokio::sync::Mutex<()>,
     /// Something ended.
     changed: Notify,
+    /// In pauses a request waits so long at least.
+    least: Duration,
 }
 
 /// The right to one request. Whoever drops it without a word about the answer has got none.
@@ -50,10 +55,17 @@ impl Limiter {
         max_in_flight: usize,
         patience: Duration,
     ) -> Self {
+        let least = if patience.is_zero() {
+            WITHOUT_RETRIES
+        } else {
+            Duration::ZERO
+        };
+        let patience = patience.max(least);
         Self {
             state: Mutex::new(State::new(max_per_second, max_in_flight, patience)),
             turn: tokio::sync::Mutex::new(()),
             changed: Notify::new(),
+            least,
         }
     }
 
@@ -73,6 +85,7 @@ impl Limiter {
         about: Option<CustomerId>,
         left: Duration,
     ) -> Result<Pass<'_>, Hopeless> {
+        let left = left.max(self.least);
         let paused = self.paused();
         let _turn = self.turn.lock().await;
         loop {

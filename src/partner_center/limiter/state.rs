@@ -9,7 +9,8 @@ use super::blame::{Blame, Gate, Sign};
 use super::rate::{Decrease, Rate};
 use crate::usage::CustomerId;
 
-/// Requests under way before the first answer.
+/// Requests under way before the first answer. Each that ends without one makes place for another: a few customers for
+/// whom nothing comes must not hold up the rest.
 const FIRST_WINDOW: usize = 3;
 
 /// So many that are served make place for one more.
@@ -170,14 +171,17 @@ impl State {
                 self.blame.served(sent.about, sent.at, now);
                 self.served += 1;
                 if self.served.is_multiple_of(WINDOW_STEP) {
-                    self.window = (self.window + 1).min(self.max_in_flight);
+                    self.widen();
                 }
                 let bound = self.is_bound(now);
                 let latency = now.saturating_duration_since(sent.at);
                 self.latency = (self.latency * 7 + latency) / 8;
                 self.rate.served(now, self.latency, bound);
             }
-            Verdict::Troubled => self.blame.served(sent.about, sent.at, now),
+            Verdict::Troubled => {
+                self.blame.served(sent.about, sent.at, now);
+                self.widen();
+            }
             Verdict::Refused { wish } => {
                 match self.blame.refused(sent.about, sent.at, wish, now) {
                     Sign::Own | Sign::First => self.rate.refused(now),
@@ -186,8 +190,12 @@ impl State {
                 }
                 self.hold(wish, now);
             }
-            Verdict::Unanswered => {}
+            Verdict::Unanswered => self.widen(),
         }
+    }
+
+    fn widen(&mut self) {
+        self.window = (self.window + 1).min(self.max_in_flight);
     }
 
     fn decrease(&mut self, sent: Sent, certain: bool, now: Instant) {

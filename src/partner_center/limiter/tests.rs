@@ -500,3 +500,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn requests_that_hang_do_not_hold_up_the_others() {
+    let mut state = State::new(None, 8, Duration::from_mins(15));
+    let mut now = Instant::now();
+    let mut most = 0;
+    for _ in 0..3 {
+        let mut under_way = Vec::new();
+        loop {
+            now += MILLI * 100;
+            match state.enter(None, now) {
+                Entry::Now(sent) => under_way.push(sent),
+                _ => break,
+            }
+        }
+        most = under_way.len();
+        now += Duration::from_mins(1);
+        for sent in under_way {
+            state.ended(sent, Verdict::Unanswered, now);
+        }
+    }
+    assert_eq!(most, 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_calls_are_not_retried_the_first_attempt_waits_all_the_same() {
+    let limiter = Limiter::new(None, 2, Duration::ZERO);
+    let refused = |pass: super::Pass<'_>| {
+        pass.answered(Verdict::Refused {
+            wish: Some(Duration::from_secs(20)),
+        });
+    };
+    refused(limiter.enter(None, Duration::ZERO).await.unwrap());
+    let began = Instant::now();
+    assert!(limiter.enter(None, Duration::ZERO).await.is_ok());
+    assert!(began.elapsed() >= Duration::from_secs(20));
+}
