@@ -161,3 +161,23 @@ async fn a_partner_who_is_refused_for_ever_is_given_up_in_time(pool: PgPool) {
     let requests = world.simulator.requests("usage").await.len();
     assert!(requests < 100, "{requests}");
 }
+
+#[sqlx::test]
+async fn without_retries_the_partners_limit_costs_only_those_it_refuses(pool: PgPool) {
+    let mut world = World::with_customers(pool, 120).await;
+    world.set("partner_center.max_concurrency", "2");
+    world.set("retry.max_elapsed_time", "0s");
+    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    let running = world.start(&["--backfill", "--json"]);
+    world.simulator.received("usage", 1).await;
+    let limit = json!({ "burst": 3, "rate_schedule": [[0, 0.25], [2, null]] });
+    world.simulator.patch(limit).await;
+    let finished = running.finish().await;
+    finished.assert_code(3);
+    let summary = finished.summary();
+    // Nobody fails without having been asked for.
+    assert_eq!(summary["http"]["requests"], 120, "{summary}");
+    let refused = &summary["http"]["throttled"];
+    assert_eq!(summary["customers"]["failed"], *refused, "{summary}");
+    assert!(refused.as_u64().unwrap() <= 5, "{summary}");
+}
