@@ -60,6 +60,8 @@ pub struct Client {
     auth: Auth,
     policy: RetryPolicy,
     in_flight: Arc<Semaphore>,
+    /// One call at a time that was not made yet queues for a place among them, so that retries do not wait behind all.
+    first_attempts: Semaphore,
     limiter: Limiter,
     budget: RetryBudget,
     clock: Arc<dyn Clock>,
@@ -128,6 +130,7 @@ impl Client {
             ),
             policy,
             in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
+            first_attempts: Semaphore::new(1),
             limiter: Limiter::new(
                 settings.max_requests_per_second,
                 settings.max_concurrency,

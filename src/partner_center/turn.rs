@@ -31,7 +31,7 @@ impl Client {
             if let Some(before) = retry {
                 self.leave_to_retry(attempts, before).await?;
             }
-            self.admit(call, attempts).await
+            self.admit(call, attempts, retry.is_some()).await
         };
         tokio::select! {
             biased;
@@ -52,8 +52,17 @@ impl Client {
         &self,
         call: &Call,
         attempts: &mut Attempts<'_>,
+        is_retry: bool,
     ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
         let (queued, paused) = (Instant::now(), self.limiter.paused());
+        // Held until the turn has come. Where many are new, who was refused and has waited as told would come after all of
+        // them, each of whom may be refused as well.
+        let _first = if is_retry {
+            None
+        } else {
+            let first = self.first_attempts.acquire().await;
+            Some(first.expect("the semaphore is never closed"))
+        };
         let permit = Arc::clone(&self.in_flight)
             .acquire_owned()
             .await

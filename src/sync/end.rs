@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-use super::report::{Halt, Report, RunError};
+use super::report::{Report, RunError};
 use super::tally::Tally;
 use super::writer::Ledger;
 use super::{LAST_WORD, Syncer};
@@ -51,11 +51,6 @@ pub(super) fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> R
     match error {
         Some(RunError::Stopped) if stop.soon.is_cancelled() => RunOutcome::Interrupted,
         Some(RunError::Superseded) => RunOutcome::Interrupted,
-        Some(RunError::Halted(Halt::UsageGone { .. }))
-            if tally.rows.received == tally.rows.rejected =>
-        {
-            RunOutcome::Failed
-        }
         Some(RunError::Halted(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
         Some(_) => RunOutcome::Failed,
         None if tally.customers.failed == 0 => RunOutcome::Succeeded,

@@ -156,9 +156,10 @@ impl Syncer {
                 .walk(request, &mut sink, &mut tally, stop, progress)
                 .await;
             let after = self.client.traffic();
-            if let Some(cause) = tally.common_cause() {
-                error!("{cause}");
-                tally.notes.push(cause);
+            let told = [tally.common_cause(), tally.usage_is_gone()];
+            for note in told.into_iter().flatten() {
+                error!("{note}");
+                tally.notes.push(note);
             }
             let report = Report {
                 run_id,
@@ -173,10 +174,7 @@ impl Syncer {
                     retries: after.retries - before.retries,
                     throttled: after.throttled - before.throttled,
                 },
-                // Everybody was asked for, so that there is nothing to resume.
-                ended_early: walked
-                    .as_ref()
-                    .is_err_and(|error| !matches!(error, RunError::Halted(Halt::UsageGone { .. }))),
+                ended_early: walked.is_err(),
                 learned_rate: self.client.learned_rate(),
                 rows_of_date: tally.rows_of_date,
                 dates: None,
@@ -347,12 +345,9 @@ impl Syncer {
         if !tally.is_complete() {
             return Err(RunError::Stopped);
         }
-        if let Some(refused) = tally.token_is_refused(true) {
-            return Err(refused.into());
-        }
         tally
-            .usage_is_gone()
-            .map_or(Ok(()), |gone| Err(gone.into()))
+            .token_is_refused(true)
+            .map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

@@ -54,7 +54,7 @@ pub enum RunError {
     Stopped,
 }
 
-/// Why a run that was under way begins no further customer, or is not to be believed.
+/// Why a run that was under way begins no further customer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Halt {
     /// No call was answered any more.
@@ -75,16 +75,6 @@ pub enum Halt {
         customers: u64,
         /// The refusal in words, with what to do.
         kind: String,
-    },
-    /// What came is too little to be true.
-    #[error(
-        "the API answered and sent no usable row for {gone} of {of} customers that had usage the last time, which is taken for a fault of the API; what the ledger has is kept"
-    )]
-    UsageGone {
-        /// Those without.
-        gone: u64,
-        /// All that had usage and were answered.
-        of: u64,
     },
 }
 

@@ -113,13 +113,15 @@ impl Tally {
         self.with_usage = customers;
     }
 
-    /// Whether most of the customers that had usage come without any. Each for itself may have given up its licences;
-    /// all together are a fault, and one that looks like success.
-    pub(super) fn usage_is_gone(&self) -> Option<Halt> {
-        let is_fault = self.gone >= MANY_GONE && self.gone > self.kept;
-        is_fault.then_some(Halt::UsageGone {
-            gone: self.gone,
-            of: self.gone + self.kept,
+    /// One message where most of the customers that had usage come without any. Each for itself may have given up its
+    /// licences; all together are a fault of the API, and one that looks like success.
+    pub(super) fn usage_is_gone(&self) -> Option<String> {
+        let (gone, of) = (self.gone, self.gone + self.kept);
+        let is_fault = gone >= MANY_GONE && gone > self.kept;
+        is_fault.then(|| {
+            format!(
+                "the API answered and sent no usable row for {gone} of {of} customers that had usage the last time, which looks like a fault of the API; what the ledger has is kept"
+            )
         })
     }
 

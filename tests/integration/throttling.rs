@@ -181,3 +181,20 @@ async fn without_retries_the_partners_limit_costs_only_those_it_refuses(pool: Pg
     assert_eq!(summary["customers"]["failed"], *refused, "{summary}");
     assert!(refused.as_u64().unwrap() <= 5, "{summary}");
 }
+
+#[sqlx::test]
+async fn customers_that_are_all_refused_once_are_served_as_soon_as_they_have_waited(pool: PgPool) {
+    for wish in ["0", "1"] {
+        let mut world = World::with_customers(pool.clone(), 40).await;
+        world.set("retry.max_elapsed_time", "50s");
+        for customer in world.simulator.customers().await {
+            world
+                .simulator
+                .script(&customer, json!([refused(wish)]))
+                .await;
+        }
+        let finished = world.backfill().await;
+        finished.assert_code(0);
+        assert_eq!(finished.summary()["http"]["throttled"], 40);
+    }
+}
