@@ -69,9 +69,35 @@ const FAR_BELOW: f64 = 0.75;
 /// Refusals that are a smaller share than this may have another cause than the rate.
 const SMALL_SHARE: f64 = 0.2;
 
+/// After so many decreases in a row, to such a share of the rate, with neither many served nor many refused among the
+/// answers, the rate is not the cause: then each one's first request is refused, at any rate.
+const VAIN_DECREASES: u32 = 7;
+const VAIN_SHARE: f64 = 0.1;
+
+/// How long the rate is not lowered after that, unless nobody gets through.
+const VAIN_TIME: Duration = Duration::from_secs(30);
+
+/// A row of decreases ends with so many answers in a row that are no refusals.
+const QUIET: u32 = 10;
+
+/// Decreases without an effect so far.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// The rate before the first.
+    before: f64,
+    count: u32,
+    served: u32,
+    refused: u32,
+    /// Served since the last refusal.
+    quiet: u32,
+}
+
 /// The learned rate.
 #[derive(Debug)]
 pub(super) struct Rate {
+    row: Option<Row>,
+    /// When decreases were last found to be in vain.
+    vain_at: Option<Instant>,
     per_second: f64,
     phase: Phase,
     epoch: Option<Epoch>,
@@ -131,6 +157,8 @@ pub(super) enum Decrease {
 impl Rate {
     pub(super) fn new() -> Self {
         Self {
+            row: None,
+            vain_at: None,
             per_second: START,
             phase: Phase::Search {
                 served: 0,
@@ -164,6 +192,11 @@ impl Rate {
         if let Some(epoch) = &mut self.epoch {
             epoch.served += 1;
         }
+        self.row = self.row.and_then(|mut row| {
+            row.served += 1;
+            row.quiet += 1;
+            (row.quiet < QUIET).then_some(row)
+        });
         match &mut self.phase {
             Phase::Search { served, since } => {
                 *served += 1;
@@ -230,6 +263,10 @@ impl Rate {
         if let Some(epoch) = &mut self.epoch {
             epoch.refused += 1;
         }
+        if let Some(row) = &mut self.row {
+            row.refused += 1;
+            row.quiet = 0;
+        }
     }
 
     /// Goes down because a request that was sent at `sent` was refused. `certain`: others were refused with it.
@@ -241,6 +278,25 @@ impl Rate {
         // What is on its way back to us was refused for the same reason, and so is whoever asks at once.
         if self.measured && self.epoch.is_some_and(|epoch| epoch.served == 0) {
             return Decrease::Stale;
+        }
+        if !certain {
+            if self
+                .vain_at
+                .is_some_and(|at| now.saturating_duration_since(at) < VAIN_TIME)
+            {
+                return Decrease::Stale;
+            }
+            if let Some(before) = self.decreased_in_vain() {
+                self.per_second = before;
+                self.epoch = None;
+                self.row = None;
+                self.vain_at = Some(now);
+                self.phase = Phase::Search {
+                    served: 0,
+                    since: Some(now),
+                };
+                return Decrease::Futile;
+            }
         }
         // Once nobody gets through, the latest answers came one at a time.
         let real = if certain {
@@ -308,6 +364,23 @@ impl Rate {
             paused: false,
         });
         Decrease::Done
+    }
+
+    /// Counts a decrease. Gives the rate to go back to where so many of them have changed nothing.
+    fn decreased_in_vain(&mut self) -> Option<f64> {
+        let row = self.row.get_or_insert(Row {
+            before: self.per_second,
+            count: 0,
+            served: 0,
+            refused: 1,
+            quiet: 0,
+        });
+        row.count += 1;
+        let in_vain = row.count > VAIN_DECREASES
+            && self.per_second < VAIN_SHARE * row.before
+            && row.served * 3 >= row.refused * 2
+            && row.refused * 3 >= row.served * 2;
+        in_vain.then_some(row.before)
     }
 
     /// Whether decreases do not help: nearly everything is served, and yet something is refused far below what was
