@@ -265,11 +265,7 @@ async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_me
     world
         .execute("drop trigger wait_for_the_test on sync_customer")
         .await;
-    until("Postgres has ended the killed program's work", async || {
-        let left = "select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database()";
-        (world.value::<i64>(left).await == 0).then_some(())
-    })
-    .await;
+    world.database_left().await;
     let done: i64 = world.value("select count(*) from sync_customer").await;
     assert!((1..300).contains(&done), "{done}");
     // What is recorded of a customer is what is stored of it.

@@ -244,7 +244,10 @@ async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_p
         .await;
     let stuck = json!([{ "normal": true, "delay_ms": 60_000 }]);
     world.simulator.script(&ids[1], stuck).await;
+    world.simulator.forget_requests().await;
     let killed = world.start(&["--backfill"]);
+    // The stuck answer is used up by then, so that the next run cannot meet it.
+    world.simulator.received("usage", 2).await;
     until("the first customer is stored", async || {
         let stored: i64 = world
             .value("select count(*) from customer_date where processed_date = '2026-09-27'")
@@ -254,6 +257,7 @@ async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_p
     .await;
     killed.signal("KILL");
     killed.finish().await;
+    world.database_left().await;
     world
         .simulator
         .script_for_ever("usage", on("2026-09-28"))

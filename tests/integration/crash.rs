@@ -90,13 +90,7 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole(pool: PgPool) {
         tokio::time::sleep(moment).await;
         killed.signal("KILL");
         killed.finish().await;
-        until("Postgres has ended the killed program's work", async || {
-            let left: i64 = world
-                .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database()")
-                .await;
-            (left == 0).then_some(())
-        })
-        .await;
+        world.database_left().await;
         let stored = rows_of_each(&world).await;
         for (customer, rows) in &stored {
             assert_eq!(

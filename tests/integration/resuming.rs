@@ -55,13 +55,7 @@ async fn cut_off(world: &World, arguments: &[&str], signal: &str, customers: i64
         running.signal(signal);
     }
     running.finish().await;
-    until("Postgres has ended the program's work", async || {
-        let left: i64 = world
-            .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database()")
-            .await;
-        (left == 0).then_some(())
-    })
-    .await;
+    world.database_left().await;
 }
 
 fn set(ids: &[String]) -> BTreeSet<String> {

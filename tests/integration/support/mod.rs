@@ -194,6 +194,15 @@ impl World {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// Waits until Postgres has ended the work of a program that is gone.
+    pub(crate) async fn database_left(&self) {
+        let left = "select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database()";
+        until("Postgres has ended the program's work", async || {
+            (self.value::<i64>(left).await == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Everything that a run puts into the ledger, without what differs from run to run.
     pub(crate) async fn ledger(&self) -> Vec<String> {
         self.lines(
