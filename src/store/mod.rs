@@ -3,10 +3,13 @@
 
 mod consent;
 mod deployment;
+mod digest;
 mod error;
 mod listing;
 mod names;
+mod newest;
 mod outcomes;
+mod partitions;
 mod payload;
 mod resume;
 mod runs;

@@ -28,11 +28,12 @@ impl RunLock {
         outcomes: &[CustomerOutcome],
         now: DateTime<Utc>,
     ) -> Result<Vec<RowCounts>, StoreError> {
-        let names = &mut self.names;
+        let (names, partitions) = (&mut self.names, &mut self.partitions);
         let recorded = bounded("storing customers", async {
             let mut transaction = self.connection.begin().await?;
             upsert_customers(&mut transaction, outcomes, now).await?;
-            let mut written = usage::upsert(&mut transaction, names, run_id, outcomes, now).await?;
+            let mut written =
+                usage::upsert(&mut transaction, names, partitions, run_id, outcomes, now).await?;
             let deployed =
                 deployment::upsert(&mut transaction, names, run_id, outcomes, now).await?;
             for (id, (inserted, updated)) in deployed {
@@ -55,6 +56,7 @@ impl RunLock {
         if recorded.is_err() {
             // What was learned within the transaction may have gone with it.
             self.names.forget();
+            self.partitions.forget();
         }
         recorded
     }

@@ -8,6 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::names::Names;
+use super::partitions::Partitions;
 use super::{Store, StoreError, bounded};
 use crate::usage::{CustomerId, RowCounts, TrafficCounts};
 
@@ -16,7 +17,8 @@ use crate::usage::{CustomerId, RowCounts, TrafficCounts};
 /// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is quadratic for long;
 /// - no plan is compiled: that costs more than it saves for a batch;
 /// - a statement ends on the server when we stop waiting for it;
-/// - the server notices within a minute that a holder's machine is gone.
+/// - the server notices within a minute that a holder's machine is gone;
+/// - triggers know that what else has to be kept of rows is kept by us.
 const SESSION: &str = "
     set synchronous_commit = on;
     set plan_cache_mode = force_custom_plan;
@@ -24,7 +26,8 @@ const SESSION: &str = "
     set statement_timeout = '2min';
     set tcp_keepalives_idle = 30;
     set tcp_keepalives_interval = 10;
-    set tcp_keepalives_count = 3
+    set tcp_keepalives_count = 3;
+    set seatledger.keeps_dates = on
 ";
 
 /// What asked for a run. The names are an interface.
@@ -135,6 +138,7 @@ pub struct FinishedRun {
 pub struct RunLock {
     pub(super) connection: PgConnection,
     pub(super) names: Names,
+    pub(super) partitions: Partitions,
 }
 
 impl Store {
@@ -162,6 +166,7 @@ impl Store {
             Ok(Some(RunLock {
                 connection,
                 names: Names::default(),
+                partitions: Partitions::default(),
             }))
         } else {
             let _closed = connection.close().await;

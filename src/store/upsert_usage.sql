@@ -1,10 +1,38 @@
--- One statement for all rows of a batch. Rows that are already there as they come are left out, because an
--- "on conflict" that decides to do nothing still locks, and so writes, the row. Only one run writes at a time; the
--- "on conflict" guards against a person who does too.
+-- Rows of customers and dates that the ledger has rows of already. Those that are there as they come are left out,
+-- because an "on conflict" that decides to do nothing still locks, and so writes, the row. Only one run writes at a
+-- time; the "on conflict" guards against a person who does too.
 --
 -- What one source knows and the other does not is kept when the same row comes from the other: ids and codes, the
 -- service's name for people, and a percentage whose figures have not changed.
-with incoming as (
+with kept as materialized (
+    select k.*
+    from (select distinct c, d from unnest($1::uuid[], $4::timestamptz[]) as t (c, d)) as p
+    -- The offset keeps this a look into the index for each, whatever the planner believes of a young partition.
+    cross join lateral (
+        select
+            processed_date_time,
+            customer_id,
+            product_name,
+            workload_name,
+            customer_name,
+            product_id,
+            workload_code,
+            service_name,
+            service_code,
+            channel,
+            licenses_active,
+            licenses_qualified,
+            usage_percent
+        from license_usage
+        where processed_date_time = p.d
+            and customer_id = p.c
+            -- Constants to the planner, which then leaves the partitions of other dates alone.
+            and processed_date_time = any($16::timestamptz[])
+        offset 0
+    ) as k
+),
+
+incoming as (
     select
         i.customer_id,
         i.product_name,
@@ -65,7 +93,7 @@ with incoming as (
         licenses_qualified,
         usage_percent
     )
-    left join license_usage as k
+    left join kept as k
         on k.processed_date_time = i.processed_date_time
         and k.customer_id = i.customer_id
         and k.product_name = i.product_name
@@ -139,7 +167,7 @@ restated as (
 ),
 
 written as (
-    insert into license_usage as u (
+    insert into license_usage (
         customer_id,
         product_name,
         workload_name,
@@ -187,13 +215,11 @@ written as (
         usage_percent = excluded.usage_percent,
         last_changed_at = excluded.last_changed_at,
         run_id = excluded.run_id
-    -- A row that was just inserted has no deleting transaction.
-    returning u.customer_id, (u.xmax = 0) as inserted
 )
 
 select
     customer_id as "customer_id!",
-    count(*) filter (where inserted) as "inserted!",
-    count(*) filter (where not inserted) as "updated!"
-from written
+    count(*) filter (where not known) as "inserted!",
+    count(*) filter (where known) as "updated!"
+from changed
 group by customer_id

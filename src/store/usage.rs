@@ -1,20 +1,24 @@
 //! Stores usage rows, with what has to be kept of their dates and names.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::digest::{Days, Time, digests};
 use super::names::Names;
+use super::newest::{self, Inserted};
 use super::outcomes::Written;
+use super::partitions::Partitions;
 use super::runs::uncount;
-use crate::usage::{CustomerOutcome, Row as _};
+use crate::usage::{CustomerOutcome, Row as _, UsageRow};
 
 /// Stores the usage rows of a batch in the spelling of the ledger.
 pub(super) async fn upsert(
     connection: &mut PgConnection,
     names: &mut Names,
+    partitions: &mut Partitions,
     run_id: i64,
     outcomes: &[CustomerOutcome],
     now: DateTime<Utc>,
@@ -51,45 +55,174 @@ pub(super) async fn upsert(
         .collect();
     // In the order of the primary key, so that its pages are visited once each.
     rows.sort_by(|a, b| (a.0, a.1, a.2, a.3).cmp(&(b.0, b.1, b.2, b.3)));
-    macro_rules! column {
-        ($of:expr) => {
-            rows.iter().map($of).collect::<Vec<_>>()
+    let mut times: Vec<DateTime<Utc>> = rows.iter().map(|row| row.0).collect();
+    times.dedup();
+    partitions.cover(connection, &times).await?;
+    let newest = times.last().map(DateTime::date_naive);
+    let mut days = digests(&rows);
+    let known = known_dates(connection, &rows, &times).await?;
+    days.retain(|(_, customer), day| {
+        let same = |time: &Time| {
+            let stored = known.get(&(time.at, *customer));
+            stored.is_some_and(|stored| stored.as_deref() == Some(day.digest.as_ref()))
         };
+        !day.times.iter().all(same)
+    });
+    rows.retain(|row| days.contains_key(&(row.0.date_naive(), row.1)));
+    let (compared, fresh): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| known.contains_key(&(row.0, row.1)));
+    let mut written = Written::new();
+    insert(connection, run_id, &fresh, now).await?;
+    for row in &fresh {
+        written.entry(row.1).or_default().0 += 1;
     }
-    macro_rules! attribute {
-        ($field:ident) => {
-            column!(|row| row.4.attributes().$field.as_deref())
-        };
+    for (customer, inserted, updated) in update(connection, run_id, &compared, &times, now).await? {
+        let sums = written.entry(customer).or_default();
+        sums.0 += inserted;
+        sums.1 += updated;
     }
-    let written = sqlx::query_file!(
-        "src/store/upsert_usage.sql",
-        &column!(|row| row.1),
-        &column!(|row| row.2) as _,
-        &column!(|row| row.3) as _,
-        &column!(|row| row.0),
-        &attribute!(customer_name) as _,
-        &attribute!(product_id) as _,
-        &column!(|row| row.4.workload_code.as_deref()) as _,
-        &attribute!(service_name) as _,
-        &attribute!(service_code) as _,
-        &attribute!(channel) as _,
-        &column!(|row| row.4.licenses_active),
-        &column!(|row| row.4.licenses_qualified),
-        &column!(|row| row.4.usage_percent) as _,
+    record_dates(connection, run_id, &days, newest, now).await?;
+    let inserted: Vec<Inserted> = days
+        .iter()
+        .filter(|((_, customer), _)| written.get(customer).is_some_and(|sums| sums.0 > 0))
+        .flat_map(|((_, customer), day)| {
+            day.times.iter().map(|time| Inserted {
+                customer: *customer,
+                at: time.at,
+                series: (!known.contains_key(&(time.at, *customer))).then_some(time.series),
+            })
+        })
+        .collect();
+    newest::note(connection, &inserted).await?;
+    Ok(written)
+}
+
+/// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
+pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);
+
+/// The columns of rows, one array each, as both statements take them.
+macro_rules! query_with_rows {
+    ($kind:ident!, $file:literal, $rows:expr $(, $more:expr)*) => {{
+        macro_rules! column {
+            ($of:expr) => {
+                $rows.iter().map($of).collect::<Vec<_>>()
+            };
+        }
+        macro_rules! attribute {
+            ($field:ident) => {
+                column!(|row| row.4.attributes().$field.as_deref())
+            };
+        }
+        sqlx::$kind!(
+            $file,
+            &column!(|row| row.1),
+            &column!(|row| row.2) as _,
+            &column!(|row| row.3) as _,
+            &column!(|row| row.0),
+            &attribute!(customer_name) as _,
+            &attribute!(product_id) as _,
+            &column!(|row| row.4.workload_code.as_deref()) as _,
+            &attribute!(service_name) as _,
+            &attribute!(service_code) as _,
+            &attribute!(channel) as _,
+            &column!(|row| row.4.licenses_active),
+            &column!(|row| row.4.licenses_qualified),
+            &column!(|row| row.4.usage_percent) as _,
+            $($more),*
+        )
+    }};
+}
+
+/// The customers and dates of `rows` that the ledger has rows of already, with the digest of the day's rows as they last
+/// came.
+async fn known_dates(
+    connection: &mut PgConnection,
+    rows: &[Spelt<'_>],
+    times: &[DateTime<Utc>],
+) -> Result<HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>, sqlx::Error> {
+    let mut pairs: Vec<_> = rows.iter().map(|row| (row.0, row.1)).collect();
+    pairs.dedup();
+    let (dates, customers): (Vec<DateTime<Utc>>, Vec<Uuid>) = pairs.into_iter().unzip();
+    let known = sqlx::query!(
+        r#"
+        select d as "date!", c as "customer!", digest
+        from unnest($1::timestamptz[], $2::uuid[]) as p (d, c)
+        -- Limit and offset keep these looks into an index for each, whatever the planner believes of young tables.
+        cross join lateral (
+            select
+            from license_usage
+            where processed_date_time = p.d
+                and customer_id = p.c
+                -- Constants to the planner, which then leaves the partitions of other dates alone.
+                and processed_date_time = any($3::timestamptz[])
+            limit 1
+        ) as k
+        left join lateral (
+            select digest
+            from customer_date
+            where processed_date = (p.d at time zone 'UTC')::date
+                and customer_id = p.c
+            offset 0
+        ) as t on true
+        "#,
+        &dates,
+        &customers,
+        times
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(known
+        .into_iter()
+        .map(|row| ((row.date, row.customer), row.digest))
+        .collect())
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    run_id: i64,
+    rows: &[Spelt<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    query_with_rows!(
+        query_file!,
+        "src/store/insert_usage.sql",
+        rows,
         now,
         run_id
     )
-    .fetch_all(&mut *connection)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Returns how many rows of each customer were new and how many had changed.
+async fn update(
+    connection: &mut PgConnection,
+    run_id: i64,
+    rows: &[Spelt<'_>],
+    times: &[DateTime<Utc>],
+    now: DateTime<Utc>,
+) -> Result<Vec<(Uuid, u64, u64)>, sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let written = query_with_rows!(
+        query_file!,
+        "src/store/upsert_usage.sql",
+        rows,
+        now,
+        run_id,
+        times
+    )
+    .fetch_all(connection)
     .await?;
-    let dates: BTreeSet<(NaiveDate, Uuid)> =
-        rows.iter().map(|row| (row.0.date_naive(), row.1)).collect();
-    record_dates(connection, run_id, &dates, now).await?;
-    let written = written.into_iter().map(|row| {
-        (
-            row.customer_id,
-            (uncount(row.inserted), uncount(row.updated)),
-        )
-    });
+    let written = written
+        .into_iter()
+        .map(|row| (row.customer_id, uncount(row.inserted), uncount(row.updated)));
     Ok(written.collect())
 }
 
@@ -97,15 +230,17 @@ pub(super) async fn upsert(
 async fn record_dates(
     connection: &mut PgConnection,
     run_id: i64,
-    dates: &BTreeSet<(NaiveDate, Uuid)>,
+    days: &Days,
+    newest: Option<NaiveDate>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (days, customers): (Vec<NaiveDate>, Vec<Uuid>) = dates.iter().copied().unzip();
+    let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) = days.keys().copied().unzip();
+    let digests: Vec<&[u8]> = days.values().map(|day| day.digest.as_ref()).collect();
     sqlx::query!(
         "
         with incoming as (
-            select date, id
-            from unnest($1::date[], $2::uuid[]) as t (date, id)
+            select date, id, digest
+            from unnest($1::date[], $2::uuid[], $6::bytea[]) as t (date, id, digest)
         ),
 
         dated as (
@@ -117,22 +252,23 @@ async fn record_dates(
 
         newest as (
             update sync_run as r
-            set newest_processed_date = i.date
-            from (select max(date) as date from incoming) as i
+            set newest_processed_date = $5
             where r.run_id = $4
                 and r.asked_date is null
-                and (r.newest_processed_date is null or r.newest_processed_date < i.date)
+                and (r.newest_processed_date is null or r.newest_processed_date < $5)
         )
 
-        insert into customer_date (processed_date, customer_id, run_id)
-        select date, id, $4
+        insert into customer_date (processed_date, customer_id, run_id, digest)
+        select date, id, $4, digest
         from incoming
-        on conflict do nothing
+        on conflict (processed_date, customer_id) do update set digest = excluded.digest
         ",
-        &days,
+        &dates,
         &customers,
         now,
-        run_id
+        run_id,
+        newest,
+        &digests as _
     )
     .execute(connection)
     .await

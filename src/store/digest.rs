@@ -1,0 +1,84 @@
+//! Digests of a customer's rows of a day, as they came: by them rows that come again are told from others without
+//! comparing them one by one.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{Digest, SHA256, digest};
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::usage::Spelt;
+
+/// A customer's rows of a day (UTC), by both.
+pub(super) type Days = BTreeMap<(NaiveDate, Uuid), Day>;
+
+/// A customer's rows of a day (UTC).
+pub(super) struct Day {
+    /// Of all that is stored of them.
+    pub(super) digest: Digest,
+    /// The day's processed dates. Rarely more than one.
+    pub(super) times: Vec<Time>,
+}
+
+/// A customer's rows of one processed date.
+pub(super) struct Time {
+    /// The processed date.
+    pub(super) at: DateTime<Utc>,
+    /// Stands for the set of series among them.
+    pub(super) series: i64,
+}
+
+/// Of rows in the order of the primary key.
+pub(super) fn digests(rows: &[Spelt<'_>]) -> Days {
+    let mut days = BTreeMap::<_, (Vec<u8>, Vec<Time>)>::new();
+    let mut names = Vec::new();
+    for rows in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let Some((at, customer, ..)) = rows.first().copied() else {
+            continue;
+        };
+        let (all, times) = days.entry((at.date_naive(), customer)).or_default();
+        names.clear();
+        for (_, _, product, workload, row) in rows {
+            put_text(&mut names, Some(product));
+            put_text(&mut names, Some(workload));
+            let attributes = &row.attributes;
+            for text in [
+                &attributes.customer_name,
+                &attributes.product_id,
+                &attributes.service_name,
+                &attributes.service_code,
+                &attributes.channel,
+                &row.workload_code,
+            ] {
+                put_text(all, text.as_deref());
+            }
+            let percent = row.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
+            all.extend(row.licenses_active.to_le_bytes());
+            all.extend(row.licenses_qualified.to_le_bytes());
+            all.extend(percent);
+        }
+        all.extend(at.timestamp_micros().to_le_bytes());
+        all.extend(&names);
+        let mut series = [0; 8];
+        series.copy_from_slice(&digest(&SHA256, &names).as_ref()[..8]);
+        times.push(Time {
+            at,
+            series: i64::from_le_bytes(series),
+        });
+    }
+    days.into_iter()
+        .map(|(key, (all, times))| {
+            let digest = digest(&SHA256, &all);
+            (key, Day { digest, times })
+        })
+        .collect()
+}
+
+/// With its length, so that no text passes for two, nor a missing one for an empty one.
+fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
+    let length = text.map_or(u32::MAX, |text| {
+        u32::try_from(text.len()).unwrap_or(u32::MAX - 1)
+    });
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(text.unwrap_or_default().as_bytes());
+}
