@@ -61,7 +61,7 @@ impl RunLock {
         let query = sqlx::query!(
             r#"
             select
-                customer_id,
+                customer_id as "customer_id!",
                 last_success_at,
                 coalesce(
                     (last_processed_date_time at time zone 'UTC')::date = (select max(processed_date) from ledger_date),
@@ -72,7 +72,7 @@ impl RunLock {
                     and (last_success_at is null or last_success_at < last_failure_at),
                     false
                 ) as "was_refused!"
-            from customer
+            from customer_freshness
             "#
         );
         let rows = bounded(

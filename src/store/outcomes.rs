@@ -31,7 +31,7 @@ impl RunLock {
         let (names, partitions) = (&mut self.names, &mut self.partitions);
         let recorded = bounded("storing customers", async {
             let mut transaction = self.connection.begin().await?;
-            upsert_customers(&mut transaction, outcomes, now).await?;
+            upsert_customers(&mut transaction, run_id, outcomes, now).await?;
             let mut written =
                 usage::upsert(&mut transaction, names, partitions, run_id, outcomes, now).await?;
             let deployed =
@@ -136,6 +136,7 @@ fn row_counts(outcome: &CustomerOutcome, written: &Written) -> RowCounts {
 
 async fn upsert_customers(
     connection: &mut PgConnection,
+    run_id: i64,
     outcomes: &[CustomerOutcome],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -157,7 +158,8 @@ async fn upsert_customers(
         &column!(|o| failed(o).then_some(o.finished_at)) as _,
         &column!(|o| o.failure.as_ref().map(|f| f.reason.as_str())) as _,
         &column!(|o| o.failure.as_ref().map(|f| printable(&f.detail))) as _,
-        now
+        now,
+        run_id
     )
     .execute(connection)
     .await

@@ -233,7 +233,8 @@ impl RunLock {
         .map(|done| done.rows_affected())
     }
 
-    /// Records that a run begins, and returns its id.
+    /// Records that a run begins, and returns its id. Customers that only the run before the last had are brought up to
+    /// date: the newest two are looked at where there is nothing new to write of a customer.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -262,7 +263,35 @@ impl RunLock {
             run.resumes,
             run.started_at
         );
-        bounded("recording the run", query.fetch_one(&mut self.connection)).await
+        bounded("recording the run", async {
+            let mut transaction = self.connection.begin().await?;
+            sqlx::query!(
+                "
+                with runs as (
+                    select max(run_id) as last, min(run_id) as before
+                    from (select run_id from sync_run order by run_id desc limit 2) as newest
+                )
+
+                update customer as c
+                set last_seen_at = greatest(c.last_seen_at, b.finished_at),
+                    last_success_at = greatest(c.last_success_at, case when b.outcome = 'succeeded' then b.finished_at end)
+                from runs as r
+                inner join sync_customer as b on b.run_id = r.before
+                left join sync_customer as l on l.run_id = r.last and l.customer_id = b.customer_id
+                where c.customer_id = b.customer_id
+                    and r.before < r.last
+                    and (l.run_id is null or l.outcome = 'failed')
+                    and b.outcome = 'succeeded'
+                    and b.finished_at > c.last_success_at
+                "
+            )
+            .execute(&mut *transaction)
+            .await?;
+            let run_id = query.fetch_one(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(run_id)
+        })
+        .await
     }
 
     /// Records how many customers are on the run's list, once that is known.

@@ -1,18 +1,44 @@
 -- What a run learned of its customers. A date of the past, fetched later, does not make a customer's newest date older.
+-- A customer of whom there is nothing new is not written to as long as it was in the run before too.
 insert into customer as c (
     customer_id, customer_name, domain, first_seen_at, last_seen_at,
     last_success_at, last_processed_date_time, last_failure_at, last_failure_reason, last_failure_detail
 )
 select
-    customer_id, customer_name, domain, $9, $9,
-    success_at, processed_date_time, failure_at, failure_reason, failure_detail
+    i.customer_id, i.customer_name, i.domain, $9, $9,
+    i.success_at, i.processed_date_time, i.failure_at, i.failure_reason, i.failure_detail
 from unnest(
     $1::uuid[], $2::varchar[], $3::varchar[],
     $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::varchar[], $8::text[]
-) as t (
+) as i (
     customer_id, customer_name, domain,
     success_at, processed_date_time, failure_at, failure_reason, failure_detail
 )
+-- The offsets keep these looks into an index for each.
+left join lateral (
+    select *
+    from customer
+    where customer_id = i.customer_id
+    offset 0
+) as k on true
+left join lateral (
+    select run_id
+    from sync_customer
+    where run_id = (select max(run_id) from sync_run where run_id < $10)
+        and customer_id = i.customer_id
+    offset 0
+) as b on true
+where k.customer_id is null
+    or b.run_id is null
+    or i.failure_at is not null
+    or k.last_success_at is null
+    or k.last_success_at < k.last_failure_at
+    or i.customer_name <> k.customer_name
+    or (i.customer_name is not null and k.customer_name is null)
+    or i.domain <> k.domain
+    or (i.domain is not null and k.domain is null)
+    or i.processed_date_time > k.last_processed_date_time
+    or (i.processed_date_time is not null and k.last_processed_date_time is null)
 on conflict (customer_id) do update
 set customer_name = coalesce(excluded.customer_name, c.customer_name),
     domain = coalesce(excluded.domain, c.domain),

@@ -1,0 +1,77 @@
+-- Fills a ledger with history, as if a run a day had brought the rows of the table `peer_row` for so many days. What a run
+-- keeps beside the rows is made too. The rows lie in the order in which a run stores them.
+-- The partitions are filled before they are attached, and get their indexes then: that is how 100 million rows are made in
+-- minutes. A run that comes after finds what it would have found.
+
+create procedure fill_ledger(first_day date, last_day date)
+language plpgsql
+as $$
+declare
+    period date;
+    name text;
+begin
+    for period in
+        select distinct license_usage_period(day) from history_day where day between first_day and last_day order by 1
+    loop
+        name := 'license_usage_' || to_char(period, 'YYYY_MM_DD');
+        execute format('create table %I (like license_usage including all excluding indexes)', name);
+        execute format(
+            'insert into %I
+            select h.day, customer_id, product_name, workload_name, customer_name, null, null, service_name, null, channel,
+                greatest(0, licenses_active - extract(doy from h.day)::integer %% 5), licenses_qualified, usage_percent,
+                h.day + interval ''3 days'', h.day + interval ''3 days'', h.run_id
+            from (select * from history_day where license_usage_period(day) = %L order by day) as h
+            cross join (select * from peer_row order by customer_id, product_name, workload_name) as r
+            order by h.day, customer_id, product_name, workload_name',
+            name, period
+        );
+        execute format('alter table %I add primary key (processed_date_time, customer_id, product_name, workload_name)', name);
+        execute format('create index on %I (customer_id)', name);
+        execute format(
+            'alter table license_usage attach partition %I for values from (%L) to (%L)',
+            name, period::timestamptz, license_usage_period((period + 11)::timestamptz)::timestamptz
+        );
+        commit;
+    end loop;
+end
+$$;
+
+create table history_day as
+select day::date, row_number() over (order by day) as run_id
+from generate_series(:'last_day'::date - (:days - 1), :'last_day'::date, interval '1 day') as day;
+
+insert into customer (customer_id, customer_name, first_seen_at, last_seen_at, last_success_at, last_processed_date_time)
+select customer_id, min(customer_name), min(day) + interval '3 days', max(day) + interval '3 days', max(day) + interval '3 days', max(day)
+from peer_row
+cross join history_day
+group by customer_id;
+
+insert into series_name (folded, name)
+select distinct lower(name), name
+from peer_row
+cross join lateral (values (product_name), (workload_name)) as names (name);
+
+insert into sync_run (
+    run_id, kind, whole_list, started_at, finished_at, outcome, newest_processed_date, customers_total, customers_succeeded, rows_received
+) overriding system value
+select
+    row_number() over (order by day), 'schedule', true, day + interval '3 days', day + interval '3 days 1 hour', 'succeeded', day,
+    (select count(*) from customer), (select count(*) from customer), (select count(*) from peer_row)
+from history_day;
+
+select setval(pg_get_serial_sequence('sync_run', 'run_id'), (select max(run_id) from sync_run));
+
+insert into sync_customer
+select r.run_id, c.customer_id, 'succeeded', null, null, 200, 1, 20, 20, 0, 0, 0, r.started_at + interval '1 minute'
+from sync_run as r
+cross join (select customer_id from customer order by customer_id) as c
+order by r.run_id;
+
+insert into ledger_date (processed_date, first_seen_at)
+select day, day + interval '3 days' from history_day;
+
+insert into customer_date (processed_date, customer_id, run_id)
+select r.newest_processed_date, c.customer_id, r.run_id
+from sync_run as r
+cross join (select customer_id from customer order by customer_id) as c
+order by r.run_id;
