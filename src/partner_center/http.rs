@@ -1,11 +1,13 @@
 //! What calls to the API and to the sign-in service have in common: the HTTP client, redirects, waits asked
 //! for, bodies of bounded size.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
+use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::ApiError;
@@ -18,7 +20,12 @@ const MAX_REDIRECTS: usize = 5;
 /// The TLS or HTTP machinery could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up")]
-pub struct SetUpError(#[source] reqwest::Error);
+pub enum SetUpError {
+    /// The client with its certificates.
+    Client(#[source] reqwest::Error),
+    /// TLS itself.
+    Tls(#[source] rustls::Error),
+}
 
 /// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a proxy.
 pub(super) fn http_client(
@@ -28,7 +35,7 @@ pub(super) fn http_client(
 ) -> Result<reqwest::Client, SetUpError> {
     let mut builder = reqwest::Client::builder();
     if origin.scheme() == "http" {
-        builder = builder.no_proxy();
+        builder = builder.no_proxy().tls_backend_preconfigured(no_tls()?);
     }
     builder
         .user_agent(concat!("seatledger/", env!("CARGO_PKG_VERSION")))
@@ -38,7 +45,17 @@ pub(super) fn http_client(
         .redirect(redirects)
         .referer(false)
         .build()
-        .map_err(SetUpError)
+        .map_err(SetUpError::Client)
+}
+
+/// TLS that trusts nobody. Where none is spoken, the system's root certificates need not be read: some hundred files.
+fn no_tls() -> Result<ClientConfig, SetUpError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(SetUpError::Tls)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
 }
 
 /// Follows a redirect within the origin it came from and no other, because the token goes along.
