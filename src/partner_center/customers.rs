@@ -6,7 +6,6 @@ use std::collections::HashSet;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::body::{json_text, parse_object};
@@ -14,7 +13,7 @@ use super::call::Call;
 use super::decode::{NotACollection, items};
 use super::fault::Fault;
 use super::link::{MAX_LINK_BYTES, next_url};
-use super::wire::{self, CompanyProfile, CustomerPage, Link, LinkHeader, Links, Raw};
+use super::wire::{self, CompanyProfile, CustomerPage, Json, Link, LinkHeader, Links, Raw};
 use super::{ApiError, Client};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Customer, MAX_TEXT_CHARS};
@@ -159,7 +158,7 @@ fn read_page(body: &[u8], secret: &str) -> Result<Page, ApiError> {
     })
 }
 
-fn read_customer(item: &RawValue) -> Option<Customer> {
+fn read_customer(item: Json<'_>) -> Option<Customer> {
     let customer: wire::Customer<'_> = read(Some(item))?;
     let profile: CompanyProfile<'_> = read(customer.company_profile).unwrap_or_default();
     let id: String = read(customer.id).or_else(|| read(profile.tenant_id))?;

@@ -1,19 +1,23 @@
 //! Turns one customer's collection, or its part of a partner-wide one, into rows. Pure: no clock, network or SQL.
 //! Every item ends as a row or as a [`Rejection`]; none is dropped in silence.
 
+mod field;
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, Utc};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::body::{Unreadable, json_text, parse_object};
-use super::date::parse_date;
 use super::fault::Fault;
 use super::number::parse_count;
-use super::wire::{self, Raw};
+use super::plain::Reader;
+use super::wire::{self, Json, Members as _, Raw};
 use crate::usage::{
-    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, EARLIEST, Item, LATEST_AHEAD,
-    MAX_KEY_BYTES, MAX_TEXT_CHARS, Name, Rejection, RejectionReason, Row, UsageKey, UsageRow,
+    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, Item, MAX_KEY_BYTES,
+    Rejection, RejectionReason, Row, UsageKey, UsageRow,
 };
+use field::{count, date, demand, invalid, name, owned, percent, text};
 
 /// A collection of which more than this is unusable is not worth keeping item by item.
 pub(super) const MAX_REJECTIONS: usize = 10_000;
@@ -56,40 +60,68 @@ pub(super) fn decode_deployment(
     })
 }
 
-/// Makes a row of an item, or says why not.
+/// What the items of a collection have become so far.
+struct Gathered<'a, R, F> {
+    row: F,
+    rows: Vec<Item<'a, R>>,
+    rejections: Vec<Rejection>,
+    count: u64,
+    too_many: bool,
+}
+
+impl<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>> Gathered<'a, R, F> {
+    fn new(row: F) -> Self {
+        Self {
+            row,
+            rows: Vec::new(),
+            rejections: Vec::new(),
+            count: 0,
+            too_many: false,
+        }
+    }
+
+    fn add(&mut self, item: Option<&wire::Item<'_>>, payload: &'a str) {
+        self.count += 1;
+        let row = item.ok_or_else(not_an_object);
+        match row.and_then(&self.row) {
+            Ok(row) => self.rows.push(Item { row, payload }),
+            Err(_) if self.rejections.len() == MAX_REJECTIONS => self.too_many = true,
+            Err(unusable) => self
+                .rejections
+                .push(rejection(self.count, payload, unusable)),
+        }
+    }
+}
+
+/// Makes rows of a body's items, or says why not.
 fn decode<R: Row>(
     body: &[u8],
     secret: &str,
-    row: impl Fn(&str) -> Result<R, Unusable>,
+    row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable> + Copy,
 ) -> Result<Collection<R>, NotACollection> {
     let text = json_text(body)?;
     if text.is_empty() {
         return Ok(Collection::default());
     }
-    let envelope: wire::Envelope<'_> = parse_object(text)?;
-    let items = items(envelope.items)?;
+    let mut gathered = Gathered::new(row);
+    let envelope = if let Some(envelope) = read_plain(text, &mut gathered) {
+        envelope
+    } else {
+        gathered = Gathered::new(row);
+        read(text, &mut gathered)?
+    };
     // Beside an empty list a mere remark is no fault; in the place of a list it is.
-    if items.is_empty()
+    if gathered.count == 0
         && let Some(fault) = Fault::in_envelope(&envelope, secret)
         && (envelope.items.is_none() || (fault.code.is_some() && fault.text.is_some()))
     {
         return Err(NotACollection::Fault(fault));
     }
-    let mut rows = Vec::with_capacity(items.len());
-    let mut rejections: Vec<Rejection> = Vec::new();
-    for (index, item) in items.into_iter().enumerate() {
-        match judge(index as u64 + 1, item.get(), &row) {
-            Ok(item) => rows.push(item),
-            Err(rejection) => {
-                if rejections.len() == MAX_REJECTIONS {
-                    let first = rejections.swap_remove(0).detail;
-                    return Err(NotACollection::TooManyRejections { first });
-                }
-                rejections.push(rejection);
-            }
-        }
+    if gathered.too_many {
+        let first = gathered.rejections.swap_remove(0).detail;
+        return Err(NotACollection::TooManyRejections { first });
     }
-    let mut collection = Collection::new(rows, rejections);
+    let mut collection = Collection::new(gathered.rows, gathered.rejections);
     collection.note = envelope
         .total_count
         .and_then(|total| parse_count(total.get()).ok())
@@ -101,6 +133,49 @@ fn decode<R: Row>(
             )
         });
     Ok(collection)
+}
+
+/// Goes over a collection once, items and all; none where it is not as plain as nearly all are.
+fn read_plain<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>>(
+    text: &'a str,
+    gathered: &mut Gathered<'a, R, F>,
+) -> Option<wire::Envelope<'a>> {
+    let mut reader = Reader::new(text);
+    let mut envelope = wire::Envelope::default();
+    reader.object(|reader, member| {
+        let is_list = member.eq_ignore_ascii_case("items");
+        // The last of several lists would count.
+        if is_list && envelope.items.is_some() {
+            return None;
+        }
+        let value = if is_list {
+            let list = reader.with_json(|reader| {
+                reader.list(|reader| {
+                    let (item, payload) = reader.with_json(wire::Item::read_plain)?;
+                    gathered.add(Some(&item), payload.get());
+                    Some(())
+                })
+            });
+            list?.1
+        } else {
+            reader.value()?
+        };
+        envelope.set(member, value);
+        Some(())
+    })?;
+    reader.is_at_end().then_some(envelope)
+}
+
+/// As [`read_plain`], whatever the collection is like.
+fn read<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>>(
+    text: &'a str,
+    gathered: &mut Gathered<'a, R, F>,
+) -> Result<wire::Envelope<'a>, NotACollection> {
+    let envelope: wire::Envelope<'_> = parse_object(text)?;
+    for item in items(envelope.items)? {
+        gathered.add(wire::Item::read(item.get()).as_ref(), item.get());
+    }
+    Ok(envelope)
 }
 
 /// One customer's part of a partner-wide collection, made of its items in the order in which they came, each with its
@@ -121,27 +196,14 @@ pub(super) fn decode_part<'a, R: Row>(
     };
     let mut rows = Vec::new();
     let mut rejections = Vec::new();
-    for (number, item) in items {
-        match judge(number, item, |item| {
-            own_row(item, customer, without_percent)
-        }) {
-            Ok(item) => rows.push(item),
-            Err(rejection) => rejections.push(rejection),
+    for (number, payload) in items {
+        let item = wire::Item::read(payload).ok_or_else(not_an_object);
+        match item.and_then(|item| own_row(&item, customer, without_percent)) {
+            Ok(row) => rows.push(Item { row, payload }),
+            Err(unusable) => rejections.push(rejection(number, payload, unusable)),
         }
     }
     Collection::new(rows, rejections)
-}
-
-/// Makes a row of the item that is number `number` of its collection, or a rejection.
-fn judge<R>(
-    number: u64,
-    item: &str,
-    row: impl Fn(&str) -> Result<R, Unusable>,
-) -> Result<Item<'_, R>, Rejection> {
-    match row(item) {
-        Ok(row) => Ok(Item { row, payload: item }),
-        Err(unusable) => Err(rejection(number, item, unusable)),
-    }
 }
 
 /// What is kept of the item that is number `number` of its collection.
@@ -156,14 +218,14 @@ pub(super) fn rejection(number: u64, item: &str, (reason, what): Unusable) -> Re
 /// Whose an item of a partner-wide collection is.
 pub(super) fn owner(item: &str) -> Result<CustomerId, Unusable> {
     const FIELD: &str = "customerTenantId";
-    let item: wire::Owner<'_> = serde_json::from_str(item).map_err(|_| not_an_object())?;
+    let item = wire::Owner::read(item).ok_or_else(not_an_object)?;
     demand(&[(FIELD, item.customer_tenant_id)])?;
-    let id = item.customer_tenant_id.map_or("", RawValue::get);
-    if !id.starts_with('"') {
-        return Err(invalid(FIELD, "is not a text"));
-    }
+    let id = item.customer_tenant_id.filter(|id| id.is_text());
+    let id = id.ok_or_else(|| invalid(FIELD, "is not a text"))?;
     // Half a surrogate pair is no part of a GUID either.
-    let id: String = serde_json::from_str(id).map_err(|_| invalid(FIELD, "is not a GUID"))?;
+    let id = id
+        .as_text()
+        .ok_or_else(|| invalid(FIELD, "is not a GUID"))?;
     if id.trim().is_empty() {
         return Err((RejectionReason::MissingField, format!("{FIELD} is blank")));
     }
@@ -171,7 +233,7 @@ pub(super) fn owner(item: &str) -> Result<CustomerId, Unusable> {
 }
 
 /// The list's members, raw; an absent list is an empty one.
-pub(super) fn items(items: Raw<'_>) -> Result<Vec<&RawValue>, NotACollection> {
+pub(super) fn items(items: Raw<'_>) -> Result<Vec<Json<'_>>, NotACollection> {
     items.map_or_else(
         || Ok(Vec::new()),
         |items| serde_json::from_str(items.get()).map_err(|_| NotACollection::ItemsNotAList),
@@ -183,28 +245,19 @@ pub(super) type Unusable = (RejectionReason, String);
 /// Makes a row of an item that is known to be the right customer's.
 pub(super) type RowOf<R> = fn(&wire::Item<'_>, DateTime<Utc>) -> Result<R, Unusable>;
 
-/// Reads an item and makes sure that it is `customer`'s.
+/// Makes a row of an item, after making sure that it is `customer`'s.
 fn own_row<R>(
-    item: &str,
+    item: &wire::Item<'_>,
     customer: CustomerId,
     row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable>,
 ) -> Result<R, Unusable> {
-    let item: wire::Item<'_> = serde_json::from_str(item).map_err(|_| not_an_object())?;
     for (field, id) in [
         ("customerId", item.customer_id),
         ("customerTenantId", item.customer_tenant_id),
     ] {
         check_customer(field, id, customer)?;
     }
-    row(&item)
-}
-
-/// What is missing is told before what is wrong, so that the reason does not depend on the order of members.
-fn demand(fields: &[(&str, Raw<'_>)]) -> Result<(), Unusable> {
-    match fields.iter().find(|(_, value)| value.is_none()) {
-        Some((field, _)) => Err((RejectionReason::MissingField, format!("{field} is missing"))),
-        None => Ok(()),
-    }
+    row(item)
 }
 
 pub(super) fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<UsageRow, Unusable> {
@@ -225,7 +278,7 @@ pub(super) fn usage_row(item: &wire::Item<'_>, now: DateTime<Utc>) -> Result<Usa
         licenses_active: count("licensesActive", licenses_active)?,
         licenses_qualified: count("licensesQualified", item.licenses_qualified)?,
         usage_percent: percent("usagePercent", item.usage_percent)?,
-        workload_code: text("workloadCode", item.workload_code)?,
+        workload_code: owned("workloadCode", item.workload_code)?,
         attributes: attributes(item)?,
     };
     let names = [&row.key.product_name, &row.key.workload_name];
@@ -262,8 +315,8 @@ pub(super) fn deployment_row(
 
 fn attributes(item: &wire::Item<'_>) -> Result<Attributes, Unusable> {
     Ok(Attributes {
-        customer_name: text("customerName", item.customer_name)?,
-        product_id: text("productId", item.product_id)?.map(|id| {
+        customer_name: owned("customerName", item.customer_name)?,
+        product_id: owned("productId", item.product_id)?.map(|id| {
             // One product, however its GUID is written.
             if Uuid::try_parse(&id).is_ok() {
                 id.to_ascii_lowercase()
@@ -271,18 +324,14 @@ fn attributes(item: &wire::Item<'_>) -> Result<Attributes, Unusable> {
                 id
             }
         }),
-        service_name: text("serviceName", item.service_name)?,
-        service_code: text("serviceCode", item.service_code)?,
-        channel: text("channel", item.channel)?,
+        service_name: owned("serviceName", item.service_name)?,
+        service_code: owned("serviceCode", item.service_code)?,
+        channel: owned("channel", item.channel)?,
     })
 }
 
 fn not_an_object() -> Unusable {
     invalid("the item", "is not an object with readable members")
-}
-
-fn invalid(field: &str, what: &str) -> Unusable {
-    (RejectionReason::InvalidValue, format!("{field} {what}"))
 }
 
 fn check_customer(field: &str, id: Raw<'_>, customer: CustomerId) -> Result<(), Unusable> {
@@ -298,81 +347,3 @@ fn check_customer(field: &str, id: Raw<'_>, customer: CustomerId) -> Result<(), 
         Err(_) => Err(invalid(field, "is not a GUID")),
     }
 }
-
-fn text(field: &str, value: Raw<'_>) -> Result<Option<String>, Unusable> {
-    let Some(value) = value else { return Ok(None) };
-    if !value.get().starts_with('"') {
-        return Err(invalid(field, "is not a text"));
-    }
-    let not_storable = |what: &str| (RejectionReason::NotStorable, format!("{field} {what}"));
-    // The text was scanned before, so that all that can be wrong now is half a surrogate pair.
-    let text: String = serde_json::from_str(value.get())
-        .map_err(|_| not_storable("holds half of a character that takes two"))?;
-    if text.contains('\0') {
-        return Err(not_storable("holds the character U+0000"));
-    }
-    check_length(field, &text)?;
-    Ok(Some(text))
-}
-
-fn check_length(field: &str, text: &str) -> Result<(), Unusable> {
-    if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
-        return Err((
-            RejectionReason::NotStorable,
-            format!("{field} is over {MAX_TEXT_CHARS} characters long"),
-        ));
-    }
-    Ok(())
-}
-
-fn name(field: &str, value: Raw<'_>) -> Result<Name, Unusable> {
-    let name = text(field, value)?.and_then(|text| Name::new(&text));
-    let name = name.ok_or_else(|| (RejectionReason::MissingField, format!("{field} is blank")))?;
-    // Form NFC may be the longer one.
-    check_length(field, name.as_str())?;
-    Ok(name)
-}
-
-fn date(field: &str, value: Raw<'_>, now: DateTime<Utc>) -> Result<DateTime<Utc>, Unusable> {
-    let text: String = value
-        .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
-        .ok_or_else(|| invalid(field, "is not a text"))?;
-    if text.trim().is_empty() {
-        return Err((RejectionReason::MissingField, format!("{field} is blank")));
-    }
-    let date = parse_date(&text).ok_or_else(|| invalid(field, "cannot be read as a date"))?;
-    let out_of_range = |what: &str| (RejectionReason::OutOfRange, format!("{field} is {what}"));
-    if date < EARLIEST {
-        return Err(out_of_range("before the year 2000"));
-    }
-    if date > now + LATEST_AHEAD {
-        return Err(out_of_range("over two days ahead"));
-    }
-    Ok(date)
-}
-
-fn is_number(value: &RawValue) -> bool {
-    value
-        .get()
-        .starts_with(|first: char| first == '-' || first.is_ascii_digit())
-}
-
-fn count(field: &str, value: Raw<'_>) -> Result<i64, Unusable> {
-    let value = value
-        .filter(|value| is_number(value))
-        .ok_or_else(|| invalid(field, "is not a number"))?;
-    parse_count(value.get()).map_err(|error| invalid(field, &error.to_string()))
-}
-
-fn percent(field: &str, value: Raw<'_>) -> Result<Option<f64>, Unusable> {
-    let Some(value) = value else { return Ok(None) };
-    // A number beyond what a double holds is an error here, never an infinity.
-    serde_json::from_str::<f64>(value.get())
-        .ok()
-        .filter(|_| is_number(value))
-        .map(Some)
-        .ok_or_else(|| invalid(field, "is not a number"))
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,10 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::value::RawValue;
-
 use super::body::{Unreadable, json_text};
-use super::wire::{Envelope, Raw};
+use super::wire::{Envelope, Json, Raw};
 
 /// As much of a text from the wire as is kept.
 const MAX_CHARS: usize = 300;
@@ -84,7 +82,7 @@ impl fmt::Display for Fault {
 
 /// A text or number member as printable text; anything else as its JSON. Empty ones count as missing.
 fn plain(value: Raw<'_>, secret: &str) -> Option<String> {
-    let json = value.map(RawValue::get)?;
+    let json = value.map(Json::get)?;
     let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
     let text = printable(&without(&text, secret));
     (!matches!(text.as_str(), "" | "[]" | "{}" | "false" | "0")).then_some(text)

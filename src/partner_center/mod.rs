@@ -16,6 +16,7 @@ mod http;
 mod limiter;
 mod link;
 mod number;
+mod plain;
 mod probe;
 mod retry_budget;
 mod turn;

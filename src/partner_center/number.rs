@@ -14,6 +14,12 @@ pub(super) enum NotACount {
 
 /// Reads the text of a JSON number. `5`, `5.0`, `50e-1` and `-0` are whole.
 pub(super) fn parse_count(number: &str) -> Result<i64, NotACount> {
+    // Nearly all are written so, and a number of 18 digits always fits.
+    let whole = number.strip_suffix(".0").unwrap_or(number);
+    if (1..=18).contains(&whole.len()) && whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = whole.bytes().map(|byte| i64::from(byte - b'0'));
+        return Ok(digits.fold(0, |number, digit| number * 10 + digit));
+    }
     let (negative, number) = match number.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, number),

@@ -7,8 +7,69 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::plain::Reader;
+
+/// The text of one JSON value, without blanks around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Json<'a>(&'a str);
+
+impl<'a> Json<'a> {
+    /// For who has made sure that it is one.
+    pub(super) fn new(json: &'a str) -> Self {
+        Self(json)
+    }
+
+    pub(super) fn get(self) -> &'a str {
+        self.0
+    }
+
+    pub(super) fn is_text(self) -> bool {
+        self.0.starts_with('"')
+    }
+
+    /// What a text says; none where it is another value, or holds half of a character that takes two.
+    pub(super) fn as_text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            serde_json::from_str(self.0).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(inner))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|value| Self(value.get()))
+    }
+}
+
 /// A member's value as it came; `None` where the member is missing or null.
-pub(super) type Raw<'a> = Option<&'a RawValue>;
+pub(super) type Raw<'a> = Option<Json<'a>>;
+
+/// Members of a JSON object, as declared.
+pub(super) trait Members<'a>: Default + Deserialize<'a> {
+    /// Notes a member's value.
+    fn set(&mut self, member: &str, value: Json<'a>);
+
+    /// Reads the next value, if it is an object that can be read in one pass.
+    fn read_plain(reader: &mut Reader<'a>) -> Option<Self> {
+        let mut object = Self::default();
+        reader.object(|reader, member| {
+            object.set(member, reader.value()?);
+            Some(())
+        })?;
+        Some(object)
+    }
+
+    /// Reads an object; none where it is something else, or a member's name holds half of a character.
+    fn read(json: &'a str) -> Option<Self> {
+        let mut reader = Reader::new(json);
+        Self::read_plain(&mut reader)
+            .filter(|_| reader.is_at_end())
+            .or_else(|| serde_json::from_str(json).ok())
+    }
+}
 
 /// Declares a struct of raw members, read from a JSON object without regard to letter case.
 /// A member that comes twice counts as its last occurrence, as in most JSON readers.
@@ -18,10 +79,17 @@ macro_rules! raw_object {
         #[derive(Debug, Default)]
         pub(super) struct $name<'a> { $(pub(super) $field: Raw<'a>,)* }
 
+        impl<'a> Members<'a> for $name<'a> {
+            fn set(&mut self, member: &str, value: Json<'a>) {
+                let value = (value.get() != "null").then_some(value);
+                $(if member.eq_ignore_ascii_case($member) { self.$field = value; return; })*
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name<'de> {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Members;
-                impl<'de> Visitor<'de> for Members {
+                struct Object;
+                impl<'de> Visitor<'de> for Object {
                     type Value = $name<'de>;
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                         f.write_str("a JSON object")
@@ -29,14 +97,12 @@ macro_rules! raw_object {
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                         let mut object = $name::default();
                         while let Some(Name(member)) = map.next_key()? {
-                            let value: &RawValue = map.next_value()?;
-                            let value = (value.get() != "null").then_some(value);
-                            $(if member.eq_ignore_ascii_case($member) { object.$field = value; continue; })*
+                            object.set(&member, map.next_value()?);
                         }
                         Ok(object)
                     }
                 }
-                deserializer.deserialize_map(Members)
+                deserializer.deserialize_map(Object)
             }
         }
     };

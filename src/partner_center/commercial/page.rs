@@ -5,7 +5,6 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use serde::Deserializer as _;
 use serde::de::{SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::super::ApiError;
 use super::super::body::{json_text, parse_object};
@@ -13,7 +12,7 @@ use super::super::decode::{MAX_REJECTIONS, NotACollection, owner, rejection};
 use super::super::fault::Fault;
 use super::super::link::MAX_LINK_BYTES;
 use super::super::number::parse_count;
-use super::super::wire::{CommercialPage, Envelope, Raw};
+use super::super::wire::{CommercialPage, Envelope, Json, Raw};
 use super::spool::SpooledItem;
 use crate::usage::{CustomerId, Rejection};
 
@@ -80,7 +79,7 @@ pub(super) fn read_page(
 impl Page {
     fn read_list(
         &mut self,
-        list: &RawValue,
+        list: Json<'_>,
         wanted: &[CustomerId],
         before: u64,
     ) -> Result<(), ApiError> {
@@ -113,7 +112,7 @@ impl Page {
 
 /// The list of items, under whichever of its names.
 fn list<'a>(envelope: &CommercialPage<'a>) -> Result<Raw<'a>, ApiError> {
-    let is_empty = |list: &RawValue| {
+    let is_empty = |list: Json<'_>| {
         let inner = list
             .get()
             .strip_prefix('[')
@@ -156,9 +155,9 @@ fn next_link(envelope: &CommercialPage<'_>) -> Result<Option<String>, ApiError> 
 }
 
 /// Shows a list's items one by one: a list of all of them would take more memory than they do where they are small.
-fn for_each<'a>(list: &'a RawValue, look: impl FnMut(&'a RawValue)) -> serde_json::Result<()> {
+fn for_each<'a>(list: Json<'a>, look: impl FnMut(Json<'a>)) -> serde_json::Result<()> {
     struct Items<F>(F);
-    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Items<F> {
+    impl<'de, F: FnMut(Json<'de>)> Visitor<'de> for Items<F> {
         type Value = ();
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a list")

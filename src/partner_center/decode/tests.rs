@@ -365,6 +365,33 @@ proptest! {
     }
 
     #[test]
+    fn what_is_read_in_one_pass_is_read_as_in_several(
+        mut body in prop::collection::vec(any_json(), 0..4).prop_map(|items| json!({
+            "items": [item(&json!({})), item(&json!({ "channel": items })), item(&json!({ "licenseActive": 3 }))],
+            "totalCount": items.len(),
+            "attributes": { "objectType": items },
+        }).to_string()),
+        change in prop::option::of((any::<prop::sample::Index>(), "[ \"{}\\[\\],:0\\\\]")),
+    ) {
+        if let Some((at, with)) = change {
+            let chars = body.chars().count();
+            let at = at.index(chars);
+            body = body.chars().take(at).chain(with.chars()).chain(body.chars().skip(at + 1)).collect();
+        }
+        let row = |item: &wire::Item<'_>| usage_row(item, now());
+        let (mut plain, mut any) = (Gathered::new(row), Gathered::new(row));
+        if json_text(body.as_bytes()).is_ok() && let Some(envelope) = read_plain(&body, &mut plain) {
+            let expected = read(&body, &mut any).unwrap();
+            prop_assert_eq!(envelope.total_count, expected.total_count);
+            prop_assert_eq!(envelope.items, expected.items);
+            prop_assert_eq!(plain.count, any.count);
+            prop_assert_eq!(plain.rejections, any.rejections);
+            let rows = |it: Vec<Item<'_, UsageRow>>| it.into_iter().map(|it| (it.row, it.payload.to_owned())).collect::<Vec<_>>();
+            prop_assert_eq!(rows(plain.rows), rows(any.rows));
+        }
+    }
+
+    #[test]
     fn no_body_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let _whatever = decode(&body);
     }
