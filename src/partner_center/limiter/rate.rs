@@ -1,6 +1,7 @@
 //! How many requests a second the server allows, as learned from what it serves and refuses. Pure in time.
 //!
-//! The search begins at a modest rate and doubles it while everything is served. From the first refusal on the rate
+//! The search begins at a modest rate, or at that of one request after the other where answers come at once, and doubles
+//! it while everything is served. From the first refusal on the rate
 //! stays near what was measured: between two moments at which the server had nothing left to give, what it served is
 //! what it allows. From there the rate rises slowly, more and more so when nothing is refused, until a limit that
 //! was raised shows, and the search begins anew.
@@ -19,9 +20,15 @@ const SLOWEST: f64 = 0.2;
 /// From here on nothing is paced: no limit is in sight, and the bound on requests in flight remains.
 const UNPACED: f64 = 10_000.0;
 
-/// A step of the search takes so many answers, and so long.
+/// A step of the search takes so many answers, and so long; before the first refusal so many round trips, where that is
+/// shorter: the nearer the server, the sooner we know of its limit.
 const STEP_ANSWERS: u32 = 5;
 const STEP_TIME: Duration = Duration::from_millis(50);
+const STEP_ROUND_TRIPS: f64 = 2.5;
+const SHORTEST_STEP: Duration = Duration::from_millis(4);
+
+/// No answer counts as having come sooner.
+const SHORTEST_ROUND_TRIP: Duration = Duration::from_millis(1);
 
 /// What is left of the rate after a refusal whose cause is not measured: a first hint, and a certain one.
 const HINTED: f64 = 0.7;
@@ -106,6 +113,8 @@ pub(super) struct Rate {
     measured: bool,
     recent: VecDeque<Instant>,
     fruitless: Option<Fruitless>,
+    /// Served before the first refusal.
+    served_first: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +178,7 @@ impl Rate {
             measured: false,
             recent: VecDeque::with_capacity(RECENT),
             fruitless: None,
+            served_first: 0,
         }
     }
 
@@ -197,6 +207,12 @@ impl Rate {
             row.quiet += 1;
             (row.quiet < QUIET).then_some(row)
         });
+        if self.decreased_at.is_none() {
+            self.served_first = self.served_first.saturating_add(1);
+            // One request after the other, however fast, is one refusal when the limit is reached.
+            let one_by_one = 1.0 / latency.max(SHORTEST_ROUND_TRIP).as_secs_f64();
+            self.per_second = self.per_second.max(one_by_one);
+        }
         match &mut self.phase {
             Phase::Search { served, since } => {
                 *served += 1;
@@ -204,7 +220,8 @@ impl Rate {
                 let (factor, time) = if self.decreased_at.is_some() {
                     (1.25, STEP_TIME * 10)
                 } else {
-                    (2.0, STEP_TIME)
+                    let near = latency.mul_f64(STEP_ROUND_TRIPS);
+                    (2.0, near.clamp(SHORTEST_STEP, STEP_TIME))
                 };
                 // What is on its way must have been answered, or the rate would run ahead of the answers.
                 let time = time.max(latency.mul_f64(1.5));
@@ -304,6 +321,7 @@ impl Rate {
         } else {
             self.per_second.min(self.recent_rate(now))
         };
+        let real = real.min(self.modest_rate());
         let measured = self.epoch.and_then(|epoch| epoch.measure(now));
         if self.is_futile(real, measured) {
             self.per_second = self.fruitless.take().map_or(real, |it| it.before);
@@ -417,6 +435,14 @@ impl Rate {
 
     fn is_beyond(&self, share: f64, rate: f64) -> bool {
         self.ceiling().is_some_and(|ceiling| rate > share * ceiling)
+    }
+
+    /// The rate to which a search from the modest start has come with as many answers, when the first request is refused.
+    fn modest_rate(&self) -> f64 {
+        if self.decreased_at.is_some() {
+            return f64::INFINITY;
+        }
+        START * f64::from(self.served_first / STEP_ANSWERS).exp2()
     }
 
     fn recent_rate(&self, now: Instant) -> f64 {

@@ -175,7 +175,11 @@ impl State {
                 }
                 let bound = self.is_bound(now);
                 let latency = now.saturating_duration_since(sent.at);
-                self.latency = (self.latency * 7 + latency) / 8;
+                self.latency = if self.latency.is_zero() {
+                    latency
+                } else {
+                    (self.latency * 7 + latency) / 8
+                };
                 self.rate.served(now, self.latency, bound);
             }
             Verdict::Troubled => {

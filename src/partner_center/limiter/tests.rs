@@ -303,6 +303,16 @@ fn without_a_limit_it_costs_a_fraction_of_a_second() {
 }
 
 #[test]
+fn near_a_server_without_a_limit_a_short_run_loses_little() {
+    for latency in [1, 2] {
+        let seconds = endless(&mut Server::with(None, latency), 8, 1);
+        let possible = u32::try_from(8 * 1_000 / latency).unwrap();
+        let lost = f64::from(possible - sum(&seconds).served) / f64::from(possible);
+        assert!(lost < 0.05, "{latency} ms: {lost} of the first second lost");
+    }
+}
+
+#[test]
 fn a_limit_that_changes_is_followed() {
     let mut server = Server::with(None, 20);
     server.schedule = vec![
