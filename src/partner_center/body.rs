@@ -22,6 +22,21 @@ pub(super) enum Unreadable {
 
 /// The body as text, without a byte order mark and outer blanks, and of bounded depth.
 pub(super) fn json_text(body: &[u8]) -> Result<&str, Unreadable> {
+    let text = text(body)?;
+    check_depth(text)?;
+    Ok(text)
+}
+
+/// To be called before a text is read by who does not bound the depth.
+pub(super) fn check_depth(text: &str) -> Result<(), Unreadable> {
+    if nested_too_deep(text.as_bytes()) {
+        return Err(Unreadable::TooDeep);
+    }
+    Ok(())
+}
+
+/// The body as text, without a byte order mark and outer blanks.
+pub(super) fn text(body: &[u8]) -> Result<&str, Unreadable> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let text = match std::str::from_utf8(body) {
         Ok(text) => text.trim(),
@@ -31,9 +46,6 @@ pub(super) fn json_text(body: &[u8]) -> Result<&str, Unreadable> {
     };
     if text.starts_with('<') {
         return Err(Unreadable::WebPage);
-    }
-    if nested_too_deep(text.as_bytes()) {
-        return Err(Unreadable::TooDeep);
     }
     Ok(text)
 }
@@ -53,11 +65,6 @@ pub(super) fn parse_object<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Resu
 }
 
 fn nested_too_deep(json: &[u8]) -> bool {
-    // Most answers have not even so many brackets, which are counted much faster than they are followed.
-    let opened = json.iter().filter(|&&byte| byte == b'{' || byte == b'[');
-    if opened.count() <= MAX_DEPTH {
-        return false;
-    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
         match byte {

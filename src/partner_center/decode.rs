@@ -8,7 +8,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::body::{Unreadable, json_text, parse_object};
+use super::body::{self, Unreadable, check_depth, parse_object};
 use super::fault::Fault;
 use super::number::parse_count;
 use super::plain::Reader;
@@ -99,7 +99,7 @@ fn decode<R: Row>(
     secret: &str,
     row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable> + Copy,
 ) -> Result<Collection<R>, NotACollection> {
-    let text = json_text(body)?;
+    let text = body::text(body)?;
     if text.is_empty() {
         return Ok(Collection::default());
     }
@@ -108,6 +108,7 @@ fn decode<R: Row>(
         envelope
     } else {
         gathered = Gathered::new(row);
+        check_depth(text)?;
         read(text, &mut gathered)?
     };
     // Beside an empty list a mere remark is no fault; in the place of a list it is.

@@ -114,7 +114,13 @@ impl Client {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SetUpError> {
         let http = http_client(settings, &settings.base_url, Policy::custom(stay_at_origin))?;
-        let authority = http_client(settings, &auth.authority, Policy::none())?;
+        let authority = match auth.method {
+            // Never asked, so that its certificates need not be read.
+            config::Method::AccessToken(_) => http.clone(),
+            config::Method::RefreshToken { .. } | config::Method::ClientCredentials { .. } => {
+                http_client(settings, &auth.authority, Policy::none())?
+            }
+        };
         Ok(Self {
             http,
             base: settings.base_url.as_str().trim_end_matches('/').to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use sqlx::Connection as _;
 use uuid::Uuid;
 
@@ -75,12 +76,8 @@ impl RunLock {
             from customer_freshness
             "#
         );
-        let rows = bounded(
-            "looking up who is due first",
-            query.fetch_all(&mut self.connection),
-        )
-        .await?;
-        let urgency = rows.into_iter().map(|row| {
+        // One by one: there may be very many.
+        let urgency = query.fetch(&mut self.connection).map_ok(|row| {
             let urgency = Urgency {
                 has_newest_date: row.has_newest_date,
                 last_success_at: row.last_success_at,
@@ -88,7 +85,7 @@ impl RunLock {
             };
             (CustomerId::from(row.customer_id), urgency)
         });
-        Ok(urgency.collect())
+        bounded("looking up who is due first", urgency.try_collect()).await
     }
 
     /// Compares the partner's own list with what it was, and notes who has gone and who has returned. Customers that

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tracing::{Span, warn};
 
+use super::customers::Listed;
 use super::report::RunError;
 use super::tally::Tally;
 use super::walk::Fetched;
@@ -130,7 +131,7 @@ impl<R: Row> Part<R> {
 impl Syncer {
     pub(super) async fn walk_commercial(
         self: &Arc<Self>,
-        list: Vec<Customer>,
+        list: Vec<Listed>,
         request: &Request,
         sink: &mut Sink,
         tally: &mut Tally,
@@ -207,7 +208,7 @@ impl Syncer {
 /// Hands the customers' collections to the writer.
 struct GivingOut {
     syncer: Arc<Syncer>,
-    list: Vec<Customer>,
+    list: Vec<Listed>,
     wanted: Wanted,
     usage: Part<UsageRow>,
     deployment: Part<DeploymentRow>,
@@ -216,7 +217,7 @@ struct GivingOut {
 
 impl GivingOut {
     fn work(mut self, outcomes: &mpsc::Sender<Fetched>) {
-        let mut shares: Vec<Vec<Customer>> = Vec::new();
+        let mut shares: Vec<Vec<Listed>> = Vec::new();
         shares.resize_with(self.wanted.shares(), Vec::new);
         for customer in std::mem::take(&mut self.list) {
             shares[self.wanted.share_of(customer.id)].push(customer);
@@ -237,7 +238,7 @@ impl GivingOut {
             for customer in customers {
                 let usage = usage.remove(&customer.id).unwrap_or_default();
                 let deployment = deployment.remove(&customer.id).unwrap_or_default();
-                let outcome = self.outcome(customer, usage, deployment, unread.clone());
+                let outcome = self.outcome(customer.into(), usage, deployment, unread.clone());
                 if outcomes.blocking_send((outcome, None)).is_err() {
                     return;
                 }

@@ -49,6 +49,40 @@ pub enum CustomersError {
     Stopped,
 }
 
+/// A customer on a run's list. Most are known by their id alone, and there may be very many.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub(super) id: CustomerId,
+    names: Option<Box<Names>>,
+}
+
+#[derive(Debug, Clone)]
+struct Names {
+    name: Option<String>,
+    domain: Option<String>,
+}
+
+impl From<CustomerId> for Listed {
+    fn from(id: CustomerId) -> Self {
+        Self { id, names: None }
+    }
+}
+
+impl From<Customer> for Listed {
+    fn from(Customer { id, name, domain }: Customer) -> Self {
+        let has_names = name.is_some() || domain.is_some();
+        let names = has_names.then(|| Box::new(Names { name, domain }));
+        Self { id, names }
+    }
+}
+
+impl From<Listed> for Customer {
+    fn from(Listed { id, names }: Listed) -> Self {
+        let (name, domain) = names.map_or((None, None), |names| (names.name, names.domain));
+        Self { id, name, domain }
+    }
+}
+
 /// The partner's own list.
 pub(super) async fn discover(
     client: &Client,
@@ -69,23 +103,18 @@ pub(super) fn resolve(
     only: &[CustomerId],
     kind: RunKind,
     listed: Option<Vec<Customer>>,
-) -> Result<Vec<Customer>, CustomersError> {
-    let bare = |id: CustomerId| Customer {
-        id,
-        name: None,
-        domain: None,
-    };
-    let mut all = Vec::new();
+) -> Result<Vec<Listed>, CustomersError> {
+    let mut all: Vec<Listed> = Vec::new();
     if only.is_empty() {
         // First, because it knows the names.
-        all.extend(listed.into_iter().flatten());
-        all.extend(settings.ids.iter().copied().map(bare));
+        all.extend(listed.into_iter().flatten().map(Listed::from));
+        all.extend(settings.ids.iter().copied().map(Listed::from));
         if let Some(path) = &settings.file {
-            all.extend(read_file(path, kind)?.into_iter().map(bare));
+            all.extend(read_file(path, kind)?.into_iter().map(Listed::from));
         }
         all.retain(|customer| !settings.exclude.contains(&customer.id));
     } else {
-        all.extend(only.iter().copied().map(bare));
+        all.extend(only.iter().copied().map(Listed::from));
     }
     let mut seen = HashSet::with_capacity(all.len());
     all.retain(|customer| seen.insert(customer.id));

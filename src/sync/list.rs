@@ -1,16 +1,15 @@
 //! Makes up a run's list: who is on it, who has gone from the partner's own list, and who comes first.
 
-use std::collections::HashSet;
-
 use tracing::{error, info, warn};
 
+use super::customers::Listed;
 use super::report::RunError;
 use super::tally::Tally;
 use super::writer::Sink;
 use super::{Request, Syncer, customers, run_error};
 use crate::retry::Stop;
 use crate::store::{Listing, Urgency};
-use crate::usage::{Customer, CustomerId, Dataset};
+use crate::usage::{CustomerId, Dataset};
 
 impl Syncer {
     /// The customers of a run, the most urgent first.
@@ -20,14 +19,18 @@ impl Syncer {
         sink: &mut Sink,
         tally: &mut Tally,
         stop: &Stop,
-    ) -> Result<Vec<Customer>, RunError> {
+    ) -> Result<Vec<Listed>, RunError> {
         let known = request.listed.get().cloned();
         // Who has gone is noted once for each time that the list is asked for.
         let is_new = known.is_none();
         let listed = if is_new && self.customers.discover && request.only.is_empty() {
             let listed = customers::discover(&self.client, stop).await;
             let listed = listed.map_err(run_error)?;
-            Some(request.listed.get_or_init(|| listed).clone())
+            // Kept for the passes that follow; otherwise it would be in memory twice.
+            if request.dated.is_some() {
+                request.listed.get_or_init(|| listed.clone());
+            }
+            Some(listed)
         } else {
             known
         };
@@ -61,8 +64,10 @@ impl Syncer {
                 list.retain(|customer| !done.contains(&customer.id));
             }
             let urgency = ledger.load_urgency(stop).await?;
-            list.sort_by_key(|customer| urgency.get(&customer.id).copied().unwrap_or_default());
-            let those = |such: fn(&Urgency) -> bool| -> HashSet<CustomerId> {
+            list.sort_by_cached_key(|customer| {
+                urgency.get(&customer.id).copied().unwrap_or_default()
+            });
+            let those = |such: fn(&Urgency) -> bool| -> Vec<CustomerId> {
                 let ids = list.iter().map(|customer| customer.id);
                 ids.filter(|id| urgency.get(id).is_some_and(such)).collect()
             };

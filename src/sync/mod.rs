@@ -236,7 +236,8 @@ impl Syncer {
         } else {
             None
         };
-        customers::resolve(&self.customers, &[], RunKind::Backfill, listed)
+        let list = customers::resolve(&self.customers, &[], RunKind::Backfill, listed)?;
+        Ok(list.into_iter().map(Customer::from).collect())
     }
 
     /// Marks what a crash left behind, unless another process is running.

@@ -1,7 +1,7 @@
 //! What a run has recorded so far, and what that says of the run as a whole: many failures of one kind are one
 //! message, not one for each customer.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use tracing::{error, warn};
@@ -79,10 +79,10 @@ pub(super) struct Tally {
     interrupted: u64,
     /// Customers in a row that were refused with 401, whatever the code.
     unauthorized: u64,
-    /// Customers that were refused when they were last asked for.
-    expected: HashSet<CustomerId>,
-    /// Customers that had usage the last time.
-    with_usage: HashSet<CustomerId>,
+    /// Customers that were refused when they were last asked for, sorted.
+    expected: Vec<CustomerId>,
+    /// Customers that had usage the last time, sorted.
+    with_usage: Vec<CustomerId>,
     /// Those among them that have some again, and those that came without.
     kept: u64,
     gone: u64,
@@ -104,12 +104,14 @@ impl Tally {
     }
 
     /// Names the customers that were refused when they were last asked for.
-    pub(super) fn expect_refused(&mut self, customers: HashSet<CustomerId>) {
+    pub(super) fn expect_refused(&mut self, mut customers: Vec<CustomerId>) {
+        customers.sort_unstable();
         self.expected = customers;
     }
 
     /// Names the customers that had usage when they were last asked for.
-    pub(super) fn expect_usage(&mut self, customers: HashSet<CustomerId>) {
+    pub(super) fn expect_usage(&mut self, mut customers: Vec<CustomerId>) {
+        customers.sort_unstable();
         self.with_usage = customers;
     }
 
@@ -177,7 +179,7 @@ impl Tally {
                 self.customers.succeeded += 1;
                 self.unauthorized = 0;
                 self.streak = None;
-                if self.with_usage.contains(&outcome.customer.id) {
+                if self.with_usage.binary_search(&outcome.customer.id).is_ok() {
                     let is_gone = outcome.usage.rows.is_empty();
                     self.gone += u64::from(is_gone);
                     self.kept += u64::from(!is_gone);
@@ -193,7 +195,8 @@ impl Tally {
             self.interrupted += 1;
         }
         let kind = Kind::of(failure, outcome.http_status);
-        if kind.is_refusal() && self.expected.contains(&outcome.customer.id) {
+        let is_expected = || self.expected.binary_search(&outcome.customer.id).is_ok();
+        if kind.is_refusal() && is_expected() {
             self.refused_again += 1;
         } else {
             self.unauthorized = match outcome.row_count() {

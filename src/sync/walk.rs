@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{Instrument as _, info_span, warn};
 
+use super::customers::Listed;
 use super::report::{Halt, RunError};
 use super::tally::Tally;
 use super::writer::Sink;
@@ -37,7 +38,7 @@ pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
 /// What the workers of a run share.
 pub(super) struct Walk {
     syncer: Arc<Syncer>,
-    queue: Mutex<std::vec::IntoIter<Customer>>,
+    queue: Mutex<std::vec::IntoIter<Listed>>,
     /// Customers that a worker had taken, but not asked for when it stopped.
     unasked: Mutex<Vec<Customer>>,
     /// Why there is no token for anybody.
@@ -49,7 +50,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(syncer: Arc<Syncer>, list: Vec<Customer>, stop: &Stop) -> Self {
+    pub(super) fn new(syncer: Arc<Syncer>, list: Vec<Listed>, stop: &Stop) -> Self {
         Self {
             syncer,
             queue: Mutex::new(list.into_iter()),
@@ -74,10 +75,10 @@ impl Walk {
     }
 
     /// The customers that nobody has asked for.
-    pub(super) fn rest(&self) -> Vec<Customer> {
+    pub(super) fn rest(&self) -> Vec<Listed> {
         let mut unasked = self.unasked.lock().unwrap_or_else(PoisonError::into_inner);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rest = std::mem::take(&mut *unasked);
+        let mut rest: Vec<Listed> = unasked.drain(..).map(Listed::from).collect();
         rest.extend(&mut *queue);
         rest
     }
@@ -94,11 +95,12 @@ impl Walk {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         // Those who failed the last time come first. When it matters whether anybody is answered at all, it is the others
         // who tell.
-        if is_silent {
+        let next = if is_silent {
             queue.next_back()
         } else {
             queue.next()
-        }
+        };
+        next.map(Customer::from)
     }
 
     /// Ends the run where nothing further can succeed: at once for the token's sake, else with the calls under way.
@@ -250,7 +252,7 @@ impl Walk {
 impl Syncer {
     pub(super) async fn walk_customers(
         self: &Arc<Self>,
-        list: Vec<Customer>,
+        list: Vec<Listed>,
         sink: &mut Sink,
         tally: &mut Tally,
         stop: &Stop,
@@ -290,7 +292,8 @@ impl Syncer {
                 soon: stop.soon.clone(),
                 ..Stop::default()
             };
-            sink.record_unreached(unreached.into_iter(), &why, tally, &recording)
+            let unreached = unreached.into_iter().map(Customer::from);
+            sink.record_unreached(unreached, &why, tally, &recording)
                 .await?;
         }
         // Where the writer ended early, nobody takes what the workers still fetch.
