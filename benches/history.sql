@@ -75,3 +75,30 @@ select r.newest_processed_date, c.customer_id, r.run_id
 from sync_run as r
 cross join (select customer_id from customer order by customer_id) as c
 order by r.run_id;
+
+insert into license_usage_month
+select
+    date_trunc('month', h.day)::date,
+    r.customer_id,
+    h.day = :'last_day',
+    null,
+    array_agg(r.product_name order by product_name, workload_name),
+    array_agg(r.workload_name order by product_name, workload_name),
+    array_agg(r.customer_name order by product_name, workload_name),
+    array_agg(null::varchar),
+    array_agg(null::varchar),
+    array_agg(r.service_name order by product_name, workload_name),
+    array_agg(null::varchar),
+    array_agg(r.channel order by product_name, workload_name),
+    array_agg(h.day::timestamptz),
+    array_agg(greatest(0, licenses_active - extract(doy from h.day)::integer % 5) order by product_name, workload_name),
+    array_agg(r.licenses_qualified order by product_name, workload_name),
+    array_agg(r.usage_percent order by product_name, workload_name),
+    array_agg(h.day + interval '3 days'),
+    array_agg(h.day + interval '3 days'),
+    array_agg(h.run_id),
+    array_agg(h.day = :'last_day')
+from (select distinct on (date_trunc('month', day)) * from history_day order by date_trunc('month', day), day desc) as h
+cross join peer_row as r
+group by 1, 2, 3
+order by 1, 2;

@@ -17,61 +17,60 @@ pub(super) struct Day {
     /// Of all that is stored of them.
     pub(super) digest: Digest,
     /// The day's processed dates. Rarely more than one.
-    pub(super) times: Vec<Time>,
-}
-
-/// A customer's rows of one processed date.
-pub(super) struct Time {
-    /// The processed date.
-    pub(super) at: DateTime<Utc>,
-    /// Stands for the set of series among them.
-    pub(super) series: i64,
+    pub(super) times: Vec<DateTime<Utc>>,
 }
 
 /// Of rows in the order of the primary key.
 pub(super) fn digests(rows: &[Spelt<'_>]) -> Days {
-    let mut days = BTreeMap::<_, (Vec<u8>, Vec<Time>)>::new();
-    let mut names = Vec::new();
+    let mut days = BTreeMap::<_, (Vec<u8>, Vec<DateTime<Utc>>)>::new();
     for rows in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let Some((at, customer, ..)) = rows.first().copied() else {
             continue;
         };
-        let (all, times) = days.entry((at.date_naive(), customer)).or_default();
-        names.clear();
-        for (_, _, product, workload, row) in rows {
-            put_text(&mut names, Some(product));
-            put_text(&mut names, Some(workload));
-            let attributes = &row.attributes;
-            for text in [
-                &attributes.customer_name,
-                &attributes.product_id,
-                &attributes.service_name,
-                &attributes.service_code,
-                &attributes.channel,
-                &row.workload_code,
-            ] {
-                put_text(all, text.as_deref());
-            }
-            let percent = row.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
-            all.extend(row.licenses_active.to_le_bytes());
-            all.extend(row.licenses_qualified.to_le_bytes());
-            all.extend(percent);
+        let (bytes, times) = days.entry((at.date_naive(), customer)).or_default();
+        times.push(at);
+        bytes.extend(at.timestamp_micros().to_le_bytes());
+        for row in rows {
+            put_texts(bytes, row);
+            let percent = row.4.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
+            bytes.extend(row.4.licenses_active.to_le_bytes());
+            bytes.extend(row.4.licenses_qualified.to_le_bytes());
+            bytes.extend(percent);
         }
-        all.extend(at.timestamp_micros().to_le_bytes());
-        all.extend(&names);
-        let mut series = [0; 8];
-        series.copy_from_slice(&digest(&SHA256, &names).as_ref()[..8]);
-        times.push(Time {
-            at,
-            series: i64::from_le_bytes(series),
-        });
     }
     days.into_iter()
-        .map(|(key, (all, times))| {
-            let digest = digest(&SHA256, &all);
+        .map(|(key, (bytes, times))| {
+            let digest = digest(&SHA256, &bytes);
             (key, Day { digest, times })
         })
         .collect()
+}
+
+/// A number that stands for all texts of rows in the order of the primary key.
+pub(super) fn texts(rows: &[Spelt<'_>]) -> i64 {
+    let mut bytes = Vec::new();
+    for row in rows {
+        put_texts(&mut bytes, row);
+    }
+    let mut number = [0; 8];
+    number.copy_from_slice(&digest(&SHA256, &bytes).as_ref()[..8]);
+    i64::from_le_bytes(number)
+}
+
+fn put_texts(bytes: &mut Vec<u8>, (_, _, product, workload, row): &Spelt<'_>) {
+    put_text(bytes, Some(product));
+    put_text(bytes, Some(workload));
+    let attributes = &row.attributes;
+    for text in [
+        &attributes.customer_name,
+        &attributes.product_id,
+        &attributes.service_name,
+        &attributes.service_code,
+        &attributes.channel,
+        &row.workload_code,
+    ] {
+        put_text(bytes, text.as_deref());
+    }
 }
 
 /// With its length, so that no text passes for two, nor a missing one for an empty one.

@@ -159,8 +159,13 @@ impl RunLock {
             sqlx::query!(
                 "
                 insert into customer as c (customer_id, customer_name, domain, first_seen_at, last_seen_at, listed_at)
-                select id, name, domain, $4, $4, $4
-                from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as t (id, name, domain)
+                select i.id, i.name, i.domain, $4, $4, $4
+                from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as i (id, name, domain)
+                left join customer as k on k.customer_id = i.id
+                -- Of whom there is nothing new, nothing is written.
+                where k.listed_at is null
+                    or coalesce(i.name, k.customer_name) is distinct from k.customer_name
+                    or coalesce(i.domain, k.domain) is distinct from k.domain
                 on conflict (customer_id) do update
                 set customer_name = coalesce(excluded.customer_name, c.customer_name),
                     domain = coalesce(excluded.domain, c.domain),

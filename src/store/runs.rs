@@ -27,7 +27,7 @@ const SESSION: &str = "
     set tcp_keepalives_idle = 30;
     set tcp_keepalives_interval = 10;
     set tcp_keepalives_count = 3;
-    set seatledger.keeps_dates = on
+    set seatledger.keeps_months = on
 ";
 
 /// What asked for a run. The names are an interface.

@@ -6,9 +6,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::digest::{Days, Time, digests};
+use super::digest::{Days, digests};
+use super::months;
 use super::names::Names;
-use super::newest::{self, Inserted};
 use super::outcomes::Written;
 use super::partitions::Partitions;
 use super::runs::uncount;
@@ -62,8 +62,8 @@ pub(super) async fn upsert(
     let mut days = digests(&rows);
     let known = known_dates(connection, &rows, &times).await?;
     days.retain(|(_, customer), day| {
-        let same = |time: &Time| {
-            let stored = known.get(&(time.at, *customer));
+        let same = |time: &DateTime<Utc>| {
+            let stored = known.get(&(*time, *customer));
             stored.is_some_and(|stored| stored.as_deref() == Some(day.digest.as_ref()))
         };
         !day.times.iter().all(same)
@@ -83,18 +83,12 @@ pub(super) async fn upsert(
         sums.1 += updated;
     }
     record_dates(connection, run_id, &days, newest, now).await?;
-    let inserted: Vec<Inserted> = days
+    let changed = compared
         .iter()
-        .filter(|((_, customer), _)| written.get(customer).is_some_and(|sums| sums.0 > 0))
-        .flat_map(|((_, customer), day)| {
-            day.times.iter().map(|time| Inserted {
-                customer: *customer,
-                at: time.at,
-                series: (!known.contains_key(&(time.at, *customer))).then_some(time.series),
-            })
-        })
+        .filter(|row| written.contains_key(&row.1))
+        .map(|row| (months::month(row.0), row.1))
         .collect();
-    newest::note(connection, &inserted).await?;
+    months::note(connection, run_id, &fresh, changed, now).await?;
     Ok(written)
 }
 

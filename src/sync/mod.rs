@@ -38,7 +38,7 @@ pub use patience::Patience;
 pub use report::{CustomerCounts, FailedCustomer, Halt, Report, RunError};
 
 /// Outcomes fetched and not yet stored.
-const UNSTORED_OUTCOMES: usize = 64;
+const UNSTORED_OUTCOMES: usize = 256;
 
 /// How often the run lock of another process is tried.
 const LOCK_INTERVAL: Duration = Duration::from_millis(500);

@@ -23,7 +23,7 @@ use crate::usage::{
 };
 
 /// A transaction holds no more customers than this, or rows than the next.
-const BATCH_CUSTOMERS: usize = 64;
+const BATCH_CUSTOMERS: usize = 256;
 const BATCH_ROWS: usize = 5_000;
 
 /// Customers that were not reached have no rows, so that more of them share a transaction.
