@@ -27,6 +27,12 @@ test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
 	@scripts/need cargo cc postgres
 	scripts/postgres run --fast --name test -- cargo test --features simulator --locked $(ARGS)
 
+.PHONY: bench
+bench: ## Measure the whole job beside other ways to do it; ARGS="--customers 1000 --runs 3" for a part
+	@scripts/need cargo cc postgres psql curl jq nginx python3
+	cargo build --release --locked
+	@benches/bench.py $(ARGS)
+
 .PHONY: bench-throttling
 bench-throttling: ## Measure the limiter against simulated limits; takes ten minutes
 	@scripts/need cargo cc postgres psql jq

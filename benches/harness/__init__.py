@@ -1,0 +1,1 @@
+"""The parts of the benchmark: data, servers, measuring, contenders, tables. Standard library only."""
