@@ -9,6 +9,7 @@ Figures are of this machine, and a busy machine's are worse.
 import argparse
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -19,12 +20,15 @@ from pathlib import Path
 
 from harness import contenders
 from harness.data import ROWS, Cache
+from harness.load import load
 from harness.measure import Failed
 from harness.progress import fail, note
 from harness.servers import HERE, SETTINGS, Postgres, web_server
-from harness.table import print_load
+from harness.single import show_start, show_streaming, start_and_stop, streaming, targets_of_start, targets_of_streaming
+from harness.table import medians, show_load, show_targets, targets
 
 ROOT = HERE.parent
+PARTS = ["load", "streaming", "start"]
 INSIDE = "SEATLEDGER_BENCH_INSIDE"
 
 
@@ -39,12 +43,18 @@ def arguments():
     parser.add_argument("--runs", type=int, default=5, help="runs of each, of which the median counts (default: %(default)s)")
     parser.add_argument("--only", type=lambda text: text.split(","), default=names, help=f"contenders, of {','.join(names)} (default: all)")
     parser.add_argument("--concurrency", type=int, default=32, help="calls in flight, for all (default: %(default)s)")
+    parser.add_argument("--dlt-max", type=int, default=10_000, help="the largest size at which dlt takes part (default: %(default)s)")
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=PARTS, help=f"of {','.join(PARTS)} (default: all)")
+    parser.add_argument("--streaming-rows", type=int, default=1_000_000, help="rows of the partner-wide collection (default: %(default)s)")
+    parser.add_argument("--streaming-runs", type=int, default=3, help="how often it is fetched (default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="a file for all figures of all runs")
     parser.add_argument("--program", type=Path, help="the seatledger to measure (default: the release build of this clone)")
     parser.add_argument("--python", type=Path, help="a Python that has the peers' packages (default: one is made in target/)")
     parser.add_argument("--cache", type=Path, help="where data and packages are kept (default: target/bench)")
     settings = parser.parse_args()
-    if unknown := set(settings.only) - set(names):
-        parser.error(f"there is no contender {', '.join(sorted(unknown))}, only {', '.join(names)}")
+    for what, given, known in ("contender", settings.only, names), ("part", settings.parts, PARTS):
+        if unknown := set(given) - set(known):
+            parser.error(f"there is no {what} {', '.join(sorted(unknown))}, only {', '.join(known)}")
     return settings
 
 
@@ -77,42 +87,25 @@ def peers_python(cache):
     return venv / "bin/python"
 
 
-def measured(postgres, contender, job):
-    """One run, as figures by name."""
-    postgres.ask("checkpoint")
-    log, cpu = postgres.log_position(), postgres.cpu()
-    cost = contender.run(job)
+def machine(postgres):
+    """What the figures are of."""
+    cpus = Path("/proc/cpuinfo").read_text().splitlines()
+    names = {line.split(":", 1)[1].strip() for line in cpus if line.startswith("model name")}
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
     return {
-        "wall": cost.wall,
-        "cpu": cost.cpu,
-        "postgres_cpu": postgres.cpu() - cpu,
-        "rss": cost.rss,
-        "wal": postgres.log_position() - log,
+        "cpus": os.cpu_count(),
+        "cpu": ", ".join(sorted(names)) or platform.machine(),
+        "memory_gib": memory,
+        "kernel": platform.release(),
+        "postgres": postgres.ask("show server_version")[0][0],
+        "settings": SETTINGS,
     }
 
 
-def load(settings, postgres, base, cache, folder):
-    """All contenders at all sizes. They take turns, so that a disturbance meets them all."""
-    results = []
-    for customers in settings.customers:
-        ids, copy = cache.customers(customers)
-        field = [one(postgres, settings) for one in contenders.ALL if one.name in settings.only]
-        job = contenders.Job(base, ids, copy, "bench", settings.concurrency, folder)
-        expected = contenders.expected(postgres, job)
-        for number in range(settings.runs):
-            for contender in field:
-                postgres.make(job.database)
-                contender.prepare(job)
-                for phase in ("first load", "re-run"):
-                    figures = measured(postgres, contender, job)
-                    if (found := contender.found(job)) != expected:
-                        raise Failed(f"{contender.title}: the table holds {found} after the {phase}, and should hold {expected}")
-                    results.append({"customers": customers, "contender": contender.name, "phase": phase, "run": number + 1} | figures)
-                    note(f"{customers} customers, run {number + 1} of {settings.runs}, {contender.title}, {phase}: {figures['wall']:.2f} s")
-                    # What autovacuum would have done until the next day.
-                    postgres.ask("vacuum (analyze)", job.database)
-                postgres.drop(job.database)
-    return results
+def show_machine(one, settings):
+    chosen = ", ".join(f"{key} = {value}" for key, value in one["settings"].items())
+    print(f"{one['cpus']} CPUs ({one['cpu']}), {one['memory_gib']} GiB, Linux {one['kernel']}, PostgreSQL {one['postgres']} ({chosen}).")
+    print(f"{ROWS} rows a customer, {settings.concurrency} calls in flight, medians of {settings.runs} runs.", flush=True)
 
 
 def main():
@@ -129,8 +122,25 @@ def main():
         folder = Path(tempfile.mkdtemp(prefix="seatledger-bench."))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         postgres = Postgres(folder)
-        base, _ = stack.enter_context(web_server(folder, cache.usage, cache.pages))
-        print_load(load(settings, postgres, base, cache, folder), settings)
+        base, web = stack.enter_context(web_server(folder, cache.usage, cache.pages))
+        report = {"machine": machine(postgres), "targets": []}
+        show_machine(report["machine"], settings)
+        if "load" in settings.parts:
+            report["load"] = load(settings, postgres, base, web, cache, folder)
+            table = medians(report["load"])
+            show_load(table, {one.name: one.title for one in contenders.ALL})
+            report["targets"] += targets(table)
+        if "streaming" in settings.parts:
+            report["streaming"] = streaming(settings, postgres, base, cache, folder)
+            show_streaming(report["streaming"])
+            report["targets"] += targets_of_streaming(report["streaming"])
+        if "start" in settings.parts:
+            report["start"] = start_and_stop(settings, postgres, base, cache, folder)
+            show_start(report["start"])
+            report["targets"] += targets_of_start(report["start"])
+        show_targets(report["targets"])
+        if settings.json:
+            settings.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

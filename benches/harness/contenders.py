@@ -1,11 +1,12 @@
 """Who is measured, and how each is called. All get the same answers, the same table and key, and as many calls in flight."""
 
+import json
 import os
-import sys
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .measure import Cost, run
+from .measure import run
 from .servers import HERE
 
 PEERS = HERE / "peers"
@@ -43,6 +44,8 @@ class Job:
 class Contender:
     """One way to do the job. `name` is what `--only` takes, and `title` what the table shows."""
 
+    table = "license_usage"
+
     def __init__(self, postgres, settings):
         self.postgres = postgres
         self.settings = settings
@@ -59,33 +62,45 @@ class Contender:
     def spend(self, job, *command, stdin=None):
         return run([str(part) for part in command], self.env, job.folder / f"{self.name}.log", stdin)
 
-    def found(self, job):
-        """What the table holds, to be compared with what it should."""
-        return self.postgres.ask(CHECK.format(**COLUMNS), job.database)[0]
+    def found(self, job, **columns):
+        """What the table holds, to be compared with what it should. `columns` are other names or expressions."""
+        return self.postgres.ask(CHECK.format(**COLUMNS | {"table": self.table} | columns), job.database)[0]
+
+    def versions_since(self, job, transaction):
+        """How many rows were written by a transaction or a later one."""
+        return int(self.postgres.ask(f"select count(*) from {self.table} where xmin::text::bigint >= {transaction}", job.database)[0][0])
 
 
 class Seatledger(Contender):
     name, title = "seatledger", "seatledger"
 
-    def program(self, job, *arguments):
-        # The settings come from the environment, so that a user's own file plays no part.
-        config = job.folder / "seatledger.toml"
-        config.write_text("# All settings come from the environment.\n")
-        self.env |= {
-            "SEATLEDGER__PARTNER_CENTER__BASE_URL": job.base,
-            "SEATLEDGER__PARTNER_CENTER__MAX_CONCURRENCY": str(job.concurrency),
-            "SEATLEDGER__AUTH__METHOD": "access_token",
-            "SEATLEDGER__AUTH__ACCESS_TOKEN": "token",
-            "SEATLEDGER__CUSTOMERS__FILE": str(job.ids),
-            "SEATLEDGER__DATABASE__URL": self.postgres.url_of(job.database),
+    def settle(self, job, **more):
+        """Writes the configuration. What is not given has its default."""
+        settings = {
+            "partner_center": {"base_url": job.base, "max_concurrency": job.concurrency},
+            "auth": {"method": "access_token", "access_token": "token"},
+            "customers": {"file": str(job.ids)},
+            "database": {"url": self.postgres.url_of(job.database)},
+            # A fault of the bench itself is to be seen soon.
+            "retry": {"max_elapsed_time": "10s"},
         }
-        return self.spend(job, self.settings.program, "--config", config, *arguments)
+        for section, keys in more.items():
+            settings[section] = settings.get(section, {}) | keys
+        self.config = job.folder / "seatledger.toml"
+        with self.config.open("w") as file:
+            for section, keys in settings.items():
+                # These values look in TOML as they do in JSON.
+                file.writelines([f"[{section}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())])
 
     def prepare(self, job):
-        self.program(job, "migrate")
+        self.settle(job)
+        self.call(job, "migrate")
+
+    def call(self, job, *arguments):
+        return self.spend(job, self.settings.program, "--config", self.config, *arguments)
 
     def run(self, job):
-        return self.program(job, "--backfill")
+        return self.call(job, "--backfill")
 
 
 class Aiohttp(Contender):
@@ -96,15 +111,68 @@ class Aiohttp(Contender):
         return self.spend(job, self.settings.python, script, job.base, job.ids, self.postgres.socket_url_of(job.database), job.concurrency)
 
 
-ALL = [Seatledger, Aiohttp]
+class Dlt(Contender):
+    """Makes its own tables, and remembers in a folder what it has made."""
+
+    name, title = "dlt", "dlt"
+    table = "ledger.license_usage"
+
+    def prepare(self, job):
+        self.memory = job.folder / "dlt"
+        shutil.rmtree(self.memory, ignore_errors=True)
+        self.env["HOME"] = str(job.folder)
+
+    def run(self, job):
+        script = PEERS / "dlt_pipeline.py"
+        database = self.postgres.url_of(job.database)
+        return self.spend(job, self.settings.python, script, job.base, job.ids, database, job.concurrency, self.memory)
+
+class Pipe(Contender):
+    name, title = "curl", "curl, jq, psql"
+
+    def prepare(self, job):
+        super().prepare(job)
+        self.urls = job.folder / "urls"
+        write_urls(job, self.urls, "")
+
+    def run(self, job):
+        database = self.postgres.socket_url_of(job.database)
+        return self.spend(job, PEERS / "curl_jq_psql", self.urls, database, job.concurrency)
 
 
-def expected(postgres, job):
-    """What every table must hold: what the same rows give when they are put in by COPY alone."""
+class Floor(Contender):
+    """What nobody can do without: the same bytes fetched and thrown away, and then the same rows put in that lie ready in a file."""
+
+    name, title = "floor", "floor"
+
+    def prepare(self, job):
+        super().prepare(job)
+        self.urls = job.folder / "urls-floor"
+        write_urls(job, self.urls, 'output = "/dev/null"\n')
+
+    def run(self, job):
+        fetch = ["curl", "-sS", "--fail-early", "--fail", "--parallel", "--parallel-immediate", "--parallel-max", job.concurrency]
+        fetch += ["--noproxy", "*", "-H", "Authorization: Bearer token", "--config", self.urls]
+        store = [self.postgres.psql, "-X", self.postgres.socket_url_of(job.database), "-f", PEERS / "copy_and_merge.sql"]
+        return self.spend(job, *fetch) + self.spend(job, *store, stdin=job.copy)
+
+
+def write_urls(job, file, more):
+    """A configuration of curl that asks for every customer."""
+    with job.ids.open() as ids, file.open("w") as urls:
+        for customer in ids:
+            urls.write(f'url = "{job.base}/v1/customers/{customer.strip()}/analytics/licenses/usage"\n{more}')
+
+
+ALL = [Seatledger, Aiohttp, Dlt, Pipe, Floor]
+
+
+def expected(postgres, job, **columns):
+    """What every table must hold: what the same rows give when they are put in by COPY."""
     postgres.make(job.database)
     postgres.ask(f"""{(PEERS / 'table.sql').read_text()}{(PEERS / 'staging.sql').read_text()}
         \\copy staging from '{job.copy}'
         {(PEERS / 'merge.sql').read_text()}""", job.database)
-    rows = postgres.ask(CHECK.format(**COLUMNS), job.database)[0]
+    rows = postgres.ask(CHECK.format(**COLUMNS | columns), job.database)[0]
     postgres.drop(job.database)
     return rows

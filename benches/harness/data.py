@@ -138,14 +138,12 @@ class Cache:
         return ids, copy
 
     def commercial(self, pages):
-        """Makes the pages of a partner-wide collection, and gives the file of its customers."""
+        """Makes the pages of a partner-wide collection."""
         folder = self.pages / str(pages)
-        ids, whole = folder / "customers", folder / "made"
+        whole = folder / "made"
         if not whole.exists():
             note(f"making a collection of {pages * PAGE_ROWS} rows")
             folder.mkdir(parents=True, exist_ok=True)
             for number in range(pages):
                 (folder / f"{number * PAGE_ROWS}.json").write_text(page(number, pages))
-            ids.write_text("".join(f"{customer_id(number)}\n" for number in range(pages * PAGE_ROWS // ROWS)))
             whole.touch()
-        return ids

@@ -72,6 +72,12 @@ def server_cpu(pid):
     return (own_ticks(first) + reaped_ticks(first) + sum(own_ticks(fields) for fields in living)) / TICKS
 
 
+def scheduled(pid):
+    """Seconds that the threads of a process have been on a processor so far, finer than the ticks of its account."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def peak(pid):
     """The peak of resident memory of a process, in bytes."""
     try:

@@ -7,10 +7,9 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
-from .measure import Failed, children, run, server_cpu
-from .progress import fail, note
+from .measure import Failed, children, server_cpu
+from .progress import fail
 
 HERE = Path(__file__).resolve().parent.parent
 
@@ -52,7 +51,9 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=1024;
         location ~ "^/v1/customers/([0-9a-f-]+)/analytics/licenses/usage$" {{ alias {usage}/$1.json; }}
-        location = /v1/analytics/commercial/usage/license/ {{ alias {pages}/$page.json; }}
+        # The first part of the path says which of the collections, as they differ in size.
+        rewrite "^/pages-([0-9]+)/v1/analytics/commercial/usage/license/$" /pages/$1/$page.json last;
+        location /pages/ {{ internal; alias {pages}/; }}
     }}
 }}
 """
