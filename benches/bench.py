@@ -65,13 +65,13 @@ def target_folder():
 
 def complete(settings):
     """Finds what was not given, and makes the peers' Python if need be."""
-    target = target_folder()
-    settings.program = (settings.program or target / "release/seatledger").resolve()
+    settings.program = (settings.program or target_folder() / "release/seatledger").resolve()
     if not settings.program.exists():
         fail(f"{settings.program} is not there. This builds and runs it: make bench")
-    settings.cache = (settings.cache or target / "bench").resolve()
+    settings.cache = (settings.cache or target_folder() / "bench").resolve()
     settings.cache.mkdir(parents=True, exist_ok=True)
-    settings.python = settings.python or peers_python(settings.cache)
+    if settings.python is None and "load" in settings.parts and {"aiohttp", "dlt"} & set(settings.only):
+        settings.python = peers_python(settings.cache)
 
 
 def peers_python(cache):

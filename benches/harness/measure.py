@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-MEBIBYTE = 1024 * 1024
+MEGABYTE = 1_000_000
 
 
 @dataclass

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from .contenders import Job, Seatledger, expected
 from .data import PAGE_ROWS, ROWS
-from .measure import MEBIBYTE, Failed, scheduled, server_cpu
+from .measure import MEGABYTE, Failed, scheduled, server_cpu
 from .progress import note
 from .table import show
 
@@ -128,7 +128,7 @@ def resident(pid):
 
 
 def show_streaming(results):
-    head = ["", "seconds", "rows/s", "CPU s", "Postgres CPU s", "RSS MiB", "WAL MiB"]
+    head = ["", "seconds", "rows/s", "CPU s", "Postgres CPU s", "RSS MB", "WAL MB"]
     middle = {figure: median(one[figure] for one in results) for figure in results[0]}
     line = [
         "seatledger",
@@ -136,21 +136,21 @@ def show_streaming(results):
         f"{middle['rows'] / middle['wall']:.0f}",
         f"{middle['cpu']:.2f}",
         f"{middle['postgres_cpu']:.2f}",
-        f"{middle['rss'] / MEBIBYTE:.1f}",
-        f"{middle['wal'] / MEBIBYTE:.1f}",
+        f"{middle['rss'] / MEGABYTE:.1f}",
+        f"{middle['wal'] / MEGABYTE:.1f}",
     ]
     show(f"One partner-wide collection of {middle['rows']:.0f} rows, first load", head, [line])
 
 
 def targets_of_streaming(results):
-    rss = max(one["rss"] for one in results) / MEBIBYTE
-    return [wanted(f"peak RSS with a collection of {results[0]['rows']} rows", f"{rss:.1f} MiB", "< 96 MiB", rss < 96)]
+    rss = max(one["rss"] for one in results) / MEGABYTE
+    return [wanted(f"peak RSS with a collection of {results[0]['rows']} rows", f"{rss:.1f} MB", "< 96 MB", rss < 96)]
 
 
 def show_start(figures):
     milliseconds = ("an empty process, for comparison", "bare_process"), ("--version", "version"), ("--backfill of one customer", "one_customer")
     lines = [[what, f"{1000 * figures[figure]:.1f} ms"] for what, figure in milliseconds]
-    lines.append(["the idle daemon: RSS", f"{figures['idle_rss'] / MEBIBYTE:.1f} MiB"])
+    lines.append(["the idle daemon: RSS", f"{figures['idle_rss'] / MEGABYTE:.1f} MB"])
     lines.append([f"the idle daemon: CPU in {IDLE_SECONDS} s", f"{1000 * figures['idle_cpu']:.1f} ms"])
     lines.append([f"the idle daemon: Postgres' CPU in {IDLE_SECONDS} s", f"{1000 * figures['idle_postgres_cpu']:.0f} ms"])
     lines.append(["the idle daemon: SIGTERM to its end", f"{1000 * figures['stop']:.1f} ms"])
@@ -159,11 +159,11 @@ def show_start(figures):
 
 def targets_of_start(figures):
     version, one, cpu = 1000 * figures["version"], 1000 * figures["one_customer"], figures["idle_cpu"]
-    rss = figures["idle_rss"] / MEBIBYTE
+    rss = figures["idle_rss"] / MEGABYTE
     return [
         wanted("--version", f"{version:.1f} ms", "< 5 ms", version < 5),
         wanted("--backfill of one customer", f"{one:.0f} ms", "< 100 ms", one < 100),
-        wanted("RSS of the idle daemon", f"{rss:.1f} MiB", "< 15 MiB", rss < 15),
+        wanted("RSS of the idle daemon", f"{rss:.1f} MB", "< 15 MB", rss < 15),
         wanted(f"CPU of the idle daemon in {IDLE_SECONDS} s", f"{1000 * cpu:.1f} ms", "≤ 10 ms", cpu <= 0.01),
     ]
 

@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from .measure import MEBIBYTE
+from .measure import MEGABYTE
 
 FIGURES = ("wall", "cpu", "postgres_cpu", "web_cpu", "rss", "wal", "versions")
 PHASES = ("first load", "re-run")
@@ -31,7 +31,7 @@ def show(title, head, lines):
 
 def show_load(table, titles):
     """What each contender cost, a table for each size and phase."""
-    head = ["", "seconds", "customers/s", "CPU s", "Postgres CPU s", "RSS MiB", "WAL MiB", "rows written"]
+    head = ["", "seconds", "customers/s", "CPU s", "Postgres CPU s", "RSS MB", "WAL MB", "rows written"]
     for customers, phase in dict.fromkeys(key[:2] for key in table):
         lines = [
             [
@@ -40,8 +40,8 @@ def show_load(table, titles):
                 f"{customers / one['wall']:.0f}",
                 f"{one['cpu']:.2f}",
                 f"{one['postgres_cpu']:.2f}",
-                f"{one['rss'] / MEBIBYTE:.1f}",
-                f"{one['wal'] / MEBIBYTE:.1f}",
+                f"{one['rss'] / MEGABYTE:.1f}",
+                f"{one['wal'] / MEGABYTE:.1f}",
                 f"{one['versions']:.0f}",
             ]
             for (*group, contender), one in table.items()
@@ -72,7 +72,7 @@ def targets(table):
             both = [one["cpu"] + one["postgres_cpu"] for one in (ours, floor)]
             want("CPU with Postgres' against the floor", where, both[0] / both[1], 1.6, "{:.2f} ×")
         if ours:
-            want("peak RSS", where, ours["rss"] / MEBIBYTE, 40, "{:.1f} MiB")
+            want("peak RSS", where, ours["rss"] / MEGABYTE, 40, "{:.1f} MB")
     for customers in sizes:
         first, again = (table.get((customers, phase, "seatledger")) for phase in PHASES)
         if first and again:
