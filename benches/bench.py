@@ -121,7 +121,7 @@ def main():
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="seatledger-bench."))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        postgres = Postgres(folder)
+        postgres = Postgres()
         base, web = stack.enter_context(web_server(folder, cache.usage, cache.pages))
         report = {"machine": machine(postgres), "targets": []}
         show_machine(report["machine"], settings)

@@ -127,6 +127,7 @@ class Dlt(Contender):
         database = self.postgres.url_of(job.database)
         return self.spend(job, self.settings.python, script, job.base, job.ids, database, job.concurrency, self.memory)
 
+
 class Pipe(Contender):
     name, title = "curl", "curl, jq, psql"
 
@@ -157,14 +158,14 @@ class Floor(Contender):
         return self.spend(job, *fetch) + self.spend(job, *store, stdin=job.copy)
 
 
+ALL = [Seatledger, Aiohttp, Dlt, Pipe, Floor]
+
+
 def write_urls(job, file, more):
     """A configuration of curl that asks for every customer."""
     with job.ids.open() as ids, file.open("w") as urls:
         for customer in ids:
             urls.write(f'url = "{job.base}/v1/customers/{customer.strip()}/analytics/licenses/usage"\n{more}')
-
-
-ALL = [Seatledger, Aiohttp, Dlt, Pipe, Floor]
 
 
 def expected(postgres, job, **columns):

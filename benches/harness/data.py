@@ -120,20 +120,24 @@ class Cache:
         self.usage = self.folder / "usage"
         self.pages = self.folder / "pages"
 
+    def sizes(self):
+        return [int(whole.name.removeprefix("made-")) for whole in self.folder.glob("made-*")]
+
     def customers(self, count):
         """Makes what `count` customers need. Gives the file of their ids and the file of rows for COPY."""
         ids, copy, whole = (self.folder / f"{name}-{count}" for name in ("customers", "rows", "made"))
         if not whole.exists():
             note(f"making the answers and rows of {count} customers")
             self.usage.mkdir(parents=True, exist_ok=True)
+            # What a smaller size has made whole need not be made again.
+            made = max([0, *(size for size in self.sizes() if size < count)])
             with ids.open("w") as ids_file, copy.open("w") as copy_file:
                 for number in range(count):
                     customer = customer_id(number)
                     ids_file.write(f"{customer}\n")
                     copy_file.writelines(copy_lines(number))
-                    answer = self.usage / f"{customer}.json"
-                    if not answer.exists():
-                        answer.write_text(collection(number))
+                    if number >= made:
+                        (self.usage / f"{customer}.json").write_text(collection(number))
             whole.touch()
         return ids, copy
 

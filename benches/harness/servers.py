@@ -72,11 +72,12 @@ def web_server(folder, usage, pages):
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=port, usage=usage, pages=pages, user=user))
-    server = subprocess.Popen([program, "-p", folder, "-e", folder / "nginx.log", "-c", config], stderr=subprocess.DEVNULL)
+    with (folder / "nginx.start").open("wb") as messages:
+        server = subprocess.Popen([program, "-p", folder, "-c", config], stderr=messages)
     try:
         for _ in range(500):
             if server.poll() is not None:
-                fail(f"nginx did not start: {(folder / 'nginx.log').read_text()}")
+                fail(f"nginx did not start: {(folder / 'nginx.start').read_text()}")
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break
@@ -91,11 +92,10 @@ def web_server(folder, usage, pages):
 class Postgres:
     """The private server that scripts/postgres has started for us."""
 
-    def __init__(self, folder):
+    def __init__(self):
         self.url = os.environ["DATABASE_URL"]
         self.pid = int(Path(os.environ["SEATLEDGER_PG_DIR"], "data/postmaster.pid").read_text().split()[0])
         self.psql = shutil.which("psql") or f"{os.environ['SEATLEDGER_PG_BIN']}/psql"
-        self.folder = folder
 
     def url_of(self, database):
         return self.url.replace("/postgres?", f"/{database}?")
@@ -134,7 +134,9 @@ class Postgres:
 
     @staticmethod
     def serves(process):
+        """Whether a process has a connection, or has just ended and is not in its parent's account yet."""
         try:
-            return b" [local] " in Path(f"/proc/{process}/cmdline").read_bytes()
+            title = Path(f"/proc/{process}/cmdline").read_bytes()
+            return not title or b" [local] " in title
         except (FileNotFoundError, ProcessLookupError):
             return False
