@@ -54,11 +54,16 @@ impl Urgency {
 }
 
 impl RunLock {
-    /// How urgent each known customer is; one that is not known is as urgent as can be.
+    /// How urgent each known customer is, or only those among `customers`; one that is not known is as urgent as can be.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_urgency(&mut self) -> Result<HashMap<CustomerId, Urgency>, StoreError> {
+    pub async fn load_urgency(
+        &mut self,
+        customers: Option<&[CustomerId]>,
+    ) -> Result<HashMap<CustomerId, Urgency>, StoreError> {
+        let customers: Option<Vec<Uuid>> =
+            customers.map(|customers| customers.iter().map(|id| id.as_uuid()).collect());
         let query = sqlx::query!(
             r#"
             select
@@ -74,7 +79,10 @@ impl RunLock {
                     false
                 ) as "was_refused!"
             from customer_freshness
-            "#
+            where $1::uuid[] is null
+                or customer_id = any($1)
+            "#,
+            customers.as_deref()
         );
         // One by one: there may be very many.
         let urgency = query.fetch(&mut self.connection).map_ok(|row| {

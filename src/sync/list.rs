@@ -11,6 +11,9 @@ use crate::retry::Stop;
 use crate::store::{Listing, Urgency};
 use crate::usage::{CustomerId, Dataset};
 
+/// The ledger is asked by name for so many customers at the most.
+const FEW: usize = 1_000;
+
 impl Syncer {
     /// The customers of a run, the most urgent first.
     pub(super) async fn list(
@@ -63,7 +66,10 @@ impl Syncer {
                 let done = ledger.load_done(run_id, stop).await?;
                 list.retain(|customer| !done.contains(&customer.id));
             }
-            let urgency = ledger.load_urgency(stop).await?;
+            // Of a few customers a large ledger is not asked for everybody.
+            let few: Option<Vec<CustomerId>> =
+                (list.len() <= FEW).then(|| list.iter().map(|customer| customer.id).collect());
+            let urgency = ledger.load_urgency(few.as_deref(), stop).await?;
             list.sort_by_cached_key(|customer| {
                 urgency.get(&customer.id).copied().unwrap_or_default()
             });

@@ -176,12 +176,13 @@ impl Ledger {
         .await
     }
 
-    /// How urgent each known customer is.
+    /// How urgent each known customer is, or only those among `customers`.
     pub(super) async fn load_urgency(
         &mut self,
+        customers: Option<&[CustomerId]>,
         stop: &Stop,
     ) -> Result<HashMap<CustomerId, Urgency>, RunError> {
-        self.persist(stop, async |lock, _| lock.load_urgency().await)
+        self.persist(stop, async |lock, _| lock.load_urgency(customers).await)
             .await
     }
 
