@@ -22,6 +22,10 @@ use field::{count, date, demand, invalid, name, owned, percent, text};
 /// A collection of which more than this is unusable is not worth keeping item by item.
 pub(super) const MAX_REJECTIONS: usize = 10_000;
 
+/// Most customers have no more items than this, and most items are not shorter: room for them is made at once.
+const USUAL_ITEMS: usize = 64;
+const USUAL_BYTES: usize = 256;
+
 /// Why a body is no usage collection.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotACollection {
@@ -104,6 +108,9 @@ fn decode<R: Row>(
         return Ok(Collection::default());
     }
     let mut gathered = Gathered::new(row);
+    gathered
+        .rows
+        .reserve(USUAL_ITEMS.min(text.len() / USUAL_BYTES));
     let envelope = if let Some(envelope) = read_plain(text, &mut gathered) {
         envelope
     } else {

@@ -242,8 +242,10 @@ impl Sink {
                 return Ok(());
             };
             let mut rows = first.row_count();
-            let mut batch = vec![first];
-            let mut permits = vec![permit];
+            let ready = BATCH_CUSTOMERS.min(1 + outcomes.len());
+            let (mut batch, mut permits) = (Vec::with_capacity(ready), Vec::with_capacity(ready));
+            batch.push(first);
+            permits.push(permit);
             while batch.len() < BATCH_CUSTOMERS
                 && let Ok((next, permit)) = outcomes.try_recv()
             {
