@@ -31,7 +31,8 @@ pub(super) fn digests(rows: &[Spelt<'_>]) -> Days {
         times.push(at);
         bytes.extend(at.timestamp_micros().to_le_bytes());
         for row in rows {
-            put_texts(bytes, row);
+            put_series(bytes, row);
+            put_text(bytes, row.4.attributes.customer_name.as_deref());
             let percent = row.4.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
             bytes.extend(row.4.licenses_active.to_le_bytes());
             bytes.extend(row.4.licenses_qualified.to_le_bytes());
@@ -46,28 +47,35 @@ pub(super) fn digests(rows: &[Spelt<'_>]) -> Days {
         .collect()
 }
 
-/// A number that stands for all texts of rows in the order of the primary key.
-pub(super) fn texts(rows: &[Spelt<'_>]) -> i64 {
+/// Two numbers that stand for texts of rows in the order of the primary key: all of them, and all but the customer's name.
+pub(super) fn texts(rows: &[Spelt<'_>]) -> (i64, i64) {
     let mut bytes = Vec::new();
     for row in rows {
-        put_texts(&mut bytes, row);
+        put_series(&mut bytes, row);
     }
+    let series = number(&bytes);
+    for (.., row) in rows {
+        put_text(&mut bytes, row.attributes.customer_name.as_deref());
+    }
+    (number(&bytes), series)
+}
+
+fn number(bytes: &[u8]) -> i64 {
     let mut number = [0; 8];
-    number.copy_from_slice(&digest(&SHA256, &bytes).as_ref()[..8]);
+    number.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..8]);
     i64::from_le_bytes(number)
 }
 
-fn put_texts(bytes: &mut Vec<u8>, (_, _, product, workload, row): &Spelt<'_>) {
+fn put_series(bytes: &mut Vec<u8>, (_, _, product, workload, row): &Spelt<'_>) {
     put_text(bytes, Some(product));
     put_text(bytes, Some(workload));
     let attributes = &row.attributes;
     for text in [
-        &attributes.customer_name,
         &attributes.product_id,
+        &row.workload_code,
         &attributes.service_name,
         &attributes.service_code,
         &attributes.channel,
-        &row.workload_code,
     ] {
         put_text(bytes, text.as_deref());
     }

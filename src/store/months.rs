@@ -29,6 +29,14 @@ struct Incoming<'a> {
     rows: &'a [Spelt<'a>],
     at: DateTime<Utc>,
     texts: i64,
+    /// Of what several customers may have in common.
+    series: i64,
+}
+
+/// The ids of sets of series, so that each is looked up once a run.
+#[derive(Debug, Default)]
+pub(super) struct Sets {
+    ids: HashMap<i64, i64>,
 }
 
 /// Where the rows that came go.
@@ -48,6 +56,7 @@ struct Plan<'a> {
 /// none; in `changed` are the months of customers that had some.
 pub(super) async fn note(
     connection: &mut PgConnection,
+    sets: &mut Sets,
     run_id: i64,
     fresh: &[Spelt<'_>],
     changed: BTreeSet<Key>,
@@ -64,9 +73,15 @@ pub(super) async fn note(
             continue;
         };
         let key = (month(at), customer);
-        let texts = texts(rows);
+        let (texts, series) = texts(rows);
         keys_of.entry(customer).or_default().push(key);
-        incoming.insert(key, Incoming { rows, at, texts });
+        let one = Incoming {
+            rows,
+            at,
+            texts,
+            series,
+        };
+        incoming.insert(key, one);
     }
     // Of several dates at once the ledger has to say which row is whose successor.
     let several = keys_of.into_values().filter(|keys| keys.len() > 1);
@@ -77,7 +92,8 @@ pub(super) async fn note(
         let of_customer = kept.get(&key.1).map_or(&[][..], Vec::as_slice);
         plan.place(*key, incoming, of_customer);
     }
-    insert(connection, run_id, &plan.first, now).await?;
+    sets.learn(connection, &plan.first).await?;
+    insert(connection, sets, run_id, &plan.first, now).await?;
     replace(connection, run_id, &plan.next, now).await?;
     surpass(connection, &plan.surpassed).await?;
     collect(connection, &plan.collected, &incoming).await
@@ -181,8 +197,52 @@ fn numbers<'a>(incoming: impl Iterator<Item = &'a Incoming<'a>>) -> Vec<i32> {
         .collect()
 }
 
+impl Sets {
+    /// To be called when a transaction was not committed.
+    pub(super) fn forget(&mut self) {
+        self.ids.clear();
+    }
+
+    async fn learn(
+        &mut self,
+        connection: &mut PgConnection,
+        first: &[(Key, &Incoming<'_>, bool)],
+    ) -> Result<(), sqlx::Error> {
+        let unknown: BTreeMap<i64, &Incoming<'_>> = first
+            .iter()
+            .filter(|one| !self.ids.contains_key(&one.1.series))
+            .map(|one| (one.1.series, one.1))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let unknown: Vec<(i64, &Incoming<'_>)> = unknown.into_iter().collect();
+        let ids = sqlx::query_file!(
+            "src/store/insert_sets.sql",
+            &numbers(unknown.iter().map(|one| one.1)),
+            &column!(unknown, |row| row.2) as _,
+            &column!(unknown, |row| row.3) as _,
+            &column!(unknown, |row| row.4.attributes().product_id.as_deref()) as _,
+            &column!(unknown, |row| row.4.workload_code.as_deref()) as _,
+            &column!(unknown, |row| row.4.attributes().service_name.as_deref()) as _,
+            &column!(unknown, |row| row.4.attributes().service_code.as_deref()) as _,
+            &column!(unknown, |row| row.4.attributes().channel.as_deref()) as _
+        )
+        .fetch_all(connection)
+        .await?;
+        for row in ids {
+            let number = usize::try_from(row.number).unwrap_or(usize::MAX);
+            if let Some((series, _)) = unknown.get(number) {
+                self.ids.insert(*series, row.set_id);
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn insert(
     connection: &mut PgConnection,
+    sets: &Sets,
     run_id: i64,
     first: &[(Key, &Incoming<'_>, bool)],
     now: DateTime<Utc>,
@@ -202,15 +262,9 @@ async fn insert(
         &each!(|one| one.0.1),
         &each!(|one| one.2),
         &each!(|one| one.1.texts),
+        &each!(|one| sets.ids.get(&one.1.series).copied()) as _,
         &numbers(first.iter().map(|one| one.1)),
-        &column!(first, |row| row.2) as _,
-        &column!(first, |row| row.3) as _,
         &column!(first, |row| row.4.attributes().customer_name.as_deref()) as _,
-        &column!(first, |row| row.4.attributes().product_id.as_deref()) as _,
-        &column!(first, |row| row.4.workload_code.as_deref()) as _,
-        &column!(first, |row| row.4.attributes().service_name.as_deref()) as _,
-        &column!(first, |row| row.4.attributes().service_code.as_deref()) as _,
-        &column!(first, |row| row.4.attributes().channel.as_deref()) as _,
         &column!(first, |row| row.0),
         &column!(first, |row| row.4.licenses_active),
         &column!(first, |row| row.4.licenses_qualified),

@@ -28,12 +28,20 @@ impl RunLock {
         outcomes: &[CustomerOutcome],
         now: DateTime<Utc>,
     ) -> Result<Vec<RowCounts>, StoreError> {
-        let (names, partitions) = (&mut self.names, &mut self.partitions);
+        let (names, partitions, sets) = (&mut self.names, &mut self.partitions, &mut self.sets);
         let recorded = bounded("storing customers", async {
             let mut transaction = self.connection.begin().await?;
             upsert_customers(&mut transaction, run_id, outcomes, now).await?;
-            let mut written =
-                usage::upsert(&mut transaction, names, partitions, run_id, outcomes, now).await?;
+            let mut written = usage::upsert(
+                &mut transaction,
+                names,
+                partitions,
+                sets,
+                run_id,
+                outcomes,
+                now,
+            )
+            .await?;
             let deployed =
                 deployment::upsert(&mut transaction, names, run_id, outcomes, now).await?;
             for (id, (inserted, updated)) in deployed {
@@ -57,6 +65,7 @@ impl RunLock {
             // What was learned within the transaction may have gone with it.
             self.names.forget();
             self.partitions.forget();
+            self.sets.forget();
         }
         recorded
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
+use super::months::Sets;
 use super::names::Names;
 use super::partitions::Partitions;
 use super::{Store, StoreError, bounded};
@@ -139,6 +140,7 @@ pub struct RunLock {
     pub(super) connection: PgConnection,
     pub(super) names: Names,
     pub(super) partitions: Partitions,
+    pub(super) sets: Sets,
 }
 
 impl Store {
@@ -167,6 +169,7 @@ impl Store {
                 connection,
                 names: Names::default(),
                 partitions: Partitions::default(),
+                sets: Sets::default(),
             }))
         } else {
             let _closed = connection.close().await;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::digest::{Days, digests};
-use super::months;
+use super::months::{self, Sets};
 use super::names::Names;
 use super::outcomes::Written;
 use super::partitions::Partitions;
@@ -19,6 +19,7 @@ pub(super) async fn upsert(
     connection: &mut PgConnection,
     names: &mut Names,
     partitions: &mut Partitions,
+    sets: &mut Sets,
     run_id: i64,
     outcomes: &[CustomerOutcome],
     now: DateTime<Utc>,
@@ -88,7 +89,7 @@ pub(super) async fn upsert(
         .filter(|row| written.contains_key(&row.1))
         .map(|row| (months::month(row.0), row.1))
         .collect();
-    months::note(connection, run_id, &fresh, changed, now).await?;
+    months::note(connection, sets, run_id, &fresh, changed, now).await?;
     Ok(written)
 }
 

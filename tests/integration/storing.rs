@@ -186,6 +186,7 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
             "license_usage_monthly",
             "license_usage_restatement",
             "license_usage_series",
+            "license_usage_set",
             "license_usage_total",
             "product_name_history",
             "rejected_row",
