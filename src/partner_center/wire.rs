@@ -82,6 +82,8 @@ macro_rules! raw_object {
         impl<'a> Members<'a> for $name<'a> {
             fn set(&mut self, member: &str, value: Json<'a>) {
                 let value = (value.get() != "null").then_some(value);
+                // Nearly all are written as documented.
+                $(if member == $member { self.$field = value; return; })*
                 $(if member.eq_ignore_ascii_case($member) { self.$field = value; return; })*
             }
         }
