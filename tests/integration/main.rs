@@ -22,6 +22,7 @@ mod listing;
 mod login;
 mod login_browser;
 mod metrics;
+mod months;
 mod naming;
 mod one_shot;
 mod outage;
