@@ -33,6 +33,18 @@ bench: ## Measure the whole job beside other ways to do it; ARGS="--customers 10
 	cargo build --release --locked
 	@benches/bench.py $(ARGS)
 
+.PHONY: bench-history
+bench-history: ## Measure the next day with 1, 100 and 1,000 days stored; takes half an hour and 40 GB
+	@scripts/need cargo cc postgres psql nginx python3
+	cargo build --release --locked
+	@benches/history.py $(ARGS)
+
+.PHONY: bench-queries
+bench-queries: ## Measure questions to 100 million rows; takes 20 minutes and 40 GB
+	@scripts/need cargo cc postgres psql nginx python3
+	cargo build --release --locked
+	@benches/history.py --days 1000 --queries $(ARGS)
+
 .PHONY: bench-throttling
 bench-throttling: ## Measure the limiter against simulated limits; takes ten minutes
 	@scripts/need cargo cc postgres psql jq

@@ -76,20 +76,34 @@ from sync_run as r
 cross join (select customer_id from customer order by customer_id) as c
 order by r.run_id;
 
+create table history_set as
+select
+    *,
+    license_usage_set_id(product_names, workload_names, nothing, nothing, service_names, nothing, channels) as set_id
+from (
+    select
+        customer_id,
+        array_agg(product_name order by product_name, workload_name) as product_names,
+        array_agg(workload_name order by product_name, workload_name) as workload_names,
+        array_agg(null::varchar) as nothing,
+        array_agg(service_name order by product_name, workload_name) as service_names,
+        array_agg(channel order by product_name, workload_name) as channels
+    from peer_row
+    group by customer_id
+) as sets;
+
+insert into license_usage_set
+select distinct on (set_id) set_id, product_names, workload_names, nothing, nothing, service_names, nothing, channels
+from history_set;
+
 insert into license_usage_month
 select
     date_trunc('month', h.day)::date,
     r.customer_id,
     h.day = :'last_day',
     null,
-    array_agg(r.product_name order by product_name, workload_name),
-    array_agg(r.workload_name order by product_name, workload_name),
+    s.set_id,
     array_agg(r.customer_name order by product_name, workload_name),
-    array_agg(null::varchar),
-    array_agg(null::varchar),
-    array_agg(r.service_name order by product_name, workload_name),
-    array_agg(null::varchar),
-    array_agg(r.channel order by product_name, workload_name),
     array_agg(h.day::timestamptz),
     array_agg(greatest(0, licenses_active - extract(doy from h.day)::integer % 5) order by product_name, workload_name),
     array_agg(r.licenses_qualified order by product_name, workload_name),
@@ -100,5 +114,6 @@ select
     array_agg(h.day = :'last_day')
 from (select distinct on (date_trunc('month', day)) * from history_day order by date_trunc('month', day), day desc) as h
 cross join peer_row as r
-group by 1, 2, 3
+inner join history_set as s on s.customer_id = r.customer_id
+group by 1, 2, 3, 5
 order by 1, 2;

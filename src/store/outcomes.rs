@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::payload::storable;
-use super::runs::{RunLock, count, uncount};
+use super::runs::{RunLock, uncount};
 use super::{StoreError, bounded, deployment, usage};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, RowCounts};
 
@@ -250,65 +250,69 @@ async fn insert_rejections(
     .map(drop)
 }
 
+/// By COPY: it writes a page's rows to the log at once, and this is the one table that a run writes to even where nothing
+/// is new.
 async fn insert_outcomes(
     connection: &mut PgConnection,
     run_id: i64,
     outcomes: &[CustomerOutcome],
     counts: &[RowCounts],
 ) -> Result<(), sqlx::Error> {
-    macro_rules! column {
-        ($of:expr) => {
-            outcomes.iter().map($of).collect::<Vec<_>>()
-        };
-    }
-    macro_rules! counted {
-        ($field:ident) => {
-            counts.iter().map(|c| count(c.$field)).collect::<Vec<_>>()
-        };
-    }
-    let code = |outcome: &CustomerOutcome| {
-        let code = outcome.failure.as_ref()?.code.as_deref()?;
-        Some(
-            code.chars()
-                .filter(|c| *c != '\0')
-                .take(64)
-                .collect::<String>(),
+    let rows = outcome_lines(run_id, outcomes, counts).map_err(sqlx::Error::Io)?;
+    let mut copy = connection
+        .copy_in_raw(
+            "copy sync_customer (
+                run_id, customer_id, outcome, reason, fault_code, detail, http_status, attempts, finished_at,
+                rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+            ) from stdin (format csv)",
         )
-    };
-    sqlx::query!(
-        "
-        insert into sync_customer (
-            run_id, customer_id, outcome, reason, fault_code, detail, http_status, attempts, finished_at,
-            rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
-        )
-        select
-            $1, id, case when reason is null then 'succeeded' else 'failed' end, reason, code, detail, status, attempts, finished_at,
-            received, inserted, updated, unchanged, rejected
-        from unnest(
-            $2::uuid[], $3::varchar[], $4::varchar[], $5::text[], $6::integer[], $7::integer[], $8::timestamptz[],
-            $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[]
-        ) as t (
-            id, reason, code, detail, status, attempts, finished_at, received, inserted, updated, unchanged, rejected
-        )
-        ",
-        run_id,
-        &column!(|o| o.customer.id.as_uuid()),
-        &column!(|o| o.failure.as_ref().map(|f| f.reason.as_str())) as _,
-        &column!(code) as _,
-        &column!(|o| match &o.failure {
+        .await?;
+    copy.send(rows).await?;
+    copy.finish().await.map(drop)
+}
+
+/// What is missing is an empty field, which COPY takes for null.
+fn outcome_lines(
+    run_id: i64,
+    outcomes: &[CustomerOutcome],
+    counts: &[RowCounts],
+) -> Result<Vec<u8>, std::io::Error> {
+    let run = run_id.to_string();
+    let mut lines = csv::Writer::from_writer(Vec::new());
+    for (outcome, counts) in outcomes.iter().zip(counts) {
+        let failure = outcome.failure.as_ref();
+        let code = failure.and_then(|failure| failure.code.as_deref());
+        let code: Option<String> =
+            code.map(|code| code.chars().filter(|c| *c != '\0').take(64).collect());
+        let detail = match failure {
             Some(failure) => Some(printable(&failure.detail)),
-            None => o.usage.note.clone().or_else(|| o.deployment.note.clone()),
-        }) as _,
-        &column!(|o| o.http_status.map(i32::from)) as _,
-        &column!(|o| i32::try_from(o.attempts).unwrap_or(i32::MAX)),
-        &column!(|o| o.finished_at),
-        &counted!(received),
-        &counted!(inserted),
-        &counted!(updated),
-        &counted!(unchanged),
-        &counted!(rejected)
-    )
-    .execute(connection)
-    .await
-    .map(drop)
+            None => outcome
+                .usage
+                .note
+                .clone()
+                .or_else(|| outcome.deployment.note.clone()),
+        };
+        let mut id = Uuid::encode_buffer();
+        lines.write_record([
+            run.as_str(),
+            outcome.id().as_uuid().hyphenated().encode_lower(&mut id),
+            failure.map_or("succeeded", |_| "failed"),
+            failure.map_or("", |failure| failure.reason.as_str()),
+            code.as_deref().unwrap_or_default(),
+            detail.as_deref().unwrap_or_default(),
+            &outcome
+                .http_status
+                .map_or_else(String::new, |status| status.to_string()),
+            &outcome.attempts.to_string(),
+            &outcome
+                .finished_at
+                .to_rfc3339_opts(SecondsFormat::Micros, true),
+            &counts.received.to_string(),
+            &counts.inserted.to_string(),
+            &counts.updated.to_string(),
+            &counts.unchanged.to_string(),
+            &counts.rejected.to_string(),
+        ])?;
+    }
+    lines.into_inner().map_err(csv::IntoInnerError::into_error)
 }
