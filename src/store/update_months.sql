@@ -1,35 +1,44 @@
 -- The rows of a later date with the same texts, in the same order.
-update license_usage_month as m
-set processed_date_times = r.processed_date_times,
-    licenses_active = r.licenses_active,
-    licenses_qualified = r.licenses_qualified,
-    usage_percents = r.usage_percents,
-    first_synced_ats = array_fill($9::timestamptz, array[r.count]),
-    last_changed_ats = array_fill($9::timestamptz, array[r.count]),
-    run_ids = array_fill($10::bigint, array[r.count])
-from unnest($1::integer[], $2::date[], $3::uuid[]) as i (number, month, customer_id)
-inner join (
+-- Put together first: the planner would otherwise do so once for each month.
+with incoming as materialized (
     select
-        number,
-        count(*)::integer as count,
-        array_agg(processed_date_time) as processed_date_times,
-        array_agg(licenses_active) as licenses_active,
-        array_agg(licenses_qualified) as licenses_qualified,
-        array_agg(usage_percent) as usage_percents
-    from unnest(
-        $4::integer[],
-        $5::timestamptz[],
-        $6::bigint[],
-        $7::bigint[],
-        $8::double precision[]
-    ) as t (
-        number,
-        processed_date_time,
-        licenses_active,
-        licenses_qualified,
-        usage_percent
-    )
-    group by number
-) as r on r.number = i.number
+        i.month,
+        i.customer_id,
+        r.*
+    from unnest($1::integer[], $2::date[], $3::uuid[]) as i (number, month, customer_id)
+    inner join (
+        select
+            number,
+            count(*)::integer as count,
+            array_agg(processed_date_time) as processed_date_times,
+            array_agg(licenses_active) as licenses_active,
+            array_agg(licenses_qualified) as licenses_qualified,
+            array_agg(usage_percent) as usage_percents
+        from unnest(
+            $4::integer[],
+            $5::timestamptz[],
+            $6::bigint[],
+            $7::bigint[],
+            $8::double precision[]
+        ) as t (
+            number,
+            processed_date_time,
+            licenses_active,
+            licenses_qualified,
+            usage_percent
+        )
+        group by number
+    ) as r on r.number = i.number
+)
+
+update license_usage_month as m
+set processed_date_times = i.processed_date_times,
+    licenses_active = i.licenses_active,
+    licenses_qualified = i.licenses_qualified,
+    usage_percents = i.usage_percents,
+    first_synced_ats = array_fill($9::timestamptz, array[i.count]),
+    last_changed_ats = array_fill($9::timestamptz, array[i.count]),
+    run_ids = array_fill($10::bigint, array[i.count])
+from incoming as i
 where m.month = i.month
     and m.customer_id = i.customer_id
