@@ -41,20 +41,25 @@ inner join (
         array_agg(licenses_active) as licenses_active,
         array_agg(licenses_qualified) as licenses_qualified,
         array_agg(usage_percent) as usage_percents
-    from unnest(
-        $7::integer[],
-        $8::varchar[],
-        $9::timestamptz[],
-        $10::bigint[],
-        $11::bigint[],
-        $12::double precision[]
-    ) as t (
-        number,
-        customer_name,
-        processed_date_time,
-        licenses_active,
-        licenses_qualified,
-        usage_percent
-    )
+    from (
+        select *
+        from unnest(
+            $7::integer[],
+            $8::varchar[],
+            $9::timestamptz[],
+            $10::bigint[],
+            $11::bigint[],
+            $12::double precision[]
+        ) with ordinality as t (
+            number,
+            customer_name,
+            processed_date_time,
+            licenses_active,
+            licenses_qualified,
+            usage_percent,
+            place
+        )
+        order by number, place
+    ) as t
     group by number
 ) as r on r.number = m.number

@@ -9,25 +9,30 @@ with incoming as materialized (
         array_agg(service_name) as service_names,
         array_agg(service_code) as service_codes,
         array_agg(channel) as channels
-    from unnest(
-        $1::integer[],
-        $2::varchar[],
-        $3::varchar[],
-        $4::varchar[],
-        $5::varchar[],
-        $6::varchar[],
-        $7::varchar[],
-        $8::varchar[]
-    ) as t (
-        number,
-        product_name,
-        workload_name,
-        product_id,
-        workload_code,
-        service_name,
-        service_code,
-        channel
-    )
+    from (
+        select *
+        from unnest(
+            $1::integer[],
+            $2::varchar[],
+            $3::varchar[],
+            $4::varchar[],
+            $5::varchar[],
+            $6::varchar[],
+            $7::varchar[],
+            $8::varchar[]
+        ) with ordinality as t (
+            number,
+            product_name,
+            workload_name,
+            product_id,
+            workload_code,
+            service_name,
+            service_code,
+            channel,
+            place
+        )
+        order by number, place
+    ) as t
     group by number
 ),
 

@@ -170,8 +170,10 @@ impl RunLock {
                 select i.id, i.name, i.domain, $4, $4, $4
                 from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as i (id, name, domain)
                 left join customer as k on k.customer_id = i.id
-                -- Of whom there is nothing new, nothing is written.
-                where k.listed_at is null
+                -- Of whom there is nothing new, nothing is written. Of a list that has shrunk a person will want to know who
+                -- is on it.
+                where $5
+                    or k.listed_at is null
                     or coalesce(i.name, k.customer_name) is distinct from k.customer_name
                     or coalesce(i.domain, k.domain) is distinct from k.domain
                 on conflict (customer_id) do update
@@ -182,7 +184,8 @@ impl RunLock {
                 &wanted_ids,
                 &names as _,
                 &domains as _,
-                now
+                now,
+                shrunk
             )
             .execute(&mut *transaction)
             .await?;

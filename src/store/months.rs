@@ -94,7 +94,10 @@ pub(super) async fn note(
     }
     sets.learn(connection, &plan.first).await?;
     insert(connection, sets, run_id, &plan.first, now).await?;
-    replace(connection, run_id, &plan.next, now).await?;
+    if !replace(connection, run_id, &plan.next, now).await? {
+        // Somebody else has just written to one of them.
+        plan.collected.extend(plan.next.iter().map(|next| next.0));
+    }
     surpass(connection, &plan.surpassed).await?;
     collect(connection, &plan.collected, &incoming).await
 }
@@ -277,17 +280,18 @@ async fn insert(
     .map(drop)
 }
 
+/// Returns whether all of them were there.
 async fn replace(
     connection: &mut PgConnection,
     run_id: i64,
     next: &[(Key, &Incoming<'_>)],
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     if next.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let (months, customers): (Vec<NaiveDate>, Vec<Uuid>) = next.iter().map(|one| one.0).unzip();
-    sqlx::query_file!(
+    let replaced = sqlx::query_file!(
         "src/store/update_months.sql",
         &(0..i32::try_from(next.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         &months,
@@ -301,8 +305,8 @@ async fn replace(
         run_id
     )
     .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    Ok(replaced.rows_affected() == u64::try_from(next.len()).unwrap_or(u64::MAX))
 }
 
 async fn surpass(connection: &mut PgConnection, months: &[Key]) -> Result<(), sqlx::Error> {
@@ -338,7 +342,7 @@ async fn collect(
     }
     for (month, customers) in customers_of {
         sqlx::query!(
-            r#"select collect_license_usage_months($1, array[$2::date]) as "done: ()""#,
+            r#"select collect_license_usage_months($1, array[$2::date], false) as "done: ()""#,
             &customers,
             month
         )

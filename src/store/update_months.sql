@@ -14,19 +14,24 @@ with incoming as materialized (
             array_agg(licenses_active) as licenses_active,
             array_agg(licenses_qualified) as licenses_qualified,
             array_agg(usage_percent) as usage_percents
-        from unnest(
-            $4::integer[],
-            $5::timestamptz[],
-            $6::bigint[],
-            $7::bigint[],
-            $8::double precision[]
-        ) as t (
-            number,
-            processed_date_time,
-            licenses_active,
-            licenses_qualified,
-            usage_percent
-        )
+        from (
+            select *
+            from unnest(
+                $4::integer[],
+                $5::timestamptz[],
+                $6::bigint[],
+                $7::bigint[],
+                $8::double precision[]
+            ) with ordinality as t (
+                number,
+                processed_date_time,
+                licenses_active,
+                licenses_qualified,
+                usage_percent,
+                place
+            )
+            order by number, place
+        ) as t
         group by number
     ) as r on r.number = i.number
 )

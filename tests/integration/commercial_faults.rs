@@ -237,11 +237,11 @@ async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_sto
 #[sqlx::test]
 async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_mends(pool: PgPool) {
     let world = World::commercial(pool, 300).await;
-    // The transaction that follows the first hundred customers waits for the test.
+    // The last transaction waits for the test: one holds no more than 256 customers.
     world
         .execute(
             "create function wait_for_the_test() returns trigger language plpgsql as $$ begin
-                 if (select count(*) > 100 from sync_customer) then perform pg_advisory_xact_lock(77); end if;
+                 if (select count(*) > 270 from sync_customer) then perform pg_advisory_xact_lock(77); end if;
                  return null;
              end $$;
              create trigger wait_for_the_test after insert on sync_customer

@@ -188,6 +188,9 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(po
          select date, customer_id, 'Restored ' || product_name, workload_name, 1, 2, now(), now(), 1
          from license_usage cross join unnest(array[processed_date_time, processed_date_time - interval '1 month']) as date",
         "update license_usage set licenses_active = licenses_active + 1",
+        "update license_usage set processed_date_time = processed_date_time - interval '1 month', product_name = product_name || ' 2'
+         where product_name not like 'Restored%' and workload_name = (select min(workload_name) from license_usage)",
+        "begin; set local search_path = ''; update public.license_usage set licenses_qualified = licenses_qualified + 1; commit",
         "delete from license_usage where product_name like 'Restored%' and processed_date_time > now() - interval '1 month'",
         "delete from license_usage where product_name like 'Restored%'",
         "delete from license_usage where customer_id = (select min(customer_id::text)::uuid from license_usage)",
