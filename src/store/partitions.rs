@@ -39,7 +39,7 @@ impl Partitions {
     }
 }
 
-/// The same as the SQL function license_usage_period, which decides; here it only saves asking.
+/// The same as the SQL function `license_usage_period`, which decides; here it only saves asking.
 fn period(date: DateTime<Utc>) -> NaiveDate {
     let date = date.date_naive();
     let third = (date.day0() / 10).min(2);
