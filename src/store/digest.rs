@@ -7,7 +7,10 @@ use aws_lc_rs::digest::{Digest, SHA256, digest};
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use super::usage::Spelt;
+use crate::usage::UsageRow;
+
+/// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
+pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);
 
 /// A customer's rows of a day (UTC), by both.
 pub(super) type Days = BTreeMap<(NaiveDate, Uuid), Day>;

@@ -9,8 +9,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::digest::texts;
-use super::usage::Spelt;
+use super::digest::{Spelt, texts};
 use crate::usage::Row as _;
 
 /// A month and a customer.

@@ -6,13 +6,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::digest::{Days, digests};
+use super::digest::{Days, Spelt, digests};
 use super::months::{self, Sets};
 use super::names::Names;
 use super::outcomes::Written;
 use super::partitions::Partitions;
 use super::runs::uncount;
-use crate::usage::{CustomerOutcome, Row as _, UsageRow};
+use crate::usage::{CustomerOutcome, Row as _};
 
 /// Stores the usage rows of a batch in the spelling of the ledger.
 pub(super) async fn upsert(
@@ -92,9 +92,6 @@ pub(super) async fn upsert(
     months::note(connection, sets, run_id, &fresh, changed, now).await?;
     Ok(written)
 }
-
-/// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
-pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);
 
 /// The columns of rows, one array each, as both statements take them.
 macro_rules! query_with_rows {
