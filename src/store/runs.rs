@@ -277,7 +277,7 @@ impl RunLock {
 
                 update customer as c
                 set last_seen_at = greatest(c.last_seen_at, b.finished_at),
-                    last_success_at = greatest(c.last_success_at, case when b.outcome = 'succeeded' then b.finished_at end)
+                    last_success_at = b.finished_at
                 from runs as r
                 inner join sync_customer as b on b.run_id = r.before
                 left join sync_customer as l on l.run_id = r.last and l.customer_id = b.customer_id

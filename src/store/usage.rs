@@ -95,7 +95,7 @@ pub(super) async fn upsert(
 
 /// The columns of rows, one array each, as both statements take them.
 macro_rules! query_with_rows {
-    ($kind:ident!, $file:literal, $rows:expr $(, $more:expr)*) => {{
+    ($file:literal, $rows:expr $(, $more:expr)*) => {{
         macro_rules! column {
             ($of:expr) => {
                 $rows.iter().map($of).collect::<Vec<_>>()
@@ -106,7 +106,7 @@ macro_rules! query_with_rows {
                 column!(|row| row.4.attributes().$field.as_deref())
             };
         }
-        sqlx::$kind!(
+        sqlx::query_file!(
             $file,
             &column!(|row| row.1),
             &column!(|row| row.2) as _,
@@ -179,16 +179,10 @@ async fn insert(
     if rows.is_empty() {
         return Ok(());
     }
-    query_with_rows!(
-        query_file!,
-        "src/store/insert_usage.sql",
-        rows,
-        now,
-        run_id
-    )
-    .execute(connection)
-    .await
-    .map(drop)
+    query_with_rows!("src/store/insert_usage.sql", rows, now, run_id)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Returns how many rows of each customer were new and how many had changed.
@@ -202,16 +196,9 @@ async fn update(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let written = query_with_rows!(
-        query_file!,
-        "src/store/upsert_usage.sql",
-        rows,
-        now,
-        run_id,
-        times
-    )
-    .fetch_all(connection)
-    .await?;
+    let written = query_with_rows!("src/store/upsert_usage.sql", rows, now, run_id, times)
+        .fetch_all(connection)
+        .await?;
     let written = written
         .into_iter()
         .map(|row| (row.customer_id, uncount(row.inserted), uncount(row.updated)));
