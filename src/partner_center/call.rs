@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,7 +30,7 @@ const LOGGED_FAILURES: u64 = 50;
 /// An answer that succeeded.
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// What the API says of the token's multi-factor authentication, if it was asked.
     pub(super) mfa_compliant: Option<bool>,
     /// What the call was made with: the body may echo it.

@@ -324,13 +324,12 @@ pub(super) fn deployment_row(
 fn attributes(item: &wire::Item<'_>) -> Result<Attributes, Unusable> {
     Ok(Attributes {
         customer_name: owned("customerName", item.customer_name)?,
-        product_id: owned("productId", item.product_id)?.map(|id| {
+        product_id: owned("productId", item.product_id)?.map(|mut id| {
             // One product, however its GUID is written.
             if Uuid::try_parse(&id).is_ok() {
-                id.to_ascii_lowercase()
-            } else {
-                id
+                id.make_ascii_lowercase();
             }
+            id
         }),
         service_name: owned("serviceName", item.service_name)?,
         service_code: owned("serviceCode", item.service_code)?,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
@@ -105,13 +106,20 @@ pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
 pub(super) async fn read_body(
     answer: &mut reqwest::Response,
     limit: u64,
-) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
+) -> Result<Bytes, ApiError> {
+    let mut body = Bytes::new();
     while let Some(chunk) = answer.chunk().await.map_err(ApiError::from_transport)? {
         if (body.len() + chunk.len()) as u64 > limit {
             return Err(ApiError::TooLarge { limit });
         }
-        body.extend_from_slice(&chunk);
+        // Most come in one piece, which needs no copy.
+        body = if body.is_empty() {
+            chunk
+        } else {
+            let mut longer = BytesMut::from(body);
+            longer.extend_from_slice(&chunk);
+            longer.freeze()
+        };
     }
     Ok(body)
 }

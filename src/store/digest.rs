@@ -1,8 +1,6 @@
 //! Digests of a customer's rows of a day, as they came: by them rows that come again are told from others without
 //! comparing them one by one.
 
-use std::collections::BTreeMap;
-
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -12,40 +10,52 @@ use crate::usage::UsageRow;
 /// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
 pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);
 
-/// A customer's rows of a day (UTC), by both.
-pub(super) type Days = BTreeMap<(NaiveDate, Uuid), Day>;
-
 /// A customer's rows of a day (UTC).
-pub(super) struct Day {
+pub(super) struct Day<'a> {
+    pub(super) date: NaiveDate,
+    pub(super) customer: Uuid,
+    /// In the order of the primary key.
+    pub(super) rows: &'a [Spelt<'a>],
     /// Of all that is stored of them.
     pub(super) digest: Digest,
-    /// The day's processed dates. Rarely more than one.
-    pub(super) times: Vec<DateTime<Utc>>,
 }
 
-/// Of rows in the order of the primary key.
-pub(super) fn digests(rows: &[Spelt<'_>]) -> Days {
-    let mut days = BTreeMap::<_, (Vec<u8>, Vec<DateTime<Utc>>)>::new();
-    for rows in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let Some((at, customer, ..)) = rows.first().copied() else {
-            continue;
-        };
-        let (bytes, times) = days.entry((at.date_naive(), customer)).or_default();
-        times.push(at);
-        bytes.extend(at.timestamp_micros().to_le_bytes());
-        for row in rows {
-            put_series(bytes, row);
-            put_text(bytes, row.4.attributes.customer_name.as_deref());
-            let percent = row.4.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
-            bytes.extend(row.4.licenses_active.to_le_bytes());
-            bytes.extend(row.4.licenses_qualified.to_le_bytes());
-            bytes.extend(percent);
-        }
+impl<'a> Day<'a> {
+    /// The day's rows by their processed date. Rarely more than one.
+    pub(super) fn dates(&self) -> impl Iterator<Item = (DateTime<Utc>, &'a [Spelt<'a>])> {
+        let dates = self.rows.chunk_by(|a, b| a.0 == b.0);
+        dates.filter_map(|rows| Some((rows.first()?.0, rows)))
     }
-    days.into_iter()
-        .map(|(key, (bytes, times))| {
-            let digest = digest(&SHA256, &bytes);
-            (key, Day { digest, times })
+}
+
+/// Of rows in the order of customers, and of each customer's in that of the primary key.
+pub(super) fn days<'a>(rows: &'a [Spelt<'a>]) -> Vec<Day<'a>> {
+    let mut bytes = Vec::new();
+    let is_same_day =
+        |a: DateTime<Utc>, b: DateTime<Utc>| a == b || a.date_naive() == b.date_naive();
+    rows.chunk_by(|a, b| a.1 == b.1 && is_same_day(a.0, b.0))
+        .filter_map(|rows| {
+            let (at, customer, ..) = rows.first().copied()?;
+            let mut day = Day {
+                date: at.date_naive(),
+                customer,
+                rows,
+                digest: digest(&SHA256, &[]),
+            };
+            bytes.clear();
+            for (at, rows) in day.dates() {
+                bytes.extend(at.timestamp_micros().to_le_bytes());
+                for row in rows {
+                    put_series(&mut bytes, row);
+                    put_text(&mut bytes, row.4.attributes.customer_name.as_deref());
+                    let percent = row.4.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
+                    bytes.extend(row.4.licenses_active.to_le_bytes());
+                    bytes.extend(row.4.licenses_qualified.to_le_bytes());
+                    bytes.extend(percent);
+                }
+            }
+            day.digest = digest(&SHA256, &bytes);
+            Some(day)
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 //! `Store` opens connections and reads, `RunLock` is the one connection that a run writes through.
 
 mod consent;
+mod copy;
 mod deployment;
 mod digest;
 mod error;

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt as _;
 use uuid::Uuid;
 
+use super::copy::{CopyIn, Varchar};
 use super::digest::{Spelt, texts};
 use crate::usage::Row as _;
 
@@ -242,6 +244,7 @@ impl Sets {
     }
 }
 
+/// Stores customers' first rows of a month.
 async fn insert(
     connection: &mut PgConnection,
     sets: &Sets,
@@ -252,31 +255,38 @@ async fn insert(
     if first.is_empty() {
         return Ok(());
     }
-    macro_rules! each {
-        (|$one:ident| $value:expr) => {
-            first.iter().map(|$one| $value).collect::<Vec<_>>()
-        };
-    }
-    sqlx::query_file!(
-        "src/store/insert_months.sql",
-        &(0..i32::try_from(first.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
-        &each!(|one| one.0.0),
-        &each!(|one| one.0.1),
-        &each!(|one| one.2),
-        &each!(|one| one.1.texts),
-        &each!(|one| sets.ids.get(&one.1.series).copied()) as _,
-        &numbers(first.iter().map(|one| one.1)),
-        &column!(first, |row| row.4.attributes().customer_name.as_deref()) as _,
-        &column!(first, |row| row.0),
-        &column!(first, |row| row.4.licenses_active),
-        &column!(first, |row| row.4.licenses_qualified),
-        &column!(first, |row| row.4.usage_percent) as _,
-        now,
-        run_id
+    let mut copy = CopyIn::begin(
+        connection,
+        "
+        copy license_usage_month (
+            month, customer_id, newest, texts, set_id, customer_names, processed_date_times, licenses_active,
+            licenses_qualified, usage_percents, first_synced_ats, last_changed_ats, run_ids, are_newest
+        )
+        from stdin (format binary)
+        ",
     )
-    .execute(connection)
-    .await
-    .map(drop)
+    .await?;
+    for ((month, customer), incoming, newest) in first {
+        let rows = incoming.rows;
+        let each = || rows.iter().map(|row| row.4);
+        let names = each().map(|row| Varchar(row.attributes().customer_name.as_deref()));
+        let row = copy.row().await?;
+        row.put(*month)?;
+        row.put(*customer)?;
+        row.put(*newest)?;
+        row.put(incoming.texts)?;
+        row.put(sets.ids.get(&incoming.series).copied())?;
+        row.put(names.bind_iter())?;
+        row.put(rows.iter().map(|row| row.0).bind_iter())?;
+        row.put(each().map(|row| row.licenses_active).bind_iter())?;
+        row.put(each().map(|row| row.licenses_qualified).bind_iter())?;
+        row.put(each().map(|row| row.usage_percent).bind_iter())?;
+        row.put(each().map(|_| now).bind_iter())?;
+        row.put(each().map(|_| now).bind_iter())?;
+        row.put(each().map(|_| run_id).bind_iter())?;
+        row.put(each().map(|_| *newest).bind_iter())?;
+    }
+    copy.finish().await.map(drop)
 }
 
 /// Returns whether all of them were there.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use foldhash::fast::RandomState;
 use sqlx::PgConnection;
 
 use crate::usage::{MAX_KEY_BYTES, Name, UsageRow};
@@ -14,7 +15,7 @@ const MAX_REMEMBERED: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// The ledger's spelling of each spelling that came.
-    spellings: HashMap<String, String>,
+    spellings: HashMap<String, String, RandomState>,
     /// The oldest and the newest date of each id's or code's names, as recorded.
     dated: HashMap<IdAndName, Dates>,
 }

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
+use super::copy::CopyIn;
 use super::payload::storable;
-use super::runs::{RunLock, uncount};
+use super::runs::{RunLock, count, uncount};
 use super::{StoreError, bounded, deployment, usage};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, RowCounts};
 
@@ -258,27 +259,17 @@ async fn insert_outcomes(
     outcomes: &[CustomerOutcome],
     counts: &[RowCounts],
 ) -> Result<(), sqlx::Error> {
-    let rows = outcome_lines(run_id, outcomes, counts).map_err(sqlx::Error::Io)?;
-    let mut copy = connection
-        .copy_in_raw(
-            "copy sync_customer (
-                run_id, customer_id, outcome, reason, fault_code, detail, http_status, attempts, finished_at,
-                rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
-            ) from stdin (format csv)",
+    let mut copy = CopyIn::begin(
+        connection,
+        "
+        copy sync_customer (
+            run_id, customer_id, outcome, reason, fault_code, detail, http_status, attempts, finished_at,
+            rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
         )
-        .await?;
-    copy.send(rows).await?;
-    copy.finish().await.map(drop)
-}
-
-/// What is missing is an empty field, which COPY takes for null.
-fn outcome_lines(
-    run_id: i64,
-    outcomes: &[CustomerOutcome],
-    counts: &[RowCounts],
-) -> Result<Vec<u8>, std::io::Error> {
-    let run = run_id.to_string();
-    let mut lines = csv::Writer::from_writer(Vec::new());
+        from stdin (format binary)
+        ",
+    )
+    .await?;
     for (outcome, counts) in outcomes.iter().zip(counts) {
         let failure = outcome.failure.as_ref();
         let code = failure.and_then(|failure| failure.code.as_deref());
@@ -292,27 +283,25 @@ fn outcome_lines(
                 .clone()
                 .or_else(|| outcome.deployment.note.clone()),
         };
-        let mut id = Uuid::encode_buffer();
-        lines.write_record([
-            run.as_str(),
-            outcome.id().as_uuid().hyphenated().encode_lower(&mut id),
-            failure.map_or("succeeded", |_| "failed"),
-            failure.map_or("", |failure| failure.reason.as_str()),
-            code.as_deref().unwrap_or_default(),
-            detail.as_deref().unwrap_or_default(),
-            &outcome
-                .http_status
-                .map_or_else(String::new, |status| status.to_string()),
-            &outcome.attempts.to_string(),
-            &outcome
-                .finished_at
-                .to_rfc3339_opts(SecondsFormat::Micros, true),
-            &counts.received.to_string(),
-            &counts.inserted.to_string(),
-            &counts.updated.to_string(),
-            &counts.unchanged.to_string(),
-            &counts.rejected.to_string(),
-        ])?;
+        let row = copy.row().await?;
+        row.put(run_id)?;
+        row.put(outcome.id().as_uuid())?;
+        row.put(failure.map_or("succeeded", |_| "failed"))?;
+        row.put(failure.map(|failure| failure.reason.as_str()))?;
+        row.put(code)?;
+        row.put(detail)?;
+        row.put(outcome.http_status.map(i32::from))?;
+        row.put(i32::try_from(outcome.attempts).unwrap_or(i32::MAX))?;
+        row.put(outcome.finished_at)?;
+        for number in [
+            counts.received,
+            counts.inserted,
+            counts.updated,
+            counts.unchanged,
+            counts.rejected,
+        ] {
+            row.put(count(number))?;
+        }
     }
-    lines.into_inner().map_err(csv::IntoInnerError::into_error)
+    copy.finish().await.map(drop)
 }

@@ -1,12 +1,13 @@
 //! Stores usage rows, with what has to be kept of their dates and names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::digest::{Days, Spelt, digests};
+use super::copy::CopyIn;
+use super::digest::{self, Day, Spelt};
 use super::months::{self, Sets};
 use super::names::Names;
 use super::outcomes::Written;
@@ -24,6 +25,8 @@ pub(super) async fn upsert(
     outcomes: &[CustomerOutcome],
     now: DateTime<Utc>,
 ) -> Result<Written, sqlx::Error> {
+    let mut outcomes: Vec<&CustomerOutcome> = outcomes.iter().collect();
+    outcomes.sort_by_key(|outcome| outcome.id());
     let rows = || {
         outcomes
             .iter()
@@ -41,42 +44,44 @@ pub(super) async fn upsert(
     names
         .record_ids(connection, run_id, rows().map(|(_, row)| row))
         .await?;
-    let mut rows: Vec<_> = rows()
+    let mut rows: Vec<Spelt<'_>> = rows()
         .map(|(id, row)| {
             let product = names.spelling(&row.key.product_name);
             let workload = names.spelling(&row.key.workload_name);
-            (
-                row.key.processed_date_time,
-                id.as_uuid(),
-                product,
-                workload,
-                row,
-            )
+            let at = row.key.processed_date_time;
+            (at, id.as_uuid(), product, workload, row)
         })
         .collect();
-    // In the order of the primary key, so that its pages are visited once each.
-    rows.sort_by(|a, b| (a.0, a.1, a.2, a.3).cmp(&(b.0, b.1, b.2, b.3)));
-    let mut times: Vec<DateTime<Utc>> = rows.iter().map(|row| row.0).collect();
-    times.dedup();
+    // Nearly in this order already, but for the ledger's spelling.
+    rows.sort_by(|a, b| (a.1, a.0, a.2, a.3).cmp(&(b.1, b.0, b.2, b.3)));
+    let mut days = digest::days(&rows);
+    let times: BTreeSet<DateTime<Utc>> = days.iter().flat_map(Day::dates).map(|d| d.0).collect();
+    let times: Vec<DateTime<Utc>> = times.into_iter().collect();
     partitions.cover(connection, &times).await?;
     let newest = times.last().map(DateTime::date_naive);
-    let mut days = digests(&rows);
-    let known = known_dates(connection, &rows, &times).await?;
-    days.retain(|(_, customer), day| {
-        let same = |time: &DateTime<Utc>| {
-            let stored = known.get(&(*time, *customer));
+    let known = known_dates(connection, &days, &times).await?;
+    days.retain(|day| {
+        let is_stored = |(at, _)| {
+            let stored = known.get(&(at, day.customer));
             stored.is_some_and(|stored| stored.as_deref() == Some(day.digest.as_ref()))
         };
-        !day.times.iter().all(same)
+        !day.dates().all(is_stored)
     });
-    rows.retain(|row| days.contains_key(&(row.0.date_naive(), row.1)));
-    let (compared, fresh): (Vec<_>, Vec<_>) = rows
-        .into_iter()
-        .partition(|row| known.contains_key(&(row.0, row.1)));
+    let (mut compared, mut fresh) = (Vec::new(), Vec::new());
+    for day in &days {
+        for (at, rows) in day.dates() {
+            let is_known = known.contains_key(&(at, day.customer));
+            let rows_of = if is_known { &mut compared } else { &mut fresh };
+            rows_of.extend_from_slice(rows);
+        }
+    }
+    // In the order of the primary key, so that its pages are visited once each.
+    compared.sort_by_key(|row| (row.0, row.1));
+    fresh.sort_by_key(|row| (row.0, row.1));
     let mut written = Written::new();
     insert(connection, run_id, &fresh, now).await?;
-    for row in &fresh {
-        written.entry(row.1).or_default().0 += 1;
+    for rows in fresh.chunk_by(|a, b| a.1 == b.1) {
+        written.entry(rows[0].1).or_default().0 += rows.len() as u64;
     }
     for (customer, inserted, updated) in update(connection, run_id, &compared, &times, now).await? {
         let sums = written.entry(customer).or_default();
@@ -93,49 +98,17 @@ pub(super) async fn upsert(
     Ok(written)
 }
 
-/// The columns of rows, one array each, as both statements take them.
-macro_rules! query_with_rows {
-    ($file:literal, $rows:expr $(, $more:expr)*) => {{
-        macro_rules! column {
-            ($of:expr) => {
-                $rows.iter().map($of).collect::<Vec<_>>()
-            };
-        }
-        macro_rules! attribute {
-            ($field:ident) => {
-                column!(|row| row.4.attributes().$field.as_deref())
-            };
-        }
-        sqlx::query_file!(
-            $file,
-            &column!(|row| row.1),
-            &column!(|row| row.2) as _,
-            &column!(|row| row.3) as _,
-            &column!(|row| row.0),
-            &attribute!(customer_name) as _,
-            &attribute!(product_id) as _,
-            &column!(|row| row.4.workload_code.as_deref()) as _,
-            &attribute!(service_name) as _,
-            &attribute!(service_code) as _,
-            &attribute!(channel) as _,
-            &column!(|row| row.4.licenses_active),
-            &column!(|row| row.4.licenses_qualified),
-            &column!(|row| row.4.usage_percent) as _,
-            $($more),*
-        )
-    }};
-}
-
-/// The customers and dates of `rows` that the ledger has rows of already, with the digest of the day's rows as they last
+/// The customers and dates of `days` that the ledger has rows of already, with the digest of the day's rows as they last
 /// came.
 async fn known_dates(
     connection: &mut PgConnection,
-    rows: &[Spelt<'_>],
+    days: &[Day<'_>],
     times: &[DateTime<Utc>],
 ) -> Result<HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>, sqlx::Error> {
-    let mut pairs: Vec<_> = rows.iter().map(|row| (row.0, row.1)).collect();
-    pairs.dedup();
-    let (dates, customers): (Vec<DateTime<Utc>>, Vec<Uuid>) = pairs.into_iter().unzip();
+    let (dates, customers): (Vec<DateTime<Utc>>, Vec<Uuid>) = days
+        .iter()
+        .flat_map(|day| day.dates().map(|(at, _)| (at, day.customer)))
+        .unzip();
     let known = sqlx::query!(
         r#"
         select d as "date!", c as "customer!", digest
@@ -170,6 +143,8 @@ async fn known_dates(
         .collect())
 }
 
+/// Stores rows of customers and dates that the ledger has no row of yet. Should a person write the same at this moment, it
+/// is refused, and what is done again finds the person's.
 async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
@@ -179,10 +154,39 @@ async fn insert(
     if rows.is_empty() {
         return Ok(());
     }
-    query_with_rows!("src/store/insert_usage.sql", rows, now, run_id)
-        .execute(connection)
-        .await
-        .map(drop)
+    let mut copy = CopyIn::begin(
+        connection,
+        "
+        copy license_usage (
+            processed_date_time, customer_id, product_name, workload_name, customer_name, product_id, workload_code,
+            service_name, service_code, channel, licenses_active, licenses_qualified, usage_percent, first_synced_at,
+            last_changed_at, run_id
+        )
+        from stdin (format binary)
+        ",
+    )
+    .await?;
+    for (at, customer, product, workload, usage) in rows {
+        let attributes = usage.attributes();
+        let row = copy.row().await?;
+        row.put(*at)?;
+        row.put(*customer)?;
+        row.put(*product)?;
+        row.put(*workload)?;
+        row.put(attributes.customer_name.as_deref())?;
+        row.put(attributes.product_id.as_deref())?;
+        row.put(usage.workload_code.as_deref())?;
+        row.put(attributes.service_name.as_deref())?;
+        row.put(attributes.service_code.as_deref())?;
+        row.put(attributes.channel.as_deref())?;
+        row.put(usage.licenses_active)?;
+        row.put(usage.licenses_qualified)?;
+        row.put(usage.usage_percent)?;
+        row.put(now)?;
+        row.put(now)?;
+        row.put(run_id)?;
+    }
+    copy.finish().await.map(drop)
 }
 
 /// Returns how many rows of each customer were new and how many had changed.
@@ -196,9 +200,37 @@ async fn update(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let written = query_with_rows!("src/store/upsert_usage.sql", rows, now, run_id, times)
-        .fetch_all(connection)
-        .await?;
+    macro_rules! column {
+        ($of:expr) => {
+            rows.iter().map($of).collect::<Vec<_>>()
+        };
+    }
+    macro_rules! attribute {
+        ($field:ident) => {
+            column!(|row| row.4.attributes().$field.as_deref())
+        };
+    }
+    let written = sqlx::query_file!(
+        "src/store/upsert_usage.sql",
+        &column!(|row| row.1),
+        &column!(|row| row.2) as _,
+        &column!(|row| row.3) as _,
+        &column!(|row| row.0),
+        &attribute!(customer_name) as _,
+        &attribute!(product_id) as _,
+        &column!(|row| row.4.workload_code.as_deref()) as _,
+        &attribute!(service_name) as _,
+        &attribute!(service_code) as _,
+        &attribute!(channel) as _,
+        &column!(|row| row.4.licenses_active),
+        &column!(|row| row.4.licenses_qualified),
+        &column!(|row| row.4.usage_percent) as _,
+        now,
+        run_id,
+        times
+    )
+    .fetch_all(connection)
+    .await?;
     let written = written
         .into_iter()
         .map(|row| (row.customer_id, uncount(row.inserted), uncount(row.updated)));
@@ -209,12 +241,13 @@ async fn update(
 async fn record_dates(
     connection: &mut PgConnection,
     run_id: i64,
-    days: &Days,
+    days: &[Day<'_>],
     newest: Option<NaiveDate>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) = days.keys().copied().unzip();
-    let digests: Vec<&[u8]> = days.values().map(|day| day.digest.as_ref()).collect();
+    let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) =
+        days.iter().map(|day| (day.date, day.customer)).unzip();
+    let digests: Vec<&[u8]> = days.iter().map(|day| day.digest.as_ref()).collect();
     sqlx::query!(
         "
         with incoming as (

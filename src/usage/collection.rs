@@ -43,11 +43,11 @@ impl<R: Row> Collection<R> {
         let received = (items.len() + rejections.len()) as u64;
         // The sort is stable, so rows of one key stay in the order in which they came.
         items.sort_by(|a, b| a.row.key().cmp(b.row.key()));
-        let mut kept: Vec<Item<'_, R>> = Vec::with_capacity(items.len());
-        for item in items {
-            if let Some(earlier) = kept.pop_if(|earlier| earlier.row.key() == item.row.key())
-                && earlier.row != item.row
-            {
+        items.dedup_by(|item, earlier| {
+            if item.row.key() != earlier.row.key() {
+                return false;
+            }
+            if earlier.row != item.row {
                 rejections.push(Rejection {
                     reason: RejectionReason::DuplicateKey,
                     detail: format!(
@@ -57,10 +57,11 @@ impl<R: Row> Collection<R> {
                     payload: earlier.payload.to_owned(),
                 });
             }
-            kept.push(item);
-        }
+            std::mem::swap(item, earlier);
+            true
+        });
         Self {
-            rows: kept.into_iter().map(|item| item.row).collect(),
+            rows: items.into_iter().map(|item| item.row).collect(),
             rejections,
             received,
             note: None,

@@ -9,19 +9,20 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use compact_str::CompactString;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// A product's or workload's name. Not blank. Two spellings of one name are equal.
 #[derive(Clone)]
-pub struct Name(String);
+pub struct Name(CompactString);
 
 impl Name {
     /// None where there is nothing but blanks.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
-        let name = if text.is_ascii() || is_nfc(text) {
-            text.to_owned()
+        let name: CompactString = if text.is_ascii() || is_nfc(text) {
+            text.into()
         } else {
             text.nfc().collect()
         };
@@ -47,8 +48,10 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Nearly all names are ASCII, and rows are sorted by them.
-        if self.0.is_ascii() && other.0.is_ascii() {
+        // Rows are sorted by names, neighbours have them in common, and nearly all are ASCII.
+        if self.0 == other.0 {
+            Ordering::Equal
+        } else if self.0.is_ascii() && other.0.is_ascii() {
             let one = self.0.bytes().map(|byte| byte.to_ascii_lowercase());
             one.cmp(other.0.bytes().map(|byte| byte.to_ascii_lowercase()))
         } else {
@@ -65,7 +68,7 @@ impl PartialOrd for Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0 || self.cmp(other) == Ordering::Equal
+        self.cmp(other) == Ordering::Equal
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rows of both datasets, and what tells one from another.
 
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 
 use super::Name;
 
@@ -20,18 +21,20 @@ pub trait Row: PartialEq {
 }
 
 /// What describes a row, beside its key and figures. All of it may be missing.
+///
+/// Most of these texts are so short that they need no memory of their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// The customer's name at that time.
-    pub customer_name: Option<String>,
+    pub customer_name: Option<CompactString>,
     /// Source "commercial" only. A GUID is in lower case.
-    pub product_id: Option<String>,
+    pub product_id: Option<CompactString>,
     /// For example `o365` or `crm`; a name for people in source "commercial".
-    pub service_name: Option<String>,
+    pub service_name: Option<CompactString>,
     /// Source "commercial" only.
-    pub service_code: Option<String>,
+    pub service_code: Option<CompactString>,
     /// For example `reseller`.
-    pub channel: Option<String>,
+    pub channel: Option<CompactString>,
 }
 
 /// What tells one usage row of a customer from another. Ordered as the ledger's primary key is.
@@ -57,7 +60,7 @@ pub struct UsageRow {
     /// As the API gives it: 0 to 100 and, rightly, beyond.
     pub usage_percent: Option<f64>,
     /// Source "commercial" only.
-    pub workload_code: Option<String>,
+    pub workload_code: Option<CompactString>,
     /// Everything else.
     pub attributes: Attributes,
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 
 use super::super::date::parse_date;
 use super::super::number::parse_count;
@@ -40,8 +41,8 @@ pub(super) fn text<'a>(field: &str, value: Raw<'a>) -> Result<Option<Cow<'a, str
     Ok(Some(text))
 }
 
-pub(super) fn owned(field: &str, value: Raw<'_>) -> Result<Option<String>, Unusable> {
-    text(field, value).map(|text| text.map(Cow::into_owned))
+pub(super) fn owned(field: &str, value: Raw<'_>) -> Result<Option<CompactString>, Unusable> {
+    text(field, value).map(|text| text.map(CompactString::from))
 }
 
 fn check_length(field: &str, text: &str) -> Result<(), Unusable> {
