@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::warn;
 use uuid::Uuid;
@@ -40,6 +40,9 @@ pub(super) struct Answer {
 /// One logical call, the same over all its attempts.
 pub(super) struct Call {
     url: String,
+    request_id: HeaderValue,
+    correlation_id: HeaderValue,
+    /// What this one call needs beside the headers of all.
     headers: HeaderMap,
     pub(super) customer: Option<CustomerId>,
     /// HTTP tries so far.
@@ -127,8 +130,8 @@ impl Client {
         let error = with_causes(error);
         warn!(
             customer.id = call.customer.map(tracing::field::display),
-            ms.request_id = call.header("ms-requestid"),
-            ms.correlation_id = call.header("ms-correlationid"),
+            ms.request_id = call.request_id.to_str().ok(),
+            ms.correlation_id = call.correlation_id.to_str().ok(),
             attempt = call.sent(),
             error,
             "Attempt {} failed: {error}",
@@ -182,14 +185,15 @@ impl Client {
         if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
             self.traffic.retries.fetch_add(1, Ordering::Relaxed);
         }
-        let mut answer = self
+        let mut request = self
             .http
             .get(&call.url)
-            .headers(call.headers.clone())
-            .header(ACCEPT, "application/json")
-            .header("X-Locale", self.locale.clone())
-            .header(AUTHORIZATION, token.header.clone())
-            .send()
+            .build()
+            .map_err(ApiError::from_transport)?;
+        *request.headers_mut() = call.headers(&self.locale, token);
+        let mut answer = self
+            .http
+            .execute(request)
             .await
             .map_err(ApiError::from_transport)?;
         let status = answer.status();
@@ -231,19 +235,15 @@ impl Client {
 
 impl Call {
     /// A call under a correlation id of its own, with one request id for all its attempts.
-    pub(super) fn new(url: String, customer: Option<CustomerId>, mut headers: HeaderMap) -> Self {
-        for name in ["ms-requestid", "ms-correlationid"] {
-            let id = HeaderValue::from_str(&Uuid::new_v4().to_string())
-                .expect("a GUID is made of visible characters");
-            headers.insert(HeaderName::from_static(name), id);
-        }
-        headers.insert("ms-contract-version", HeaderValue::from_static("v1"));
-        headers.insert(
-            "ms-partnercenter-application",
-            HeaderValue::from_static("Seatledger"),
-        );
+    pub(super) fn new(url: String, customer: Option<CustomerId>, headers: HeaderMap) -> Self {
+        let id = || {
+            HeaderValue::from_str(&Uuid::new_v4().to_string())
+                .expect("a GUID is made of visible characters")
+        };
         Self {
             url,
+            request_id: id(),
+            correlation_id: id(),
             headers,
             customer,
             sent: AtomicU32::new(0),
@@ -254,10 +254,20 @@ impl Call {
         self.sent.load(Ordering::Relaxed)
     }
 
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+    fn headers(&self, locale: &HeaderValue, token: &Token) -> HeaderMap {
+        // With room for those that reqwest adds.
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.extend(self.headers.clone());
+        headers.insert("ms-requestid", self.request_id.clone());
+        headers.insert("ms-correlationid", self.correlation_id.clone());
+        headers.insert("ms-contract-version", HeaderValue::from_static("v1"));
+        headers.insert(
+            "ms-partnercenter-application",
+            HeaderValue::from_static("Seatledger"),
+        );
+        headers.insert("x-locale", locale.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(AUTHORIZATION, token.header.clone());
+        headers
     }
 }

@@ -14,8 +14,8 @@ use super::number::parse_count;
 use super::plain::Reader;
 use super::wire::{self, Json, Members as _, Raw};
 use crate::usage::{
-    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, Item, MAX_KEY_BYTES,
-    Rejection, RejectionReason, Row, UsageKey, UsageRow,
+    Attributes, Collection, CustomerId, DeploymentKey, DeploymentRow, MAX_KEY_BYTES, Rejection,
+    RejectionReason, Row, UsageKey, UsageRow,
 };
 use field::{count, date, demand, invalid, name, owned, percent, text};
 
@@ -67,7 +67,9 @@ pub(super) fn decode_deployment(
 /// What the items of a collection have become so far.
 struct Gathered<'a, R, F> {
     row: F,
-    rows: Vec<Item<'a, R>>,
+    rows: Vec<R>,
+    /// What each row was read from.
+    payloads: Vec<&'a str>,
     rejections: Vec<Rejection>,
     count: u64,
     too_many: bool,
@@ -78,6 +80,7 @@ impl<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>> Gathered<'a, R, F> {
         Self {
             row,
             rows: Vec::new(),
+            payloads: Vec::new(),
             rejections: Vec::new(),
             count: 0,
             too_many: false,
@@ -88,7 +91,10 @@ impl<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>> Gathered<'a, R, F> {
         self.count += 1;
         let row = item.ok_or_else(not_an_object);
         match row.and_then(&self.row) {
-            Ok(row) => self.rows.push(Item { row, payload }),
+            Ok(row) => {
+                self.rows.push(row);
+                self.payloads.push(payload);
+            }
             Err(_) if self.rejections.len() == MAX_REJECTIONS => self.too_many = true,
             Err(unusable) => self
                 .rejections
@@ -108,9 +114,9 @@ fn decode<R: Row>(
         return Ok(Collection::default());
     }
     let mut gathered = Gathered::new(row);
-    gathered
-        .rows
-        .reserve(USUAL_ITEMS.min(text.len() / USUAL_BYTES));
+    let usual = USUAL_ITEMS.min(text.len() / USUAL_BYTES);
+    gathered.rows.reserve(usual);
+    gathered.payloads.reserve(usual);
     let envelope = if let Some(envelope) = read_plain(text, &mut gathered) {
         envelope
     } else {
@@ -129,7 +135,7 @@ fn decode<R: Row>(
         let first = gathered.rejections.swap_remove(0).detail;
         return Err(NotACollection::TooManyRejections { first });
     }
-    let mut collection = Collection::new(gathered.rows, gathered.rejections);
+    let mut collection = Collection::new(gathered.rows, &gathered.payloads, gathered.rejections);
     collection.note = envelope
         .total_count
         .and_then(|total| parse_count(total.get()).ok())
@@ -202,16 +208,19 @@ pub(super) fn decode_part<'a, R: Row>(
         };
         row(&item, now)
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut payloads) = (Vec::new(), Vec::new());
     let mut rejections = Vec::new();
     for (number, payload) in items {
         let item = wire::Item::read(payload).ok_or_else(not_an_object);
         match item.and_then(|item| own_row(&item, customer, without_percent)) {
-            Ok(row) => rows.push(Item { row, payload }),
+            Ok(row) => {
+                rows.push(row);
+                payloads.push(payload);
+            }
             Err(unusable) => rejections.push(rejection(number, payload, unusable)),
         }
     }
-    Collection::new(rows, rejections)
+    Collection::new(rows, &payloads, rejections)
 }
 
 /// What is kept of the item that is number `number` of its collection.

@@ -106,7 +106,7 @@ impl PgHasArrayType for Varchar<'_> {
     }
 }
 
-impl<'q> Encode<'q, Postgres> for Varchar<'_> {
+impl Encode<'_, Postgres> for Varchar<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         self.0.encode_by_ref(buffer)
     }

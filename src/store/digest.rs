@@ -1,8 +1,8 @@
 //! Digests of a customer's rows of a day, as they came: by them rows that come again are told from others without
 //! comparing them one by one.
 
-use aws_lc_rs::digest::{Digest, SHA256, digest};
-use chrono::{DateTime, NaiveDate, Utc};
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::usage::UsageRow;
@@ -10,72 +10,89 @@ use crate::usage::UsageRow;
 /// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
 pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);
 
-/// A customer's rows of a day (UTC).
-pub(super) struct Day<'a> {
-    pub(super) date: NaiveDate,
+/// A customer's rows of one processed date, in the order of the primary key.
+pub(super) struct Dated<'a> {
+    pub(super) at: DateTime<Utc>,
     pub(super) customer: Uuid,
-    /// In the order of the primary key.
     pub(super) rows: &'a [Spelt<'a>],
-    /// Of all that is stored of them.
+    /// Stands for all that is stored of them.
+    digest: Digest,
+    /// Stands for their texts.
+    pub(super) texts: i64,
+    /// Stands for their texts but for the customer's name.
+    pub(super) series: i64,
+}
+
+/// A customer's rows of a day (UTC), by processed date. Rarely more than one.
+pub(super) struct Day<'a> {
+    pub(super) dates: &'a [Dated<'a>],
     pub(super) digest: Digest,
 }
 
-impl<'a> Day<'a> {
-    /// The day's rows by their processed date. Rarely more than one.
-    pub(super) fn dates(&self) -> impl Iterator<Item = (DateTime<Utc>, &'a [Spelt<'a>])> {
-        let dates = self.rows.chunk_by(|a, b| a.0 == b.0);
-        dates.filter_map(|rows| Some((rows.first()?.0, rows)))
-    }
-}
-
 /// Of rows in the order of customers, and of each customer's in that of the primary key.
-pub(super) fn days<'a>(rows: &'a [Spelt<'a>]) -> Vec<Day<'a>> {
+pub(super) fn dated<'a>(rows: &'a [Spelt<'a>]) -> Vec<Dated<'a>> {
     let mut bytes = Vec::new();
-    let is_same_day =
-        |a: DateTime<Utc>, b: DateTime<Utc>| a == b || a.date_naive() == b.date_naive();
-    rows.chunk_by(|a, b| a.1 == b.1 && is_same_day(a.0, b.0))
+    rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
         .filter_map(|rows| {
-            let (at, customer, ..) = rows.first().copied()?;
-            let mut day = Day {
-                date: at.date_naive(),
+            let (at, customer, ..) = *rows.first()?;
+            bytes.clear();
+            for row in rows {
+                put_series(&mut bytes, row);
+            }
+            let mut context = Context::new(&SHA256);
+            context.update(&bytes);
+            let series = number(&context.clone().finish());
+            bytes.clear();
+            for (.., row) in rows {
+                put_text(&mut bytes, row.attributes.customer_name.as_deref());
+            }
+            context.update(&bytes);
+            let texts = number(&context.clone().finish());
+            bytes.clear();
+            bytes.extend(at.timestamp_micros().to_le_bytes());
+            for (.., row) in rows {
+                let percent = row.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
+                bytes.extend(row.licenses_active.to_le_bytes());
+                bytes.extend(row.licenses_qualified.to_le_bytes());
+                bytes.extend(percent);
+            }
+            context.update(&bytes);
+            Some(Dated {
+                at,
                 customer,
                 rows,
-                digest: digest(&SHA256, &[]),
-            };
-            bytes.clear();
-            for (at, rows) in day.dates() {
-                bytes.extend(at.timestamp_micros().to_le_bytes());
-                for row in rows {
-                    put_series(&mut bytes, row);
-                    put_text(&mut bytes, row.4.attributes.customer_name.as_deref());
-                    let percent = row.4.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
-                    bytes.extend(row.4.licenses_active.to_le_bytes());
-                    bytes.extend(row.4.licenses_qualified.to_le_bytes());
-                    bytes.extend(percent);
-                }
-            }
-            day.digest = digest(&SHA256, &bytes);
-            Some(day)
+                digest: context.finish(),
+                texts,
+                series,
+            })
         })
         .collect()
 }
 
-/// Two numbers that stand for texts of rows in the order of the primary key: all of them, and all but the customer's name.
-pub(super) fn texts(rows: &[Spelt<'_>]) -> (i64, i64) {
-    let mut bytes = Vec::new();
-    for row in rows {
-        put_series(&mut bytes, row);
-    }
-    let series = number(&bytes);
-    for (.., row) in rows {
-        put_text(&mut bytes, row.attributes.customer_name.as_deref());
-    }
-    (number(&bytes), series)
+/// Of what [`dated`] gives.
+pub(super) fn days<'a>(dated: &'a [Dated<'a>]) -> impl Iterator<Item = Day<'a>> {
+    let day = |one: &Dated<'_>| (one.customer, one.at.date_naive());
+    dated
+        .chunk_by(move |a, b| day(a) == day(b))
+        .map(|dates| Day {
+            dates,
+            digest: match dates {
+                [one] => one.digest,
+                several => {
+                    let all: Vec<u8> = several
+                        .iter()
+                        .flat_map(|one| one.digest.as_ref())
+                        .copied()
+                        .collect();
+                    digest(&SHA256, &all)
+                }
+            },
+        })
 }
 
-fn number(bytes: &[u8]) -> i64 {
+fn number(digest: &Digest) -> i64 {
     let mut number = [0; 8];
-    number.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..8]);
+    number.copy_from_slice(&digest.as_ref()[..8]);
     i64::from_le_bytes(number)
 }
 

@@ -11,7 +11,7 @@ use sqlx::postgres::PgBindIterExt as _;
 use uuid::Uuid;
 
 use super::copy::{CopyIn, Varchar};
-use super::digest::{Spelt, texts};
+use super::digest::Dated;
 use crate::usage::Row as _;
 
 /// A month and a customer.
@@ -25,15 +25,6 @@ struct Kept {
     last: Option<DateTime<Utc>>,
 }
 
-/// The rows that came for a customer's month, all of one processed date.
-struct Incoming<'a> {
-    rows: &'a [Spelt<'a>],
-    at: DateTime<Utc>,
-    texts: i64,
-    /// Of what several customers may have in common.
-    series: i64,
-}
-
 /// The ids of sets of series, so that each is looked up once a run.
 #[derive(Debug, Default)]
 pub(super) struct Sets {
@@ -44,9 +35,9 @@ pub(super) struct Sets {
 #[derive(Default)]
 struct Plan<'a> {
     /// A customer's first rows of a month; with whether they are the newest of all.
-    first: Vec<(Key, &'a Incoming<'a>, bool)>,
+    first: Vec<(Key, &'a Dated<'a>, bool)>,
     /// In place of an earlier date's.
-    next: Vec<(Key, &'a Incoming<'a>)>,
+    next: Vec<(Key, &'a Dated<'a>)>,
     /// Months whose rows all have successors now.
     surpassed: Vec<Key>,
     /// To be collected from the ledger.
@@ -59,29 +50,19 @@ pub(super) async fn note(
     connection: &mut PgConnection,
     sets: &mut Sets,
     run_id: i64,
-    fresh: &[Spelt<'_>],
+    fresh: &[&Dated<'_>],
     changed: BTreeSet<Key>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let mut incoming = BTreeMap::<Key, Incoming<'_>>::new();
+    let mut incoming = BTreeMap::<Key, &Dated<'_>>::new();
     let mut keys_of = HashMap::<Uuid, Vec<Key>>::new();
     let mut plan = Plan {
         collected: changed,
         ..Plan::default()
     };
-    for rows in fresh.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let Some((at, customer, ..)) = rows.first().copied() else {
-            continue;
-        };
-        let key = (month(at), customer);
-        let (texts, series) = texts(rows);
-        keys_of.entry(customer).or_default().push(key);
-        let one = Incoming {
-            rows,
-            at,
-            texts,
-            series,
-        };
+    for one in fresh {
+        let key = (month(one.at), one.customer);
+        keys_of.entry(one.customer).or_default().push(key);
         incoming.insert(key, one);
     }
     // Of several dates at once the ledger has to say which row is whose successor.
@@ -104,7 +85,7 @@ pub(super) async fn note(
 }
 
 impl<'a> Plan<'a> {
-    fn place(&mut self, key: Key, incoming: &'a Incoming<'a>, kept: &[(NaiveDate, Kept)]) {
+    fn place(&mut self, key: Key, incoming: &'a Dated<'a>, kept: &[(NaiveDate, Kept)]) {
         let same_texts = |kept: &Kept| kept.texts == Some(incoming.texts);
         if let Some((_, kept)) = kept.iter().find(|(month, _)| *month == key.0) {
             if same_texts(kept) && kept.last.is_some_and(|last| last < incoming.at) {
@@ -194,7 +175,7 @@ macro_rules! column {
 }
 
 /// The number of the month that each row belongs to.
-fn numbers<'a>(incoming: impl Iterator<Item = &'a Incoming<'a>>) -> Vec<i32> {
+fn numbers<'a>(incoming: impl Iterator<Item = &'a Dated<'a>>) -> Vec<i32> {
     (0..)
         .zip(incoming)
         .flat_map(|(number, incoming)| incoming.rows.iter().map(move |_| number))
@@ -210,9 +191,9 @@ impl Sets {
     async fn learn(
         &mut self,
         connection: &mut PgConnection,
-        first: &[(Key, &Incoming<'_>, bool)],
+        first: &[(Key, &Dated<'_>, bool)],
     ) -> Result<(), sqlx::Error> {
-        let unknown: BTreeMap<i64, &Incoming<'_>> = first
+        let unknown: BTreeMap<i64, &Dated<'_>> = first
             .iter()
             .filter(|one| !self.ids.contains_key(&one.1.series))
             .map(|one| (one.1.series, one.1))
@@ -220,7 +201,7 @@ impl Sets {
         if unknown.is_empty() {
             return Ok(());
         }
-        let unknown: Vec<(i64, &Incoming<'_>)> = unknown.into_iter().collect();
+        let unknown: Vec<(i64, &Dated<'_>)> = unknown.into_iter().collect();
         let ids = sqlx::query_file!(
             "src/store/insert_sets.sql",
             &numbers(unknown.iter().map(|one| one.1)),
@@ -249,7 +230,7 @@ async fn insert(
     connection: &mut PgConnection,
     sets: &Sets,
     run_id: i64,
-    first: &[(Key, &Incoming<'_>, bool)],
+    first: &[(Key, &Dated<'_>, bool)],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if first.is_empty() {
@@ -293,7 +274,7 @@ async fn insert(
 async fn replace(
     connection: &mut PgConnection,
     run_id: i64,
-    next: &[(Key, &Incoming<'_>)],
+    next: &[(Key, &Dated<'_>)],
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     if next.is_empty() {
@@ -343,7 +324,7 @@ async fn surpass(connection: &mut PgConnection, months: &[Key]) -> Result<(), sq
 async fn collect(
     connection: &mut PgConnection,
     keys: &BTreeSet<Key>,
-    incoming: &BTreeMap<Key, Incoming<'_>>,
+    incoming: &BTreeMap<Key, &Dated<'_>>,
 ) -> Result<(), sqlx::Error> {
     let mut customers_of = BTreeMap::<NaiveDate, Vec<Uuid>>::new();
     for (month, customer) in keys {

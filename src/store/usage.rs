@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::copy::CopyIn;
-use super::digest::{self, Day, Spelt};
+use super::digest::{self, Dated, Day, Spelt};
 use super::months::{self, Sets};
 use super::names::Names;
 use super::outcomes::Written;
@@ -54,34 +54,31 @@ pub(super) async fn upsert(
         .collect();
     // Nearly in this order already, but for the ledger's spelling.
     rows.sort_by(|a, b| (a.1, a.0, a.2, a.3).cmp(&(b.1, b.0, b.2, b.3)));
-    let mut days = digest::days(&rows);
-    let times: BTreeSet<DateTime<Utc>> = days.iter().flat_map(Day::dates).map(|d| d.0).collect();
+    let dated = digest::dated(&rows);
+    let mut days: Vec<Day<'_>> = digest::days(&dated).collect();
+    let times: BTreeSet<DateTime<Utc>> = dated.iter().map(|one| one.at).collect();
     let times: Vec<DateTime<Utc>> = times.into_iter().collect();
     partitions.cover(connection, &times).await?;
     let newest = times.last().map(DateTime::date_naive);
-    let known = known_dates(connection, &days, &times).await?;
+    let known = known_dates(connection, &dated, &times).await?;
     days.retain(|day| {
-        let is_stored = |(at, _)| {
-            let stored = known.get(&(at, day.customer));
+        let is_stored = |one: &Dated<'_>| {
+            let stored = known.get(&(one.at, one.customer));
             stored.is_some_and(|stored| stored.as_deref() == Some(day.digest.as_ref()))
         };
-        !day.dates().all(is_stored)
+        !day.dates.iter().all(is_stored)
     });
-    let (mut compared, mut fresh) = (Vec::new(), Vec::new());
-    for day in &days {
-        for (at, rows) in day.dates() {
-            let is_known = known.contains_key(&(at, day.customer));
-            let rows_of = if is_known { &mut compared } else { &mut fresh };
-            rows_of.extend_from_slice(rows);
-        }
-    }
+    let (mut compared, mut fresh): (Vec<&Dated<'_>>, Vec<_>) = days
+        .iter()
+        .flat_map(|day| day.dates)
+        .partition(|one| known.contains_key(&(one.at, one.customer)));
     // In the order of the primary key, so that its pages are visited once each.
-    compared.sort_by_key(|row| (row.0, row.1));
-    fresh.sort_by_key(|row| (row.0, row.1));
+    compared.sort_by_key(|one| (one.at, one.customer));
+    fresh.sort_by_key(|one| (one.at, one.customer));
     let mut written = Written::new();
     insert(connection, run_id, &fresh, now).await?;
-    for rows in fresh.chunk_by(|a, b| a.1 == b.1) {
-        written.entry(rows[0].1).or_default().0 += rows.len() as u64;
+    for one in &fresh {
+        written.entry(one.customer).or_default().0 += one.rows.len() as u64;
     }
     for (customer, inserted, updated) in update(connection, run_id, &compared, &times, now).await? {
         let sums = written.entry(customer).or_default();
@@ -91,24 +88,22 @@ pub(super) async fn upsert(
     record_dates(connection, run_id, &days, newest, now).await?;
     let changed = compared
         .iter()
-        .filter(|row| written.contains_key(&row.1))
-        .map(|row| (months::month(row.0), row.1))
+        .filter(|one| written.contains_key(&one.customer))
+        .map(|one| (months::month(one.at), one.customer))
         .collect();
     months::note(connection, sets, run_id, &fresh, changed, now).await?;
     Ok(written)
 }
 
-/// The customers and dates of `days` that the ledger has rows of already, with the digest of the day's rows as they last
+/// The customers and dates among `dated` that the ledger has rows of already, with the digest of the day's rows as they last
 /// came.
 async fn known_dates(
     connection: &mut PgConnection,
-    days: &[Day<'_>],
+    dated: &[Dated<'_>],
     times: &[DateTime<Utc>],
 ) -> Result<HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>, sqlx::Error> {
-    let (dates, customers): (Vec<DateTime<Utc>>, Vec<Uuid>) = days
-        .iter()
-        .flat_map(|day| day.dates().map(|(at, _)| (at, day.customer)))
-        .unzip();
+    let (moments, customers): (Vec<DateTime<Utc>>, Vec<Uuid>) =
+        dated.iter().map(|one| (one.at, one.customer)).unzip();
     let known = sqlx::query!(
         r#"
         select d as "date!", c as "customer!", digest
@@ -131,7 +126,7 @@ async fn known_dates(
             offset 0
         ) as t on true
         "#,
-        &dates,
+        &moments,
         &customers,
         times
     )
@@ -148,10 +143,10 @@ async fn known_dates(
 async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
-    rows: &[Spelt<'_>],
+    fresh: &[&Dated<'_>],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    if rows.is_empty() {
+    if fresh.is_empty() {
         return Ok(());
     }
     let mut copy = CopyIn::begin(
@@ -166,7 +161,7 @@ async fn insert(
         ",
     )
     .await?;
-    for (at, customer, product, workload, usage) in rows {
+    for (at, customer, product, workload, usage) in fresh.iter().flat_map(|one| one.rows) {
         let attributes = usage.attributes();
         let row = copy.row().await?;
         row.put(*at)?;
@@ -193,16 +188,20 @@ async fn insert(
 async fn update(
     connection: &mut PgConnection,
     run_id: i64,
-    rows: &[Spelt<'_>],
+    compared: &[&Dated<'_>],
     times: &[DateTime<Utc>],
     now: DateTime<Utc>,
 ) -> Result<Vec<(Uuid, u64, u64)>, sqlx::Error> {
-    if rows.is_empty() {
+    if compared.is_empty() {
         return Ok(Vec::new());
     }
     macro_rules! column {
         ($of:expr) => {
-            rows.iter().map($of).collect::<Vec<_>>()
+            compared
+                .iter()
+                .flat_map(|one| one.rows)
+                .map($of)
+                .collect::<Vec<_>>()
         };
     }
     macro_rules! attribute {
@@ -245,8 +244,11 @@ async fn record_dates(
     newest: Option<NaiveDate>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) =
-        days.iter().map(|day| (day.date, day.customer)).unzip();
+    let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) = days
+        .iter()
+        .filter_map(|day| day.dates.first())
+        .map(|one| (one.at.date_naive(), one.customer))
+        .unzip();
     let digests: Vec<&[u8]> = days.iter().map(|day| day.digest.as_ref()).collect();
     sqlx::query!(
         "

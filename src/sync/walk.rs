@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tracing::{Instrument as _, info_span, warn};
+use tracing::{Instrument as _, debug_span, warn};
 
 use super::customers::Listed;
 use super::report::{Halt, RunError};
@@ -186,7 +186,7 @@ impl Walk {
     /// Works until the list is done, a stop is heard, or nobody takes outcomes any more.
     pub(super) async fn work(&self, outcomes: mpsc::Sender<Fetched>) {
         while let Some(customer) = self.next() {
-            let span = info_span!("sync.customer", customer.id = %customer.id);
+            let span = debug_span!("sync.customer", customer.id = %customer.id);
             let Some(fetched) = self.fetch(customer).instrument(span).await else {
                 return;
             };

@@ -26,42 +26,43 @@ impl<R> Default for Collection<R> {
     }
 }
 
-/// A row together with the JSON text it was read from.
-#[derive(Debug)]
-pub struct Item<'a, R> {
-    /// The item, read.
-    pub row: R,
-    /// The item as it came.
-    pub payload: &'a str,
-}
-
 impl<R: Row> Collection<R> {
-    /// Applies the duplicate rule to the items in the order in which they came. Of equal rows one is kept;
+    /// Applies the duplicate rule to the rows in the order in which they came. Of equal rows one is kept;
     /// of rows with the same key that differ the last one is kept and the earlier ones are rejected.
+    ///
+    /// `payloads` are the JSON texts that the rows were read from.
     #[must_use]
-    pub fn new(mut items: Vec<Item<'_, R>>, mut rejections: Vec<Rejection>) -> Self {
-        let received = (items.len() + rejections.len()) as u64;
-        // The sort is stable, so rows of one key stay in the order in which they came.
-        items.sort_by(|a, b| a.row.key().cmp(b.row.key()));
-        items.dedup_by(|item, earlier| {
-            if item.row.key() != earlier.row.key() {
-                return false;
-            }
-            if earlier.row != item.row {
-                rejections.push(Rejection {
-                    reason: RejectionReason::DuplicateKey,
-                    detail: format!(
-                        "a later item has the same key and processedDateTime {}, and other values",
-                        item.row.processed_date_time().to_rfc3339()
-                    ),
-                    payload: earlier.payload.to_owned(),
-                });
-            }
-            std::mem::swap(item, earlier);
-            true
-        });
+    pub fn new(mut rows: Vec<R>, payloads: &[&str], mut rejections: Vec<Rejection>) -> Self {
+        let received = (rows.len() + rejections.len()) as u64;
+        if !rows.is_sorted_by(|a, b| a.key() < b.key()) {
+            let mut items: Vec<(R, &str)> =
+                rows.into_iter().zip(payloads.iter().copied()).collect();
+            // The sort is stable, so rows of one key stay in the order in which they came.
+            items.sort_by(|(a, _), (b, _)| a.key().cmp(b.key()));
+            items.dedup_by(|(row, payload), (earlier, earlier_payload)| {
+                if row.key() != earlier.key() {
+                    return false;
+                }
+                if row != earlier {
+                    rejections.push(Rejection {
+                        reason: RejectionReason::DuplicateKey,
+                        detail: format!(
+                            "a later item has the same key and processedDateTime {}, and other values",
+                            row.processed_date_time().to_rfc3339()
+                        ),
+                        payload: (*earlier_payload).to_owned(),
+                    });
+                }
+                // What is dropped is the first of the two.
+                std::mem::swap(row, earlier);
+                std::mem::swap(payload, earlier_payload);
+                true
+            });
+            rows = items.into_iter().map(|(row, _)| row).collect();
+        }
+        rows.shrink_to_fit();
         Self {
-            rows: items.into_iter().map(|item| item.row).collect(),
+            rows,
             rejections,
             received,
             note: None,
@@ -75,40 +76,33 @@ mod tests {
     use super::*;
     use chrono::DateTime;
 
-    fn item(product: &str, active: i64, payload: &'static str) -> Item<'static, UsageRow> {
-        Item {
-            row: UsageRow {
-                key: UsageKey {
-                    processed_date_time: DateTime::UNIX_EPOCH,
-                    product_name: Name::new(product).unwrap(),
-                    workload_name: Name::new("Exchange").unwrap(),
-                },
-                licenses_active: active,
-                licenses_qualified: 10,
-                usage_percent: None,
-                workload_code: None,
-                attributes: Attributes::default(),
+    fn row(product: &str, active: i64) -> UsageRow {
+        UsageRow {
+            key: UsageKey {
+                processed_date_time: DateTime::UNIX_EPOCH,
+                product_name: Name::new(product).unwrap(),
+                workload_name: Name::new("Exchange").unwrap(),
             },
-            payload,
+            licenses_active: active,
+            licenses_qualified: 10,
+            usage_percent: None,
+            workload_code: None,
+            attributes: Attributes::default(),
         }
     }
 
     #[test]
     fn of_equal_rows_one_is_kept_and_none_rejected() {
-        let collection = Collection::new(vec![item("E3", 1, "a"), item("E3", 1, "b")], vec![]);
+        let collection = Collection::new(vec![row("E3", 1), row("E3", 1)], &["a", "b"], vec![]);
         assert_eq!((collection.rows.len(), collection.rejections.len()), (1, 0));
         assert_eq!(collection.received, 2);
     }
 
     #[test]
     fn of_differing_rows_the_last_is_kept_and_the_earlier_ones_rejected() {
-        let items = vec![
-            item("E3", 1, "first"),
-            item("E1", 7, "other"),
-            item("e3 ", 2, "second"),
-            item("E3", 3, "third"),
-        ];
-        let collection = Collection::new(items, vec![]);
+        let rows = vec![row("E3", 1), row("E1", 7), row("e3 ", 2), row("E3", 3)];
+        let payloads = ["first", "other", "second", "third"];
+        let collection = Collection::new(rows, &payloads, vec![]);
         let kept: Vec<_> = collection
             .rows
             .iter()

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use collection::{Collection, Item};
+pub use collection::Collection;
 pub use name::Name;
 pub use outcome::{Customer, CustomerOutcome, Failure, RowCounts, TrafficCounts};
 pub use row::{Attributes, DeploymentKey, DeploymentRow, Row, UsageKey, UsageRow};
