@@ -61,7 +61,10 @@ impl<'a> Reader<'a> {
     /// Any value.
     pub(super) fn value(&mut self) -> Option<Json<'a>> {
         match self.peek()? {
-            b'"' => self.with_json(|reader| reader.string().map(drop)),
+            b'"' => {
+                let (text, json) = self.with_json(Self::string)?;
+                return Some(Json::plain(json.get(), text));
+            }
             b'{' => self.with_json(|reader| reader.object(|reader, _| reader.value().map(drop))),
             b'[' => self.with_json(|reader| reader.list(|reader| reader.value().map(drop))),
             b'n' => self.with_json(|reader| reader.word("null")),

@@ -10,28 +10,46 @@ use serde_json::value::RawValue;
 use super::plain::Reader;
 
 /// The text of one JSON value, without blanks around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Json<'a>(&'a str);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Json<'a> {
+    json: &'a str,
+    /// What it says, where that is a text without escapes.
+    plain_text: Option<&'a str>,
+}
 
 impl<'a> Json<'a> {
     /// For who has made sure that it is one.
     pub(super) fn new(json: &'a str) -> Self {
-        Self(json)
+        Self {
+            json,
+            plain_text: None,
+        }
+    }
+
+    /// For who has made sure that `json` is a text without escapes, and says `text`.
+    pub(super) fn plain(json: &'a str, text: &'a str) -> Self {
+        Self {
+            json,
+            plain_text: Some(text),
+        }
     }
 
     pub(super) fn get(self) -> &'a str {
-        self.0
+        self.json
     }
 
     pub(super) fn is_text(self) -> bool {
-        self.0.starts_with('"')
+        self.json.starts_with('"')
     }
 
     /// What a text says; none where it is another value, or holds half of a character that takes two.
     pub(super) fn as_text(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if let Some(text) = self.plain_text {
+            return Some(Cow::Borrowed(text));
+        }
+        let inner = self.json.strip_prefix('"')?.strip_suffix('"')?;
         if inner.contains('\\') {
-            serde_json::from_str(self.0).ok().map(Cow::Owned)
+            serde_json::from_str(self.json).ok().map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(inner))
         }
@@ -40,7 +58,7 @@ impl<'a> Json<'a> {
 
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(deserializer).map(|value| Self(value.get()))
+        <&RawValue>::deserialize(deserializer).map(|value| Self::new(value.get()))
     }
 }
 

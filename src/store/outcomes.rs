@@ -11,7 +11,7 @@ use super::copy::CopyIn;
 use super::payload::storable;
 use super::runs::{RunLock, count, uncount};
 use super::{StoreError, bounded, deployment, usage};
-use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, RowCounts};
+use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, Row, RowCounts};
 
 /// How many rows of each customer were inserted and updated.
 pub(super) type Written = HashMap<Uuid, (u64, u64)>;
@@ -164,7 +164,12 @@ async fn upsert_customers(
         &column!(|o| newest_name(o)) as _,
         &column!(|o| o.customer.domain.as_deref()) as _,
         &column!(|o| (!failed(o)).then_some(o.finished_at)) as _,
-        &column!(|o| o.usage.rows.last().map(|row| row.key.processed_date_time)) as _,
+        &column!(|o| o
+            .usage
+            .rows
+            .iter()
+            .map(|row| row.key.processed_date_time)
+            .max()) as _,
         &column!(|o| failed(o).then_some(o.finished_at)) as _,
         &column!(|o| o.failure.as_ref().map(|f| f.reason.as_str())) as _,
         &column!(|o| o.failure.as_ref().map(|f| printable(&f.detail))) as _,
@@ -183,14 +188,20 @@ fn printable(detail: &str) -> String {
 
 /// The list of customers knows the name best; else the newest row that has one.
 fn newest_name(outcome: &CustomerOutcome) -> Option<&str> {
-    let usage = || outcome.usage.rows.iter().map(|row| &row.attributes);
-    let deployment = || outcome.deployment.rows.iter().map(|row| &row.attributes);
-    outcome.customer.name.as_deref().or_else(|| {
-        usage()
-            .rev()
-            .chain(deployment().rev())
-            .find_map(|attributes| attributes.customer_name.as_deref())
-    })
+    fn newest<R: Row>(rows: &[R]) -> Option<&str> {
+        rows.iter()
+            .filter_map(|row| {
+                Some((
+                    row.processed_date_time(),
+                    row.attributes().customer_name.as_deref()?,
+                ))
+            })
+            .max_by_key(|(date, _)| *date)
+            .map(|(_, name)| name)
+    }
+    let name = outcome.customer.name.as_deref();
+    name.or_else(|| newest(&outcome.usage.rows))
+        .or_else(|| newest(&outcome.deployment.rows))
 }
 
 type Rejected<'a> = Vec<(Option<Uuid>, &'a Rejection)>;

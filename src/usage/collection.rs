@@ -1,11 +1,13 @@
 //! One customer's collection, and the rule for a key that comes twice.
 
+use std::collections::HashSet;
+
 use super::{Rejection, RejectionReason, Row};
 
-/// One customer's usage or deployment, ready to store: rows sorted by key, no key twice.
+/// One customer's usage or deployment, ready to store: no key twice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collection<R> {
-    /// Sorted by key, each key once.
+    /// In the order in which they came, each key once.
     pub rows: Vec<R>,
     /// The items that did not become rows.
     pub rejections: Vec<Rejection>,
@@ -34,31 +36,34 @@ impl<R: Row> Collection<R> {
     #[must_use]
     pub fn new(mut rows: Vec<R>, payloads: &[&str], mut rejections: Vec<Rejection>) -> Self {
         let received = (rows.len() + rejections.len()) as u64;
-        if !rows.is_sorted_by(|a, b| a.key() < b.key()) {
-            let mut items: Vec<(R, &str)> =
-                rows.into_iter().zip(payloads.iter().copied()).collect();
-            // The sort is stable, so rows of one key stay in the order in which they came.
-            items.sort_by(|(a, _), (b, _)| a.key().cmp(b.key()));
-            items.dedup_by(|(row, payload), (earlier, earlier_payload)| {
-                if row.key() != earlier.key() {
-                    return false;
-                }
-                if row != earlier {
-                    rejections.push(Rejection {
-                        reason: RejectionReason::DuplicateKey,
-                        detail: format!(
-                            "a later item has the same key and processedDateTime {}, and other values",
-                            row.processed_date_time().to_rfc3339()
-                        ),
-                        payload: (*earlier_payload).to_owned(),
-                    });
-                }
-                // What is dropped is the first of the two.
-                std::mem::swap(row, earlier);
-                std::mem::swap(payload, earlier_payload);
-                true
+        // Rows are large to move, and nearly always all different.
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|a, b| rows[*a].key().cmp(rows[*b].key()));
+        let mut superseded = HashSet::new();
+        for (earlier, later) in order.iter().zip(order.iter().skip(1)) {
+            let (row, next) = (&rows[*earlier], &rows[*later]);
+            if row.key() != next.key() {
+                continue;
+            }
+            superseded.insert(*earlier);
+            if row != next {
+                rejections.push(Rejection {
+                    reason: RejectionReason::DuplicateKey,
+                    detail: format!(
+                        "a later item has the same key and processedDateTime {}, and other values",
+                        row.processed_date_time().to_rfc3339()
+                    ),
+                    payload: payloads[*earlier].to_owned(),
+                });
+            }
+        }
+        if !superseded.is_empty() {
+            let mut numbers = 0..;
+            rows.retain(|_| {
+                numbers
+                    .next()
+                    .is_some_and(|number| !superseded.contains(&number))
             });
-            rows = items.into_iter().map(|(row, _)| row).collect();
         }
         rows.shrink_to_fit();
         Self {

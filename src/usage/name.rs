@@ -48,15 +48,22 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Rows are sorted by names, neighbours have them in common, and nearly all are ASCII.
-        if self.0 == other.0 {
-            Ordering::Equal
-        } else if self.0.is_ascii() && other.0.is_ascii() {
-            let one = self.0.bytes().map(|byte| byte.to_ascii_lowercase());
-            one.cmp(other.0.bytes().map(|byte| byte.to_ascii_lowercase()))
-        } else {
-            folded(&self.0).cmp(folded(&other.0))
+        // Each character is folded for itself, so that the first two that differ tell. They are nearly always ASCII.
+        for (one, other_one) in self.0.bytes().zip(other.0.bytes()) {
+            if one == other_one {
+                continue;
+            }
+            if !one.is_ascii() || !other_one.is_ascii() {
+                return folded(&self.0).cmp(folded(&other.0));
+            }
+            let order = one
+                .to_ascii_lowercase()
+                .cmp(&other_one.to_ascii_lowercase());
+            if order.is_ne() {
+                return order;
+            }
         }
+        self.0.len().cmp(&other.0.len())
     }
 }
 
