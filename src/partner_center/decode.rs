@@ -47,8 +47,9 @@ pub(super) fn decode_usage(
     now: DateTime<Utc>,
     secret: &str,
 ) -> Result<Collection<UsageRow>, NotACollection> {
+    let owner = &Owner::new(customer);
     decode(body, secret, |item| {
-        own_row(item, customer, |item| usage_row(item, now))
+        own_row(item, owner, |item| usage_row(item, now))
     })
 }
 
@@ -59,8 +60,9 @@ pub(super) fn decode_deployment(
     now: DateTime<Utc>,
     secret: &str,
 ) -> Result<Collection<DeploymentRow>, NotACollection> {
+    let owner = &Owner::new(customer);
     decode(body, secret, |item| {
-        own_row(item, customer, |item| deployment_row(item, now))
+        own_row(item, owner, |item| deployment_row(item, now))
     })
 }
 
@@ -208,11 +210,12 @@ pub(super) fn decode_part<'a, R: Row>(
         };
         row(&item, now)
     };
+    let owner = &Owner::new(customer);
     let (mut rows, mut payloads) = (Vec::new(), Vec::new());
     let mut rejections = Vec::new();
     for (number, payload) in items {
         let item = wire::Item::read(payload).ok_or_else(not_an_object);
-        match item.and_then(|item| own_row(&item, customer, without_percent)) {
+        match item.and_then(|item| own_row(&item, owner, without_percent)) {
             Ok(row) => {
                 rows.push(row);
                 payloads.push(payload);
@@ -262,17 +265,31 @@ pub(super) type Unusable = (RejectionReason, String);
 /// Makes a row of an item that is known to be the right customer's.
 pub(super) type RowOf<R> = fn(&wire::Item<'_>, DateTime<Utc>) -> Result<R, Unusable>;
 
-/// Makes a row of an item, after making sure that it is `customer`'s.
+/// Whose items are wanted.
+struct Owner {
+    id: CustomerId,
+    /// As it is usually written.
+    text: String,
+}
+
+impl Owner {
+    fn new(id: CustomerId) -> Self {
+        let text = id.to_string();
+        Self { id, text }
+    }
+}
+
+/// Makes a row of an item, after making sure that it is `owner`'s.
 fn own_row<R>(
     item: &wire::Item<'_>,
-    customer: CustomerId,
+    owner: &Owner,
     row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable>,
 ) -> Result<R, Unusable> {
     for (field, id) in [
         ("customerId", item.customer_id),
         ("customerTenantId", item.customer_tenant_id),
     ] {
-        check_customer(field, id, customer)?;
+        check_customer(field, id, owner)?;
     }
     row(item)
 }
@@ -350,12 +367,15 @@ fn not_an_object() -> Unusable {
     invalid("the item", "is not an object with readable members")
 }
 
-fn check_customer(field: &str, id: Raw<'_>, customer: CustomerId) -> Result<(), Unusable> {
+fn check_customer(field: &str, id: Raw<'_>, owner: &Owner) -> Result<(), Unusable> {
     let Some(id) = text(field, id)?.filter(|id| !id.trim().is_empty()) else {
         return Ok(());
     };
+    if id == owner.text {
+        return Ok(());
+    }
     match id.parse::<CustomerId>() {
-        Ok(id) if id == customer => Ok(()),
+        Ok(id) if id == owner.id => Ok(()),
         Ok(_) => Err((
             RejectionReason::WrongCustomer,
             format!("{field} is another customer's"),

@@ -2,6 +2,7 @@
 //! each whole or not at all.
 
 use std::collections::HashMap;
+use std::future::ready;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::copy::CopyIn;
 use super::payload::storable;
 use super::runs::{RunLock, count, uncount};
-use super::{StoreError, bounded, deployment, usage};
+use super::{StoreError, bounded, deployment, digest, usage};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, Row, RowCounts};
 
 /// How many rows of each customer were inserted and updated.
@@ -32,17 +33,23 @@ impl RunLock {
         let (names, partitions, sets) = (&mut self.names, &mut self.partitions, &mut self.sets);
         let recorded = bounded("storing customers", async {
             let mut transaction = self.connection.begin().await?;
-            upsert_customers(&mut transaction, run_id, outcomes, now).await?;
-            let mut written = usage::upsert(
-                &mut transaction,
-                names,
-                partitions,
-                sets,
-                run_id,
-                outcomes,
-                now,
-            )
-            .await?;
+            usage::learn_names(&mut transaction, names, run_id, outcomes).await?;
+            let customers = upsert_customers(&mut transaction, run_id, outcomes, now);
+            let mut customers = Box::pin(customers);
+            // Sent first, so that Postgres is at work while the rows are put in order.
+            let done = tokio::select! {
+                biased;
+                done = &mut customers => Some(done),
+                () = ready(()) => None,
+            };
+            let spelt = usage::spell(names, outcomes);
+            let dated = digest::dated(&spelt);
+            match done {
+                Some(done) => drop((customers, done?)),
+                None => customers.await?,
+            }
+            let stored = usage::upsert(&mut transaction, partitions, sets, run_id, &dated, now);
+            let mut written = Box::pin(stored).await?;
             let deployed =
                 deployment::upsert(&mut transaction, names, run_id, outcomes, now).await?;
             for (id, (inserted, updated)) in deployed {

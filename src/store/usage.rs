@@ -15,52 +15,56 @@ use super::partitions::Partitions;
 use super::runs::uncount;
 use crate::usage::{CustomerOutcome, Row as _};
 
-/// Stores the usage rows of a batch in the spelling of the ledger.
-pub(super) async fn upsert(
+/// Finds out how the ledger spells the names of a batch, and notes the ids that came with them.
+pub(super) async fn learn_names(
     connection: &mut PgConnection,
     names: &mut Names,
-    partitions: &mut Partitions,
-    sets: &mut Sets,
     run_id: i64,
     outcomes: &[CustomerOutcome],
-    now: DateTime<Utc>,
-) -> Result<Written, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
+    let rows = || outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
+    let spelt = rows().flat_map(|row| [&row.key.product_name, &row.key.workload_name]);
+    names.learn(connection, spelt).await?;
+    names.record_ids(connection, run_id, rows()).await
+}
+
+/// The usage rows of a batch in the spelling of the ledger: in the order of customers, and of each customer's in that of
+/// the primary key.
+pub(super) fn spell<'a>(names: &'a Names, outcomes: &'a [CustomerOutcome]) -> Vec<Spelt<'a>> {
     let mut outcomes: Vec<&CustomerOutcome> = outcomes.iter().collect();
     outcomes.sort_by_key(|outcome| outcome.id());
-    let rows = || {
-        outcomes
-            .iter()
-            .flat_map(|outcome| outcome.usage.rows.iter().map(|row| (outcome.id(), row)))
-    };
-    if rows().next().is_none() {
-        return Ok(Written::new());
-    }
-    names
-        .learn(
-            connection,
-            rows().flat_map(|(_, row)| [&row.key.product_name, &row.key.workload_name]),
-        )
-        .await?;
-    names
-        .record_ids(connection, run_id, rows().map(|(_, row)| row))
-        .await?;
-    let mut rows: Vec<Spelt<'_>> = rows()
-        .map(|(id, row)| {
+    let mut spelt = Vec::with_capacity(outcomes.iter().map(|o| o.usage.rows.len()).sum());
+    for outcome in outcomes {
+        let first = spelt.len();
+        spelt.extend(outcome.usage.rows.iter().map(|row| -> Spelt<'a> {
             let product = names.spelling(&row.key.product_name);
             let workload = names.spelling(&row.key.workload_name);
             let at = row.key.processed_date_time;
-            (at, id.as_uuid(), product, workload, row)
-        })
-        .collect();
-    // Nearly in this order already, but for the ledger's spelling.
-    rows.sort_by(|a, b| (a.1, a.0, a.2, a.3).cmp(&(b.1, b.0, b.2, b.3)));
-    let dated = digest::dated(&rows);
-    let mut days: Vec<Day<'_>> = digest::days(&dated).collect();
+            (at, outcome.id().as_uuid(), product, workload, row)
+        }));
+        spelt[first..].sort_by(|a, b| (a.0, a.2, a.3).cmp(&(b.0, b.2, b.3)));
+    }
+    spelt
+}
+
+/// Stores the usage rows of a batch.
+pub(super) async fn upsert(
+    connection: &mut PgConnection,
+    partitions: &mut Partitions,
+    sets: &mut Sets,
+    run_id: i64,
+    dated: &[Dated<'_>],
+    now: DateTime<Utc>,
+) -> Result<Written, sqlx::Error> {
+    if dated.is_empty() {
+        return Ok(Written::new());
+    }
+    let mut days: Vec<Day<'_>> = digest::days(dated).collect();
     let times: BTreeSet<DateTime<Utc>> = dated.iter().map(|one| one.at).collect();
     let times: Vec<DateTime<Utc>> = times.into_iter().collect();
     partitions.cover(connection, &times).await?;
     let newest = times.last().map(DateTime::date_naive);
-    let known = known_dates(connection, &dated, &times).await?;
+    let known = known_dates(connection, dated, &times).await?;
     days.retain(|day| {
         let is_stored = |one: &Dated<'_>| {
             let stored = known.get(&(one.at, one.customer));

@@ -100,10 +100,11 @@ pub(super) fn count(field: &str, value: Raw<'_>) -> Result<i64, Unusable> {
 
 pub(super) fn percent(field: &str, value: Raw<'_>) -> Result<Option<f64>, Unusable> {
     let Some(value) = value else { return Ok(None) };
-    // A number beyond what a double holds is an error here, never an infinity.
-    serde_json::from_str::<f64>(value.get())
-        .ok()
-        .filter(|_| is_number(value))
+    // A number of JSON's is one of Rust's too. What is beyond a double would become an infinity.
+    let number = Some(value).filter(|value| is_number(*value));
+    number
+        .and_then(|value| value.get().parse::<f64>().ok())
+        .filter(|number| number.is_finite())
         .map(Some)
         .ok_or_else(|| invalid(field, "is not a number"))
 }
