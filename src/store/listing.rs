@@ -1,6 +1,7 @@
 //! What the ledger knows of customers before they are fetched: who is due first, who has gone, who has returned.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::future::ready;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
@@ -32,36 +33,55 @@ pub enum Listing {
 
 /// How urgently a customer should be fetched: the lesser the sooner.
 /// Those without figures of the newest processed date come first, and among equals those that wait the longest.
+///
+/// Of one that is not known it is the default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Urgency {
-    has_newest_date: bool,
-    last_success_at: Option<DateTime<Utc>>,
-    was_refused: bool,
-}
+pub struct Urgency(u64);
 
 impl Urgency {
+    const HAS_NEWEST_DATE: u64 = 1 << 63;
+    const WAS_REFUSED: u64 = 1;
+
+    /// In one number, since there may be very many.
+    fn new(
+        has_newest_date: bool,
+        last_success_at: Option<DateTime<Utc>>,
+        was_refused: bool,
+    ) -> Self {
+        let waits_since = last_success_at.map_or(0, |at| at.timestamp_micros().clamp(1, 1 << 60));
+        let mut bits = waits_since.unsigned_abs() << 1;
+        if has_newest_date {
+            bits |= Self::HAS_NEWEST_DATE;
+        }
+        if was_refused {
+            bits |= Self::WAS_REFUSED;
+        }
+        Self(bits)
+    }
+
     /// Whether the ledger has the customer's figures of the newest processed date that it has of anybody.
     #[must_use]
     pub fn has_newest_date(&self) -> bool {
-        self.has_newest_date
+        self.0 & Self::HAS_NEWEST_DATE != 0
     }
 
     /// Whether the customer was refused when it was last asked for.
     #[must_use]
     pub fn was_refused(&self) -> bool {
-        self.was_refused
+        self.0 & Self::WAS_REFUSED != 0
     }
 }
 
 impl RunLock {
-    /// How urgent each known customer is, or only those among `customers`; one that is not known is as urgent as can be.
+    /// Tells how urgent each known customer is, or only those among `customers`.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn load_urgency(
         &mut self,
         customers: Option<&[CustomerId]>,
-    ) -> Result<HashMap<CustomerId, Urgency>, StoreError> {
+        mut tell: impl FnMut(CustomerId, Urgency),
+    ) -> Result<(), StoreError> {
         let customers: Option<Vec<Uuid>> =
             customers.map(|customers| customers.iter().map(|id| id.as_uuid()).collect());
         let query = sqlx::query!(
@@ -85,15 +105,12 @@ impl RunLock {
             customers.as_deref()
         );
         // One by one: there may be very many.
-        let urgency = query.fetch(&mut self.connection).map_ok(|row| {
-            let urgency = Urgency {
-                has_newest_date: row.has_newest_date,
-                last_success_at: row.last_success_at,
-                was_refused: row.was_refused,
-            };
-            (CustomerId::from(row.customer_id), urgency)
+        let told = query.fetch(&mut self.connection).try_for_each(|row| {
+            let urgency = Urgency::new(row.has_newest_date, row.last_success_at, row.was_refused);
+            tell(CustomerId::from(row.customer_id), urgency);
+            ready(Ok(()))
         });
-        bounded("looking up who is due first", urgency.try_collect()).await
+        bounded("looking up who is due first", told).await
     }
 
     /// Compares the partner's own list with what it was, and notes who has gone and who has returned. Customers that

@@ -69,13 +69,22 @@ impl Syncer {
             // Of a few customers a large ledger is not asked for everybody.
             let few: Option<Vec<CustomerId>> =
                 (list.len() <= FEW).then(|| list.iter().map(|customer| customer.id).collect());
-            let urgency = ledger.load_urgency(few.as_deref(), stop).await?;
-            list.sort_by_cached_key(|customer| {
-                urgency.get(&customer.id).copied().unwrap_or_default()
-            });
+            // Among equals in the order of the ledger's keys, which makes the rows of one date cheaper to store.
+            list.sort_unstable_by_key(|customer| customer.id);
+            let mut urgency = vec![Urgency::default(); list.len()];
+            let tell = |id, of_it| {
+                if let Ok(at) = list.binary_search_by_key(&id, |customer| customer.id) {
+                    urgency[at] = of_it;
+                }
+            };
+            ledger.load_urgency(few.as_deref(), stop, tell).await?;
+            let mut due: Vec<(Urgency, Listed)> = urgency.into_iter().zip(list).collect();
+            due.sort_unstable_by_key(|(urgency, customer)| (*urgency, customer.id));
             let those = |such: fn(&Urgency) -> bool| -> Vec<CustomerId> {
-                let ids = list.iter().map(|customer| customer.id);
-                ids.filter(|id| urgency.get(id).is_some_and(such)).collect()
+                due.iter()
+                    .filter(|(urgency, _)| such(urgency))
+                    .map(|(_, customer)| customer.id)
+                    .collect()
             };
             // Of a date of the past there may be no figures any more.
             if request.dated.is_none() && self.datasets.contains(&Dataset::Usage) {
@@ -83,9 +92,10 @@ impl Syncer {
             }
             let refused = those(Urgency::was_refused);
             // Where all were, it was not for their own sake.
-            if refused.len() < list.len() {
+            if refused.len() < due.len() {
                 tally.expect_refused(refused);
             }
+            list = due.into_iter().map(|(_, customer)| customer).collect();
         }
         Ok(list)
     }

@@ -176,14 +176,17 @@ impl Ledger {
         .await
     }
 
-    /// How urgent each known customer is, or only those among `customers`.
+    /// Tells how urgent each known customer is, or only those among `customers`, again and again if need be.
     pub(super) async fn load_urgency(
         &mut self,
         customers: Option<&[CustomerId]>,
         stop: &Stop,
-    ) -> Result<HashMap<CustomerId, Urgency>, RunError> {
-        self.persist(stop, async |lock, _| lock.load_urgency(customers).await)
-            .await
+        mut tell: impl FnMut(CustomerId, Urgency),
+    ) -> Result<(), RunError> {
+        self.persist(stop, async |lock, _| {
+            lock.load_urgency(customers, &mut tell).await
+        })
+        .await
     }
 
     /// The customers that an unfinished run has stored.
