@@ -22,9 +22,8 @@ use field::{count, date, demand, invalid, name, owned, percent, text};
 /// A collection of which more than this is unusable is not worth keeping item by item.
 pub(super) const MAX_REJECTIONS: usize = 10_000;
 
-/// Most customers have no more items than this, and most items are not shorter: room for them is made at once.
+/// Most customers have no more items than this: room for them is made at once.
 const USUAL_ITEMS: usize = 64;
-const USUAL_BYTES: usize = 256;
 
 /// Why a body is no usage collection.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,14 +72,17 @@ struct Gathered<'a, R, F> {
     /// What each row was read from.
     payloads: Vec<&'a str>,
     rejections: Vec<Rejection>,
+    /// The length of all items together, in bytes, and not much more.
+    length: usize,
     count: u64,
     too_many: bool,
 }
 
 impl<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>> Gathered<'a, R, F> {
-    fn new(row: F) -> Self {
+    fn new(row: F, length: usize) -> Self {
         Self {
             row,
+            length,
             rows: Vec::new(),
             payloads: Vec::new(),
             rejections: Vec::new(),
@@ -94,6 +96,12 @@ impl<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>> Gathered<'a, R, F> {
         let row = item.ok_or_else(not_an_object);
         match row.and_then(&self.row) {
             Ok(row) => {
+                if self.rows.is_empty() {
+                    // Items are much of a length.
+                    let expected = USUAL_ITEMS.min(self.length / payload.len().max(1) + 1);
+                    self.rows.reserve_exact(expected);
+                    self.payloads.reserve_exact(expected);
+                }
                 self.rows.push(row);
                 self.payloads.push(payload);
             }
@@ -115,14 +123,11 @@ fn decode<R: Row>(
     if text.is_empty() {
         return Ok(Collection::default());
     }
-    let mut gathered = Gathered::new(row);
-    let usual = USUAL_ITEMS.min(text.len() / USUAL_BYTES);
-    gathered.rows.reserve(usual);
-    gathered.payloads.reserve(usual);
+    let mut gathered = Gathered::new(row, text.len());
     let envelope = if let Some(envelope) = read_plain(text, &mut gathered) {
         envelope
     } else {
-        gathered = Gathered::new(row);
+        gathered = Gathered::new(row, text.len());
         check_depth(text)?;
         read(text, &mut gathered)?
     };

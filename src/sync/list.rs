@@ -88,7 +88,7 @@ impl Syncer {
             };
             // Of a date of the past there may be no figures any more.
             if request.dated.is_none() && self.datasets.contains(&Dataset::Usage) {
-                tally.expect_usage(those(Urgency::has_newest_date));
+                tally.expect_usage(&those(Urgency::has_newest_date));
             }
             let refused = those(Urgency::was_refused);
             // Where all were, it was not for their own sake.
@@ -96,6 +96,8 @@ impl Syncer {
                 tally.expect_refused(refused);
             }
             list = due.into_iter().map(|(_, customer)| customer).collect();
+            // It is there for as long as the run, and may be long.
+            list.shrink_to_fit();
         }
         Ok(list)
     }

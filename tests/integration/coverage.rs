@@ -228,7 +228,9 @@ async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_p
 ) {
     let mut world = World::with_customers(pool, 3).await;
     world.ask_in_order();
-    let ids = world.simulator.customers().await;
+    let mut ids = world.simulator.customers().await;
+    // The order in which they are asked.
+    ids.sort();
     let on = |day: &str| json!([{ "items": [item(&json!({ "processedDateTime": day }))] }]);
     world
         .simulator

@@ -308,3 +308,15 @@ async fn a_later_backfill_of_one_customer_hides_no_unfinished_one_of_all(pool: P
     assert_eq!(finished.summary()["customers"]["total"], 0);
     assert!(finished.stderr.contains("there is nothing to resume"));
 }
+
+#[sqlx::test]
+async fn customers_that_are_equally_urgent_are_asked_in_the_order_of_their_ids(pool: PgPool) {
+    let mut world = World::with_customers(pool, 8).await;
+    world.ask_in_order();
+    let mut ids = world.simulator.customers().await;
+    ids.sort();
+    let backwards: Vec<_> = ids.iter().rev().cloned().collect();
+    world.set("customers.ids", &backwards.join(","));
+    world.backfill().await.assert_code(0);
+    assert_eq!(world.asked().await, ids);
+}

@@ -383,7 +383,7 @@ proptest! {
             body = body.chars().take(at).chain(with.chars()).chain(body.chars().skip(at + 1)).collect();
         }
         let row = |item: &wire::Item<'_>| usage_row(item, now());
-        let (mut plain, mut any) = (Gathered::new(row), Gathered::new(row));
+        let (mut plain, mut any) = (Gathered::new(row, body.len()), Gathered::new(row, body.len()));
         if check_depth(&body).is_ok() && let Some(envelope) = read_plain(&body, &mut plain) {
             let expected = read(&body, &mut any).unwrap();
             prop_assert_eq!(envelope.total_count.map(Json::get), expected.total_count.map(Json::get));
