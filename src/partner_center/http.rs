@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::retry;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
@@ -45,6 +46,8 @@ pub(super) fn http_client(
         .pool_max_idle_per_host(settings.max_concurrency)
         .redirect(redirects)
         .referer(false)
+        // Attempts are ours to make and to count.
+        .retry(retry::never().max_retries_per_request(0))
         .build()
         .map_err(SetUpError::Client)
 }

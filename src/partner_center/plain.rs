@@ -62,8 +62,8 @@ impl<'a> Reader<'a> {
     pub(super) fn value(&mut self) -> Option<Json<'a>> {
         match self.peek()? {
             b'"' => {
-                let (text, json) = self.with_json(Self::string)?;
-                return Some(Json::plain(json.get(), text));
+                let (_, json) = self.with_json(Self::string)?;
+                return Some(Json::plain_text(json.get()));
             }
             b'{' => self.with_json(|reader| reader.object(|reader, _| reader.value().map(drop))),
             b'[' => self.with_json(|reader| reader.list(|reader| reader.value().map(drop))),

@@ -13,8 +13,8 @@ use super::plain::Reader;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Json<'a> {
     json: &'a str,
-    /// What it says, where that is a text without escapes.
-    plain_text: Option<&'a str>,
+    /// Whether it is known to be a text without escapes.
+    is_plain_text: bool,
 }
 
 impl<'a> Json<'a> {
@@ -22,15 +22,15 @@ impl<'a> Json<'a> {
     pub(super) fn new(json: &'a str) -> Self {
         Self {
             json,
-            plain_text: None,
+            is_plain_text: false,
         }
     }
 
-    /// For who has made sure that `json` is a text without escapes, and says `text`.
-    pub(super) fn plain(json: &'a str, text: &'a str) -> Self {
+    /// For who has made sure that it is a text without escapes.
+    pub(super) fn plain_text(json: &'a str) -> Self {
         Self {
             json,
-            plain_text: Some(text),
+            is_plain_text: true,
         }
     }
 
@@ -44,11 +44,8 @@ impl<'a> Json<'a> {
 
     /// What a text says; none where it is another value, or holds half of a character that takes two.
     pub(super) fn as_text(self) -> Option<Cow<'a, str>> {
-        if let Some(text) = self.plain_text {
-            return Some(Cow::Borrowed(text));
-        }
         let inner = self.json.strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') {
+        if !self.is_plain_text && inner.contains('\\') {
             serde_json::from_str(self.json).ok().map(Cow::Owned)
         } else {
             Some(Cow::Borrowed(inner))

@@ -1,10 +1,14 @@
 //! Rows on their way into a table by COPY in its binary form: half of what the same rows cost Postgres as the arguments
 //! of a statement. The values are encoded by sqlx.
 
+use std::collections::HashMap;
+
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgCopyIn, PgHasArrayType, PgTypeInfo, Postgres};
+use sqlx::postgres::{
+    PgArgumentBuffer, PgBindIterExt as _, PgCopyIn, PgHasArrayType, PgTypeInfo, Postgres,
+};
 use sqlx::{PgConnection, Type};
 
 /// Signature, no flags, no further header.
@@ -81,6 +85,36 @@ impl Row {
                 .map_err(|error| sqlx::Error::Encode(error.into()))?;
             self.buffer[at..at + NULL.len()].copy_from_slice(&length.to_be_bytes());
         }
+        Ok(())
+    }
+}
+
+/// An array of one value over and over, encoded once.
+#[derive(Debug)]
+pub(super) struct Repeated<T> {
+    value: T,
+    /// By their length.
+    arrays: HashMap<usize, Vec<u8>>,
+}
+
+impl<T> Repeated<T>
+where
+    T: Copy + for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType,
+{
+    pub(super) fn new(value: T) -> Self {
+        let arrays = HashMap::new();
+        Self { value, arrays }
+    }
+
+    /// Puts the array of that length.
+    pub(super) fn put(&mut self, row: &mut Row, length: usize) -> Result<(), sqlx::Error> {
+        if let Some(array) = self.arrays.get(&length) {
+            row.buffer.extend_from_slice(array);
+            return Ok(());
+        }
+        let at = row.buffer.len();
+        row.put(std::iter::repeat_n(self.value, length).bind_iter())?;
+        self.arrays.insert(length, row.buffer[at..].to_vec());
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt as _;
 use uuid::Uuid;
 
-use super::copy::{CopyIn, Varchar};
+use super::copy::{CopyIn, Repeated, Varchar};
 use super::digest::Dated;
 use crate::usage::Row as _;
 
@@ -247,6 +247,7 @@ async fn insert(
         ",
     )
     .await?;
+    let (mut stamps, mut runs) = (Repeated::new(now), Repeated::new(run_id));
     for ((month, customer), incoming, newest) in first {
         let rows = incoming.rows;
         let each = || rows.iter().map(|row| row.4);
@@ -262,10 +263,10 @@ async fn insert(
         row.put(each().map(|row| row.licenses_active).bind_iter())?;
         row.put(each().map(|row| row.licenses_qualified).bind_iter())?;
         row.put(each().map(|row| row.usage_percent).bind_iter())?;
-        row.put(each().map(|_| now).bind_iter())?;
-        row.put(each().map(|_| now).bind_iter())?;
-        row.put(each().map(|_| run_id).bind_iter())?;
-        row.put(each().map(|_| *newest).bind_iter())?;
+        stamps.put(row, rows.len())?;
+        stamps.put(row, rows.len())?;
+        runs.put(row, rows.len())?;
+        row.put(rows.iter().map(|_| *newest).bind_iter())?;
     }
     copy.finish().await.map(drop)
 }
