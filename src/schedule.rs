@@ -80,42 +80,40 @@ impl Schedule {
     }
 }
 
+/// So near a tick the alarm is set. Its scheduler looks at the clock twice a second, which nobody needs all day.
+const NEAR: Duration = Duration::from_mins(1);
+
+/// How often the clock is looked at until then. The machine may sleep, and its clock may leap.
+const LOOK: Duration = Duration::from_secs(30);
+
 /// Gives the ticks of a [`Schedule`], one at a time.
 pub struct Ticker {
     schedule: Schedule,
     clock: Arc<dyn Clock>,
-    alarm: JobScheduler,
+    /// None while no tick is near.
+    alarm: Option<JobScheduler>,
     alarms: mpsc::Receiver<DateTime<Utc>>,
     ring: mpsc::Sender<DateTime<Utc>>,
     next: Option<DateTime<Utc>>,
-    /// A tick that was heard while the next alarm was not yet set.
-    heard: Option<DateTime<Utc>>,
+    /// Whether the alarm is set to the next tick.
+    is_set: bool,
 }
 
 impl Ticker {
-    /// Sets the alarm to the first tick after now.
-    ///
-    /// # Errors
-    /// When the scheduler cannot be started.
-    pub async fn start(
-        schedule: Schedule,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, JobSchedulerError> {
-        let alarm = JobScheduler::new().await?;
-        alarm.start().await?;
+    /// Begins with the first tick after now.
+    #[must_use]
+    pub fn new(schedule: Schedule, clock: Arc<dyn Clock>) -> Self {
         let (ring, alarms) = mpsc::channel(1);
-        let now = clock.now();
-        let mut ticker = Self {
+        let next = schedule.next_after(clock.now());
+        Self {
             schedule,
             clock,
-            alarm,
+            alarm: None,
             alarms,
             ring,
-            next: None,
-            heard: None,
-        };
-        ticker.set_alarm_after(now).await?;
-        Ok(ticker)
+            next,
+            is_set: false,
+        }
     }
 
     /// The moment of the next tick.
@@ -128,37 +126,54 @@ impl Ticker {
     /// slept or its clock leapt, come as one. Dropping the future loses no tick.
     ///
     /// # Errors
-    /// When the scheduler refuses the next alarm. That comes after a second's wait: the next call tries again.
+    /// When the scheduler refuses the alarm. That comes after a second's wait: the next call tries again.
     pub async fn tick(&mut self) -> Result<DateTime<Utc>, JobSchedulerError> {
         let due = loop {
-            match self.heard {
-                Some(due) => break due,
-                // The sender lives as long as the ticker, so the channel never closes. An alarm that was set twice
-                // rings twice; only the first is the one that is waited for.
-                None => {
-                    self.heard = self
-                        .alarms
-                        .recv()
-                        .await
-                        .filter(|rung| self.next == Some(*rung));
-                }
+            if let Err(error) = self.set_alarm_in_time().await {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                return Err(error);
+            }
+            // The sender lives as long as the ticker, so the channel never closes. An alarm that was set twice
+            // rings twice; only the first is the one that is waited for.
+            match self.alarms.recv().await {
+                Some(rung) if self.next == Some(rung) => break rung,
+                _ => {}
             }
         };
         // A clock that was set back must not bring the same tick again.
-        let now = self.clock.now();
-        if let Err(error) = self.set_alarm_after(now.max(due)).await {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            return Err(error);
-        }
-        self.heard = None;
+        self.next = self.schedule.next_after(self.clock.now().max(due));
+        self.is_set = false;
         Ok(due)
     }
 
-    async fn set_alarm_after(&mut self, moment: DateTime<Utc>) -> Result<(), JobSchedulerError> {
-        self.next = self.schedule.next_after(moment);
-        let Some(next) = self.next else {
-            return Ok(());
+    async fn set_alarm_in_time(&mut self) -> Result<(), JobSchedulerError> {
+        while !self.is_set {
+            let now = self.clock.now();
+            let left = self.next.map(|next| (next - now).to_std().unwrap_or_default());
+            match (self.next, left) {
+                (Some(next), Some(left)) if left <= NEAR => self.set_alarm(next).await?,
+                _ => {
+                    if let Some(mut alarm) = self.alarm.take() {
+                        alarm.shutdown().await?;
+                    }
+                    let until_near = left.map_or(LOOK, |left| left - NEAR);
+                    tokio::time::sleep(until_near.min(LOOK)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_alarm(&mut self, next: DateTime<Utc>) -> Result<(), JobSchedulerError> {
+        let alarm = match self.alarm.take() {
+            Some(alarm) => alarm,
+            None => {
+                let alarm = JobScheduler::new().await?;
+                alarm.start().await?;
+                alarm
+            }
         };
+        let alarm = self.alarm.insert(alarm);
         let at = format!(
             "{} {} {} {} {} * {}",
             next.second(),
@@ -177,7 +192,8 @@ impl Ticker {
                 let _already_rung = ring.try_send(next);
             })
         })?;
-        self.alarm.add(job).await?;
+        alarm.add(job).await?;
+        self.is_set = true;
         // An alarm whose moment passed while it was being set never rings.
         if self.clock.now() >= next {
             let _already_rung = self.ring.try_send(next);
@@ -186,8 +202,10 @@ impl Ticker {
     }
 
     /// Ends the scheduler's own tasks.
-    pub async fn stop(mut self) {
-        if let Err(error) = self.alarm.shutdown().await {
+    pub async fn stop(self) {
+        if let Some(mut alarm) = self.alarm
+            && let Err(error) = alarm.shutdown().await
+        {
             tracing::debug!(%error, "The scheduler did not end cleanly");
         }
     }
@@ -195,7 +213,10 @@ impl Ticker {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::clock::ManualClock;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -268,12 +289,29 @@ mod tests {
     #[tokio::test]
     async fn ticks_come_one_after_the_other() {
         let every_second = schedule("* * * * * *", "Asia/Kathmandu");
-        let mut ticker = Ticker::start(every_second, Arc::new(crate::clock::SystemClock))
-            .await
-            .unwrap();
+        let clock = Arc::new(crate::clock::SystemClock);
+        let mut ticker = Ticker::new(every_second, clock);
         let first = ticker.tick().await.unwrap();
         let second = ticker.tick().await.unwrap();
         assert!(second > first);
         ticker.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_scheduler_is_awake_only_when_a_tick_is_near() {
+        let clock = Arc::new(ManualClock::new(at("2026-05-04T12:00:00Z")));
+        let daily = schedule("0 0 6 * * *", "UTC");
+        let mut ticker = Ticker::new(daily, Arc::clone(&clock) as Arc<dyn Clock>);
+        let hours = |hours| Duration::from_secs(hours * 3_600);
+        assert!(timeout(hours(17), ticker.tick()).await.is_err());
+        assert!(ticker.alarm.is_none());
+        // The machine sleeps through the tick.
+        clock.set(at("2026-05-05T06:00:20Z"));
+        let due = ticker.tick().await.unwrap();
+        assert_eq!(due, at("2026-05-05T06:00:00Z"));
+        assert!(ticker.alarm.is_some());
+        assert!(timeout(hours(23), ticker.tick()).await.is_err());
+        assert!(ticker.alarm.is_none());
+        assert_eq!(ticker.next_tick(), Some(at("2026-05-06T06:00:00Z")));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -55,9 +54,7 @@ pub(super) async fn run(
             .spawn(serve(address, status, stop.soon.clone()));
     }
     // Before the database too: a tick that comes while it is waited for is not lost.
-    let mut ticker = Ticker::start(schedule, clock)
-        .await
-        .context("the scheduler cannot be started")?;
+    let mut ticker = Ticker::new(schedule, clock);
     let ended = match daemon.prepare(config.schedule.run_on_start, stop).await {
         Ok(due) => daemon.serve(due, &mut ticker, stop).await,
         Err(error) => Err(error),

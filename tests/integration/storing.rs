@@ -84,6 +84,42 @@ async fn a_customer_that_postgres_refuses_takes_no_other_with_it(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_collection_that_postgres_refuses_at_its_first_row_takes_no_other_with_it(pool: PgPool) {
+    let world = World::new(pool).await;
+    let ids = world.simulator.customers().await;
+    answer_all(&world, 3, "2026-09-28").await;
+    // Far more than the socket to Postgres holds, so that the refusal comes while rows are still being sent.
+    let items: Vec<_> = (0..3_000)
+        .map(|number| {
+            item(&json!({
+                "workloadName": format!("Workload {number:04}"),
+                "serviceName": "x".repeat(400),
+            }))
+        })
+        .collect();
+    world
+        .simulator
+        .script(&ids[2], json!([{ "items": items }]))
+        .await;
+    refuse(
+        &world,
+        "new.workload_name = 'Workload 0000'",
+        "raise exception 'not this one'",
+    )
+    .await;
+    world.backfill().await.assert_code(3);
+    let outcomes = world.lines(LAST_OUTCOMES).await;
+    assert_eq!(outcomes[0], format!("{}|database|200|0|0", ids[2]));
+    assert_eq!(outcomes.len(), 5);
+    assert_eq!(
+        world
+            .lines("select count(*), count(distinct customer_id) from license_usage")
+            .await,
+        ["4|4"]
+    );
+}
+
+#[sqlx::test]
 async fn a_refused_correction_leaves_the_customers_rows_as_they_were(pool: PgPool) {
     let world = World::with_customers(pool, 3).await;
     let ids = world.simulator.customers().await;
