@@ -149,14 +149,16 @@ impl Ticker {
     async fn set_alarm_in_time(&mut self) -> Result<(), JobSchedulerError> {
         while !self.is_set {
             let now = self.clock.now();
-            let left = self.next.map(|next| (next - now).to_std().unwrap_or_default());
+            let left = self
+                .next
+                .map(|next| (next - now).to_std().unwrap_or_default());
             match (self.next, left) {
                 (Some(next), Some(left)) if left <= NEAR => self.set_alarm(next).await?,
                 _ => {
                     if let Some(mut alarm) = self.alarm.take() {
                         alarm.shutdown().await?;
                     }
-                    let until_near = left.map_or(LOOK, |left| left - NEAR);
+                    let until_near = left.map_or(LOOK, |left| left.saturating_sub(NEAR));
                     tokio::time::sleep(until_near.min(LOOK)).await;
                 }
             }
@@ -165,15 +167,13 @@ impl Ticker {
     }
 
     async fn set_alarm(&mut self, next: DateTime<Utc>) -> Result<(), JobSchedulerError> {
-        let alarm = match self.alarm.take() {
-            Some(alarm) => alarm,
-            None => {
-                let alarm = JobScheduler::new().await?;
-                alarm.start().await?;
-                alarm
-            }
+        let alarm = if let Some(alarm) = &self.alarm {
+            alarm
+        } else {
+            let alarm = JobScheduler::new().await?;
+            alarm.start().await?;
+            self.alarm.insert(alarm)
         };
-        let alarm = self.alarm.insert(alarm);
         let at = format!(
             "{} {} {} {} {} * {}",
             next.second(),
@@ -302,7 +302,7 @@ mod tests {
         let clock = Arc::new(ManualClock::new(at("2026-05-04T12:00:00Z")));
         let daily = schedule("0 0 6 * * *", "UTC");
         let mut ticker = Ticker::new(daily, Arc::clone(&clock) as Arc<dyn Clock>);
-        let hours = |hours| Duration::from_secs(hours * 3_600);
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
         assert!(timeout(hours(17), ticker.tick()).await.is_err());
         assert!(ticker.alarm.is_none());
         // The machine sleeps through the tick.

@@ -39,11 +39,14 @@ impl Names {
         self.dated.clear();
     }
 
+    /// The ledger's spelling of a name, if it is known.
+    pub(super) fn known<'a>(&'a self, name: &Name) -> Option<&'a str> {
+        self.spellings.get(name.as_str()).map(String::as_str)
+    }
+
     /// The ledger's spelling of a name that [`Names::learn`] was given.
     pub(super) fn spelling<'a>(&'a self, name: &'a Name) -> &'a str {
-        self.spellings
-            .get(name.as_str())
-            .map_or(name.as_str(), String::as_str)
+        self.known(name).unwrap_or(name.as_str())
     }
 
     /// Finds out how the ledger spells each name; a new name is spelt as it comes.

@@ -33,7 +33,6 @@ impl RunLock {
         let (names, partitions, sets) = (&mut self.names, &mut self.partitions, &mut self.sets);
         let recorded = bounded("storing customers", async {
             let mut transaction = self.connection.begin().await?;
-            usage::learn_names(&mut transaction, names, run_id, outcomes).await?;
             let customers = upsert_customers(&mut transaction, run_id, outcomes, now);
             let mut customers = Box::pin(customers);
             // Sent first, so that Postgres is at work while the rows are put in order.
@@ -42,14 +41,21 @@ impl RunLock {
                 done = &mut customers => Some(done),
                 () = ready(()) => None,
             };
-            let spelt = usage::spell(names, outcomes);
-            let dated = digest::dated(&spelt);
+            let (mut spelt, are_known) = usage::spell(names, outcomes);
+            let mut dated = digest::dated(&spelt);
             match done {
                 Some(done) => drop((customers, done?)),
                 None => customers.await?,
             }
+            if !are_known {
+                usage::learn_names(&mut transaction, names, outcomes).await?;
+                (spelt, _) = usage::spell(names, outcomes);
+                dated = digest::dated(&spelt);
+            }
             let stored = usage::upsert(&mut transaction, partitions, sets, run_id, &dated, now);
             let mut written = Box::pin(stored).await?;
+            let rows = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
+            names.record_ids(&mut transaction, run_id, rows).await?;
             let deployed =
                 deployment::upsert(&mut transaction, names, run_id, outcomes, now).await?;
             for (id, (inserted, updated)) in deployed {

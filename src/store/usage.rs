@@ -13,38 +13,45 @@ use super::names::Names;
 use super::outcomes::Written;
 use super::partitions::Partitions;
 use super::runs::uncount;
-use crate::usage::{CustomerOutcome, Row as _};
+use crate::usage::{CustomerOutcome, Name, Row as _};
 
-/// Finds out how the ledger spells the names of a batch, and notes the ids that came with them.
+/// Finds out how the ledger spells the names of a batch.
 pub(super) async fn learn_names(
     connection: &mut PgConnection,
     names: &mut Names,
-    run_id: i64,
     outcomes: &[CustomerOutcome],
 ) -> Result<(), sqlx::Error> {
-    let rows = || outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
-    let spelt = rows().flat_map(|row| [&row.key.product_name, &row.key.workload_name]);
-    names.learn(connection, spelt).await?;
-    names.record_ids(connection, run_id, rows()).await
+    let rows = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
+    let of_rows = rows.flat_map(|row| [&row.key.product_name, &row.key.workload_name]);
+    names.learn(connection, of_rows).await
 }
 
 /// The usage rows of a batch in the spelling of the ledger: in the order of customers, and of each customer's in that of
-/// the primary key.
-pub(super) fn spell<'a>(names: &'a Names, outcomes: &'a [CustomerOutcome]) -> Vec<Spelt<'a>> {
+/// the primary key; and whether the ledger's spelling of all names is known.
+pub(super) fn spell<'a>(
+    names: &'a Names,
+    outcomes: &'a [CustomerOutcome],
+) -> (Vec<Spelt<'a>>, bool) {
     let mut outcomes: Vec<&CustomerOutcome> = outcomes.iter().collect();
     outcomes.sort_by_key(|outcome| outcome.id());
+    let mut are_known = true;
     let mut spelt = Vec::with_capacity(outcomes.iter().map(|o| o.usage.rows.len()).sum());
     for outcome in outcomes {
         let first = spelt.len();
-        spelt.extend(outcome.usage.rows.iter().map(|row| -> Spelt<'a> {
-            let product = names.spelling(&row.key.product_name);
-            let workload = names.spelling(&row.key.workload_name);
+        for row in &outcome.usage.rows {
+            let mut spelling = |name: &'a Name| {
+                let known = names.known(name);
+                are_known &= known.is_some();
+                known.unwrap_or(name.as_str())
+            };
+            let product = spelling(&row.key.product_name);
+            let workload = spelling(&row.key.workload_name);
             let at = row.key.processed_date_time;
-            (at, outcome.id().as_uuid(), product, workload, row)
-        }));
+            spelt.push((at, outcome.id().as_uuid(), product, workload, row));
+        }
         spelt[first..].sort_by(|a, b| (a.0, a.2, a.3).cmp(&(b.0, b.2, b.3)));
     }
-    spelt
+    (spelt, are_known)
 }
 
 /// Stores the usage rows of a batch.

@@ -1,6 +1,8 @@
 //! One customer's collection, and the rule for a key that comes twice.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use super::{Rejection, RejectionReason, Row};
 
@@ -36,24 +38,21 @@ impl<R: Row> Collection<R> {
     #[must_use]
     pub fn new(mut rows: Vec<R>, payloads: &[&str], mut rejections: Vec<Rejection>) -> Self {
         let received = (rows.len() + rejections.len()) as u64;
-        // Rows are large to move, and nearly always all different.
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by(|a, b| rows[*a].key().cmp(rows[*b].key()));
         let mut superseded = HashSet::new();
-        for (earlier, later) in order.iter().zip(order.iter().skip(1)) {
-            let (row, next) = (&rows[*earlier], &rows[*later]);
-            if row.key() != next.key() {
+        let mut last = HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
+        for (number, row) in rows.iter().enumerate() {
+            let Some(earlier) = last.insert(row.key(), number) else {
                 continue;
-            }
-            superseded.insert(*earlier);
-            if row != next {
+            };
+            superseded.insert(earlier);
+            if rows[earlier] != *row {
                 rejections.push(Rejection {
                     reason: RejectionReason::DuplicateKey,
                     detail: format!(
                         "a later item has the same key and processedDateTime {}, and other values",
                         row.processed_date_time().to_rfc3339()
                     ),
-                    payload: payloads[*earlier].to_owned(),
+                    payload: payloads[earlier].to_owned(),
                 });
             }
         }

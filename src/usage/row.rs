@@ -1,5 +1,7 @@
 //! The rows of both datasets, and what tells one from another.
 
+use std::hash::Hash;
+
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
 
@@ -8,7 +10,7 @@ use super::Name;
 /// A row of a collection.
 pub trait Row: PartialEq {
     /// Unique within a customer's collection.
-    type Key: Ord;
+    type Key: Eq + Hash;
 
     /// The row's.
     fn key(&self) -> &Self::Key;
