@@ -80,17 +80,16 @@ impl Syncer {
             ledger.load_urgency(few.as_deref(), stop, tell).await?;
             let mut due: Vec<(Urgency, Listed)> = urgency.into_iter().zip(list).collect();
             due.sort_unstable_by_key(|(urgency, customer)| (*urgency, customer.id));
-            let those = |such: fn(&Urgency) -> bool| -> Vec<CustomerId> {
+            let those = |such: fn(&Urgency) -> bool| {
                 due.iter()
-                    .filter(|(urgency, _)| such(urgency))
+                    .filter(move |(urgency, _)| such(urgency))
                     .map(|(_, customer)| customer.id)
-                    .collect()
             };
             // Of a date of the past there may be no figures any more.
             if request.dated.is_none() && self.datasets.contains(&Dataset::Usage) {
-                tally.expect_usage(&those(Urgency::has_newest_date));
+                tally.expect_usage(those(Urgency::has_newest_date));
             }
-            let refused = those(Urgency::was_refused);
+            let refused: Vec<CustomerId> = those(Urgency::was_refused).collect();
             // Where all were, it was not for their own sake.
             if refused.len() < due.len() {
                 tally.expect_refused(refused);

@@ -81,8 +81,9 @@ pub(super) struct Tally {
     unauthorized: u64,
     /// Customers that were refused when they were last asked for, sorted.
     expected: Vec<CustomerId>,
-    /// Customers that had usage the last time, sorted. Half of an id tells them apart, and there may be very many.
-    with_usage: Vec<u64>,
+    /// Customers that had usage the last time, sorted: a quarter of each id, since there may be very many. One that is taken
+    /// for another changes a count by one.
+    with_usage: Vec<u32>,
     /// Those among them that have some again, and those that came without.
     kept: u64,
     gone: u64,
@@ -110,8 +111,9 @@ impl Tally {
     }
 
     /// Names the customers that had usage when they were last asked for.
-    pub(super) fn expect_usage(&mut self, customers: &[CustomerId]) {
-        self.with_usage = customers.iter().copied().map(half).collect();
+    pub(super) fn expect_usage(&mut self, customers: impl Iterator<Item = CustomerId>) {
+        self.with_usage = customers.map(quarter).collect();
+        self.with_usage.shrink_to_fit();
         self.with_usage.sort_unstable();
     }
 
@@ -179,7 +181,11 @@ impl Tally {
                 self.customers.succeeded += 1;
                 self.unauthorized = 0;
                 self.streak = None;
-                if self.with_usage.binary_search(&half(outcome.id())).is_ok() {
+                if self
+                    .with_usage
+                    .binary_search(&quarter(outcome.id()))
+                    .is_ok()
+                {
                     let is_gone = outcome.usage.rows.is_empty();
                     self.gone += u64::from(is_gone);
                     self.kept += u64::from(!is_gone);
@@ -295,6 +301,6 @@ impl Tally {
     }
 }
 
-fn half(id: CustomerId) -> u64 {
-    id.as_uuid().as_u64_pair().1
+fn quarter(id: CustomerId) -> u32 {
+    id.as_uuid().as_fields().0
 }

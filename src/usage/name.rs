@@ -83,16 +83,19 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Makes a letter's two cases alike, and some other characters, which the comparison tells apart.
+        // Eight bytes at a time, which costs a fraction of what characters do.
         let mut feed = |text: &str| {
             let (words, rest) = text.as_bytes().as_chunks::<8>();
             for word in words {
-                state.write_u64(u64::from_le_bytes(*word) | u64::from_le_bytes([b' '; 8]));
+                state.write_u64(u64::from_le_bytes(
+                    word.map(|byte| byte.to_ascii_lowercase()),
+                ));
             }
             for byte in rest {
-                state.write_u8(byte | b' ');
+                state.write_u8(byte.to_ascii_lowercase());
             }
-            state.write_u8(0);
+            // So that no two names in a row pass for others.
+            state.write_u8(0xff);
         };
         if self.0.is_ascii() {
             feed(&self.0);
