@@ -192,6 +192,8 @@ impl Ticker {
                 let _already_rung = ring.try_send(next);
             })
         })?;
+        // A tick that was rung twice would be in the place of this one.
+        while self.alarms.try_recv().is_ok() {}
         alarm.add(job).await?;
         self.is_set = true;
         // An alarm whose moment passed while it was being set never rings.
@@ -313,5 +315,18 @@ mod tests {
         assert!(timeout(hours(23), ticker.tick()).await.is_err());
         assert!(ticker.alarm.is_none());
         assert_eq!(ticker.next_tick(), Some(at("2026-05-06T06:00:00Z")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tick_that_is_rung_twice_does_not_hide_the_next() {
+        let clock = Arc::new(ManualClock::new(at("2026-05-04T06:00:00Z")));
+        let daily = schedule("0 0 6 * * *", "UTC");
+        let mut ticker = Ticker::new(daily, Arc::clone(&clock) as Arc<dyn Clock>);
+        clock.set(at("2026-05-05T06:00:20Z"));
+        let first = ticker.tick().await.unwrap();
+        ticker.ring.try_send(first).unwrap();
+        clock.set(at("2026-05-06T06:00:20Z"));
+        let second = timeout(Duration::from_mins(1), ticker.tick()).await;
+        assert_eq!(second.unwrap().unwrap(), at("2026-05-06T06:00:00Z"));
     }
 }
