@@ -27,6 +27,7 @@ mod naming;
 mod one_shot;
 mod outage;
 mod partner_center_simulator;
+mod refused_rows;
 mod restatements;
 mod resuming;
 mod run;
