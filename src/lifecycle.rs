@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::retry::Stop;
+use crate::retry::{Remedy, Stop};
 
 /// How long what is under way may take to end by itself after the first signal.
 const GRACE: Duration = Duration::from_secs(5);
@@ -22,12 +22,16 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub enum Exit {
     /// Every customer was fetched and stored, or the daemon was stopped.
     Success,
-    /// It could not run at all: configuration, database, sign-in.
+    /// It could not run, and may by itself later: database, authority or API are away.
     CouldNotRun,
     /// Wrong command line.
     Usage,
     /// It ran, and at least one customer failed.
     SomeFailed,
+    /// It could not run, and a person has to act first: sign-in, rights, certificates, the database's version.
+    NeedsPerson,
+    /// The configuration is wrong.
+    Misconfigured,
     /// A run was stopped by SIGINT.
     Interrupted,
     /// A run was stopped by SIGTERM.
@@ -41,9 +45,23 @@ impl From<Exit> for ExitCode {
             Exit::CouldNotRun => 1,
             Exit::Usage => 2,
             Exit::SomeFailed => 3,
+            Exit::NeedsPerson => 4,
+            // As sysexits.h has it.
+            Exit::Misconfigured => 78,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         })
+    }
+}
+
+/// Of a failure for which it could not run.
+impl From<Remedy> for Exit {
+    fn from(remedy: Remedy) -> Self {
+        match remedy {
+            Remedy::Time => Self::CouldNotRun,
+            Remedy::Person => Self::NeedsPerson,
+            Remedy::Configuration => Self::Misconfigured,
+        }
     }
 }
 

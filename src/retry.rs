@@ -2,12 +2,24 @@
 //! The only file that knows the `backoff` crate; none of its types leave it (see
 //! `docs/decisions/0001-backoff-behind-our-own-policy.md`). No HTTP and no SQL here.
 
+use std::io;
 use std::time::Duration;
 
 use backoff::backoff::Backoff as _;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// What mends a failure. The daemon waits or ends by it, and the exit code says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing but time: it may pass by itself.
+    Time,
+    /// A person has to act first: sign in, give a right, renew a certificate.
+    Person,
+    /// The configuration has to be changed, or what it names.
+    Configuration,
+}
 
 /// What a failure asks of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,16 +29,54 @@ pub enum Disposition {
         /// A lower bound of the wait, from the server.
         after: Option<Duration>,
     },
-    /// Leave this customer, go on with the next.
-    SkipCustomer,
+    /// Leave this customer, go on with the next. The remedy counts where the failure is not one customer's, such as
+    /// that of the list of customers.
+    SkipCustomer(Remedy),
     /// Nothing further can succeed in this run.
-    AbortRun,
+    AbortRun(Remedy),
 }
 
-/// An error that knows what it asks of the run.
+impl Disposition {
+    /// What mends the failure.
+    #[must_use]
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Self::Retry { .. } => Remedy::Time,
+            Self::SkipCustomer(remedy) | Self::AbortRun(remedy) => remedy,
+        }
+    }
+}
+
+/// An error that knows what it asks of the run. Each implementation is the one place that judges its failures, by a
+/// match without a wildcard; retries, the daemon's end and the exit code all follow from it.
 pub trait Fails {
     /// What to do about it.
     fn disposition(&self) -> Disposition;
+
+    /// What mends it.
+    fn remedy(&self) -> Remedy {
+        self.disposition().remedy()
+    }
+}
+
+/// What mends a failure to use a file of ours that a person has to see to, unless the cause passes by itself.
+#[must_use]
+pub fn remedy_of_io(error: &io::Error, otherwise: Remedy) -> Remedy {
+    if passes_by_itself(error) {
+        Remedy::Time
+    } else {
+        otherwise
+    }
+}
+
+/// Whether an input or output error says nothing of the file or address: the machine was short of something.
+#[must_use]
+pub fn passes_by_itself(error: &io::Error) -> bool {
+    // EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE, which have these numbers on every Linux. The last two have no kind.
+    const SHORT_OF_SOMETHING: [i32; 5] = [4, 11, 12, 23, 24];
+    error
+        .raw_os_error()
+        .is_some_and(|code| SHORT_OF_SOMETHING.contains(&code))
 }
 
 /// The two degrees of being asked to stop, shared by everything that waits or works.
@@ -243,7 +293,7 @@ impl Attempts<'_> {
         };
         let after = match error.disposition() {
             Disposition::Retry { after } => after,
-            Disposition::SkipCustomer | Disposition::AbortRun => {
+            Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {
                 return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
             }
         };
@@ -396,10 +446,18 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn what_the_machine_is_short_of_passes_and_what_is_not_there_does_not() {
+        for (code, remedy) in [(24, Remedy::Time), (23, Remedy::Time), (2, Remedy::Person)] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(remedy_of_io(&error, Remedy::Person), remedy, "{error}");
+        }
+    }
+
     #[tokio::test]
     async fn what_no_retry_mends_is_tried_once() {
         let result = retry(policy(1, 1, 1_000), &Stop::default(), |_| {
-            Err::<(), _>(Fault(Disposition::SkipCustomer))
+            Err::<(), _>(Fault(Disposition::SkipCustomer(Remedy::Person)))
         })
         .await;
         assert!(matches!(result.0, Err(GaveUp::Failed { attempts: 1, .. })));

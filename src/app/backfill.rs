@@ -119,11 +119,15 @@ async fn asked(
 fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
     match (report.outcome, lifecycle.stopped_by()) {
         (RunOutcome::Interrupted, Some(signal)) => signal,
-        _ if matches!(&report.fatal, Some(fatal) if !matches!(fatal, RunError::Halted(_))) => {
-            Exit::CouldNotRun
-        }
-        (RunOutcome::Succeeded, _) => Exit::Success,
-        (RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted, _) => Exit::SomeFailed,
+        (outcome, _) => match (&report.fatal, outcome) {
+            // It ran, and whom it did not reach is on record as failed.
+            (Some(RunError::Halted(_)), _) => Exit::SomeFailed,
+            (Some(fatal), _) => fatal.remedy().into(),
+            (None, RunOutcome::Succeeded) => Exit::Success,
+            (None, RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted) => {
+                Exit::SomeFailed
+            }
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{Mfa, Probed, advice};
-use crate::retry::GaveUp;
+use crate::retry::{Fails as _, GaveUp, Remedy};
 use crate::store::Experience;
 use crate::usage::Source;
 
@@ -29,17 +29,17 @@ pub(super) async fn run(
     say(&format!("ok    configuration  {}", config.path.display()))?;
 
     if let Err(error) = syncer.store.probe().await {
-        return mend("database", &with_causes(&error));
+        return mend("database", &with_causes(&error), error.remedy());
     }
     say("ok    database       connected, may create tables")?;
     // There may be no tables yet.
     let known = syncer.store.load_locale().await.ok().flatten();
     if let Some(refused) = syncer.refuse_locale(known) {
-        return mend("locale", &refused.to_string());
+        return mend("locale", &refused.to_string(), refused.remedy());
     }
 
     if let Err(error) = syncer.client.sign_in(stop).await {
-        return mend("sign-in", &with_causes(&error));
+        return mend("sign-in", &with_causes(&error), error.remedy());
     }
     match syncer.client.examine_token(stop).await {
         Ok(Mfa::Nobody) => say("ok    sign-in        a token was issued")?,
@@ -47,12 +47,12 @@ pub(super) async fn run(
             let seen = super::login::mfa(seen);
             say(&format!("ok    sign-in        a token was issued. {seen}"))?;
         }
-        Err(error) => return mend("sign-in", &with_causes(&error)),
+        Err(error) => return mend("sign-in", &with_causes(&error), error.remedy()),
     }
 
     let customers = match syncer.list_customers(stop).await {
         Ok(customers) => customers,
-        Err(error) => return mend("customers", &with_causes(&error)),
+        Err(error) => return mend("customers", &with_causes(&error), error.remedy()),
     };
     say(&format!(
         "ok    customers      {} on the list",
@@ -60,7 +60,7 @@ pub(super) async fn run(
     ))?;
 
     let Some(first) = customers.first() else {
-        return mend("customers", "there is none");
+        return mend("customers", "there is none", Remedy::Configuration);
     };
     let probed = match syncer
         .client
@@ -74,9 +74,9 @@ pub(super) async fn run(
                 what.push_str("; ");
                 what.push_str(advice(Some(status), error.code()));
             }
-            return mend("usage", &what);
+            return mend("usage", &what, error.remedy());
         }
-        Err(GaveUp::Stopped { .. }) => return mend("usage", "stopped"),
+        Err(GaveUp::Stopped { .. }) => return mend("usage", "stopped", Remedy::Time),
     };
     say(&format!(
         "ok    usage          customer {}: {} rows, {} rejected",
@@ -85,7 +85,10 @@ pub(super) async fn run(
     // A user who may read analytics need not be allowed to list customers, so that a refusal proves nothing here.
     match syncer.client.probe_mfa(stop).await.unwrap_or_default() {
         Some(true) => say("ok    MFA            the API finds the token compliant")?,
-        Some(false) => return mend("MFA", advice(Some(401), Some("900421"))),
+        Some(false) => {
+            let what = advice(Some(401), Some("900421"));
+            return mend("MFA", what, Remedy::Person);
+        }
         None => say("ok    MFA            the API does not say whether the token is compliant")?,
     }
     let experience = syncer
@@ -154,7 +157,7 @@ fn pages(rows: f64) -> usize {
 }
 
 /// Names the first thing to mend.
-fn mend(part: &str, what: &str) -> anyhow::Result<Exit> {
+fn mend(part: &str, what: &str, remedy: Remedy) -> anyhow::Result<Exit> {
     say(&format!("mend  {part:<14} {what}"))?;
-    Ok(Exit::CouldNotRun)
+    Ok(remedy.into())
 }

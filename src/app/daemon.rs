@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
 use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
 use crate::partner_center::ConsentFile;
-use crate::retry::Stop;
+use crate::retry::{Remedy, Stop};
 use crate::schedule::{Schedule, Ticker};
 use crate::status::{Status, serve};
 use crate::store::RunKind;
@@ -186,10 +186,9 @@ impl Daemon {
     /// Gives the error back if the next run may fare better, and fails with it if a person has to act first:
     /// a service that has ended is noticed, one that fails every day in its log is not.
     fn survivable(error: RunError) -> Result<RunError, RunError> {
-        if error.needs_a_person() || matches!(error, RunError::Stopped) {
-            Err(error)
-        } else {
-            Ok(error)
+        match (&error, error.remedy()) {
+            (RunError::Stopped, _) | (_, Remedy::Person | Remedy::Configuration) => Err(error),
+            (_, Remedy::Time) => Ok(error),
         }
     }
 

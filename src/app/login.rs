@@ -26,7 +26,7 @@ pub(super) async fn run(
     let login = Login::new(&config.partner_center, &config.auth, config.retry, clock)?;
     let Some(login) = login else {
         complain("there is nobody to sign in: auth.method is not \"refresh_token\"");
-        return Ok(Exit::CouldNotRun);
+        return Ok(Exit::NeedsPerson);
     };
     let signed_in = if by_device_code {
         with_code(&login, lifecycle).await?

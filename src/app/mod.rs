@@ -7,6 +7,7 @@ mod daemon;
 mod login;
 mod show;
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,10 +23,10 @@ use crate::cli::{Cli, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Sources};
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::Client;
-use crate::retry::RetryPolicy;
-use crate::store::Store;
-use crate::sync::{Patience, Syncer};
+use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
+use crate::retry::{Fails, Remedy, RetryPolicy};
+use crate::store::{Store, StoreError};
+use crate::sync::{Patience, RunError, Syncer};
 use crate::telemetry;
 use crate::usage::{EARLIEST, LATEST_AHEAD, Source};
 
@@ -61,7 +62,7 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => {
             complain(&error.to_string());
-            return Exit::CouldNotRun.into();
+            return Exit::Misconfigured.into();
         }
     };
     if let Err(wrong) = possible(&cli, &config, clock.now()) {
@@ -72,9 +73,27 @@ pub fn main() -> ExitCode {
     telemetry::init(&config, &bars);
     let exit = start(&cli, config, clock, bars).unwrap_or_else(|error| {
         complain(&with_causes(&*error));
-        Exit::CouldNotRun
+        Exit::from(remedy(&error))
     });
     exit.into()
+}
+
+/// What mends a failure that ends the program. One of none of our rooms, such as a standard output that is closed, may
+/// pass.
+fn remedy(error: &anyhow::Error) -> Remedy {
+    error.chain().find_map(known_remedy).unwrap_or(Remedy::Time)
+}
+
+fn known_remedy(error: &(dyn Error + 'static)) -> Option<Remedy> {
+    fn of<E: Error + Fails + 'static>(error: &(dyn Error + 'static)) -> Option<Remedy> {
+        error.downcast_ref::<E>().map(Fails::remedy)
+    }
+    let of_run = error.downcast_ref::<RunError>().map(RunError::remedy);
+    of_run
+        .or_else(|| of::<StoreError>(error))
+        .or_else(|| of::<AuthError>(error))
+        .or_else(|| of::<ApiError>(error))
+        .or_else(|| of::<SetUpError>(error))
 }
 
 /// What clap cannot say.
@@ -159,7 +178,17 @@ async fn run_command(
     match command {
         Command::Check => check::run(config, clock, lifecycle).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
-        Command::Status { json } => show::run(config, clock.now(), *json).await,
+        Command::Status { json } => {
+            let shown = show::run(config, clock.now(), *json).await;
+            // Whatever keeps the database from answering, a monitor learns from this command that it does not.
+            shown.or_else(|error| match remedy(&error) {
+                Remedy::Time | Remedy::Person => {
+                    complain(&with_causes(&*error));
+                    Ok(Exit::CouldNotRun)
+                }
+                Remedy::Configuration => Err(error),
+            })
+        }
         Command::Migrate => migrate(config).await,
     }
 }

@@ -9,7 +9,7 @@ use super::auth::AuthError;
 use super::body::Unreadable;
 use super::decode::NotACollection;
 use super::fault::Fault;
-use crate::retry::{Disposition, Fails};
+use crate::retry::{Disposition, Fails, Remedy, passes_by_itself};
 use crate::usage::FailureReason;
 
 /// One call failed.
@@ -143,6 +143,23 @@ impl ApiError {
     }
 }
 
+/// What mends a refusal. A person does where the API names its reason or says that this is not allowed; an API that is
+/// out of order has been seen to answer anything else with 400, 401 and 404, too.
+pub(crate) fn remedy_of_status(status: Option<u16>, code: Option<&str>) -> Remedy {
+    // No proof of multi-factor authentication, another audience, not for an application alone, Conditional Access, a
+    // role that is too small, no commerce relationship.
+    const NAMED: [&str; 10] = [
+        "900421", "10001", "900420", "900329", "900309", "900308", "2032", "900150", "1002",
+        "20002",
+    ];
+    let is_named = code.is_some_and(|code| NAMED.contains(&code));
+    if is_named || status == Some(403) {
+        Remedy::Person
+    } else {
+        Remedy::Time
+    }
+}
+
 impl From<Unreadable> for ApiError {
     fn from(error: Unreadable) -> Self {
         match error {
@@ -189,14 +206,19 @@ impl Fails for ApiError {
             Self::Timeout | Self::Connection(_) | Self::Garbled(_) => {
                 Disposition::Retry { after: None }
             }
-            Self::Status { .. }
-            | Self::Redirect { .. }
-            | Self::TooLarge { .. }
-            | Self::Unexpected(_)
-            | Self::Spool(_)
-            | Self::Throttled => Disposition::SkipCustomer,
+            Self::Spool(source) if passes_by_itself(source) => Disposition::Retry { after: None },
+            Self::Status { status, fault, .. } => {
+                Disposition::SkipCustomer(remedy_of_status(Some(*status), fault.code.as_deref()))
+            }
+            Self::TooLarge { .. } => Disposition::SkipCustomer(Remedy::Configuration),
+            Self::Spool(_) => Disposition::SkipCustomer(Remedy::Person),
+            // An API that is out of order answers like this, too.
+            Self::Redirect { .. } | Self::Unexpected(_) | Self::Throttled => {
+                Disposition::SkipCustomer(Remedy::Time)
+            }
             // Renewing was already retried where that could help.
-            Self::SignIn(_) | Self::Stopped => Disposition::AbortRun,
+            Self::SignIn(error) => Disposition::AbortRun(error.remedy()),
+            Self::Stopped => Disposition::AbortRun(Remedy::Time),
         }
     }
 }

@@ -15,6 +15,7 @@ use url::Url;
 use super::ApiError;
 use super::fault::printable;
 use crate::config;
+use crate::retry::{Disposition, Fails, Remedy};
 
 /// Redirects followed within the configured origin.
 const MAX_REDIRECTS: usize = 5;
@@ -27,6 +28,14 @@ pub enum SetUpError {
     Client(#[source] reqwest::Error),
     /// TLS itself.
     Tls(#[source] rustls::Error),
+}
+
+impl Fails for SetUpError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Client(_) | Self::Tls(_) => Disposition::AbortRun(Remedy::Person),
+        }
+    }
 }
 
 /// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a proxy.

@@ -36,6 +36,7 @@ pub use advice::advice;
 pub use auth::{AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, SignedIn};
 pub use commercial::{Commercial, Share, Wanted};
 pub use error::ApiError;
+pub(crate) use error::remedy_of_status;
 pub use fault::Fault;
 pub use http::SetUpError;
 pub use probe::Probed;

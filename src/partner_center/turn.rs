@@ -85,9 +85,9 @@ impl Client {
     /// Takes note of what an attempt says about the API as a whole.
     pub(super) fn note(&self, error: Option<&ApiError>, is_retry: bool) {
         match error.map(|error| (error, error.disposition())) {
-            Some((ApiError::Throttled, _) | (_, Disposition::AbortRun)) => {}
+            Some((ApiError::Throttled, _) | (_, Disposition::AbortRun(_))) => {}
             Some((_, Disposition::Retry { .. })) => self.budget.failed(is_retry),
-            Some((_, Disposition::SkipCustomer)) | None => self.budget.alive(),
+            Some((_, Disposition::SkipCustomer(_))) | None => self.budget.alive(),
         }
     }
 }

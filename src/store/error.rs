@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::retry::{Disposition, Fails};
+use crate::retry::{Disposition, Fails, Remedy};
 
 /// An operation on the database failed.
 #[derive(Debug, thiserror::Error)]
@@ -140,8 +140,9 @@ impl Fails for StoreError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Unavailable { .. } | Self::TimedOut { .. } => Disposition::Retry { after: None },
-            Self::Refused { .. } => Disposition::SkipCustomer,
-            Self::Unusable { .. } | Self::Url | Self::Migrate(_) => Disposition::AbortRun,
+            Self::Refused { .. } => Disposition::SkipCustomer(Remedy::Person),
+            Self::Unusable { .. } | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
+            Self::Url => Disposition::AbortRun(Remedy::Configuration),
         }
     }
 }

@@ -9,7 +9,7 @@ use tracing::error;
 
 use crate::config;
 use crate::partner_center::{ApiError, Client};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::{Fails as _, GaveUp, Remedy, Stop, remedy_of_io};
 use crate::store::RunKind;
 use crate::usage::{Customer, CustomerId};
 
@@ -43,10 +43,26 @@ pub enum CustomersError {
     #[error(
         "there is no customer to fetch: customers.ids, customers.file and customers.discover together, less customers.exclude, name none"
     )]
-    Empty,
+    Empty {
+        /// Whether the partner's own list was asked and named nobody; another time it may.
+        discovered: bool,
+    },
     /// The program was asked to stop meanwhile.
     #[error("stopped while making up the list of customers")]
     Stopped,
+}
+
+impl CustomersError {
+    /// What mends it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::File { source, .. } => remedy_of_io(source, Remedy::Configuration),
+            Self::Lines { .. } | Self::Empty { discovered: false } => Remedy::Configuration,
+            Self::Discovery(error) => error.remedy(),
+            Self::Empty { discovered: true } | Self::Stopped => Remedy::Time,
+        }
+    }
 }
 
 /// A customer on a run's list. Most are known by their id alone, and there may be very many.
@@ -105,6 +121,7 @@ pub(super) fn resolve(
     listed: Option<Vec<Customer>>,
 ) -> Result<Vec<Listed>, CustomersError> {
     let mut all: Vec<Listed> = Vec::new();
+    let discovered = listed.is_some();
     if only.is_empty() {
         // First, because it knows the names.
         all.extend(listed.into_iter().flatten().map(Listed::from));
@@ -119,7 +136,7 @@ pub(super) fn resolve(
     let mut seen = HashSet::with_capacity(all.len());
     all.retain(|customer| seen.insert(customer.id));
     if all.is_empty() {
-        return Err(CustomersError::Empty);
+        return Err(CustomersError::Empty { discovered });
     }
     Ok(all)
 }

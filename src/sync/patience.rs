@@ -30,7 +30,7 @@ pub(super) async fn insist<T>(
                     let error = with_causes(error);
                     warn!(error, "The database is away and waited for: {error}");
                 }
-                Disposition::SkipCustomer | Disposition::AbortRun => {}
+                Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
             })
         };
         return match attempts.run(attempt).await {

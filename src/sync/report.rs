@@ -8,7 +8,7 @@ use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
 use crate::partner_center::AuthError;
-use crate::retry::{Disposition, Fails as _};
+use crate::retry::{Fails as _, Remedy};
 use crate::store::{FinishedRun, RunOutcome, StoreError};
 use crate::usage::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 
@@ -88,14 +88,15 @@ impl From<AuthError> for RunError {
 }
 
 impl RunError {
-    /// Whether a person has to act before any run can succeed.
+    /// What mends it.
     #[must_use]
-    pub fn needs_a_person(&self) -> bool {
+    pub fn remedy(&self) -> Remedy {
         match self {
-            Self::SignIn(error) => error.needs_a_person(),
-            Self::Store(error) => error.disposition() == Disposition::AbortRun,
-            Self::Locale { .. } => true,
-            Self::Customers(_) | Self::Halted(_) | Self::Superseded | Self::Stopped => false,
+            Self::SignIn(error) => error.remedy(),
+            Self::Store(error) => error.remedy(),
+            Self::Customers(error) => error.remedy(),
+            Self::Locale { .. } => Remedy::Configuration,
+            Self::Halted(_) | Self::Superseded | Self::Stopped => Remedy::Time,
         }
     }
 }

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use tracing::{error, warn};
 
 use super::report::{CustomerCounts, FailedCustomer, Halt};
-use crate::partner_center::{AuthError, advice};
+use crate::partner_center::{AuthError, advice, remedy_of_status};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
 
 /// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
@@ -263,6 +263,7 @@ impl Tally {
                 .last()
                 .map_or_else(String::new, |failure| failure.detail.clone()),
             advice: advice(kind.status, kind.code.as_deref()),
+            remedy: remedy_of_status(kind.status, kind.code.as_deref()),
         })
     }
 

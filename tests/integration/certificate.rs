@@ -138,20 +138,20 @@ async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked(poo
     ] {
         use_certificate(&mut world, &good, &pem).await;
         let finished = world.backfill().await;
-        finished.assert_code(1);
+        finished.assert_code(4);
         let last = finished.stderr.lines().last().unwrap();
         assert!(
             last.contains(said) && last.contains("app.pem"),
             "{said}: {last}"
         );
         let check = world.run(&["check"]).await;
-        check.assert_code(1);
+        check.assert_code(4);
         assert!(check.stdout.contains("mend  sign-in"), "{}", check.stdout);
     }
     assert!(forms(&world).await.is_empty());
     std::fs::remove_file(world.folder.path().join("app.pem")).unwrap();
     let finished = world.backfill().await;
-    finished.assert_code(1);
+    finished.assert_code(78);
     assert!(
         finished.stderr.contains("auth.client_certificate_file"),
         "{}",
@@ -160,7 +160,7 @@ async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked(poo
 
     use_certificate(&mut world, &other, &good.pem()).await;
     let finished = world.backfill().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(
         finished.stderr.contains("AADSTS700027"),
         "{}",
@@ -187,7 +187,7 @@ async fn the_private_key_is_shown_nowhere(pool: PgPool) {
         .script_for_ever("token", json!([echo]))
         .await;
     let bad = world.backfill().await;
-    bad.assert_code(1);
+    bad.assert_code(4);
     let said = [good.stdout, good.stderr, bad.stdout, bad.stderr].concat();
     let key_lines = identity.key.lines().filter(|line| !line.starts_with('-'));
     for secret in key_lines.chain([sent.as_str()]) {

@@ -242,7 +242,7 @@ async fn a_dead_grant_ends_the_daemon_at_its_start(pool: PgPool) {
         .patch(serde_json::json!({ "grant_error": 700_082 }))
         .await;
     let finished = world.run(&[]).await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(
         finished.stderr.contains("AADSTS700082"),
         "{}",

@@ -59,7 +59,7 @@ async fn a_sign_in_mends_what_a_dead_token_broke(pool: PgPool) {
         .simulator
         .post("revoke-refresh-tokens", String::new())
         .await;
-    world.backfill().await.assert_code(1);
+    world.backfill().await.assert_code(4);
     world
         .simulator
         .patch(json!({ "device_code_polls": 0 }))
@@ -75,7 +75,7 @@ async fn a_sign_in_that_is_declined_or_let_expire_says_so(pool: PgPool) {
     let login = begin(&world).await;
     world.simulator.post("device/deny", String::new()).await;
     let finished = login.finish().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(finished.stderr.contains("declined"), "{}", finished.stderr);
 
     world
@@ -83,7 +83,7 @@ async fn a_sign_in_that_is_declined_or_let_expire_says_so(pool: PgPool) {
         .patch(json!({ "device_code_expires_secs": 0 }))
         .await;
     let finished = world.run(&["login", "--device-code"]).await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(finished.stderr.contains("expired"), "{}", finished.stderr);
     assert!(!world.refresh_token_path().exists());
 }
@@ -104,7 +104,7 @@ async fn a_sign_in_is_not_begun_where_its_token_could_not_be_kept(pool: PgPool) 
     let mut world = World::new(pool).await;
     world.set("auth.refresh_token_file", "/proc/refresh_token");
     let finished = world.run(&["login", "--device-code"]).await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(
         finished.stderr.contains("/proc/refresh_token"),
         "{}",
@@ -128,7 +128,7 @@ async fn a_sign_in_needs_a_method_with_a_person(pool: PgPool) {
     let mut world = World::new(pool).await;
     world.set("auth.method", "client_credentials");
     let finished = world.run(&["login", "--device-code"]).await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(
         finished.stderr.contains("auth.method"),
         "{}",
@@ -183,15 +183,16 @@ async fn a_check_names_the_first_thing_to_mend(pool: PgPool) {
         )
         .await;
     // Each further fault comes before the ones that are there already.
-    for (key, value, part, why) in [
-        ("log.filter", "info", "usage", "2032"),
-        ("customers.exclude", "all", "customers", "no customer"),
-        ("auth.client_secret", "wrong", "sign-in", "AADSTS7000215"),
+    for (key, value, part, why, code) in [
+        ("log.filter", "info", "usage", "2032", 4),
+        ("customers.exclude", "all", "customers", "no customer", 78),
+        ("auth.client_secret", "wrong", "sign-in", "AADSTS7000215", 4),
         (
             "database.url",
             "postgres://x@localhost/x?host=/nowhere",
             "database",
             "connecting",
+            1,
         ),
     ] {
         let value = match value {
@@ -200,14 +201,14 @@ async fn a_check_names_the_first_thing_to_mend(pool: PgPool) {
         };
         world.set(key, &value);
         let finished = world.run(&["check"]).await;
-        finished.assert_code(1);
+        finished.assert_code(code);
         let last = finished.stdout.lines().last().unwrap();
         assert!(last.starts_with(&format!("mend  {part}")), "{part}: {last}");
         assert!(last.contains(why), "{part}: {last}");
     }
     world.set("retry.max_interval", "soon");
     let finished = world.run(&["check"]).await;
-    finished.assert_code(1);
+    finished.assert_code(78);
     assert!(
         finished.stderr.contains("retry.max_interval"),
         "{}",

@@ -115,7 +115,7 @@ async fn a_sign_in_that_is_declined_in_the_browser_says_so(pool: PgPool) {
         let (_, shown) = open(&login).await;
         assert!(shown.contains("refused"), "{shown}");
         let finished = login.finish().await;
-        finished.assert_code(1);
+        finished.assert_code(4);
         assert!(finished.stderr.contains(said), "{}", finished.stderr);
         assert!(!finished.stderr.contains('\u{1b}'));
     }
@@ -140,7 +140,7 @@ async fn an_answer_to_another_sign_in_is_refused_and_a_browser_that_looks_around
         "{shown}"
     );
     let finished = login.finish().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(finished.stderr.contains("state"), "{}", finished.stderr);
     assert!(world.simulator.requests("token").await.is_empty());
     assert_nothing_kept(&world);
@@ -176,7 +176,7 @@ async fn a_code_that_is_not_ours_is_of_no_use(pool: PgPool) {
     let code = query(&location, "code");
     get(&format!("{back}?code={code}&state={state}")).await;
     let finished = mine.finish().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(
         finished.stderr.contains("AADSTS501481"),
         "{}",
@@ -225,7 +225,7 @@ async fn a_token_without_multi_factor_authentication_is_not_kept(pool: PgPool) {
         sign_in(&world).await,
         world.run(&["login", "--device-code"]).await,
     ] {
-        finished.assert_code(1);
+        finished.assert_code(4);
         assert!(
             finished.stderr.contains("multi-factor"),
             "{}",
@@ -271,7 +271,7 @@ async fn a_token_for_somebody_else_is_not_kept(pool: PgPool) {
     ] {
         world.simulator.patch(json!({ "audience": audience })).await;
         let finished = sign_in(&world).await;
-        finished.assert_code(1);
+        finished.assert_code(4);
         assert!(finished.stderr.contains(audience), "{}", finished.stderr);
         assert!(
             finished.stderr.contains("auth.scope"),

@@ -136,7 +136,7 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
     world.set("partner_center.locale", "de-DE");
     world.simulator.forget_requests().await;
     let finished = world.backfill().await;
-    finished.assert_code(1);
+    finished.assert_code(78);
     for named in [
         "asked for in en-US",
         "is de-DE",
@@ -150,7 +150,7 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
         );
     }
     let checked = world.run(&["check"]).await;
-    checked.assert_code(1);
+    checked.assert_code(78);
     let mend = checked.stdout.lines().last().unwrap();
     assert!(
         mend.starts_with("mend  locale ") && mend.contains("asked for in en-US"),
@@ -168,7 +168,7 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
     // A service that fails in its log day after day is not noticed; one that ends is.
     world.set("schedule.run_on_start", "always");
     let daemon = world.run(&[]).await;
-    daemon.assert_code(1);
+    daemon.assert_code(78);
     assert!(daemon.stderr.contains("is de-DE"), "{}", daemon.stderr);
 
     world.set("partner_center.locale", "EN-us");
@@ -185,7 +185,7 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
     world.unset("partner_center.allow_locale_change");
     world.backfill().await.assert_code(0);
     world.unset("partner_center.locale");
-    world.backfill().await.assert_code(1);
+    world.backfill().await.assert_code(78);
 }
 
 #[sqlx::test]
@@ -199,10 +199,10 @@ async fn a_ledger_without_names_takes_any_language(pool: PgPool) {
             json!([{ "status": 400, "json": { "error": "invalid_client" } }]),
         )
         .await;
-    world.backfill().await.assert_code(1);
+    world.backfill().await.assert_code(4);
     world.simulator.unscript().await;
     world.set("partner_center.locale", "de-DE");
     world.backfill().await.assert_code(0);
     world.set("partner_center.locale", "fr-FR");
-    world.backfill().await.assert_code(1);
+    world.backfill().await.assert_code(78);
 }

@@ -210,7 +210,7 @@ async fn names_of_another_language_are_joined_by_their_ids(pool: PgPool) {
     let seats = world.lines(SERIES_SEATS).await;
     let series = count_series(&world).await;
     world.set("partner_center.locale", "de-DE");
-    world.backfill().await.assert_code(1);
+    world.backfill().await.assert_code(78);
     world.set("partner_center.allow_locale_change", "true");
     let german = rows(&world).await;
     assert!(german["inserted"].as_u64() > Some(0), "{german}");

@@ -104,7 +104,7 @@ async fn the_settings_token_is_tried_once_where_the_files_is_refused(pool: PgPoo
     std::fs::write(world.refresh_token_path(), "worn-out").unwrap();
     world.set("auth.refresh_token", "worn-out-too");
     world.simulator.forget_requests().await;
-    world.backfill().await.assert_code(1);
+    world.backfill().await.assert_code(4);
     assert_eq!(spent(&world).await, ["worn-out", "worn-out-too"]);
     assert_eq!(kept(&world), "worn-out");
 }
@@ -124,7 +124,7 @@ async fn a_token_that_could_not_be_kept_is_not_spent(pool: PgPool) {
         let path = path.to_str().unwrap();
         world.set("auth.refresh_token_file", path);
         let finished = world.backfill().await;
-        finished.assert_code(1);
+        finished.assert_code(4);
         assert!(finished.stderr.contains(path), "{}", finished.stderr);
         assert_eq!(finished.summary()["outcome"], "failed");
         assert_eq!(count(&world, "token").await, 0, "{path}");
@@ -136,7 +136,7 @@ async fn without_any_token_the_message_says_to_sign_in(pool: PgPool) {
     let mut world = World::new(pool).await;
     world.unset("auth.refresh_token");
     let finished = world.backfill().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(finished.stderr.contains("login"), "{}", finished.stderr);
     assert_eq!(count(&world, "token").await, 0);
 }
@@ -252,7 +252,7 @@ async fn a_dead_grant_ends_the_run_before_the_first_customer(pool: PgPool) {
     ] {
         world.simulator.patch(json!({ "grant_error": code })).await;
         let finished = world.backfill().await;
-        finished.assert_code(1);
+        finished.assert_code(4);
         let said = finished.stderr.lines().last().unwrap();
         assert!(said.contains(&format!("AADSTS{code}")), "{said}");
         assert!(said.contains(advice), "{code}: {said}");
@@ -291,7 +291,7 @@ async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays(pool: Pg
         .post("revoke-access-tokens", String::new())
         .await;
     let finished = running.finish().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(finished.stderr.contains("AADSTS700082"));
     let summary = finished.summary();
     assert_eq!(summary["outcome"], "failed");
@@ -319,7 +319,7 @@ async fn a_token_that_the_api_refuses_for_everybody_ends_the_run(pool: PgPool) {
     let world = World::with_customers(pool, 500).await;
     world.simulator.patch(json!({ "mfa": false })).await;
     let finished = world.backfill().await;
-    finished.assert_code(1);
+    finished.assert_code(4);
     assert!(
         finished.stderr.contains("900421") && finished.stderr.contains("login"),
         "{}",

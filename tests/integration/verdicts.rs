@@ -209,7 +209,7 @@ async fn a_token_without_proof_of_mfa_is_told_as_that(pool: PgPool) {
     world.simulator.patch(json!({ "mfa": false })).await;
     for _ in 0..2 {
         let finished = world.backfill().await;
-        finished.assert_code(1);
+        finished.assert_code(4);
         let complaint = finished.stderr.lines().last().unwrap();
         assert!(
             complaint.starts_with("seatledger: ")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::retry::{Disposition, Fails};
+use crate::retry::{Disposition, Fails, Remedy, remedy_of_io};
 
 /// Sign-in failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -91,6 +91,8 @@ pub enum AuthError {
         fault: String,
         /// What to do.
         advice: &'static str,
+        /// A person, where the API names its reason; an API that is out of order refuses every token, too.
+        remedy: Remedy,
     },
     /// The certificate that stands in for the client secret cannot be read.
     #[error("the client certificate {} cannot be read", path.display())]
@@ -157,32 +159,6 @@ impl AuthError {
             }
         )
     }
-
-    /// Whether a person has to act before any sign-in can succeed.
-    #[must_use]
-    pub fn needs_a_person(&self) -> bool {
-        match self {
-            Self::Refused { .. }
-            | Self::NoRefreshToken { .. }
-            | Self::StoreUnreadable { .. }
-            | Self::StoreUnwritable { .. }
-            | Self::NotKept { .. }
-            | Self::CertificateUnreadable { .. }
-            | Self::CertificateUnusable { .. }
-            | Self::NoMfa
-            | Self::WrongAudience { .. }
-            | Self::WrongState
-            | Self::NobodySignedIn
-            | Self::Listening(_)
-            | Self::NoRandomness
-            | Self::CodeExpired => true,
-            // An authority or an API that is out of order looks like these, too.
-            Self::Unavailable { .. }
-            | Self::NoToken { .. }
-            | Self::TokenRefused { .. }
-            | Self::Stopped => false,
-        }
-    }
 }
 
 impl Fails for AuthError {
@@ -191,23 +167,25 @@ impl Fails for AuthError {
             Self::Unavailable { retry_after, .. } => Disposition::Retry {
                 after: *retry_after,
             },
+            Self::StoreUnreadable { source, .. }
+            | Self::StoreUnwritable { source, .. }
+            | Self::NotKept { source, .. }
+            | Self::CertificateUnreadable { source, .. }
+            | Self::Listening(source) => {
+                Disposition::AbortRun(remedy_of_io(source, Remedy::Person))
+            }
             Self::Refused { .. }
             | Self::NoRefreshToken { .. }
-            | Self::StoreUnreadable { .. }
-            | Self::StoreUnwritable { .. }
-            | Self::NotKept { .. }
-            | Self::NoToken { .. }
-            | Self::TokenRefused { .. }
-            | Self::CertificateUnreadable { .. }
             | Self::CertificateUnusable { .. }
             | Self::NoMfa
             | Self::WrongAudience { .. }
             | Self::WrongState
             | Self::NobodySignedIn
-            | Self::Listening(_)
             | Self::NoRandomness
-            | Self::CodeExpired
-            | Self::Stopped => Disposition::AbortRun,
+            | Self::CodeExpired => Disposition::AbortRun(Remedy::Person),
+            Self::TokenRefused { remedy, .. } => Disposition::AbortRun(*remedy),
+            // An authority that is out of order looks like this, too.
+            Self::NoToken { .. } | Self::Stopped => Disposition::AbortRun(Remedy::Time),
         }
     }
 }

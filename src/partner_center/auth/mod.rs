@@ -190,7 +190,7 @@ impl Auth {
                         let error = with_causes(error);
                         warn!(error, "Signing in failed and may be tried again: {error}");
                     }
-                    Disposition::SkipCustomer | Disposition::AbortRun => {}
+                    Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
                 })
             };
             if let Some(end) = attempts.run(attempt).await {
