@@ -51,6 +51,12 @@ bench-throttling: ## Measure the limiter against simulated limits; takes ten min
 	cargo build --release --locked --features simulator --bins
 	@benches/throttling
 
+.PHONY: test-clients
+test-clients: ## Let Microsoft's own sign-in library and a public API client, from PyPI, at the simulator
+	@scripts/need cargo cc python3
+	cargo build --locked --features simulator --bin seatledger-simulator
+	@scripts/test-clients
+
 .PHONY: check
 check: ## Pass every gate, as the continuous integration does
 	@.ci/run

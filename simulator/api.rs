@@ -46,9 +46,6 @@ fn answer(
     about: &str,
     request: &Request,
 ) -> Result<Response, Response> {
-    if request.method != "GET" {
-        return Err(fault(405, "1000", "Method not allowed."));
-    }
     match (kind, kind.subject()) {
         (Kind::Customers, _) => listing::customers(simulator, settings, request),
         (Kind::Usage | Kind::Deployment, Some(subject)) => {

@@ -2,15 +2,17 @@
 //! that the settings register for it. Written with another library than the client's
 //! own statement, so that the two can't agree on a mistake.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, errors::ErrorKind};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind,
+};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::Value;
 use x509_cert::{certificate::Certificate, der::Decode as _};
 
 use crate::{
-    authority::CLIENT_ID,
+    application::CLIENT_ID,
     entra::{Refusal, refusal},
 };
 
@@ -22,36 +24,70 @@ pub(crate) fn is_certificate(pem: &str) -> bool {
     registered(pem).next().is_some()
 }
 
-/// The public key of each certificate, and its fingerprint as statements name it.
-fn registered(pem: &str) -> impl Iterator<Item = (DecodingKey, String)> {
+/// A certificate, as statements name it.
+struct Registered {
+    key: DecodingKey,
+    sha256: String,
+    sha1: String,
+    /// The older fingerprint as the portal shows it.
+    sha1_hex: String,
+}
+
+impl Registered {
+    /// Statements name their certificate by its newer fingerprint, by the older one, or by
+    /// the older one in another writing.
+    fn is_named_by(&self, header: &Header) -> bool {
+        // Some libraries pad what they encode.
+        let plain = |named: &str| named.trim_end_matches('=').to_owned();
+        match (&header.x5t_s256, &header.x5t, &header.kid) {
+            (Some(named), ..) => plain(named) == self.sha256,
+            (None, Some(named), _) => plain(named) == self.sha1,
+            (None, None, Some(named)) => {
+                named.eq_ignore_ascii_case(&self.sha1_hex) || plain(named) == self.sha1
+            }
+            (None, None, None) => false,
+        }
+    }
+}
+
+fn registered(pem: &str) -> impl Iterator<Item = Registered> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(|der| {
         let der = der.ok()?;
         let certificate = Certificate::from_der(&der).ok()?;
         let info = certificate.tbs_certificate().subject_public_key_info();
         let key = DecodingKey::from_rsa_der(info.subject_public_key.raw_bytes());
-        Some((key, URL_SAFE_NO_PAD.encode(digest(&SHA256, &der))))
+        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &der);
+        Some(Registered {
+            key,
+            sha256: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
+            sha1: URL_SAFE_NO_PAD.encode(sha1),
+            sha1_hex: sha1
+                .as_ref()
+                .iter()
+                .fold(String::new(), |hex, byte| hex + &format!("{byte:02X}")),
+        })
     })
 }
 
-/// Judges a statement addressed to `endpoint`.
+/// Judges a statement addressed to one of `audiences`.
 pub(crate) fn judge(
     statement: &str,
     certificates: Option<&str>,
-    endpoint: &str,
+    audiences: &[String],
 ) -> Result<(), Refusal> {
     let header = decode_header(statement).map_err(|_| refusal(50_027))?;
-    let named = header.x5t_s256.as_deref();
     let mut registered = certificates.into_iter().flat_map(registered);
-    let key = registered.find(|(_, fingerprint)| named == Some(fingerprint));
-    let (key, _) = key.ok_or_else(|| refusal(700_027))?;
+    let named = registered.find(|certificate| certificate.is_named_by(&header));
+    let key = named.ok_or_else(|| refusal(700_027))?.key;
     let mut validation = Validation::new(Algorithm::PS256);
     validation.algorithms = vec![Algorithm::PS256, Algorithm::RS256];
     validation.leeway = LEEWAY_SECS;
     validation.validate_nbf = true;
     validation.sub = Some(CLIENT_ID.to_owned());
-    validation.set_audience(&[endpoint]);
+    validation.set_audience(audiences);
     validation.set_issuer(&[CLIENT_ID]);
-    validation.set_required_spec_claims(&["aud", "exp", "iss", "nbf", "sub"]);
+    // Microsoft's own libraries leave `nbf` away.
+    validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
     let judged = decode::<Value>(statement, &key, &validation);
     let claims = judged.map_err(|error| match error.kind() {
         ErrorKind::InvalidAudience => refusal(700_023),
@@ -69,7 +105,7 @@ pub(crate) fn judge(
 mod tests {
     use aws_lc_rs::{
         rand::SystemRandom,
-        signature::{RSA_PSS_SHA256, RsaKeyPair},
+        signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair},
     };
     use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
     use serde_json::json;
@@ -95,6 +131,12 @@ mod tests {
 
         /// A good statement with some claims replaced; a null takes a claim away.
         fn says(&self, changes: &Value) -> String {
+            let named = registered(&self.certificate).next().unwrap();
+            let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": named.sha256 });
+            self.says_under(&header, changes)
+        }
+
+        fn says_under(&self, header: &Value, changes: &Value) -> String {
             let now = crate::state::now().timestamp();
             let mut claims = json!({
                 "aud": ENDPOINT, "iss": CLIENT_ID, "sub": CLIENT_ID, "jti": "1",
@@ -107,22 +149,58 @@ mod tests {
                 .as_object_mut()
                 .unwrap()
                 .retain(|_, value| !value.is_null());
-            let (_, fingerprint) = registered(&self.certificate).next().unwrap();
-            let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": fingerprint });
-            let [header, claims] =
-                [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-            let said = format!("{header}.{claims}");
+            let [said_header, claims] =
+                [header, &claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+            let said = format!("{said_header}.{claims}");
             let mut signature = vec![0; self.key.public_modulus_len()];
             let random = SystemRandom::new();
+            let algorithm: &'static dyn aws_lc_rs::signature::RsaEncoding =
+                match header["alg"].as_str() {
+                    Some("RS256") => &RSA_PKCS1_SHA256,
+                    _ => &RSA_PSS_SHA256,
+                };
             self.key
-                .sign(&RSA_PSS_SHA256, &random, said.as_bytes(), &mut signature)
+                .sign(algorithm, &random, said.as_bytes(), &mut signature)
                 .unwrap();
             format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature))
         }
 
         fn judged(&self, changes: &Value) -> Option<u32> {
-            let judged = judge(&self.says(changes), Some(&self.certificate), ENDPOINT);
-            judged.err().map(|refusal| refusal.code)
+            judged(&self.says(changes), Some(&self.certificate))
+        }
+    }
+
+    fn judged(statement: &str, certificate: Option<&str>) -> Option<u32> {
+        let judged = judge(statement, certificate, &[ENDPOINT.to_owned()]);
+        judged.err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_statement_may_be_written_as_each_of_microsofts_libraries_writes_it() {
+        let client = Client::new();
+        let named = registered(&client.certificate).next().unwrap();
+        let unlimited = json!({ "nbf": null });
+        for (header, refused) in [
+            (json!({ "alg": "RS256", "x5t": named.sha1 }), None),
+            (
+                json!({ "alg": "RS256", "x5t": format!("{}=", named.sha1) }),
+                None,
+            ),
+            (json!({ "alg": "RS256", "kid": named.sha1_hex }), None),
+            (json!({ "alg": "RS256", "x5t#S256": named.sha256 }), None),
+            (json!({ "alg": "PS256", "x5t": named.sha1 }), None),
+            (
+                json!({ "alg": "PS256", "x5t": named.sha256 }),
+                Some(700_027),
+            ),
+            (json!({ "alg": "PS256" }), Some(700_027)),
+        ] {
+            let said = client.says_under(&header, &unlimited);
+            assert_eq!(
+                judged(&said, Some(&client.certificate)),
+                refused,
+                "{header}"
+            );
         }
     }
 
@@ -139,6 +217,7 @@ mod tests {
             (json!({ "sub": "another" }), Some(50_027)),
             (json!({ "jti": null }), Some(50_027)),
             (json!({ "exp": null }), Some(50_027)),
+            (json!({ "nbf": null }), None),
         ] {
             assert_eq!(client.judged(&changes), refused, "{changes}");
         }
@@ -147,11 +226,6 @@ mod tests {
     #[test]
     fn a_statement_is_judged_by_its_signature() {
         let [client, other] = [Client::new(), Client::new()];
-        let judged = |statement: &str, certificate: Option<&str>| {
-            judge(statement, certificate, ENDPOINT)
-                .err()
-                .map(|refusal| refusal.code)
-        };
         let said = client.says(&json!({}));
         assert_eq!(judged(&said, Some(&other.certificate)), Some(700_027));
         assert_eq!(judged(&said, None), Some(700_027));

@@ -1,6 +1,6 @@
 //! Stands in for login.microsoftonline.com: the token endpoint with its four
-//! grants, and the device code that a person would approve in a browser. Keeps
-//! the refresh and access tokens it has given out, and judges them for `api`.
+//! grants. Keeps the refresh and access tokens it has given out, and judges them
+//! for `api`.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -8,26 +8,24 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    assertion,
+    application::{self, CLIENT_ID},
     browser::Codes,
+    device::DeviceCodes,
     entra::{Refusal, missing, refusal},
     http::{Request, Response},
+    openid,
     settings::Settings,
     state::{Simulator, lock},
 };
 
-/// The one application that may sign in.
-pub(crate) const CLIENT_ID: &str = "sim-client";
-const CLIENT_SECRET: &str = "sim-secret";
 /// The refresh token that is good from the start.
 const FIRST_REFRESH_TOKEN: &str = "sim-refresh-0";
 const RESOURCE: &str = "https://api.partnercenter.microsoft.com";
 const DEVICE_CODE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 pub(crate) type Form = BTreeMap<String, String>;
 
@@ -47,7 +45,7 @@ pub(crate) struct Authority {
     revoked: HashSet<String>,
     issued: u64,
     access_tokens: HashMap<String, Access>,
-    device_codes: HashMap<String, DeviceCode>,
+    pub(crate) device_codes: DeviceCodes,
     pub(crate) codes: Codes,
 }
 
@@ -57,15 +55,6 @@ struct Access {
     app_only: bool,
 }
 
-#[derive(Debug)]
-struct DeviceCode {
-    user_code: String,
-    scope: String,
-    until: Instant,
-    polls: u32,
-    decision: Option<bool>,
-}
-
 impl Authority {
     pub(crate) fn new() -> Self {
         Self {
@@ -73,7 +62,7 @@ impl Authority {
             revoked: HashSet::new(),
             issued: 0,
             access_tokens: HashMap::new(),
-            device_codes: HashMap::new(),
+            device_codes: DeviceCodes::default(),
             codes: Codes::default(),
         }
     }
@@ -96,15 +85,6 @@ impl Authority {
     /// by device code gives another.
     pub(crate) fn revoke_refresh_tokens(&mut self) {
         self.revoked.extend(self.refresh_tokens.drain());
-    }
-
-    /// What the person decides at the browser, for one user code or for all that
-    /// wait; gives how many there were.
-    pub(crate) fn decide(&mut self, user_code: &str, approved: bool) -> usize {
-        let waiting = self.device_codes.values_mut().filter(|code| {
-            code.decision.is_none() && (user_code.is_empty() || code.user_code == user_code)
-        });
-        waiting.map(|code| code.decision = Some(approved)).count()
     }
 
     /// Gives out an access token: shaped like the real ones, but unsigned.
@@ -168,32 +148,6 @@ impl Authority {
         }
         Ok(())
     }
-
-    /// Takes a device code in exchange for the scope it was given out for.
-    fn redeem(&mut self, settings: &Settings, form: &Form) -> Result<String, Refusal> {
-        let given = field(form, "device_code")?;
-        let Some(code) = self.device_codes.get_mut(given) else {
-            return Err(refusal(70_000));
-        };
-        code.polls += 1;
-        let enough = settings
-            .device_code_polls
-            .is_some_and(|polls| code.polls > polls);
-        if code.until <= Instant::now() {
-            return Err(refusal(70_019));
-        }
-        if code.polls <= settings.device_code_slow_downs {
-            return Err(Refusal::slow_down());
-        }
-        match code.decision {
-            Some(false) => Err(refusal(65_004)),
-            None if !enough => Err(refusal(70_016)),
-            Some(true) | None => {
-                let code = self.device_codes.remove(given);
-                Ok(code.map(|code| code.scope).unwrap_or_default())
-            }
-        }
-    }
 }
 
 /// Answers `POST /{tenant}/oauth2/v2.0/token`.
@@ -212,20 +166,24 @@ fn grant(
     tenant: &str,
     request: &Request,
 ) -> Result<Response, Refusal> {
-    let form = admit(settings, tenant, request)?;
+    let form = application::admit(settings, tenant, request)?;
     let grant_type = field(&form, "grant_type")?;
     let app_only = grant_type == "client_credentials";
-    let host = request.header("host").unwrap_or("localhost");
-    let endpoint = format!("http://{host}{}", request.path);
-    authenticate(settings, &form, &endpoint, app_only)?;
+    let proved = application::authenticate(settings, &form, tenant, request, app_only)?;
     let mut authority = lock(&simulator.authority);
+    // What an OpenID client wants to find again in its token.
+    let mut nonce = None;
     let scope = match grant_type {
         "refresh_token" => {
             authority.refresh(settings, &form)?;
             form.get("scope").cloned().unwrap_or_default()
         }
-        DEVICE_CODE_GRANT => authority.redeem(settings, &form)?,
-        "authorization_code" => authority.codes.redeem(&form)?,
+        DEVICE_CODE_GRANT => authority.device_codes.redeem(settings, &form)?,
+        "authorization_code" => {
+            let (scope, asked) = authority.codes.redeem(&form, proved)?;
+            nonce = asked;
+            scope
+        }
         "client_credentials" => field(&form, "scope")?.to_owned(),
         _ => return Err(refusal(70_003)),
     };
@@ -244,94 +202,25 @@ fn grant(
             body["refresh_token_expires_in"] = ttl.into();
         }
     }
+    // Making the key of an ID token takes a while, which other sign-ins need not wait for.
+    drop(authority);
+    if !app_only {
+        for_openid(&mut body, &scope, &form, || {
+            openid::id_token(&request.origin(), tenant, nonce.as_deref())
+        });
+    }
     Ok(uncached(Response::json(200, &body)))
 }
 
-/// Whether the application proves that it is itself, by its secret or by a statement
-/// that is signed with its certificate.
-fn authenticate(
-    settings: &Settings,
-    form: &Form,
-    endpoint: &str,
-    app_only: bool,
-) -> Result<(), Refusal> {
-    if let Some(statement) = form.get("client_assertion") {
-        if field(form, "client_assertion_type")? != ASSERTION_TYPE {
-            return Err(refusal(50_027));
-        }
-        return assertion::judge(statement, settings.client_certificate.as_deref(), endpoint);
+/// Adds what only clients get that ask for it: who signed in, as a signed token and in short.
+fn for_openid(body: &mut Value, scope: &str, form: &Form, id_token: impl FnOnce() -> String) {
+    let asked = form.get("scope").map_or("", String::as_str).split(' ');
+    if scope.split(' ').chain(asked).any(|part| part == "openid") {
+        body["id_token"] = tokio::task::block_in_place(id_token).into();
     }
-    match form.get("client_secret").map(String::as_str) {
-        Some(CLIENT_SECRET) => Ok(()),
-        Some(_) => Err(refusal(7_000_215)),
-        None if settings.require_client_secret || app_only => Err(refusal(7_000_218)),
-        None => Ok(()),
+    if form.get("client_info").is_some_and(|value| value == "1") {
+        body["client_info"] = openid::client_info().into();
     }
-}
-
-/// Answers `POST /{tenant}/oauth2/v2.0/devicecode`.
-pub(crate) fn device_code(
-    simulator: &Simulator,
-    settings: &Settings,
-    tenant: &str,
-    request: &Request,
-) -> Response {
-    let asked =
-        admit(settings, tenant, request).and_then(|form| field(&form, "scope").map(str::to_owned));
-    let scope = match asked {
-        Ok(scope) => scope,
-        Err(refusal) => return refusal.response(),
-    };
-    let host = request.header("host").unwrap_or("localhost");
-    let verification_uri = format!("http://{host}/_sim/device");
-    let device_code = format!("sim-device-{}", Uuid::new_v4().simple());
-    let user_code: String = Uuid::new_v4()
-        .simple()
-        .to_string()
-        .to_ascii_uppercase()
-        .chars()
-        .take(9)
-        .collect();
-    let code = DeviceCode {
-        user_code: user_code.clone(),
-        scope,
-        until: Instant::now() + Duration::from_secs(settings.device_code_expires_secs),
-        polls: 0,
-        decision: None,
-    };
-    lock(&simulator.authority)
-        .device_codes
-        .insert(device_code.clone(), code);
-    let message = format!(
-        "To sign in, use a web browser to open the page {verification_uri} and enter the code {user_code} to authenticate."
-    );
-    let body = json!({
-        "user_code": user_code,
-        "device_code": device_code,
-        "verification_uri": verification_uri,
-        "expires_in": settings.device_code_expires_secs,
-        "interval": 1,
-        "message": message,
-    });
-    uncached(Response::json(200, &body))
-}
-
-// What both endpoints ask of every request.
-fn admit(settings: &Settings, tenant: &str, request: &Request) -> Result<Form, Refusal> {
-    if let Some(code) = settings.grant_error {
-        return Err(refusal(code));
-    }
-    if tenant.is_empty() {
-        return Err(refusal(90_002));
-    }
-    if request.method != "POST" {
-        return Err(refusal(9_002_313));
-    }
-    let form = request.form();
-    if field(&form, "client_id")? != CLIENT_ID {
-        return Err(refusal(700_016));
-    }
-    Ok(form)
 }
 
 pub(crate) fn field<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
@@ -349,7 +238,7 @@ fn audience(scope: &str) -> String {
     resource.unwrap_or(RESOURCE).to_owned()
 }
 
-fn uncached(response: Response) -> Response {
+pub(crate) fn uncached(response: Response) -> Response {
     response
         .with("Cache-Control", "no-store, no-cache")
         .with("Pragma", "no-cache")

@@ -7,9 +7,10 @@ use tokio::{net::TcpStream, task::block_in_place, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api, authority, browser, control,
+    api, authority, browser, control, device, entra,
     faults::{Answer, Body},
     http::{self, MAX_HEAD_BYTES, Request, Response},
+    openid,
     state::{Kind, Simulator},
     stats::Answered,
 };
@@ -95,10 +96,15 @@ impl Connection<'_> {
             self.pause(settings.latency_ms.saturating_add(jitter))
                 .await?;
         }
+        if let Some(refusal) = not_allowed(kind, request) {
+            return Ok(refusal);
+        }
         let mut response = match kind {
             Kind::Token => authority::token(simulator, &settings, about, request),
-            Kind::DeviceCode => authority::device_code(simulator, &settings, about, request),
-            Kind::Authorize => browser::authorize(simulator, &settings, request),
+            Kind::DeviceCode => device::begin(simulator, &settings, about, request),
+            Kind::Authorize => browser::authorize(simulator, &settings, about, request),
+            // The first to ask for keys waits until one is made.
+            Kind::OpenId => block_in_place(|| openid::respond(about, request)),
             // A first page of very many customers is the work of a tenth of a second.
             Kind::CommercialUsage | Kind::CommercialDeployment => {
                 block_in_place(|| api::respond(simulator, &settings, kind, about, request))
@@ -119,7 +125,9 @@ impl Connection<'_> {
         }
         let length = u64::try_from(response.body.len()).unwrap_or(u64::MAX);
         let mut bytes = response.head(Some(length), !request.keeps_alive());
-        bytes.extend_from_slice(&response.body);
+        if !request.is_head() {
+            bytes.extend_from_slice(&response.body);
+        }
         self.write(&bytes).await?;
         Ok(After::Keep)
     }
@@ -165,7 +173,9 @@ impl Connection<'_> {
         let length = (!answer.chunked).then(|| body.len());
         self.write(&response.head(length, !request.keeps_alive()))
             .await?;
-        self.send_body(&body, answer).await?;
+        if !request.is_head() {
+            self.send_body(&body, answer).await?;
+        }
         if answer.stall_after.is_some() {
             self.hung_up().await?;
             return Ok(After::Close);
@@ -307,6 +317,21 @@ impl Connection<'_> {
         }
         Ok(())
     }
+}
+
+/// The refusal of a method that the address does not take.
+fn not_allowed(kind: Kind, request: &Request) -> Option<Response> {
+    let allowed = kind.methods()?;
+    if allowed.split(", ").any(|method| method == request.method) {
+        return None;
+    }
+    let refusal = if kind.is_api() {
+        let text = "The requested resource does not support this method.";
+        api::envelope(api::fault(405, "1000", text), request)
+    } else {
+        entra::refusal(900_561).response()
+    };
+    Some(refusal.with("Allow", allowed))
 }
 
 // A bomb takes seconds to pack, which the other connections must not wait for,

@@ -17,7 +17,12 @@ pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
         .path
         .trim_start_matches("/_sim/")
         .trim_end_matches('/');
-    match (&*request.method, call) {
+    let method = if request.is_head() {
+        "GET"
+    } else {
+        &request.method
+    };
+    match (method, call) {
         ("GET", "today") => text(200, simulator.today().to_string()),
         ("PUT", "today") => set_today(simulator, request),
         ("GET", "settings") => Response::json(200, &*simulator.settings()),
@@ -31,11 +36,10 @@ pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
             done()
         }
         ("POST", "access-token") => {
-            let audience = format!("http://{}", request.header("host").unwrap_or("localhost"));
             let settings = simulator.settings();
             text(
                 200,
-                lock(&simulator.authority).issue(&settings, &audience, false),
+                lock(&simulator.authority).issue(&settings, &request.origin(), false),
             )
         }
         ("POST", "device/approve") => decide(simulator, request, true),
@@ -74,10 +78,33 @@ pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
             200,
             "In the real world a person signs in here. Approve with POST /_sim/device/approve.",
         ),
-        _ => text(
-            404,
-            "there is no such control call; see simulator/README.md",
-        ),
+        _ => match methods(call) {
+            Some(allowed) => {
+                text(405, format!("this call takes {allowed} only")).with("Allow", allowed)
+            }
+            None => text(
+                404,
+                "there is no such control call; see simulator/README.md",
+            ),
+        },
+    }
+}
+
+/// The methods that a call takes, as the header `Allow` names them; none where there is no such call.
+fn methods(call: &str) -> Option<&'static str> {
+    match call {
+        "today" => Some("GET, HEAD, PUT"),
+        "settings" => Some("GET, HEAD, PATCH"),
+        "customers" | "device" => Some("GET, HEAD"),
+        "requests" | "stats" => Some("GET, HEAD, DELETE"),
+        "script" => Some("POST, DELETE"),
+        "revoke-access-tokens"
+        | "revoke-refresh-tokens"
+        | "access-token"
+        | "device/approve"
+        | "device/deny" => Some("POST"),
+        call if call.starts_with("customers/") => Some("POST"),
+        _ => None,
     }
 }
 
@@ -145,7 +172,9 @@ fn add_script(simulator: &Simulator, request: &Request) -> Response {
 
 fn decide(simulator: &Simulator, request: &Request, approved: bool) -> Response {
     let user_code = String::from_utf8_lossy(&request.body);
-    let decided = lock(&simulator.authority).decide(user_code.trim(), approved);
+    let decided = lock(&simulator.authority)
+        .device_codes
+        .decide(user_code.trim(), approved);
     Response::json(200, &json!({ "decided": decided }))
 }
 

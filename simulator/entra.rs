@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{http::Response, state::now};
 
 /// Number, HTTP status, OAuth error and text of what the simulator can refuse with.
-const REFUSALS: [(u32, u16, &str, &str); 32] = [
+const REFUSALS: [(u32, u16, &str, &str); 35] = [
     (
         50_011,
         400,
@@ -87,6 +87,18 @@ const REFUSALS: [(u32, u16, &str, &str); 32] = [
         400,
         "unsupported_grant_type",
         "The app requested an unsupported grant type.",
+    ),
+    (
+        70_005,
+        400,
+        "unsupported_response_type",
+        "The provided value for the input parameter 'response_type' is not supported.",
+    ),
+    (
+        70_007,
+        400,
+        "invalid_request",
+        "The provided value for the input parameter 'response_mode' is not supported.",
     ),
     (
         70_008,
@@ -173,6 +185,12 @@ const REFUSALS: [(u32, u16, &str, &str); 32] = [
         "The refresh token has expired due to inactivity. The token was issued too long ago and was inactive for 90.00:00:00.",
     ),
     (
+        900_561,
+        405,
+        "invalid_request",
+        "The endpoint does not accept requests of this method.",
+    ),
+    (
         7_000_215,
         401,
         "invalid_client",
@@ -214,6 +232,11 @@ impl Refusal {
             error: "slow_down",
             ..refusal(70_016)
         }
+    }
+
+    /// The error and its description, as a browser brings them back.
+    pub(crate) fn for_a_browser(&self) -> (&'static str, String) {
+        (self.error, format!("AADSTS{}: {}", self.code, self.text))
     }
 
     pub(crate) fn response(&self) -> Response {

@@ -286,7 +286,7 @@ impl Scripts {
         };
         match kind {
             Kind::Usage => take(&about.to_ascii_lowercase()).or_else(|| take("usage")),
-            Kind::Other | Kind::Control => None,
+            Kind::Other | Kind::OpenId | Kind::Control => None,
             _ => take(kind.name()),
         }
     }

@@ -57,6 +57,22 @@ impl Request {
         Some(&found.1)
     }
 
+    /// Scheme and host by which the client reached this server: a proxy before it may speak TLS.
+    pub(crate) fn origin(&self) -> String {
+        let host = self.header("host").unwrap_or("localhost");
+        let forwarded = self.header("x-forwarded-proto").unwrap_or_default();
+        let scheme = match forwarded.split(',').next() {
+            Some(scheme) if scheme.trim().eq_ignore_ascii_case("https") => "https",
+            _ => "http",
+        };
+        format!("{scheme}://{host}")
+    }
+
+    /// A HEAD is answered as a GET would be, without the body.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     pub(crate) fn content_length(&self) -> usize {
         self.header("content-length")
             .and_then(|text| text.parse().ok())
@@ -251,6 +267,7 @@ const fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
+        411 => "Length Required",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         501 => "Not Implemented",
@@ -275,6 +292,20 @@ mod tests {
         assert_eq!(request.query_value("size").as_deref(), Some("2"));
         assert_eq!(request.header("ms-requestid"), Some("x"));
         assert!(request.keeps_alive());
+    }
+
+    #[test]
+    fn the_origin_is_what_a_proxy_says_it_is() {
+        let origin = |headers: &str| {
+            let head = format!("GET / HTTP/1.1\r\n{headers}\r\n");
+            Request::parse_head(head.as_bytes()).unwrap().origin()
+        };
+        assert_eq!(origin("Host: a:1\r\n"), "http://a:1");
+        assert_eq!(
+            origin("Host: a:1\r\nX-Forwarded-Proto: HTTPS, http\r\n"),
+            "https://a:1"
+        );
+        assert_eq!(origin(""), "http://localhost");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) fn customers(
         .take(size)
         .map(|number| list_item(simulator, number))
         .collect();
-    let host = request.header("host").unwrap_or("localhost");
+    let origin = request.origin();
     let query = if from == 0 {
         format!("customers?size={size}")
     } else {
@@ -51,15 +51,14 @@ pub(crate) fn customers(
     };
     let link =
         |uri: String, headers: Value| json!({ "uri": uri, "method": "GET", "headers": headers });
-    let mut links =
-        json!({ "self": link(settings.next_link.link(settings, host, "v1", &query), json!([])) });
+    let mut links = json!({ "self": link(settings.next_link.link(settings, &origin, "v1", &query), json!([])) });
     let next = match settings.next_link {
         NextLink::Repeat => Some(from),
         _ => listed.next(),
     };
     if let Some(next) = next {
         let path = format!("customers?size={size}&seekOperation=Next");
-        let uri = settings.next_link.link(settings, host, "v1", &path);
+        let uri = settings.next_link.link(settings, &origin, "v1", &path);
         let header = json!([{ "key": "MS-ContinuationToken", "value": continuation(next) }]);
         links["next"] = link(uri, header);
     }

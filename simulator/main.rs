@@ -5,6 +5,7 @@
 
 mod admission;
 mod api;
+mod application;
 mod arguments;
 mod assertion;
 mod authority;
@@ -14,6 +15,7 @@ mod commercial;
 mod company;
 mod connection;
 mod control;
+mod device;
 mod draw;
 mod entra;
 mod faults;
@@ -22,6 +24,7 @@ mod http;
 mod insights;
 mod listing;
 mod names;
+mod openid;
 mod presence;
 mod record;
 mod server;
@@ -31,14 +34,18 @@ mod stats;
 mod throttle;
 mod world;
 
-use std::{io, sync::Arc};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Parser as _;
 
 use crate::{arguments::Arguments, state::Simulator, world::World};
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let world = World::new(arguments.seed, arguments.customers);
     let settings = arguments.settings();
@@ -47,5 +54,12 @@ async fn main() -> io::Result<()> {
     if arguments.exit_with_parent {
         server::stop_with_parent(simulator.stop.clone());
     }
-    server::run(simulator, arguments.listen).await
+    match server::run(simulator, arguments.listen).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error is closed there is nobody to tell.
+            let _ = writeln!(io::stderr(), "seatledger-simulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

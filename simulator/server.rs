@@ -23,12 +23,14 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Serves until stopped.
 ///
 /// # Errors
-/// When the address can't be bound, or its announcement can't be written.
+/// When the address can't be bound, or its announcement can't be written: in words for a person.
 pub(crate) async fn run(simulator: Arc<Simulator>, listen: SocketAddr) -> io::Result<()> {
     // Before the announcement, for a signal may come as soon as it is read.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let listener = TcpListener::bind(listen).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| in_words(&error, listen))?;
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on http://{address}")?;
     io::stdout().flush()?;
@@ -54,6 +56,24 @@ pub(crate) async fn run(simulator: Arc<Simulator>, listen: SocketAddr) -> io::Re
     // Those that still hang then are cut off with the runtime.
     let _ = timeout(FAREWELL, connections.wait()).await;
     Ok(())
+}
+
+/// Why `listen` can't be listened on, and what to do.
+fn in_words(error: &io::Error, listen: SocketAddr) -> io::Error {
+    let advice = "choose another port with --listen, or 0 for one that is free";
+    let words = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program listens on {listen} already; end that one, or {advice}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("this user may not listen on {listen}; {advice}")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("this machine does not have the address {}", listen.ip())
+        }
+        _ => format!("{listen} cannot be listened on: {error}"),
+    };
+    io::Error::new(error.kind(), words)
 }
 
 /// Stops the server when standard input ends.

@@ -265,12 +265,18 @@ pub(crate) enum NextLink {
 
 impl NextLink {
     /// A link of this form. `version` is what the path begins with, as in `v1`.
-    pub(crate) fn link(self, settings: &Settings, host: &str, version: &str, path: &str) -> String {
+    pub(crate) fn link(
+        self,
+        settings: &Settings,
+        origin: &str,
+        version: &str,
+        path: &str,
+    ) -> String {
         match self {
             Self::WithV1 => format!("/{version}/{path}"),
             Self::WithoutV1 | Self::Repeat => format!("/{path}"),
             Self::NoSlash => path.to_owned(),
-            Self::Absolute => format!("http://{host}/{version}/{path}"),
+            Self::Absolute => format!("{origin}/{version}/{path}"),
             Self::Foreign => {
                 let elsewhere = settings.next_link_host.trim_end_matches('/');
                 format!("{elsewhere}/{version}/{path}")
@@ -322,7 +328,7 @@ mod tests {
                 next_link_host: "http://other.example/".to_owned(),
                 ..Settings::default()
             };
-            form.link(&settings, "127.0.0.1:80", "v1", "customers?size=5")
+            form.link(&settings, "http://127.0.0.1:80", "v1", "customers?size=5")
         };
         assert_eq!(link(NextLink::WithV1), "/v1/customers?size=5");
         assert_eq!(link(NextLink::WithoutV1), "/customers?size=5");

@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     DeviceCode,
     /// The page on which a person signs in.
     Authorize,
+    /// What an `OpenID` client asks a provider about itself.
+    OpenId,
     Other,
     Control,
 }
@@ -56,6 +58,7 @@ impl Kind {
             Self::Token => "token",
             Self::DeviceCode => "devicecode",
             Self::Authorize => "authorize",
+            Self::OpenId => "openid",
             Self::Other => "other",
             Self::Control => "control",
         }
@@ -70,6 +73,7 @@ impl Kind {
             | Self::Token
             | Self::DeviceCode
             | Self::Authorize
+            | Self::OpenId
             | Self::Other
             | Self::Control => None,
         }
@@ -79,8 +83,24 @@ impl Kind {
     pub(crate) const fn is_api(self) -> bool {
         !matches!(
             self,
-            Self::Token | Self::DeviceCode | Self::Authorize | Self::Control
+            Self::Token | Self::DeviceCode | Self::Authorize | Self::OpenId | Self::Control
         )
+    }
+
+    /// The methods that its address takes, as the header `Allow` names them. None where there is no such address,
+    /// or where that depends on more than the kind.
+    pub(crate) const fn methods(self) -> Option<&'static str> {
+        match self {
+            Self::Usage
+            | Self::Deployment
+            | Self::CommercialUsage
+            | Self::CommercialDeployment
+            | Self::Customers
+            | Self::OpenId => Some("GET, HEAD"),
+            Self::Authorize => Some("GET, HEAD, POST"),
+            Self::Token | Self::DeviceCode => Some("POST"),
+            Self::Other | Self::Control => None,
+        }
     }
 
     /// The kind of a request, and what it is about: an analytics call's customer as
@@ -101,6 +121,10 @@ impl Kind {
             [tenant, "oauth2", "v2.0", "token"] => (Self::Token, tenant),
             [tenant, "oauth2", "v2.0", "devicecode"] => (Self::DeviceCode, tenant),
             [tenant, "oauth2", "v2.0", "authorize"] => (Self::Authorize, tenant),
+            [tenant, "v2.0", ".well-known", "openid-configuration"]
+            | [tenant, ".well-known", "openid-configuration"]
+            | [tenant, "discovery", "v2.0", "keys"]
+            | [tenant, "discovery", "keys"] => (Self::OpenId, tenant),
             ["v1", customers] if is(customers, "customers") => (Self::Customers, ""),
             ["v1", customers, id, analytics, licenses, what]
                 if is(customers, "customers")
@@ -257,6 +281,12 @@ mod tests {
             assert_eq!(kind(&format!("/partner/v1/{path}")).0, expected, "{path}");
         }
         assert_eq!(kind("/t/oauth2/v2.0/token"), (Kind::Token, "t".to_owned()));
+        for path in [
+            "/t/v2.0/.well-known/openid-configuration",
+            "/t/discovery/v2.0/keys",
+        ] {
+            assert_eq!(kind(path), (Kind::OpenId, "t".to_owned()), "{path}");
+        }
         assert_eq!(kind("/v1//v1/customers").0, Kind::Other);
     }
 }

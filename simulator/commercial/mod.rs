@@ -138,9 +138,8 @@ impl<'a> Query<'a> {
         let slash = path.match_indices('/').nth(words - 1);
         let (version, rest) = slash.map_or(("v1", path), |(at, _)| (&path[..at], &path[at + 1..]));
         let rest = format!("{rest}?{}", query.finish());
-        let host = request.header("host").unwrap_or("localhost");
         let form = self.settings.commercial_next_link;
-        form.link(self.settings, host, version, &rest)
+        form.link(self.settings, &request.origin(), version, &rest)
     }
 }
 

@@ -52,6 +52,24 @@ async fn a_device_code_that_is_approved_gives_a_token_that_runs_live_on(pool: Pg
 }
 
 #[sqlx::test]
+async fn who_asks_for_a_device_code_proves_that_it_is_the_application(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let settings = json!({ "device_code_polls": 0, "require_client_secret": true });
+    world.simulator.patch(settings).await;
+    world.run(&["login", "--device-code"]).await.assert_code(0);
+    let asked = world.simulator.requests("devicecode").await;
+    assert_eq!(asked[0]["form"]["client_secret"], "sim-secret");
+    world.set("auth.client_secret", "wrong");
+    let finished = world.run(&["login", "--device-code"]).await;
+    finished.assert_code(4);
+    assert!(
+        finished.stderr.contains("AADSTS7000215"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[sqlx::test]
 async fn a_sign_in_mends_what_a_dead_token_broke(pool: PgPool) {
     let world = World::new(pool).await;
     world.backfill().await.assert_code(0);

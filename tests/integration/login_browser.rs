@@ -70,7 +70,10 @@ async fn a_sign_in_in_the_browser_gives_a_token_that_runs_live_on(pool: PgPool) 
     ] {
         assert_eq!(query(&asked, name), value);
     }
-    assert!(query(&asked, "redirect_uri").starts_with("http://localhost:"));
+    // Exactly as registered, but for the port.
+    let redirect_uri = query(&asked, "redirect_uri");
+    let port = redirect_uri.strip_prefix("http://localhost:").unwrap();
+    assert!(port.parse::<u16>().is_ok(), "{redirect_uri}");
     assert!(query(&asked, "state").len() >= 43);
     let (status, shown) = get(asked.as_str()).await;
     assert_eq!((status, shown.contains("terminal")), (200, true), "{shown}");
@@ -124,25 +127,64 @@ async fn a_sign_in_that_is_declined_in_the_browser_says_so(pool: PgPool) {
 }
 
 #[sqlx::test]
-async fn an_answer_to_another_sign_in_is_refused_and_a_browser_that_looks_around_is_not(
-    pool: PgPool,
-) {
+async fn whatever_else_comes_to_the_waiting_address_changes_nothing(pool: PgPool) {
     let world = world(pool).await;
     let login = world.start(&["login"]);
-    let back = query(&page(&login).await, "redirect_uri");
-    for stray in ["favicon.ico", "", "?state=x", "elsewhere?code=x"] {
-        assert_eq!(get(&format!("{back}{stray}")).await.0, 404, "{stray}");
+    let asked = page(&login).await;
+    let (back, state) = (query(&asked, "redirect_uri"), query(&asked, "state"));
+    // A browser that connects beforehand and then has nothing to say.
+    let address = back.strip_prefix("http://").unwrap();
+    let silent = std::net::TcpStream::connect(address.replace("localhost", "127.0.0.1")).unwrap();
+    for (stray, status) in [
+        ("/favicon.ico".to_owned(), 404),
+        ("/".to_owned(), 404),
+        ("/?state=x".to_owned(), 404),
+        (format!("/?state={state}"), 404),
+        (format!("/?state={state}&code="), 404),
+        (format!("/elsewhere?code=x&state={state}"), 404),
+        ("/?code=sim-code&state=guessed".to_owned(), 400),
+        ("/?code=sim-code".to_owned(), 400),
+        ("/?code=sim-code&state=".to_owned(), 400),
+        ("/?error=access_denied&state=guessed".to_owned(), 400),
+        ("/?error=server_error".to_owned(), 400),
+    ] {
+        assert_eq!(get(&format!("{back}{stray}")).await.0, status, "{stray}");
     }
-    let (status, shown) = get(&format!("{back}?code=sim-code&state=guessed")).await;
-    assert_eq!(
-        (status, shown.contains("not the answer")),
-        (400, true),
-        "{shown}"
-    );
-    let finished = login.finish().await;
-    finished.assert_code(4);
-    assert!(finished.stderr.contains("state"), "{}", finished.stderr);
+    let good = format!("{back}/?code=sim-code&state={state}");
+    for (method, status) in [
+        (reqwest::Method::HEAD, 200),
+        (reqwest::Method::POST, 405),
+        (reqwest::Method::OPTIONS, 405),
+    ] {
+        let answer = browser().request(method.clone(), &good).send().await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), status, "{method}");
+        assert_eq!(answer.headers().contains_key("allow"), status == 405);
+    }
     assert!(world.simulator.requests("token").await.is_empty());
+    assert_nothing_kept(&world);
+    // The person comes back after all.
+    let (status, shown) = get(asked.as_str()).await;
+    assert_eq!((status, shown.contains("terminal")), (200, true), "{shown}");
+    login.finish().await.assert_code(0);
+    drop(silent);
+    assert_eq!(world.simulator.requests("token").await.len(), 1);
+}
+
+#[sqlx::test]
+async fn of_two_answers_the_first_counts(pool: PgPool) {
+    let world = world(pool).await;
+    let login = world.start(&["login"]);
+    let asked = page(&login).await;
+    let (back, state) = (query(&asked, "redirect_uri"), query(&asked, "state"));
+    let refused = format!("{back}/?error=access_denied&state={state}");
+    let late = format!("{back}/?code=sim-code&state={state}");
+    assert_eq!(get(&refused).await.0, 200);
+    // It may find the address closed already.
+    if let Ok(answer) = browser().get(&late).send().await {
+        assert_eq!(answer.status(), 200);
+    }
+    assert_eq!(login.finish().await.code(), 4);
     assert_nothing_kept(&world);
 }
 
@@ -174,7 +216,7 @@ async fn a_code_that_is_not_ours_is_of_no_use(pool: PgPool) {
         .parse()
         .unwrap();
     let code = query(&location, "code");
-    get(&format!("{back}?code={code}&state={state}")).await;
+    get(&format!("{back}/?code={code}&state={state}")).await;
     let finished = mine.finish().await;
     finished.assert_code(4);
     assert!(

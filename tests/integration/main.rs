@@ -35,6 +35,7 @@ mod secrets;
 mod series;
 mod sign_in;
 mod sign_in_faults;
+mod simulated_provider;
 mod stopping;
 mod storing;
 mod support;

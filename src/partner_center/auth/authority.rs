@@ -234,21 +234,6 @@ impl Authority {
         app: &config::App,
         form: &[(&str, &str)],
     ) -> Result<TokenAnswer, AuthError> {
-        let mut form = form.to_vec();
-        let assertion;
-        match &app.credential {
-            None => {}
-            Some(config::ClientCredential::Secret(secret)) => {
-                form.push(("client_secret", secret.expose_secret()));
-            }
-            Some(config::ClientCredential::CertificateFile(file)) => {
-                let audience = self.endpoint(app, "token");
-                assertion =
-                    assertion::sign(file, &app.client_id, audience.as_str(), self.clock.now())?;
-                form.push(("client_assertion_type", assertion::ASSERTION_TYPE));
-                form.push(("client_assertion", assertion.expose_secret()));
-            }
-        }
         let answer: TokenAnswer = self.ask(app, "token", form).await?;
         match &answer.error {
             None => Ok(answer),
@@ -262,14 +247,31 @@ impl Authority {
         self.settings.endpoint(&path)
     }
 
-    /// Posts a form to one of the tenant's endpoints. An answer that cannot be read is an empty one.
+    /// Posts a form to one of the tenant's endpoints, with what proves that it is the application who asks: the device
+    /// endpoint wants that proof like the token endpoint (RFC 8628, 3.1). An answer that cannot be read is an empty one.
     async fn ask<T: DeserializeOwned + Default>(
         &self,
         app: &config::App,
         endpoint: &str,
-        mut form: Vec<(&str, &str)>,
+        form: &[(&str, &str)],
     ) -> Result<T, AuthError> {
+        let mut form = form.to_vec();
         form.push(("client_id", &app.client_id));
+        let assertion;
+        match &app.credential {
+            None => {}
+            Some(config::ClientCredential::Secret(secret)) => {
+                form.push(("client_secret", secret.expose_secret()));
+            }
+            Some(config::ClientCredential::CertificateFile(file)) => {
+                // Whichever endpoint is asked, the statement is for the service that the token endpoint stands for.
+                let audience = self.endpoint(app, "token");
+                assertion =
+                    assertion::sign(file, &app.client_id, audience.as_str(), self.clock.now())?;
+                form.push(("client_assertion_type", assertion::ASSERTION_TYPE));
+                form.push(("client_assertion", assertion.expose_secret()));
+            }
+        }
         let url = self.endpoint(app, endpoint);
         let answer = self.http.post(url).form(&form).send().await;
         let mut answer = answer.map_err(|error| self.transport(error))?;
@@ -293,7 +295,7 @@ impl Authority {
         app: &config::App,
         scope: &str,
     ) -> Result<DeviceCode, AuthError> {
-        let answer: DeviceCodeAnswer = self.ask(app, "devicecode", vec![("scope", scope)]).await?;
+        let answer: DeviceCodeAnswer = self.ask(app, "devicecode", &[("scope", scope)]).await?;
         match (answer.code, &answer.refusal.error) {
             (_, Some(error)) => Err(self.refusal(error, &answer.refusal)),
             (Some(code), None) => Ok(code),

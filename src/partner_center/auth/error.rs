@@ -124,11 +124,6 @@ pub enum AuthError {
         /// Whom it is for, as it says.
         audience: String,
     },
-    /// The browser came back from another sign-in than the one that was begun.
-    #[error(
-        "what came back from the browser belongs to another sign-in (wrong state), so nothing was kept; begin again, and use the newest page only: seatledger --config FILE login"
-    )]
-    WrongState,
     /// The browser never came back.
     #[error(
         "nobody signed in within 15 minutes; begin again: seatledger --config FILE login, or, without a browser on this machine, with --device-code"
@@ -179,7 +174,6 @@ impl Fails for AuthError {
             | Self::CertificateUnusable { .. }
             | Self::NoMfa
             | Self::WrongAudience { .. }
-            | Self::WrongState
             | Self::NobodySignedIn
             | Self::NoRandomness
             | Self::CodeExpired => Disposition::AbortRun(Remedy::Person),

@@ -1,5 +1,6 @@
 //! Where the browser comes back to after a sign-in: a web server of one page on this machine's own loopback address.
-//! It takes the one answer that carries the right `state`, and ends.
+//! It takes the first answer that carries the right `state`, and ends. Whatever else comes, be it a browser that looks
+//! around, an answer to an earlier sign-in or a stranger's, gets an answer of its own and changes nothing.
 
 use std::future::IntoFuture as _;
 use std::io;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use secrecy::SecretString;
@@ -44,7 +45,7 @@ pub(super) struct Loopback {
 #[derive(Clone)]
 struct Door {
     state: Arc<str>,
-    heard: mpsc::Sender<Result<Redirect, AuthError>>,
+    heard: mpsc::Sender<Redirect>,
 }
 
 impl Loopback {
@@ -58,9 +59,10 @@ impl Loopback {
         bound.await.map_err(listening)
     }
 
-    /// Microsoft ignores the port of this one address when it compares it with the registered one.
+    /// The registered `http://localhost` with a port, which is ignored in comparing the two. All else counts, so that
+    /// there is no slash at the end.
     pub(super) fn redirect_uri(&self) -> String {
-        format!("http://localhost:{}/", self.port)
+        format!("http://localhost:{}", self.port)
     }
 
     /// Waits for the browser to come back with `state`.
@@ -77,7 +79,7 @@ impl Loopback {
         let redirect = tokio::select! {
             biased;
             () = stop.soon.cancelled() => Err(AuthError::Stopped),
-            heard = answers.recv() => heard.unwrap_or(Err(AuthError::Stopped)),
+            heard = answers.recv() => heard.ok_or(AuthError::Stopped),
             () = tokio::time::sleep(PATIENCE) => Err(AuthError::NobodySignedIn),
             ended = &mut served => Err(ended.err().map_or(AuthError::Stopped, listening)),
         };
@@ -92,11 +94,15 @@ fn listening(error: io::Error) -> AuthError {
     AuthError::Listening(Arc::new(error))
 }
 
-async fn come_back(State(door): State<Door>, RawQuery(query): RawQuery) -> impl IntoResponse {
+async fn come_back(
+    State(door): State<Door>,
+    method: Method,
+    RawQuery(query): RawQuery,
+) -> impl IntoResponse {
     let query = query.unwrap_or_default();
     let field = |name: &str| {
         form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == name)
+            .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.into_owned())
     };
     let redirect = match (field("code"), field("error")) {
@@ -105,28 +111,24 @@ async fn come_back(State(door): State<Door>, RawQuery(query): RawQuery) -> impl 
         // A browser that looks around.
         (None, None) => return page(StatusCode::NOT_FOUND, "There is nothing to see here."),
     };
-    let (status, text, heard) = if field("state").as_deref() != Some(&*door.state) {
-        (
+    if field("state").as_deref() != Some(&*door.state) {
+        return page(
             StatusCode::BAD_REQUEST,
-            "This is not the answer to the sign-in that Seatledger began. Nothing was kept.",
-            Err(AuthError::WrongState),
-        )
-    } else if matches!(redirect, Redirect::Refused(..)) {
-        (
-            StatusCode::OK,
-            "The sign-in was refused. The terminal says why. You may close this page.",
-            Ok(redirect),
-        )
-    } else {
-        (
-            StatusCode::OK,
-            "Seatledger goes on in the terminal. You may close this page.",
-            Ok(redirect),
-        )
+            "This is not the answer to the sign-in that Seatledger began. Nothing was kept, and Seatledger goes on waiting. Use the newest page that it has shown.",
+        );
+    }
+    let text = match redirect {
+        Redirect::Code(_) => "Seatledger goes on in the terminal. You may close this page.",
+        Redirect::Refused(..) => {
+            "The sign-in was refused. The terminal says why. You may close this page."
+        }
     };
-    // A full channel means that an answer was heard already.
-    let _heard_already = door.heard.try_send(heard);
-    page(status, text)
+    // What only asks for headers, as virus scanners and previews do, is no person who comes back.
+    if method != Method::HEAD {
+        // A full channel means that an answer was heard already.
+        let _heard_already = door.heard.try_send(redirect);
+    }
+    page(StatusCode::OK, text)
 }
 
 fn page(status: StatusCode, text: &'static str) -> impl IntoResponse + use<> {
@@ -144,7 +146,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_person_who_never_comes_back_is_not_waited_for_for_ever() {
         let loopback = Loopback::bind().await.unwrap();
-        assert!(loopback.redirect_uri().starts_with("http://localhost:"));
+        let port = loopback
+            .redirect_uri()
+            .strip_prefix("http://localhost:")
+            .map(str::parse::<u16>);
+        assert!(matches!(port, Some(Ok(port)) if port > 0));
         let redirect = loopback.redirect("state", &Stop::default()).await;
         assert!(matches!(redirect, Err(AuthError::NobodySignedIn)));
     }
