@@ -11,13 +11,15 @@ use chrono::{DateTime, Utc};
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::Surroundings;
+use super::database::{Database, Local};
 use super::fault::{Fault, quoted};
 use super::keys::{self, Key};
+use super::secrets;
 use super::settings::{Given, Read, Settings};
 use super::valid::{
     Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Status,
 };
+use super::{Sources, Surroundings};
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::usage::{CustomerId, Dataset, Source};
@@ -214,6 +216,35 @@ pub(super) fn retry(settings: &mut Settings) -> Read<RetryPolicy> {
         }
     });
     max_elapsed.and(policy)
+}
+
+/// Variables that the database's driver would obey whatever the address says.
+const OBEYED: [(&str, &str); 3] = [
+    ("PGOPTIONS", "options"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
+];
+
+pub(super) fn database(
+    settings: &mut Settings,
+    surroundings: &Surroundings,
+    sources: &Sources,
+) -> Read<Database> {
+    for (variable, parameter) in OBEYED {
+        if sources.variable(variable).is_some() {
+            let problem = format!(
+                "is set in the environment, and would change what database.url says; \
+                 write it there as {parameter}, and take the variable away"
+            );
+            settings.note(Fault::new(variable, problem));
+        }
+    }
+    let url = secrets::DATABASE_URL.required(settings, surroundings);
+    let max_connections = settings.required(keys::MAX_CONNECTIONS, |given| given.whole(1..=100));
+    let (url, max_connections) = (url?, max_connections?);
+    let (key, file) = secrets::DATABASE_URL.origin(settings, surroundings);
+    Database::read(url, file, Local::new(surroundings), max_connections)
+        .map_err(|problem| settings.refuse(key, problem))
 }
 
 pub(super) fn status(settings: &mut Settings) -> Read<Status> {

@@ -6,6 +6,7 @@
 //! `valid` is what comes out. All faults are gathered in one [`ConfigError`]; no secret is in it.
 
 mod check;
+mod database;
 mod fault;
 mod file;
 mod keys;
@@ -24,10 +25,13 @@ use fault::Place;
 use layers::Layers;
 use settings::{Read, Settings};
 
+pub use database::{
+    Address, Database, FileFault, Host, Identity, IdentityPem, Roots, SslMode, Target, Tls,
+};
 pub use fault::{ConfigError, Fault};
 pub use valid::{
-    App, Auth, ClientCredential, Cloud, Config, Customers, Database, Log, LogFormat, Method,
-    PartnerCenter, RunOnStart, ScheduleSettings, Status,
+    App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, PartnerCenter,
+    RunOnStart, ScheduleSettings, Status,
 };
 
 /// All that a configuration is made of. Deliberately without `Debug`: the environment holds secrets.
@@ -77,6 +81,10 @@ struct Surroundings {
     credentials: Option<PathBuf>,
     /// Where systemd lets the program keep files.
     state: Option<PathBuf>,
+    /// Of the user who runs the program.
+    home: Option<PathBuf>,
+    /// Where libpq's users say that passwords of databases are.
+    passfile: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -92,6 +100,8 @@ impl Surroundings {
             state: state
                 .and_then(|all| all.split(':').find(|folder| !folder.is_empty()))
                 .map(PathBuf::from),
+            home: sources.variable("HOME").map(PathBuf::from),
+            passfile: sources.variable("PGPASSFILE").map(PathBuf::from),
         }
     }
 
@@ -135,8 +145,7 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
     let customers = check::customers(settings, &surroundings);
     let schedule = check::schedule(settings, sources.now);
     let retry = check::retry(settings);
-    let url = secrets::DATABASE_URL.required(settings, &surroundings);
-    let max_connections = settings.required(keys::MAX_CONNECTIONS, |given| given.whole(1..=100));
+    let database = check::database(settings, &surroundings, sources);
     let status = check::status(settings);
     let log = check::log(settings);
     Ok(Config {
@@ -146,10 +155,7 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
         customers: customers?,
         schedule: schedule?,
         retry: retry?,
-        database: Database {
-            url: url?,
-            max_connections: max_connections?,
-        },
+        database: database?,
         status: status?,
         log: log?,
         journal_stream: sources.variable("JOURNAL_STREAM").map(str::to_owned),

@@ -4,11 +4,8 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 
 use secrecy::SecretString;
-use sqlx::postgres::PgConnectOptions;
-use url::Url;
 
 use super::Surroundings;
 use super::fault::{Fault, Place, quoted};
@@ -16,7 +13,7 @@ use super::keys::{self, Key};
 use super::settings::{Read, Reported, Settings};
 
 /// Says what is wrong with the text of a secret, without repeating it.
-type Check = fn(&str) -> Result<(), &'static str>;
+type Check = fn(&str) -> Result<(), String>;
 
 /// The three places of one secret, and what it must look like.
 pub(super) struct Secret {
@@ -53,7 +50,7 @@ pub(super) const DATABASE_URL: Secret = Secret {
     direct: keys::DATABASE_URL,
     file: Some(keys::DATABASE_URL_FILE),
     credential: "database_url",
-    check: Some(postgres),
+    check: Some(|text| super::database::judge(text).map(drop)),
 };
 
 impl Secret {
@@ -79,7 +76,7 @@ impl Secret {
             }
             (Some(_), _) => settings.optional(self.direct, |given| {
                 let text = given.text()?;
-                self.checked(text).map_err(str::to_owned)
+                self.checked(text)
             }),
             (None, None) => self.read_credential(settings, surroundings),
         }
@@ -105,6 +102,31 @@ impl Secret {
             self.credential
         );
         settings.note(Fault::new(self.direct.path, problem))
+    }
+
+    /// The key by which it was given, and the file that it is in, if it is in one.
+    pub(super) fn origin(
+        &self,
+        settings: &mut Settings,
+        surroundings: &Surroundings,
+    ) -> (&'static Key, Option<PathBuf>) {
+        let direct = settings.given_at(self.direct);
+        let file = self.file.filter(|key| settings.given_at(key).is_some());
+        match (direct, file) {
+            (None | Some(Place::File(_)), Some(key)) => {
+                let path = settings.optional(key, |given| given.text().map(str::to_owned));
+                let path = path.ok().flatten().map(|path| surroundings.resolve(&path));
+                (key, path)
+            }
+            (Some(_), _) => (self.direct, None),
+            (None, None) => {
+                let folder = surroundings.credentials.as_ref();
+                (
+                    self.direct,
+                    folder.map(|folder| folder.join(self.credential)),
+                )
+            }
+        }
     }
 
     fn read_file(
@@ -144,15 +166,15 @@ impl Secret {
         let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        Ok(self.checked(text.trim_end_matches(['\r', '\n']))?)
+        self.checked(text.trim_end_matches(['\r', '\n']))
     }
 
-    fn checked(&self, text: &str) -> Result<SecretString, &'static str> {
+    fn checked(&self, text: &str) -> Result<SecretString, String> {
         if text.trim().is_empty() {
-            return Err("is empty");
+            return Err("is empty".to_owned());
         }
         if text.chars().any(char::is_control) {
-            return Err("holds a line break or another control character");
+            return Err("holds a line break or another control character".to_owned());
         }
         if let Some(check) = self.check {
             check(text)?;
@@ -185,30 +207,17 @@ fn wrong_path(
     }
 }
 
-fn bearer(text: &str) -> Result<(), &'static str> {
+fn bearer(text: &str) -> Result<(), String> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(())
     } else {
-        Err("must be the token alone, without \"Bearer\" or blanks")
+        Err("must be the token alone, without \"Bearer\" or blanks".to_owned())
     }
 }
 
-fn postgres(text: &str) -> Result<(), &'static str> {
-    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-        return Err("must start with postgres:// or postgresql://");
-    }
-    // An unescaped # in a password makes the rest of the address a fragment. The driver knows best what its own
-    // parameters may hold.
-    if Url::parse(text).is_ok_and(|url| url.fragment().is_none())
-        && PgConnectOptions::from_str(text).is_ok()
-    {
-        Ok(())
-    } else {
-        Err(
-            "cannot be read as postgres://user:password@host:port/database; characters such as \
-             # / ? @ : in a password must be percent-encoded, and parameters such as sslmode must be known",
-        )
-    }
+/// What is in the file by now; it may have been written again.
+pub(super) fn read_database_url(path: &Path) -> Result<SecretString, String> {
+    DATABASE_URL.read(path)
 }
 
 /// Where the certificate is that stands in for the client secret. Only a path: it is read anew at each use.

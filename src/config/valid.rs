@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::Database;
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
 use crate::usage::{CustomerId, Dataset, Source};
@@ -198,15 +199,6 @@ pub enum RunOnStart {
     Always,
     /// Not at all.
     Never,
-}
-
-/// Where the ledger is.
-#[derive(Debug, Clone)]
-pub struct Database {
-    /// A `postgres://` or `postgresql://` address.
-    pub url: SecretString,
-    /// Never zero.
-    pub max_connections: u32,
 }
 
 /// The status address.

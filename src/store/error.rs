@@ -1,7 +1,11 @@
 //! What can go wrong with Postgres, and what it asks of the run.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use super::connect;
+use crate::causes::with_causes;
+use crate::config;
 use crate::retry::{Disposition, Fails, Remedy};
 
 /// An operation on the database failed.
@@ -11,7 +15,7 @@ pub enum StoreError {
     #[error("the database is not available: {operation}{}", code(source))]
     Unavailable {
         /// What was being done.
-        operation: &'static str,
+        operation: Cow<'static, str>,
         /// Why it failed.
         #[source]
         source: Box<Cause>,
@@ -20,13 +24,13 @@ pub enum StoreError {
     #[error("the database gave no answer in time: {operation}")]
     TimedOut {
         /// What was being done.
-        operation: &'static str,
+        operation: Cow<'static, str>,
     },
     /// Postgres refuses these data.
     #[error("the database refused: {operation}{}", code(source))]
     Refused {
         /// What was being done.
-        operation: &'static str,
+        operation: Cow<'static, str>,
         /// Why it failed.
         #[source]
         source: Box<Cause>,
@@ -35,16 +39,36 @@ pub enum StoreError {
     #[error("the database cannot be used: {operation}{}", code(source))]
     Unusable {
         /// What was being done.
-        operation: &'static str,
+        operation: Cow<'static, str>,
         /// Why it failed.
         #[source]
         source: Box<Cause>,
     },
-    /// The URL cannot be read. Not shown, since it may hold a password.
+    /// The server does not prove who it is, or the way to it cannot be guarded as the address asks.
+    #[error("the connection to the database at {host} cannot be made safe: {problem}")]
+    Untrusted {
+        /// The server.
+        host: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A server of which one that may be written to was asked.
     #[error(
-        "database.url cannot be read as a Postgres URL such as postgres://user@host:5432/name (not shown)"
+        "the database at {host} only reads: it is a standby, or default_transaction_read_only is on"
     )]
-    Url,
+    ReadOnly {
+        /// The server.
+        host: String,
+    },
+    /// A file of certificates that the address names.
+    #[error("database.url {0}")]
+    File(#[from] config::FileFault),
+    /// The address names no host.
+    #[error("database.url names no host")]
+    NoHost,
+    /// None of several hosts will do.
+    #[error("none of the hosts of database.url can be used: {}", each(.0))]
+    Nowhere(Vec<StoreError>),
     /// The migrations cannot be applied.
     #[error("the database's tables cannot be brought up to date")]
     Migrate(#[source] Box<sqlx::migrate::MigrateError>),
@@ -78,10 +102,18 @@ fn code(cause: &Cause) -> String {
     }
 }
 
+/// What is wrong with each, in the order in which they were tried.
+fn each(failures: &[StoreError]) -> String {
+    let each: Vec<String> = failures.iter().map(with_causes).collect();
+    each.join("; ")
+}
+
 impl StoreError {
     /// For `map_err`: classifies by SQLSTATE.
-    pub(crate) fn during(operation: &'static str) -> impl Fn(sqlx::Error) -> Self {
+    pub(crate) fn during(operation: impl Into<Cow<'static, str>>) -> impl Fn(sqlx::Error) -> Self {
+        let operation = operation.into();
         move |error| {
+            let operation = operation.clone();
             let verdict = verdict(&error);
             let source = Box::new(Cause(error));
             match verdict {
@@ -90,6 +122,17 @@ impl StoreError {
                 Verdict::Refused => Self::Refused { operation, source },
             }
         }
+    }
+
+    /// Whether the server let us come near and does not want our password.
+    pub(super) fn is_refused_password(&self) -> bool {
+        let (Self::Unavailable { source, .. }
+        | Self::Refused { source, .. }
+        | Self::Unusable { source, .. }) = self
+        else {
+            return false;
+        };
+        refuses_password(&source.0)
     }
 
     pub(super) fn migrating(error: sqlx::migrate::MigrateError) -> Self {
@@ -101,6 +144,11 @@ impl StoreError {
             error => Self::Migrate(Box::new(error)),
         }
     }
+}
+
+pub(super) fn refuses_password(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some("28P01")
 }
 
 enum Verdict {
@@ -139,10 +187,17 @@ fn verdict(error: &sqlx::Error) -> Verdict {
 impl Fails for StoreError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Unavailable { .. } | Self::TimedOut { .. } => Disposition::Retry { after: None },
             Self::Refused { .. } => Disposition::SkipCustomer(Remedy::Person),
-            Self::Unusable { .. } | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
-            Self::Url => Disposition::AbortRun(Remedy::Configuration),
+            // One that only reads may be about to become the primary.
+            Self::Unavailable { .. } | Self::TimedOut { .. } | Self::ReadOnly { .. } => {
+                Disposition::Retry { after: None }
+            }
+            Self::File(fault) if fault.passes => Disposition::Retry { after: None },
+            Self::Nowhere(failures) => connect::together(failures),
+            Self::Unusable { .. } | Self::Untrusted { .. } | Self::Migrate(_) => {
+                Disposition::AbortRun(Remedy::Person)
+            }
+            Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),
         }
     }
 }

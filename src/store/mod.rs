@@ -1,12 +1,14 @@
 //! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a failure asks for.
 //! `Store` opens connections and reads, `RunLock` is the one connection that a run writes through.
 
+mod connect;
 mod consent;
 mod copy;
 mod deployment;
 mod digest;
 mod error;
 mod listing;
+mod migrate;
 mod months;
 mod names;
 mod outcomes;
@@ -15,14 +17,15 @@ mod payload;
 mod resume;
 mod runs;
 mod status;
+mod trust;
 mod usage;
 
-use std::str::FromStr as _;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
 
 pub use error::{Cause, StoreError};
 pub use listing::{Listing, Urgency};
@@ -35,16 +38,14 @@ use crate::config;
 /// No single operation takes longer on a database that is alive.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Opening a connection takes no longer on a database that is alive.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-
 /// Readers are waited for no longer than this at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The way to the ledger's database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    options: PgConnectOptions,
+    /// As it was when a connection last came about.
+    database: Arc<Mutex<config::Database>>,
     pool: PgPool,
 }
 
@@ -52,54 +53,46 @@ impl Store {
     /// Opens nothing yet.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// When a certificate that the address names cannot be read.
     pub fn new(settings: &config::Database) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(settings.url.expose_secret())
-            .map_err(|_| StoreError::Url)?
-            .application_name("seatledger")
-            .disable_statement_logging();
+        let address = &settings.address;
+        // Of several hosts the first, until one is found that will do.
+        let host = address.hosts.first().ok_or(StoreError::NoHost)?;
+        let options = connect::options(address, host, address.password(host).as_ref())?;
         // One connection is the run's; readers share the rest.
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.saturating_sub(1).max(1))
             .min_connections(0)
-            .acquire_timeout(CONNECT_PATIENCE)
+            .acquire_timeout(connect::PATIENCE)
             .idle_timeout(Duration::from_mins(1))
-            .connect_lazy_with(options.clone());
-        Ok(Self { options, pool })
+            .connect_lazy_with(options);
+        Ok(Self {
+            database: Arc::new(Mutex::new(settings.clone())),
+            pool,
+        })
+    }
+
+    /// Where the database is, for a person: hosts with ports or a socket, and its name.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.database().address.to_string()
+    }
+
+    fn database(&self) -> config::Database {
+        let database = self.database.lock();
+        database.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
-        const OPERATION: &str = "connecting as database.url says";
-        tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(&self.options))
-            .await
-            .map_err(|_| StoreError::TimedOut {
-                operation: OPERATION,
-            })?
-            .map_err(StoreError::during(OPERATION))
-    }
-
-    /// Brings tables and views up to date. Two processes may do so at once: the second waits.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses, or was brought further by a newer version of the program.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.connect().await?;
-        // Whatever the server's or the role's default is: on a large ledger a migration may take minutes, and cut off it
-        // would begin anew for ever.
-        sqlx::raw_sql("set statement_timeout = 0")
-            .execute(&mut connection)
-            .await
-            .map_err(StoreError::during("preparing the migrations"))?;
-        sqlx::migrate!()
-            .run(&mut connection)
-            .await
-            .map_err(StoreError::migrating)?;
-        names::adopt(&mut connection)
-            .await
-            .map_err(StoreError::during("adopting the ledger's names"))?;
-        // Nothing is lost by a goodbye that does not arrive.
-        let _closed = connection.close().await;
-        Ok(())
+        // Large, and in the midst of futures that would all become as large.
+        let connected = Box::pin(connect::connect(&self.database())).await?;
+        // Readers go where this one went.
+        self.pool.set_connect_options(connected.options);
+        if let Some(renewed) = connected.renewed {
+            let database = self.database.lock();
+            *database.unwrap_or_else(PoisonError::into_inner) = renewed;
+        }
+        Ok(connected.connection)
     }
 
     /// Finds out whether Postgres lets us in; a pool would only say that it waited in vain.
@@ -142,6 +135,8 @@ async fn bounded<T>(
 ) -> Result<T, StoreError> {
     tokio::time::timeout(PATIENCE, work)
         .await
-        .map_err(|_| StoreError::TimedOut { operation })?
+        .map_err(|_| StoreError::TimedOut {
+            operation: Cow::Borrowed(operation),
+        })?
         .map_err(StoreError::during(operation))
 }

@@ -102,7 +102,7 @@ impl Ledger {
             .try_lock_run()
             .await?
             .ok_or(StoreError::TimedOut {
-                operation: "taking the run lock again",
+                operation: "taking the run lock again".into(),
             })
     }
 

@@ -298,10 +298,8 @@ async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_me
 #[sqlx::test]
 async fn items_of_nobody_are_kept_once_where_nobody_knew_whether_they_were_kept(pool: PgPool) {
     let world = World::commercial(pool, 1).await;
-    let database = Database {
-        url: world.database_url().into(),
-        max_connections: 2,
-    };
+    let folder = world.folder.path();
+    let database = Database::try_new(&world.database_url(), folder, 2).unwrap();
     let store = Store::new(&database).unwrap();
     let mut lock = store.try_lock_run().await.unwrap().unwrap();
     let now = SystemClock.now();

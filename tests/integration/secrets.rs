@@ -160,7 +160,7 @@ async fn a_database_that_cannot_be_used_does_not_show_its_password(pool: PgPool)
         ("postgres://me:SECRET@localhost/ledger?host=/nowhere", 1),
         (
             "postgres://me:SECRET@localhost/ledger?sslmode=verify-full&sslrootcert=/nowhere",
-            1,
+            78,
         ),
         ("postgres://me:SECRET@localhost:seven/ledger", 78),
         ("postgres://me:SECRET@localhost/ledger?sslmode=perhaps", 78),

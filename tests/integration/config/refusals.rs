@@ -81,7 +81,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
       schedule.cron = "0 6 * * *": has five fields; it takes six, seconds first: "0 0 6 * * *" (in [folder]/config.toml)
       retry.max_elapsed_time = "a while": must be a duration such as "30s", "15m" or "1h 30m" (in [folder]/config.toml)
       retry.initial_interval = "5m": must not be longer than retry.max_interval, which is 1m (in [folder]/config.toml)
-      database.url = (not shown): must start with postgres:// or postgresql:// (in [folder]/config.toml)
+      database.url = (not shown): must start with postgres:// or postgresql://, as in postgres://user:password@host:5432/database (in [folder]/config.toml)
       database.max_connections = "many": must be a whole number from 1 to 100 (from the environment, SEATLEDGER__DATABASE__MAX_CONNECTIONS)
       status.listen = "localhost:9464": must be an IP address with a port, such as "127.0.0.1:9464" or "[::]:9464", or empty to switch it off (in [folder]/config.toml)
       log.filter = "info,x=loud": must be levels such as "info" or "warn,seatledger=debug": error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5 (in [folder]/config.toml)

@@ -112,7 +112,7 @@ fn a_secret_may_come_from_a_file_beside_the_configuration() {
     world.write("secrets/url", "postgres://a:hunter2#@db/ledger");
     insta::assert_snapshot!(world.report(), @r#"
     the configuration has a fault:
-      database.url_file = "secrets/url": cannot be read as postgres://user:password@host:port/database; characters such as # / ? @ : in a password must be percent-encoded, and parameters such as sslmode must be known (in [folder]/config.toml)
+      database.url_file = "secrets/url": holds a #; it seems to have a password or user with unescaped characters; percent-encode them: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20 (in [folder]/config.toml)
     "#);
 }
 

@@ -1,0 +1,171 @@
+//! The certificates that an address names. Read anew at each use: they are renewed while the program runs.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::{PemObject as _, SectionKind};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{Roots, Tls};
+use crate::retry::passes_by_itself;
+
+/// A certificate and its private key, each in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, and those between it and an authority.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+/// What is in the two files of an [`Identity`]: the certificate, and the key.
+pub type IdentityPem = (Vec<u8>, Vec<u8>);
+
+/// A file cannot be used. Shows its path and nothing of what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct FileFault {
+    parameter: &'static str,
+    path: PathBuf,
+    problem: String,
+    /// Whether the next attempt may fare better.
+    pub passes: bool,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            parameter,
+            path,
+            problem,
+            passes: _,
+        } = self;
+        write!(f, "names {} as {parameter}: {problem}", path.display())
+    }
+}
+
+impl Tls {
+    /// Looks at every file, so that a fault shows before anything is connected.
+    pub(super) fn check_files(&self) -> Result<(), FileFault> {
+        let roots = self.roots_pem().map(drop);
+        let identity = self.identity_pem().map(drop);
+        roots.and(identity)
+    }
+
+    /// The authorities of the file that the address names.
+    ///
+    /// # Errors
+    /// When the file is not there or holds no certificate.
+    pub fn roots_pem(&self) -> Result<Option<Vec<u8>>, FileFault> {
+        match &self.roots {
+            Some(Roots::File(path)) => certificates("sslrootcert", path).map(Some),
+            Some(Roots::System) | None => Ok(None),
+        }
+    }
+
+    /// The certificate and the key by which we prove who we are.
+    ///
+    /// # Errors
+    /// When one of the files is not there or does not hold what it should.
+    pub fn identity_pem(&self) -> Result<Option<IdentityPem>, FileFault> {
+        let Some(Identity { certificate, key }) = &self.identity else {
+            return Ok(None);
+        };
+        Ok(Some((
+            certificates("sslcert", certificate)?,
+            private_key("sslkey", key)?,
+        )))
+    }
+}
+
+fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFault> {
+    let fault = |problem: &str| FileFault {
+        parameter,
+        path: path.to_path_buf(),
+        problem: problem.to_owned(),
+        passes: false,
+    };
+    let pem = read(parameter, path)?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        certificate.map_err(|_| fault("it holds a certificate that is cut off or garbled"))?;
+        count += 1;
+    }
+    if count > 0 {
+        return Ok(pem);
+    }
+    Err(fault(if has_key(&pem) {
+        "it holds a private key and no certificate"
+    } else if is_der(&pem) {
+        "it is in binary form (DER, or PKCS#12); write it as PEM: openssl x509 -inform der -in FILE -out NEW"
+    } else {
+        "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"
+    }))
+}
+
+fn private_key(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFault> {
+    let fault = |problem: &str| FileFault {
+        parameter,
+        path: path.to_path_buf(),
+        problem: problem.to_owned(),
+        passes: false,
+    };
+    let pem = read(parameter, path)?;
+    if PrivateKeyDer::from_pem_slice(&pem).is_ok() {
+        return Ok(pem);
+    }
+    let text = String::from_utf8_lossy(&pem);
+    Err(fault(if text.contains("ENCRYPTED") {
+        "the key in it is encrypted, which is not supported; decrypt it: openssl pkey -in FILE -out NEW"
+    } else if text.contains("-----BEGIN CERTIFICATE-----") && !has_key(&pem) {
+        "it holds a certificate and no private key"
+    } else if is_der(&pem) {
+        "it is in binary form (DER, or PKCS#12); write it as PEM: openssl pkey -inform der -in FILE -out NEW"
+    } else {
+        "it holds no private key in PEM that can be read (-----BEGIN PRIVATE KEY-----)"
+    }))
+}
+
+fn has_key(pem: &[u8]) -> bool {
+    <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).any(|section| {
+        matches!(
+            section,
+            Ok((
+                SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey,
+                _
+            ))
+        )
+    })
+}
+
+/// A sequence of ASN.1, which every such file is.
+fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x80..=0x84, ..])
+}
+
+fn read(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFault> {
+    let fault = |problem: String, passes| FileFault {
+        parameter,
+        path: path.to_path_buf(),
+        problem,
+        passes,
+    };
+    if path.is_dir() {
+        return Err(fault(
+            "it must be a file, but is a folder".to_owned(),
+            false,
+        ));
+    }
+    std::fs::read(path).map_err(|error| {
+        let passes = passes_by_itself(&error);
+        let problem = match error.kind() {
+            ErrorKind::NotFound => {
+                "there is no such file; a relative path starts at the configuration file's folder"
+                    .to_owned()
+            }
+            ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
+            _ => format!("it cannot be read: {error}"),
+        };
+        fault(problem, passes)
+    })
+}
