@@ -33,7 +33,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 pub use advice::advice;
-pub use auth::{AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, SignedIn};
+pub use auth::{
+    AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, SignedIn, prove_token_file,
+};
 pub use commercial::{Commercial, Share, Wanted};
 pub use error::ApiError;
 pub(crate) use error::remedy_of_status;

@@ -40,6 +40,7 @@ mod stopping;
 mod storing;
 mod support;
 mod throttling;
+mod token_file;
 mod upgrade;
 mod verdicts;
 mod wire;

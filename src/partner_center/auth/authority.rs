@@ -1,6 +1,5 @@
 //! The sign-in service's side of it: token requests and what comes back.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::assertion;
 use super::claims::{Audiences, Mfa};
 use super::consent_file::ConsentFile;
 use super::error::AuthError;
+use super::kept_file::Slot;
 use super::refresh_store::RefreshStore;
 use crate::causes::with_causes;
 use crate::clock::Clock;
@@ -61,16 +61,17 @@ pub(super) struct Authority {
 }
 
 /// Finds out beforehand whether a token could be kept.
-pub(super) fn prove_writable(file: &Path) -> Result<(), AuthError> {
-    let slot = RefreshStore::new(file.to_owned()).reserve();
-    slot.map(drop).map_err(unwritable(file))
+pub(super) async fn prove_writable(file: &Path) -> Result<(), AuthError> {
+    let proved = RefreshStore::new(file.to_owned()).prove().await;
+    proved.map_err(|error| AuthError::unwritable(file, error))
 }
 
-fn unwritable(path: &Path) -> impl Fn(io::Error) -> AuthError {
-    |error| AuthError::StoreUnwritable {
-        path: path.to_owned(),
-        source: Arc::new(error),
-    }
+fn keep(slot: Slot, token: &SecretString, file: &Path) -> Result<(), AuthError> {
+    slot.keep(token.expose_secret().as_bytes())
+        .map_err(|error| AuthError::NotKept {
+            path: file.to_owned(),
+            source: Arc::new(error),
+        })
 }
 
 /// Writes the dates of the consent down. Only figures depend on it, so that a failure is no reason to give up a token.
@@ -153,9 +154,9 @@ impl Authority {
         after_refusal: bool,
     ) -> Result<Token, AuthError> {
         let path = || store.path().to_owned();
-        let unwritable = unwritable(store.path());
+        let unwritable = |error| AuthError::unwritable(store.path(), error);
         // Held to the end, so that another process reads what this one writes.
-        let _lock = store.lock().await.map_err(&unwritable)?;
+        let lock = store.lock().await.map_err(unwritable)?;
         let kept = store.load().map_err(|error| AuthError::StoreUnreadable {
             path: path(),
             source: Arc::new(error),
@@ -168,7 +169,7 @@ impl Authority {
         let other =
             initial.filter(|initial| !kept.as_ref().is_some_and(|kept| same(kept, initial)));
         for candidate in kept.iter().chain(other) {
-            let slot = store.reserve().map_err(&unwritable)?;
+            let slot = store.reserve(&lock).map_err(unwritable)?;
             let form = [
                 ("grant_type", "refresh_token"),
                 ("refresh_token", candidate.expose_secret()),
@@ -178,10 +179,7 @@ impl Authority {
                 Ok(answer) => {
                     // First, whatever else the answer is worth: the old one may be spent now.
                     if let Some(renewed) = answer.renewed() {
-                        slot.keep(renewed).map_err(|error| AuthError::NotKept {
-                            path: path(),
-                            source: Arc::new(error),
-                        })?;
+                        keep(slot, renewed, store.path())?;
                         let is_kept = kept.as_ref().is_some_and(|kept| same(kept, candidate));
                         self.note_renewal(store.path(), is_kept, answer.refresh_lifetime());
                     }
@@ -218,12 +216,10 @@ impl Authority {
             .renewed()
             .ok_or_else(|| self.no_token("refresh token (is offline_access in auth.scope?)"))?;
         let store = RefreshStore::new(file.to_owned());
-        let _lock = store.lock().await.map_err(unwritable(file))?;
-        let slot = store.reserve().map_err(unwritable(file))?;
-        slot.keep(token).map_err(|error| AuthError::NotKept {
-            path: file.to_owned(),
-            source: Arc::new(error),
-        })?;
+        let unwritable = |error| AuthError::unwritable(file, error);
+        let lock = store.lock().await.map_err(unwritable)?;
+        let slot = store.reserve(&lock).map_err(unwritable)?;
+        keep(slot, token, file)?;
         note(&ConsentFile::beside(file.to_owned()), consent);
         Ok(())
     }

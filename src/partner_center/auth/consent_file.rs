@@ -1,13 +1,15 @@
 //! The file beside the refresh token's that says how old the consent is. Nothing in it is secret, and no sign-in
 //! depends on it: where it is missing or cannot be written, only the figures of `status` suffer.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 
-use super::refresh_store::{SLOT_PREFIX, folder_of};
+use super::kept_file::{self, target_of};
 use crate::config;
 use crate::consent::Consent;
+
+/// More than the dates take.
+const ROOM: usize = 512;
 
 /// Where the dates of the consent are kept.
 #[derive(Debug, Clone)]
@@ -25,8 +27,10 @@ impl ConsentFile {
         }
     }
 
+    /// Beside the token itself, where the token's file is a link.
     pub(super) fn beside(refresh_token: PathBuf) -> Self {
-        let mut path = refresh_token.into_os_string();
+        let target = target_of(&refresh_token).unwrap_or(refresh_token);
+        let mut path = target.into_os_string();
         path.push(".consent");
         Self { path: path.into() }
     }
@@ -45,15 +49,10 @@ impl ConsentFile {
 
     /// Puts `consent` in the place of what was known, readable to the owner only, as a whole or not at all.
     pub(super) fn keep(&self, consent: &Consent) -> io::Result<()> {
-        let folder = folder_of(&self.path);
-        let mut file = tempfile::Builder::new()
-            .prefix(SLOT_PREFIX)
-            .tempfile_in(folder)?;
-        serde_json::to_writer(&mut file, consent)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        let mut text = serde_json::to_vec(consent)?;
+        text.push(b'\n');
+        // Whoever renews the token holds its lock.
+        kept_file::reserve(&self.path, ROOM.max(text.len()), false)?.keep(&text)
     }
 }
 

@@ -23,7 +23,7 @@ impl Login {
     /// When the sign-in service refuses or does not answer, or the token could not be kept afterwards.
     pub async fn begin_with_code(&self) -> Result<DeviceCode, AuthError> {
         // Before the person goes to the trouble.
-        prove_writable(&self.file)?;
+        prove_writable(&self.file).await?;
         self.authority.device_code(&self.app, &self.scope).await
     }
 

@@ -1,11 +1,42 @@
 //! What can go wrong in signing in, in words that tell a person what to do.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::retry::{Disposition, Fails, Remedy, remedy_of_io};
+use super::kept_file::target_of;
+use crate::retry::{Disposition, Fails, Remedy, passes_by_itself, remedy_of_io};
+
+/// What to do where the token's file cannot be replaced.
+fn advice_about(error: &io::Error) -> &'static str {
+    use io::ErrorKind as Kind;
+    if passes_by_itself(error) {
+        return "this machine is short of open files or memory just now, which may pass";
+    }
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => {
+            "make room on that file system"
+        }
+        Kind::ReadOnlyFilesystem => {
+            "it is on a file system that is mounted for reading only: mount it for writing, or set auth.refresh_token_file to a place that can be written"
+        }
+        // EPERM, and not EACCES: there is more in the way than modes.
+        Kind::PermissionDenied if error.raw_os_error() == Some(1) => {
+            "it may be marked as immutable (lsattr), or be another user's in a folder where each may delete only what is his own"
+        }
+        Kind::NotFound | Kind::NotADirectory => {
+            "make the folder in which it is to lie, or set auth.refresh_token_file to a place that can be written"
+        }
+        Kind::IsADirectory => {
+            "it is a folder, as container platforms make one of a file that is to be mounted and is not there"
+        }
+        Kind::InvalidInput => "set auth.refresh_token_file to a regular file",
+        _ => {
+            "let the service's user write the file or in its folder, or set auth.refresh_token_file to a place that can be written"
+        }
+    }
+}
 
 /// Sign-in failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,12 +73,13 @@ pub enum AuthError {
     },
     /// A renewed token could not be kept, so none was asked for.
     #[error(
-        "the refresh token's file {} cannot be written, so the token was not spent; let the service's user write in that folder, or set auth.refresh_token_file",
-        path.display()
+        "the refresh token's file {place} cannot be replaced, so that no token was asked for and none is spent; {advice}"
     )]
     StoreUnwritable {
-        /// The file.
-        path: PathBuf,
+        /// The file, and what it leads to where it is a link.
+        place: String,
+        /// What to do.
+        advice: &'static str,
         /// Why.
         #[source]
         source: Arc<io::Error>,
@@ -144,6 +176,21 @@ pub enum AuthError {
 }
 
 impl AuthError {
+    /// The token's file cannot be replaced.
+    pub(super) fn unwritable(file: &Path, error: io::Error) -> Self {
+        let place = match target_of(file) {
+            Ok(target) if target != file => {
+                format!("{} (a link to {})", file.display(), target.display())
+            }
+            Ok(_) | Err(_) => file.display().to_string(),
+        };
+        Self::StoreUnwritable {
+            place,
+            advice: advice_about(&error),
+            source: Arc::new(error),
+        }
+    }
+
     /// Whether it is the refresh token that is refused, so that another could fare better.
     pub(super) fn is_dead_grant(&self) -> bool {
         matches!(

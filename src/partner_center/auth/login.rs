@@ -91,7 +91,7 @@ impl Login {
     /// When there is no port to listen on, or the token could not be kept afterwards.
     pub async fn begin_in_browser(&self) -> Result<BrowserSignIn, AuthError> {
         // Before the person goes to the trouble.
-        prove_writable(&self.file)?;
+        prove_writable(&self.file).await?;
         let loopback = Loopback::bind().await?;
         let [state, verifier] = [random()?, random()?];
         let challenge = digest(&SHA256, verifier.expose_secret().as_bytes());

@@ -9,10 +9,12 @@ mod claims;
 mod consent_file;
 mod device_code;
 mod error;
+mod kept_file;
 mod login;
 mod loopback;
 mod refresh_store;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,6 +41,21 @@ use authority::Authority;
 
 /// Renewed this long before the end, or after four fifths of a short life.
 const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
+
+/// Proves that a renewed refresh token can be kept, by keeping the present one anew. Gives its file; none where no person
+/// signs in. Asks nobody and spends nothing.
+///
+/// # Errors
+/// When the file cannot be replaced, as a renewal would find out.
+pub async fn prove_token_file(auth: &config::Auth) -> Result<Option<&Path>, AuthError> {
+    match &auth.method {
+        config::Method::RefreshToken { file, .. } => {
+            authority::prove_writable(file).await?;
+            Ok(Some(file))
+        }
+        config::Method::ClientCredentials { .. } | config::Method::AccessToken(_) => Ok(None),
+    }
+}
 
 /// An access token, ready to be sent.
 pub(super) struct Token {

@@ -1,24 +1,25 @@
-//! The file that keeps the refresh token across renewals. Replaced atomically, mode 0600, and proved writable
-//! before a token is spent: a renewed token that cannot be kept would end in a sign-in that nobody can repeat.
+//! The file that keeps the refresh token across renewals: read, locked, and proved to take the next token before the
+//! present one is spent, since a renewed token that cannot be kept would end in a sign-in that nobody can repeat.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
-use tempfile::NamedTempFile;
+use secrecy::SecretString;
 use tokio::time::Instant;
 use tracing::warn;
+
+use super::kept_file::{self, SLOT_PREFIX, Slot, folder_of, target_of};
 
 /// Room for any token Microsoft issues; reserved before the old one is spent, so that a full disk shows in time.
 const RESERVED_BYTES: usize = 16 * 1024;
 
-/// What a slot is called until the token in it takes its place.
-pub(super) const SLOT_PREFIX: &str = ".seatledger-refresh-token-";
-
 /// No renewal takes longer; whoever holds the lock for longer hangs.
 const LOCK_PATIENCE: Duration = Duration::from_mins(2);
+
+/// A person who waits for a proof is not kept waiting for another's renewal: that proves the same.
+const PROOF_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the refresh token lives.
 #[derive(Debug, Clone)]
@@ -26,17 +27,30 @@ pub(super) struct RefreshStore {
     path: PathBuf,
 }
 
-/// A writable place for the next token, beside the present one.
-pub(super) struct Slot {
-    file: NamedTempFile,
-    path: PathBuf,
+/// Keeps other processes from renewing. Ends with this value, or with its process.
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// For files that take each other's names.
+    folder: Locked,
+    /// For a file that is mounted by itself into several places.
+    file: Locked,
 }
 
-/// Where the slot of a file lies, so that it can take the file's place.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+#[derive(Debug)]
+enum Locked {
+    Held {
+        _until_dropped: File,
+    },
+    /// By another process.
+    Elsewhere,
+    /// It cannot be opened, or its file system knows no locks.
+    Impossible,
+}
+
+impl Lock {
+    /// Whether nobody else renews for certain. The file's lock alone proves nothing: another file may have its name.
+    fn is_alone(&self) -> bool {
+        matches!(self.folder, Locked::Held { .. }) && !matches!(self.file, Locked::Elsewhere)
     }
 }
 
@@ -49,48 +63,48 @@ impl RefreshStore {
         &self.path
     }
 
-    fn folder(&self) -> &Path {
-        folder_of(&self.path)
-    }
-
-    /// Waits until no other process renews, but not for ever. The lock ends with the returned file, or with its process.
-    /// What a killed process left beside the token is cleared away.
-    pub(super) async fn lock(&self) -> io::Result<File> {
-        let folder = File::open(self.folder())?;
-        let waited = Instant::now();
-        let locked = loop {
-            match folder.try_lock() {
-                Err(TryLockError::WouldBlock) if waited.elapsed() < LOCK_PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                locked => break locked,
-            }
-        };
-        match locked {
-            // Only the holder may clear up: anybody else's slot may be in use.
-            Ok(()) => {
-                if let Err(error) = self.clear_leftovers() {
-                    warn!(%error, "What a killed process left beside the refresh token cannot be cleared away");
-                }
-            }
+    /// Waits until no other process renews, but not for ever. What a killed process left beside the token is cleared
+    /// away.
+    pub(super) async fn lock(&self) -> io::Result<Lock> {
+        let lock = self.lock_within(LOCK_PATIENCE).await?;
+        if !lock.is_alone() {
             // Where there is no lock to be had, as on some network file systems, the token is kept all the same: only
             // two processes at once might each renew.
-            Err(error) => {
-                warn!(%error, "Signing in without the lock on the refresh token's folder");
-            }
+            warn!(
+                folder = ?lock.folder,
+                file = ?lock.file,
+                "Signing in without the lock on the refresh token {}",
+                self.path.display()
+            );
         }
-        Ok(folder)
+        Ok(lock)
     }
 
-    fn clear_leftovers(&self) -> io::Result<()> {
-        for entry in self.folder().read_dir()? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(SLOT_PREFIX.as_bytes()) {
-                std::fs::remove_file(entry.path())?;
-            }
+    async fn lock_within(&self, patience: Duration) -> io::Result<Lock> {
+        let target = target_of(&self.path)?;
+        let folder = folder_of(&target);
+        let locked = match File::open(folder) {
+            Ok(file) => wait_for(file, patience).await,
+            // A folder may be passed through without being read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Locked::Impossible,
+            Err(error) => return Err(error),
+        };
+        // Only the holder may clear up: anybody else's slot may be in use.
+        if matches!(locked, Locked::Held { .. })
+            && let Err(error) = clear_leftovers(folder)
+        {
+            warn!(%error, "What a killed process left beside the refresh token cannot be cleared away");
         }
-        Ok(())
+        // Opening a pipe would wait for its other end.
+        let is_file = std::fs::metadata(&target).is_ok_and(|target| target.is_file());
+        let file = match is_file.then(|| File::open(&target)) {
+            Some(Ok(file)) => wait_for(file, patience).await,
+            Some(Err(_)) | None => Locked::Impossible,
+        };
+        Ok(Lock {
+            folder: locked,
+            file,
+        })
     }
 
     /// The kept token; none where there is no file yet or it is blank.
@@ -103,42 +117,61 @@ impl RefreshStore {
         }
     }
 
-    /// Proves that the next token can be kept.
-    pub(super) fn reserve(&self) -> io::Result<Slot> {
-        if self.path.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        let mut file = tempfile::Builder::new()
-            .prefix(SLOT_PREFIX)
-            .tempfile_in(self.folder())?;
-        file.write_all(&[b' '; RESERVED_BYTES])?;
-        file.as_file().sync_all()?;
-        Ok(Slot {
-            file,
-            path: self.path.clone(),
-        })
+    /// Proves that the next token can be kept. Under `lock` by keeping the present one anew, as a renewal would.
+    pub(super) fn reserve(&self, lock: &Lock) -> io::Result<Slot> {
+        kept_file::reserve(&self.path, RESERVED_BYTES, lock.is_alone())
+    }
+
+    /// The same for its own sake.
+    pub(super) async fn prove(&self) -> io::Result<()> {
+        let lock = self.lock_within(PROOF_PATIENCE).await?;
+        self.reserve(&lock).map(drop)
     }
 }
 
-impl Slot {
-    /// Puts `token` in the place of the old one, durably.
-    pub(super) fn keep(mut self, token: &SecretString) -> io::Result<()> {
-        let token = token.expose_secret().as_bytes();
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(token)?;
-        self.file.as_file().set_len(token.len() as u64)?;
-        self.file.as_file().sync_all()?;
-        let folder = self.file.path().parent().map(Path::to_owned);
-        self.file.persist(&self.path).map_err(|error| error.error)?;
-        // The new name is durable only once the folder is.
-        folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+/// Locks `file` once nobody else has it locked.
+async fn wait_for(file: File, patience: Duration) -> Locked {
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => {
+                return Locked::Held {
+                    _until_dropped: file,
+                };
+            }
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(TryLockError::WouldBlock) => return Locked::Elsewhere,
+            Err(TryLockError::Error(_)) => return Locked::Impossible,
+        }
     }
+}
+
+/// Does what it can, and gives the first failure.
+fn clear_leftovers(folder: &Path) -> io::Result<()> {
+    let mut cleared = Ok(());
+    for entry in folder.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(SLOT_PREFIX.as_bytes()) {
+            cleared = cleared.and(std::fs::remove_file(entry.path()));
+        }
+    }
+    cleared
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret as _;
     use std::os::unix::fs::PermissionsExt as _;
+
+    async fn keep(store: &RefreshStore, token: &str) {
+        let lock = store.lock().await.unwrap();
+        let slot = store.reserve(&lock).unwrap();
+        slot.keep(token.as_bytes()).unwrap();
+    }
 
     fn store() -> (tempfile::TempDir, RefreshStore) {
         let folder = tempfile::tempdir().unwrap();
@@ -146,16 +179,12 @@ mod tests {
         (folder, store)
     }
 
-    #[test]
-    fn a_kept_token_comes_back_whole_and_only_its_owner_may_read_it() {
+    #[tokio::test]
+    async fn a_kept_token_comes_back_whole_and_only_its_owner_may_read_it() {
         let (_folder, store) = store();
         assert!(store.load().unwrap().is_none());
         for token in ["a-long-first-token", "short"] {
-            store
-                .reserve()
-                .unwrap()
-                .keep(&SecretString::from(token))
-                .unwrap();
+            keep(&store, token).await;
             assert_eq!(store.load().unwrap().unwrap().expose_secret(), token);
         }
         let mode = std::fs::metadata(store.path())
@@ -165,15 +194,11 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
     }
 
-    #[test]
-    fn an_unused_reservation_leaves_the_old_token_and_nothing_else() {
+    #[tokio::test]
+    async fn an_unused_reservation_leaves_the_old_token_and_nothing_else() {
         let (folder, store) = store();
-        store
-            .reserve()
-            .unwrap()
-            .keep(&SecretString::from("old"))
-            .unwrap();
-        drop(store.reserve().unwrap());
+        keep(&store, "old").await;
+        store.prove().await.unwrap();
         assert_eq!(store.load().unwrap().unwrap().expose_secret(), "old");
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
@@ -181,21 +206,21 @@ mod tests {
     #[tokio::test]
     async fn what_a_killed_process_left_is_cleared_away() {
         let (folder, store) = store();
-        let token = SecretString::from("kept");
-        store.reserve().unwrap().keep(&token).unwrap();
-        let (_file, left) = store.reserve().unwrap().file.keep().unwrap();
+        keep(&store, "kept").await;
+        let left = folder.path().join(format!("{SLOT_PREFIX}left"));
+        std::fs::write(&left, "spent").unwrap();
         store.lock().await.unwrap();
         assert!(!left.exists());
         assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 
-    #[test]
-    fn a_place_that_cannot_be_written_is_found_out_beforehand() {
+    #[tokio::test]
+    async fn a_place_that_cannot_be_written_is_found_out_beforehand() {
         let (folder, store) = store();
         std::fs::create_dir(store.path()).unwrap();
-        assert!(store.reserve().is_err());
+        assert!(store.prove().await.is_err());
         let nowhere = RefreshStore::new(folder.path().join("missing").join("refresh_token"));
-        assert!(nowhere.reserve().is_err());
+        assert!(nowhere.prove().await.is_err());
     }
 
     #[tokio::test]
