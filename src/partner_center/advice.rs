@@ -40,3 +40,14 @@ pub fn advice(status: Option<u16>, code: Option<&str>) -> &'static str {
         _ => "look the code up in Partner Center's list of REST error codes",
     }
 }
+
+/// As [`advice`], where most customers are refused alike: what would be said of one does not fit then.
+#[must_use]
+pub fn advice_for_many(status: Option<u16>, code: Option<&str>) -> &'static str {
+    match (status, code) {
+        (_, Some("20002")) => {
+            "there is no commerce relationship with the customers that were asked for; so many at once have rarely left: compare the tenant of the user who signed in, and auth.tenant_id, with the partner whose customers these are"
+        }
+        _ => advice(status, code),
+    }
+}

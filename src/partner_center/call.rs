@@ -1,5 +1,6 @@
 //! One call: sent until it succeeds or is given up, with the token, the limiter and the budget of retries.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,12 +10,14 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::warn;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::auth::Token;
+use super::echo::Within;
 use super::http::{read_beginning, read_body, redirect_target, retry_after};
 use super::limiter::{Hopeless, Pass, Verdict};
+use super::next::{self, Next};
 use super::turn::NoTurn;
 use super::{ApiError, Client, Fault, probe};
 use crate::causes::with_causes;
@@ -24,17 +27,29 @@ use crate::usage::CustomerId;
 /// An error answer is read this far; what comes after it explains nothing.
 const MAX_FAULT_BYTES: usize = 64 * 1024;
 
-/// Failed attempts of one kind that are logged one by one in a run.
-const LOGGED_FAILURES: u64 = 50;
+/// Failed attempts of one kind that are logged as warnings in a run.
+const LOGGED_FAILURES: u64 = 5;
 
 /// An answer that succeeded.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Bytes,
+    /// What the headers say of a further page.
+    pub(super) next: Option<Next>,
     /// What the API says of the token's multi-factor authentication, if it was asked.
     pub(super) mfa_compliant: Option<bool>,
     /// What the call was made with: the body may echo it.
     pub(super) token: Arc<Token>,
+}
+
+impl Answer {
+    /// Takes the token out of the body, so that no row, payload or message can carry it further.
+    fn hide_token(&mut self) {
+        let clean = self.token.echo.taken_out_of(&self.body, Within::JsonTexts);
+        if let Cow::Owned(clean) = clean {
+            self.body = clean.into();
+        }
+    }
 }
 
 /// One logical call, the same over all its attempts.
@@ -50,12 +65,13 @@ pub(super) struct Call {
 }
 
 impl Client {
-    /// Sends a call until it succeeds or is given up, and reads each answer with `read`.
-    pub(super) async fn call<T>(
+    /// Sends a call until it succeeds or is given up, and reads each answer with `read`: on another thread where it is large,
+    /// since this one is everybody's.
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         call: &Call,
         stop: &Stop,
-        read: impl Fn(&Answer) -> Result<T, ApiError>,
+        read: impl Fn(&Answer) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
         let mut attempts = self.policy.attempts(stop);
         let mut failed: Option<ApiError> = None;
@@ -85,7 +101,11 @@ impl Client {
             let left = attempts.left();
             let attempt = async {
                 let answer = self.attempt(call, pass, left, stop).await;
-                let value = answer.and_then(|answer| Ok((read(&answer)?, permit)));
+                let value = match answer {
+                    Ok(answer) => self.read(answer, read.clone()).await,
+                    Err(error) => Err(error),
+                };
+                let value = value.map(|value| (value, permit));
                 self.note(value.as_ref().err(), retry.is_some());
                 value.inspect_err(|error| self.log(call, error))
             };
@@ -111,6 +131,22 @@ impl Client {
         })
     }
 
+    async fn read<T: Send + 'static>(
+        &self,
+        mut answer: Answer,
+        read: impl FnOnce(&Answer) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let length = answer.body.len();
+        let read = move || {
+            answer.hide_token();
+            read(&answer)
+        };
+        self.aside
+            .work(length, read)
+            .await
+            .unwrap_or(Err(ApiError::Stopped))
+    }
+
     /// Microsoft's support asks for both ids of a call that failed. Of failures of one kind the first few are enough: a
     /// cause that all customers share would fill the log.
     fn log(&self, call: &Call, error: &ApiError) {
@@ -124,10 +160,19 @@ impl Client {
             *count += 1;
             *count
         };
+        let error = with_causes(error);
         if count > LOGGED_FAILURES {
+            debug!(
+                customer.id = call.customer.map(tracing::field::display),
+                ms.request_id = call.request_id.to_str().ok(),
+                ms.correlation_id = call.correlation_id.to_str().ok(),
+                attempt = call.sent(),
+                error,
+                "Attempt {} failed: {error}",
+                call.sent()
+            );
             return;
         }
-        let error = with_causes(error);
         warn!(
             customer.id = call.customer.map(tracing::field::display),
             ms.request_id = call.request_id.to_str().ok(),
@@ -138,7 +183,7 @@ impl Client {
             call.sent()
         );
         if count == LOGGED_FAILURES {
-            warn!("Further attempts of this run that fail alike are not logged one by one");
+            warn!("Further attempts of this run that fail alike are logged at debug only");
         }
     }
 
@@ -197,7 +242,9 @@ impl Client {
             .await
             .map_err(ApiError::from_transport)?;
         let status = answer.status();
-        let retry_after = retry_after(answer.headers(), self.clock.now());
+        let now = self.clock.now();
+        self.skew.note(answer.headers(), now);
+        let retry_after = retry_after(answer.headers(), now);
         pass.answered(match status {
             StatusCode::TOO_MANY_REQUESTS => Verdict::Refused { wish: retry_after },
             StatusCode::REQUEST_TIMEOUT => Verdict::Troubled,
@@ -214,6 +261,7 @@ impl Client {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
                 status: status.as_u16(),
                 mfa_compliant: probe::mfa_compliant(answer.headers()),
+                next: next::in_headers(answer.headers(), &call.headers),
                 body: read_body(&mut answer, self.max_response_bytes).await?,
                 token: Arc::clone(token),
             }),
@@ -223,6 +271,7 @@ impl Client {
             }),
             _ => {
                 let body = read_beginning(&mut answer, MAX_FAULT_BYTES).await;
+                let body = token.echo.taken_out_of(&body, Within::Everything);
                 Err(ApiError::Status {
                     status: status.as_u16(),
                     fault: Fault::in_body(&body, token.secret()),

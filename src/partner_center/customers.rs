@@ -3,17 +3,19 @@
 //! at the configured origin, with the headers it names, and a list that runs in circles is an error.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use tracing::warn;
 
 use super::body::{json_text, parse_object};
-use super::call::Call;
-use super::decode::{NotACollection, items};
+use super::call::{Answer, Call};
+use super::decode::{self, NotACollection};
 use super::fault::Fault;
-use super::link::{MAX_LINK_BYTES, next_url};
-use super::wire::{self, CompanyProfile, CustomerPage, Json, Link, LinkHeader, Links, Raw};
+use super::next::{Address, Next, next_page};
+use super::pager::{Bounds, Pager, Seen, Turn};
+use super::wire::{self, CompanyProfile, Envelope, Json, Raw, for_each};
 use super::{ApiError, Client};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Customer, MAX_TEXT_CHARS};
@@ -24,137 +26,133 @@ const VERSION: &str = "v1";
 /// The server gives no more on one page.
 const PAGE_SIZE: u32 = 500;
 
-/// An empty page that names a next one is odd, but not yet a circle.
-const MAX_EMPTY_PAGES: u32 = 10;
+/// No partner has so many customers: at 500 a page it would be a million. Each page is a call.
+const MAX_PAGES: u32 = 2_000;
 
-/// What a next link may not set: these are ours, or the connection's.
-const RESERVED_HEADERS: [&str; 7] = [
-    "authorization",
-    "accept",
-    "x-locale",
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-];
+/// The server's own bound is 500. A list without pages may be longer, and one beyond this is hostile.
+const MAX_ENTRIES: u64 = 1_000_000;
+
+/// So many bodies of the largest size may a list take.
+const MAX_BODIES: u64 = 16;
 
 /// One page, and where the next one is.
 struct Page {
     customers: Vec<Customer>,
     next: Option<Next>,
     /// What the API says it sends: of this page or of all, which its documentation leaves open.
-    announced: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Next {
-    uri: String,
-    headers: Vec<(String, String)>,
+    announced: Option<u64>,
+    /// Entries, those without a usable id among them.
+    entries: u64,
+    bytes: usize,
 }
 
 impl Client {
     /// Every customer of the partner, each once.
     ///
     /// # Errors
-    /// When a page cannot be had, leads to another host, or repeats an earlier one: half a list would
-    /// silently leave customers out.
+    /// When a page cannot be had, leads to another host, or repeats an earlier one, or when no entry names a customer: half
+    /// a list would silently leave customers out.
     pub async fn fetch_customers(&self, stop: &Stop) -> Result<Vec<Customer>, GaveUp<ApiError>> {
-        let mut url = format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.base);
-        let mut headers = HeaderMap::new();
+        let mut address = Address {
+            url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.base),
+            headers: HeaderMap::new(),
+        };
+        let bounds = Bounds {
+            pages: MAX_PAGES,
+            bytes: self.max_response_bytes.saturating_mul(MAX_BODIES),
+        };
+        let mut pager = Pager::new(&self.base, VERSION, address.clone(), bounds);
         let mut customers = Vec::new();
         let mut seen = HashSet::new();
-        let mut empty_pages = 0;
-        let mut announced = 0;
+        let (mut announced, mut entries, mut unusable) = (0, 0, 0);
         loop {
-            let call = Call::new(url, None, headers);
-            let (page, _permit) = self
-                .call(&call, stop, |answer| {
-                    read_page(&answer.body, answer.token.secret())
-                })
-                .await?;
-            let before = seen.len();
-            let empty = page.customers.is_empty();
-            let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
-            customers.extend(new);
-            announced = announced.max(page.announced);
-            let Some(next) = page.next else {
-                if announced > seen.len() {
-                    warn!(
-                        announced,
-                        listed = seen.len(),
-                        "The customers' list announced {announced} and named {}",
-                        seen.len()
-                    );
-                }
-                return Ok(customers);
+            let call = Call::new(address.url, None, address.headers);
+            let read = |answer: &Answer| {
+                read_page(&answer.body, answer.next.as_ref(), answer.token.secret())
             };
-            let failed = |what: &str| GaveUp::Failed {
-                error: ApiError::Unexpected(format!("the customers' list {what}")),
+            let (page, _permit) = self.call(&call, stop, read).await?;
+            let failed = |error| GaveUp::Failed {
+                error,
                 attempts: call.sent(),
             };
-            empty_pages = if empty { empty_pages + 1 } else { 0 };
-            if (seen.len() == before && !empty) || empty_pages > MAX_EMPTY_PAGES {
-                return Err(failed("repeats a page and would never end"));
+            entries += page.entries;
+            unusable += page.entries - page.customers.len() as u64;
+            let (before, is_blank) = (seen.len(), page.customers.is_empty());
+            let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
+            customers.extend(new);
+            announced = announced.max(page.announced.unwrap_or_default());
+            let turn = pager.pass(Seen {
+                items: page.entries,
+                // A list that changes while it is read may name the last ones again.
+                is_repeated: seen.len() == before && !is_blank && page.next.is_some(),
+                bytes: page.bytes,
+                next: page.next.as_ref(),
+                announced: page.announced,
+            });
+            match turn.map_err(|lost| failed(lost.of("the customers' list")))? {
+                Turn::Next(next) => address = next,
+                Turn::End | Turn::Repeated => break,
             }
-            if next.uri.len() > MAX_LINK_BYTES {
-                return Err(failed("goes on at an address that is far too long"));
-            }
-            url = next_url(&self.base, VERSION, &next.uri)
-                .ok_or_else(|| failed("goes on at another host, which is not given our token"))?;
-            headers = next
-                .headers
-                .iter()
-                .filter_map(|(key, value)| {
-                    let key: HeaderName = key.parse().ok()?;
-                    let value: HeaderValue = value.parse().ok()?;
-                    (!RESERVED_HEADERS.contains(&key.as_str())).then_some((key, value))
-                })
-                .collect();
         }
+        let listed = customers.len();
+        if unusable > 0 {
+            warn!(
+                entries,
+                unusable,
+                "The customers' list has {unusable} entries without a usable id, of {entries}"
+            );
+        }
+        if listed == 0 && entries > 0 {
+            let what = format!("of the customers' list none of {entries} entries has a usable id");
+            return Err(GaveUp::Failed {
+                error: ApiError::Unexpected(what),
+                attempts: 1,
+            });
+        }
+        if announced > listed as u64 {
+            warn!(
+                announced,
+                listed, "The customers' list announced {announced} and named {listed}"
+            );
+        }
+        Ok(customers)
     }
 }
 
 /// `secret` must not come back out of a fault.
-fn read_page(body: &[u8], secret: &str) -> Result<Page, ApiError> {
+fn read_page(body: &[u8], linked: Option<&Next>, secret: &str) -> Result<Page, ApiError> {
     let text = json_text(body)?;
-    let page: CustomerPage<'_> = parse_object(text)?;
+    let page: Envelope<'_> = parse_object(text)?;
     // A fault in the place of the list must not pass for an empty list.
     if page.items.is_none()
-        && let Some(fault) = Fault::in_envelope(&parse_object(text)?, secret)
+        && let Some(fault) = Fault::in_envelope(&page, secret)
     {
         return Err(NotACollection::Fault(fault).into());
     }
-    let mut customers = Vec::new();
-    for (index, item) in items(page.items)?.into_iter().enumerate() {
-        if let Some(customer) = read_customer(item) {
-            customers.push(customer);
-        } else {
-            warn!(
-                item = index + 1,
-                "The customers' list has an entry without a usable id"
-            );
+    let (mut customers, mut entries) = (Vec::new(), 0);
+    if let Some(items) = page.items {
+        let flow = for_each(items, |item| {
+            entries += 1;
+            customers.extend(read_customer(item));
+            if entries > MAX_ENTRIES {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        let flow = flow.map_err(|_| NotACollection::ItemsNotAList)?;
+        if flow.is_break() {
+            let what = format!("the customers' list has over {MAX_ENTRIES} entries on one page");
+            return Err(ApiError::Unexpected(what));
         }
     }
-    let link: Option<Link<'_>> = read::<Links<'_>>(page.links).and_then(|links| read(links.next));
-    let next = link.and_then(|link| {
-        let mut headers: Vec<(String, String)> = items(link.headers)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|header| read::<LinkHeader<'_>>(Some(header)))
-            .filter_map(|header| Some((read(header.key)?, read(header.value)?)))
-            .collect();
-        if headers.is_empty()
-            && let Some(token) = read(page.continuation_token)
-        {
-            headers.push(("MS-ContinuationToken".to_owned(), token));
-        }
-        let uri = read(link.uri).filter(|uri: &String| !uri.trim().is_empty())?;
-        Some(Next { uri, headers })
-    });
+    let next = next_page(&page, linked).map_err(NotACollection::from)?;
     Ok(Page {
         customers,
         next,
-        announced: read(page.total_count).unwrap_or_default(),
+        announced: decode::announced(&page),
+        entries,
+        bytes: body.len(),
     })
 }
 
@@ -188,13 +186,15 @@ mod tests {
                 {"id":"no guid"}],
               "links":{"next":{"uri":"/customers?size=500","headers":[{"key":"MS-ContinuationToken","value":"t1"}]}}}"#
                 .as_bytes(),
+            None,
             "s3cret",
         )
         .unwrap();
         let names: Vec<_> = page.customers.iter().map(|c| c.name.as_deref()).collect();
         assert_eq!(names, [Some("Contoso"), None]);
         let next = page.next.unwrap();
-        assert_eq!(next.uri, "/customers?size=500");
+        assert_eq!(next.uri.as_deref(), Some("/customers?size=500"));
+        assert_eq!((page.entries, page.announced), (3, Some(3)));
         assert_eq!(
             next.headers,
             [("MS-ContinuationToken".to_owned(), "t1".to_owned())]

@@ -179,6 +179,7 @@ impl From<NotACollection> for ApiError {
             NotACollection::Unreadable(error) => error.into(),
             NotACollection::ItemsNotAList
             | NotACollection::Fault(_)
+            | NotACollection::Unfollowable(_)
             | NotACollection::TooManyRejections { .. } => Self::Unexpected(error.to_string()),
         }
     }

@@ -17,6 +17,9 @@ use super::fault::printable;
 use crate::config;
 use crate::retry::{Disposition, Fails, Remedy};
 
+/// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or less.
+const BYTES_IN_A_ROW: usize = 128 * 1024;
+
 /// Redirects followed within the configured origin.
 const MAX_REDIRECTS: usize = 5;
 
@@ -120,9 +123,16 @@ pub(super) async fn read_body(
     limit: u64,
 ) -> Result<Bytes, ApiError> {
     let mut body = Bytes::new();
+    let mut in_a_row = 0;
     while let Some(chunk) = answer.chunk().await.map_err(ApiError::from_transport)? {
         if (body.len() + chunk.len()) as u64 > limit {
             return Err(ApiError::TooLarge { limit });
+        }
+        // A few bytes may unpack to very many, none of which is waited for: everybody else has a turn in between.
+        in_a_row += chunk.len();
+        if in_a_row > BYTES_IN_A_ROW {
+            in_a_row = 0;
+            tokio::task::yield_now().await;
         }
         // Most come in one piece, which needs no copy.
         body = if body.is_empty() {

@@ -3,22 +3,28 @@
 //! Knows no SQL and no schedule; answers come back as our own types.
 
 mod advice;
+mod aside;
 mod auth;
 mod body;
 mod call;
+mod collection;
 mod commercial;
 mod customers;
 mod date;
 mod decode;
+mod echo;
 mod error;
 mod fault;
 mod http;
 mod limiter;
 mod link;
+mod next;
 mod number;
+mod pager;
 mod plain;
 mod probe;
 mod retry_budget;
+mod skew;
 mod turn;
 mod wire;
 
@@ -26,13 +32,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use chrono::{DateTime, Utc};
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-pub use advice::advice;
+pub use advice::{advice, advice_for_many};
 pub use auth::{
     AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, SignedIn, prove_token_file,
 };
@@ -43,17 +48,18 @@ pub use fault::Fault;
 pub use http::SetUpError;
 pub use probe::Probed;
 pub use retry_budget::Outage;
+pub use skew::ClockSkew;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::retry::{GaveUp, RetryPolicy, Stop};
 use crate::usage::{Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow};
+use aside::Aside;
 use auth::Auth;
-use call::Call;
-use decode::NotACollection;
 use http::{http_client, stay_at_origin};
 use limiter::Limiter;
 use retry_budget::RetryBudget;
+use skew::Skew;
 
 /// Speaks to one partner's Partner Center.
 pub struct Client {
@@ -72,6 +78,9 @@ pub struct Client {
     traffic: Traffic,
     /// Failed attempts since the run began, by kind.
     logged: Mutex<HashMap<(FailureReason, Option<u16>), u64>>,
+    /// Where large answers are read.
+    aside: Aside,
+    skew: Skew,
     /// Under which beginning of the path the partner-wide collections are, once it is known.
     commercial_version: OnceLock<&'static str>,
 }
@@ -96,10 +105,6 @@ pub struct Fetched<R> {
     /// Kept until the collection has been handed on, so that fetching cannot run ahead of storing.
     pub permit: OwnedSemaphorePermit,
 }
-
-/// Reads a body of a customer's, at a moment, which must not give the token away.
-type Decode<R> =
-    fn(&[u8], CustomerId, DateTime<Utc>, &str) -> Result<Collection<R>, NotACollection>;
 
 impl Client {
     /// `tasks` must be awaited before the program ends.
@@ -135,9 +140,11 @@ impl Client {
                 &settings.base_url,
                 auth,
                 policy,
-                tasks,
+                tasks.clone(),
                 Arc::clone(&clock),
             ),
+            aside: Aside::new(tasks),
+            skew: Skew::default(),
             policy,
             in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
             first_attempts: Semaphore::new(1),
@@ -163,6 +170,7 @@ impl Client {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+        self.skew.forget();
         self.budget.begin();
         self.auth.begin(stop).await
     }
@@ -190,6 +198,13 @@ impl Client {
     #[must_use]
     pub fn learned_rate(&self) -> Option<f64> {
         self.limiter.learned()
+    }
+
+    /// By how much this machine's clock is off, where it is off by more than a day: by the answers' own dates since the run
+    /// began.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<ClockSkew> {
+        self.skew.told(self.clock.now())
     }
 
     /// Whether everything fails: since when, if no call got an answer after that which no retry would change (any but
@@ -226,33 +241,5 @@ impl Client {
     ) -> Result<Fetched<DeploymentRow>, GaveUp<ApiError>> {
         self.fetch(customer, "deployment", stop, decode::decode_deployment)
             .await
-    }
-
-    async fn fetch<R>(
-        &self,
-        customer: CustomerId,
-        collection: &str,
-        stop: &Stop,
-        decode: Decode<R>,
-    ) -> Result<Fetched<R>, GaveUp<ApiError>> {
-        let path = format!("/v1/customers/{customer}/analytics/licenses/{collection}");
-        let call = Call::new(
-            format!("{}{path}", self.base),
-            Some(customer),
-            HeaderMap::new(),
-        );
-        let fetched = self.call(&call, stop, |answer| {
-            let now = self.clock.now();
-            let collection = decode(&answer.body, customer, now, answer.token.secret())?;
-            Ok((collection, answer.status))
-        });
-        fetched
-            .await
-            .map(|((collection, http_status), permit)| Fetched {
-                collection,
-                attempts: call.sent(),
-                http_status,
-                permit,
-            })
     }
 }

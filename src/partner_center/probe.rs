@@ -45,12 +45,16 @@ impl Client {
             Source::Commercial => {
                 let wanted = Wanted::new([customer], false);
                 let mut fetched = self.fetch_commercial_usage(&wanted, None, stop).await?;
+                let attempts = fetched.attempts;
+                let failed = |error| GaveUp::Failed { error, attempts };
                 let mut collections = Vec::new();
-                while let Some(share) = fetched.next_share().map_err(|error| GaveUp::Failed {
-                    error: ApiError::Spool(error),
-                    attempts: fetched.attempts,
-                })? {
-                    collections.extend(share.into_iter().map(|(_, collection)| collection));
+                while let Some(share) = fetched
+                    .next_share()
+                    .map_err(|error| failed(ApiError::Spool(error)))?
+                {
+                    for (_, collection) in share {
+                        collections.push(collection.map_err(failed)?);
+                    }
                 }
                 collections
             }

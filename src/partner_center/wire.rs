@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::ControlFlow;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::plain::Reader;
@@ -126,10 +127,37 @@ macro_rules! raw_object {
 }
 
 raw_object! {
-    /// The answer to every analytics call, or a fault in its place.
+    /// One page of any list, or a fault in its place. The documentation spells several members in more than one way, and
+    /// the way to the next page has more spellings than any of it: [`super::next`] reads those.
     Envelope {
         items: "items",
+        value: "value",
         total_count: "totalCount",
+        links: "links",
+        hal_links: "_links",
+        paging: "paging",
+        pagination: "pagination",
+        next: "next",
+        next_link: "nextLink",
+        at_next_link: "@nextLink",
+        odata_next_link: "@odata.nextLink",
+        old_odata_next_link: "odata.nextLink",
+        snake_next_link: "next_link",
+        next_page: "nextPage",
+        next_page_link: "nextPageLink",
+        next_url: "nextUrl",
+        next_uri: "nextUri",
+        continuation_token: "continuationToken",
+        snake_continuation_token: "continuation_token",
+        next_token: "nextToken",
+        next_page_token: "nextPageToken",
+        skip_token: "skipToken",
+        has_more: "hasMore",
+        has_next: "hasNext",
+        has_next_page: "hasNextPage",
+        has_more_results: "hasMoreResults",
+        more_results: "moreResults",
+        is_truncated: "isTruncated",
         code: "code",
         description: "description",
         message: "message",
@@ -140,18 +168,6 @@ raw_object! {
         fault: "fault",
         status_code: "statusCode",
         title: "title",
-    }
-}
-
-raw_object! {
-    /// A page of a partner-wide collection. Its documentation and its siblings spell the members in several ways.
-    CommercialPage {
-        value: "value",
-        items: "items",
-        next_link: "@nextLink",
-        odata_next_link: "@odata.nextLink",
-        plain_next_link: "nextLink",
-        total_count: "totalCount",
     }
 }
 
@@ -186,16 +202,6 @@ raw_object! {
 }
 
 raw_object! {
-    /// The customers' list, one page.
-    CustomerPage {
-        items: "items",
-        total_count: "totalCount",
-        links: "links",
-        continuation_token: "continuationToken",
-    }
-}
-
-raw_object! {
     /// A row of the customers' list.
     Customer {
         id: "id",
@@ -212,25 +218,45 @@ raw_object! {
     }
 }
 
-raw_object! {
-    /// The links of a page.
-    Links { next: "next", }
-}
-
-raw_object! {
-    /// A link of a page, with the headers that have to be sent along.
-    Link {
-        uri: "uri",
-        headers: "headers",
+/// Shows a list's items one by one, until `look` has seen enough. A list of all of them would take many times the memory of
+/// their text where they are small.
+///
+/// # Errors
+/// When `list` is no list.
+pub(super) fn for_each<'a>(
+    list: Json<'a>,
+    look: impl FnMut(Json<'a>) -> ControlFlow<()>,
+) -> serde_json::Result<ControlFlow<()>> {
+    struct Items<'b, F> {
+        look: F,
+        has_enough: &'b mut bool,
     }
-}
-
-raw_object! {
-    /// A header of a link.
-    LinkHeader {
-        key: "key",
-        value: "value",
+    impl<'de, F: FnMut(Json<'de>) -> ControlFlow<()>> Visitor<'de> for Items<'_, F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+            while let Some(item) = list.next_element()? {
+                if (self.look)(item).is_break() {
+                    *self.has_enough = true;
+                    // Otherwise the rest of the list would be gone over.
+                    return Err(A::Error::custom("enough"));
+                }
+            }
+            Ok(())
+        }
     }
+    let mut has_enough = false;
+    let items = Items {
+        look,
+        has_enough: &mut has_enough,
+    };
+    let ended = serde_json::Deserializer::from_str(list.get()).deserialize_seq(items);
+    if has_enough {
+        return Ok(ControlFlow::Break(()));
+    }
+    ended.map(ControlFlow::Continue)
 }
 
 /// A member's name, borrowed unless it was written with escapes.

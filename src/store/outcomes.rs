@@ -14,6 +14,9 @@ use super::runs::{RunLock, count, uncount};
 use super::{StoreError, bounded, deployment, digest, usage};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, Row, RowCounts};
 
+/// After so much of refused items everybody else has a turn: they are read as JSON once more, and may be many megabytes.
+const BYTES_IN_A_ROW: usize = 256 * 1024;
+
 /// How many rows of each customer were inserted and updated.
 pub(super) type Written = HashMap<Uuid, (u64, u64)>;
 
@@ -243,6 +246,16 @@ async fn insert_rejections(
     if rejections.is_empty() {
         return Ok(());
     }
+    let mut payloads = Vec::with_capacity(rejections.len());
+    let mut bytes = 0;
+    for (_, rejection) in rejections {
+        bytes += rejection.payload.len();
+        if bytes > BYTES_IN_A_ROW {
+            bytes = 0;
+            tokio::task::yield_now().await;
+        }
+        payloads.push(storable(&rejection.payload).get().to_owned());
+    }
     macro_rules! column {
         ($of:expr) => {
             rejections.iter().map($of).collect::<Vec<_>>()
@@ -267,7 +280,7 @@ async fn insert_rejections(
         &column!(|(id, _)| *id) as _,
         &column!(|(_, r)| r.reason.as_str()) as _,
         &column!(|(_, r)| r.detail.as_str()) as _,
-        &column!(|(_, r)| storable(&r.payload).get().to_owned()),
+        &payloads,
         now
     )
     .execute(connection)

@@ -2,8 +2,7 @@
 
 use serde_json::value::RawValue;
 
-/// More than this explains nothing more.
-const MAX_BYTES: usize = 64 * 1024;
+use crate::usage::MAX_PAYLOAD_BYTES;
 
 /// Numbers with more digits, or a greater exponent, are no figures. Postgres' `numeric` ends far beyond, at 16,383
 /// digits behind the point.
@@ -12,14 +11,14 @@ const MAX_DIGITS: usize = 1_000;
 /// JSON that Postgres can hold: the item as it came, or else a JSON string with its text.
 /// `jsonb` refuses U+0000, halves of surrogate pairs and numbers beyond measure.
 pub(super) fn storable(item: &str) -> Box<RawValue> {
-    let fits = item.len() <= MAX_BYTES
+    let fits = item.len() <= MAX_PAYLOAD_BYTES
         && !item.contains(r"\u0000")
         && serde_json::from_str::<serde_json::Value>(item).is_ok()
         && numbers_fit(item);
     let json = if fits {
         item.to_owned()
     } else {
-        let end = item.floor_char_boundary(MAX_BYTES);
+        let end = item.floor_char_boundary(MAX_PAYLOAD_BYTES);
         let text = item[..end].replace('\0', "\u{fffd}");
         serde_json::Value::String(text).to_string()
     };
@@ -74,7 +73,7 @@ mod tests {
             let kept: String = serde_json::from_str(storable(item).get()).unwrap();
             assert_eq!(kept, item);
         }
-        let long = format!("\"{}\"", "語".repeat(MAX_BYTES));
-        assert!(storable(&long).get().len() <= MAX_BYTES + 8);
+        let long = format!("\"{}\"", "語".repeat(MAX_PAYLOAD_BYTES));
+        assert!(storable(&long).get().len() <= MAX_PAYLOAD_BYTES + 8);
     }
 }

@@ -13,14 +13,17 @@ use super::report::RunError;
 use super::tally::Tally;
 use super::walk::Fetched;
 use super::writer::Sink;
-use super::{Progress, Request, Syncer, UNSTORED_OUTCOMES, customer_failure, too_late};
+use super::{Progress, Request, Syncer, UNSTORED_OUTCOMES, customer_failure, too_late, useless};
 use crate::causes::with_causes;
 use crate::partner_center::{ApiError, AuthError, Commercial, Wanted};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
-    FailureReason, Row, RowCounts, UsageRow,
+    FailureReason, Rejection, Row, RowCounts, UsageRow,
 };
+
+/// Each customer's collection, or why it has none that could be kept.
+type Collections<R> = HashMap<CustomerId, Result<Collection<R>, ApiError>>;
 
 /// What became of one dataset.
 enum Part<R> {
@@ -56,7 +59,7 @@ impl<R: Row> Part<R> {
         }
     }
 
-    fn next_share(&mut self) -> io::Result<HashMap<CustomerId, Collection<R>>> {
+    fn next_share(&mut self) -> io::Result<Collections<R>> {
         match self {
             Self::Here(collection) => {
                 let share = collection.next_share()?.unwrap_or_default();
@@ -74,11 +77,28 @@ impl<R: Row> Part<R> {
         }
     }
 
-    fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::Failed { failure, .. } => Some(failure),
-            Self::Unasked | Self::Here(_) => None,
+    fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    /// That it holds items and none of them could be anybody's is a failure of the whole; the items are kept.
+    fn useless(&self, dataset: Dataset, strays: &[Rejection]) -> Option<Self> {
+        let Self::Here(collection) = self else {
+            return None;
+        };
+        let first = strays.first()?;
+        if strays.len() as u64 != collection.received {
+            return None;
         }
+        let what = format!(
+            "none of its {} items could become a row: {}",
+            collection.received, first.detail
+        );
+        Some(Self::Failed {
+            failure: customer_failure(dataset, &ApiError::Unexpected(what)),
+            http_status: Some(collection.http_status),
+            attempts: collection.attempts,
+        })
     }
 
     fn answer(&self) -> (Option<u16>, u32) {
@@ -93,7 +113,7 @@ impl<R: Row> Part<R> {
         }
     }
 
-    /// Tells and keeps what is of nobody in particular: that the dataset failed, or what the collection says.
+    /// Keeps the items that are of nobody in particular.
     async fn settle(
         &mut self,
         dataset: Dataset,
@@ -101,17 +121,8 @@ impl<R: Row> Part<R> {
         tally: &mut Tally,
         stop: &Stop,
     ) -> Result<(), RunError> {
-        let collection = match self {
-            Self::Unasked => return Ok(()),
-            Self::Failed {
-                failure,
-                http_status,
-                ..
-            } => {
-                tally.fail_together(dataset, failure, *http_status);
-                return Ok(());
-            }
-            Self::Here(collection) => collection,
+        let Self::Here(collection) = self else {
+            return Ok(());
         };
         tally.notes.extend(collection.note.take());
         let strays = collection.strays();
@@ -121,9 +132,26 @@ impl<R: Row> Part<R> {
             rejected: count,
             ..RowCounts::default()
         };
-        match sink {
-            Sink::Ledger(ledger) if count > 0 => ledger.record_strays(dataset, &strays, stop).await,
-            Sink::Ledger(_) | Sink::Nowhere => Ok(()),
+        if let Sink::Ledger(ledger) = sink
+            && count > 0
+        {
+            ledger.record_strays(dataset, &strays, stop).await?;
+        }
+        if let Some(failed) = self.useless(dataset, &strays) {
+            *self = failed;
+        }
+        Ok(())
+    }
+
+    /// Tells that the dataset failed, where it did. `is_stored` says whether the other one is here.
+    fn tell(&self, dataset: Dataset, is_stored: bool, tally: &mut Tally) {
+        if let Self::Failed {
+            failure,
+            http_status,
+            ..
+        } = self
+        {
+            tally.fail_together(dataset, failure, *http_status, is_stored);
         }
     }
 }
@@ -169,6 +197,9 @@ impl Syncer {
         deployment
             .settle(Dataset::Deployment, sink, tally, stop)
             .await?;
+        // A customer's outcome is that of its usage, so that without usage each of them has failed.
+        usage.tell(Dataset::Usage, false, tally);
+        deployment.tell(Dataset::Deployment, usage.is_here(), tally);
         let unlisted = usage.unwanted() + deployment.unwanted();
         // Nobody was left out on purpose.
         if unlisted > 0 && everybody && self.customers.exclude.is_empty() {
@@ -236,9 +267,12 @@ impl GivingOut {
                 Err(error) => (HashMap::new(), HashMap::new(), Some(unreadable(&error))),
             };
             for customer in customers {
-                let usage = usage.remove(&customer.id).unwrap_or_default();
-                let deployment = deployment.remove(&customer.id).unwrap_or_default();
-                let outcome = self.outcome(customer.into(), usage, deployment, unread.clone());
+                let id = customer.id;
+                let mut failures = vec![unread.clone()];
+                let usage = own(Dataset::Usage, usage.remove(&id), &mut failures);
+                let deployment = own(Dataset::Deployment, deployment.remove(&id), &mut failures);
+                let own = failures.into_iter().flatten().next();
+                let outcome = self.outcome(customer.into(), usage, deployment, own);
                 if outcomes.blocking_send((outcome, None)).is_err() {
                     return;
                 }
@@ -251,12 +285,17 @@ impl GivingOut {
         customer: Customer,
         usage: Collection<UsageRow>,
         deployment: Collection<DeploymentRow>,
-        unread: Option<Failure>,
+        own: Option<Failure>,
     ) -> CustomerOutcome {
-        // What comes of usage is what a customer's outcome is about.
-        let failure = unread
-            .or_else(|| self.usage.failure().cloned())
-            .or_else(|| self.deployment.failure().cloned());
+        // What comes of usage is what a customer's outcome is about. That deployment is missing for everybody is the run's
+        // failure, where there is usage.
+        let missing = match (&self.usage, &self.deployment) {
+            (Part::Failed { failure, .. }, _) | (Part::Unasked, Part::Failed { failure, .. }) => {
+                Some(failure)
+            }
+            (Part::Here(_), _) | (Part::Unasked, Part::Unasked | Part::Here(_)) => None,
+        };
+        let failure = missing.cloned().or(own);
         let (usage_status, usage_attempts) = self.usage.answer();
         let (deployment_status, deployment_attempts) = self.deployment.answer();
         CustomerOutcome {
@@ -264,14 +303,31 @@ impl GivingOut {
             usage,
             deployment,
             failure,
-            // That of the failure, where there is one.
-            http_status: match (self.usage.failure(), self.deployment.failure()) {
-                (Some(_), _) => usage_status,
-                (None, Some(_)) => deployment_status,
-                (None, None) => usage_status.or(deployment_status),
+            // Where usage failed before there was an answer, there is none.
+            http_status: match self.usage {
+                Part::Failed { .. } => usage_status,
+                Part::Here(_) | Part::Unasked => usage_status.or(deployment_status),
             },
             attempts: usage_attempts + deployment_attempts,
             finished_at: self.syncer.clock.now(),
+        }
+    }
+}
+
+/// A customer's collection of one dataset, with what is wrong with it.
+fn own<R>(
+    dataset: Dataset,
+    collection: Option<Result<Collection<R>, ApiError>>,
+    failures: &mut Vec<Option<Failure>>,
+) -> Collection<R> {
+    match collection.unwrap_or_else(|| Ok(Collection::default())) {
+        Ok(collection) => {
+            failures.push(useless(dataset, &collection));
+            collection
+        }
+        Err(error) => {
+            failures.push(Some(customer_failure(dataset, &error)));
+            Collection::default()
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> R
         Some(RunError::Superseded) => RunOutcome::Interrupted,
         Some(RunError::Halted(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
         Some(_) => RunOutcome::Failed,
-        None if tally.customers.failed == 0 => RunOutcome::Succeeded,
+        None if tally.customers.failed == 0 && !tally.is_dataset_missing() => RunOutcome::Succeeded,
         None if tally.customers.succeeded == 0 => RunOutcome::Failed,
         None => RunOutcome::Partial,
     }

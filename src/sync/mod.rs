@@ -1,6 +1,7 @@
 //! One run: who, in what order, how many at once, and what happens on failure.
 //! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
 
+mod alike;
 mod commercial;
 mod customers;
 mod dated;
@@ -26,7 +27,9 @@ use crate::config;
 use crate::partner_center::{ApiError, AuthError, Client};
 use crate::retry::{RetryPolicy, Stop};
 use crate::store::{DatedPass, NewRun, RunKind, RunLock, Store, StoreError};
-use crate::usage::{Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts};
+use crate::usage::{
+    Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
+};
 use end::{log_end, outcome};
 use patience::insist;
 use tally::Tally;
@@ -156,7 +159,12 @@ impl Syncer {
                 .walk(request, &mut sink, &mut tally, stop, progress)
                 .await;
             let after = self.client.traffic();
-            let told = [tally.common_cause(), tally.usage_is_gone()];
+            let told = [
+                tally.common_cause(walked.is_err()),
+                self.client.clock_skew().map(|skew| skew.to_string()),
+                tally.usage_is_gone(),
+                tally.collections_are_short(),
+            ];
             for note in told.into_iter().flatten() {
                 error!("{note}");
                 tally.notes.push(note);
@@ -373,6 +381,12 @@ fn customer_failure(dataset: Dataset, error: &ApiError) -> Failure {
             Dataset::Deployment => format!("deployment: {detail}"),
         },
     }
+}
+
+/// A customer of whose items none became a row has not been fetched: a part is never a success, and nothing even less.
+fn useless<R>(dataset: Dataset, collection: &Collection<R>) -> Option<Failure> {
+    let error = ApiError::Unexpected(collection.uselessness()?);
+    Some(customer_failure(dataset, &error))
 }
 
 fn interrupted() -> Failure {

@@ -1,13 +1,12 @@
 //! What a run has recorded so far, and what that says of the run as a whole: many failures of one kind are one
 //! message, not one for each customer.
 
-use std::collections::HashMap;
-
 use chrono::NaiveDate;
-use tracing::{error, warn};
+use tracing::error;
 
+use super::alike::{Alike, Kind};
 use super::report::{CustomerCounts, FailedCustomer, Halt};
-use crate::partner_center::{AuthError, advice, remedy_of_status};
+use crate::partner_center::{AuthError, advice_for_many, remedy_of_status};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
 
 /// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
@@ -16,54 +15,6 @@ const HOPELESS: u64 = 100;
 
 /// So many customers whose usage is gone at once have not all given up their licences.
 const MANY_GONE: u64 = 10;
-
-/// Failures of one kind that are logged one by one.
-const LOGGED_FAILURES: u64 = 20;
-
-/// Kinds of failures told apart; codes are the API's to invent.
-const MAX_KINDS: usize = 100;
-
-/// What customers have in common that fail for one cause.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Kind {
-    reason: FailureReason,
-    status: Option<u16>,
-    code: Option<String>,
-}
-
-impl Kind {
-    fn of(failure: &Failure, status: Option<u16>) -> Self {
-        Self {
-            reason: failure.reason,
-            status,
-            code: failure.code.clone(),
-        }
-    }
-
-    /// Whether it is refused by role, path or sign-in, which nearly all customers share.
-    fn is_refusal(&self) -> bool {
-        matches!(
-            self.reason,
-            FailureReason::Forbidden | FailureReason::NotFound | FailureReason::Unauthorized
-        ) || self.status == Some(501)
-    }
-
-    fn is_unauthorized(&self) -> bool {
-        self.reason == FailureReason::Unauthorized
-    }
-
-    fn in_words(&self) -> String {
-        let status = self
-            .status
-            .map_or_else(String::new, |status| format!(", status {status}"));
-        let code = self
-            .code
-            .as_ref()
-            .map_or_else(String::new, |code| format!(", code {code}"));
-        let advice = advice(self.status, self.code.as_deref());
-        format!("{}{status}{code}: {advice}", self.reason.as_str())
-    }
-}
 
 /// What a run has recorded so far.
 #[derive(Debug, Default)]
@@ -89,9 +40,11 @@ pub(super) struct Tally {
     gone: u64,
     /// Those among `expected` that were refused again.
     refused_again: u64,
-    kinds: HashMap<Kind, u64>,
-    /// Kinds that were told of all customers at once.
-    told: Vec<Kind>,
+    alike: Alike,
+    /// Datasets that failed for all customers at once while another was stored.
+    missing: Vec<Dataset>,
+    /// Customers whose collection announced more items than it held.
+    short: u64,
     /// The kind of the newest failures without a success in between, and how many there are.
     streak: Option<(Kind, u64)>,
 }
@@ -140,31 +93,50 @@ impl Tally {
         self.customers.succeeded + self.customers.failed
     }
 
-    /// Tells of a dataset that failed for all customers at once, so that it need not be told of each.
+    /// Tells of a dataset that failed as a whole, so that it need not be told of each customer. Where another one
+    /// `is_stored`, the failure is the run's and no customer's.
     pub(super) fn fail_together(
         &mut self,
         dataset: Dataset,
         failure: &Failure,
         http_status: Option<u16>,
+        is_stored: bool,
     ) {
         let kind = Kind::of(failure, http_status);
+        let so = if is_stored {
+            self.missing.push(dataset);
+            ", and nothing else of the run"
+        } else {
+            ", and with it every customer's"
+        };
+        let dataset = dataset.as_str();
         let mut note = format!(
-            "the partner-wide collection of {} failed, and with it every customer's: {}",
-            dataset.as_str(),
+            "the partner-wide collection of {dataset} failed{so}: {}",
             failure.detail
         );
         if kind.is_refusal() {
             note.push_str("; ");
-            note.push_str(advice(kind.status, kind.code.as_deref()));
+            note.push_str(advice_for_many(kind.status, kind.code.as_deref()));
         }
+        let whose = if is_stored {
+            "One dataset of the run failed"
+        } else {
+            "Every customer failed"
+        };
         error!(
+            dataset,
             reason = failure.reason.as_str(),
             http.status = http_status,
             error = failure.detail,
-            "Every customer failed: {note}"
+            "{whose}: {note}"
         );
         self.notes.push(note);
-        self.told.push(kind);
+        self.alike.tell(kind);
+    }
+
+    /// Whether a dataset is missing for everybody, while another one was stored.
+    pub(super) fn is_dataset_missing(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     pub(super) fn add(&mut self, outcome: &CustomerOutcome, rows: RowCounts) {
@@ -176,8 +148,11 @@ impl Tally {
             .filter(|date| Some(date.date_naive()) == self.asked)
             .count();
         self.rows_of_date += of_date as u64;
+        let is_short = outcome.usage.is_short || outcome.deployment.is_short;
+        self.short += u64::from(is_short);
         match &outcome.failure {
             None => {
+                self.alike.add_success();
                 self.customers.succeeded += 1;
                 self.unauthorized = 0;
                 self.streak = None;
@@ -216,33 +191,7 @@ impl Tally {
                 _ => Some((kind.clone(), 1)),
             };
         }
-        let count = if self.kinds.len() < MAX_KINDS || self.kinds.contains_key(&kind) {
-            let count = self.kinds.entry(kind.clone()).or_default();
-            *count += 1;
-            *count
-        } else {
-            1
-        };
-        // Those that were not reached are told all together, like those that fail with a partner-wide collection.
-        let is_told = outcome.attempts == 0 || self.told.contains(&kind);
-        if count <= LOGGED_FAILURES && !is_told {
-            error!(
-                customer.id = %outcome.customer.id,
-                reason = failure.reason.as_str(),
-                http.status = outcome.http_status,
-                attempts = outcome.attempts,
-                error = failure.detail,
-                "Customer {} failed: {}",
-                outcome.customer.id,
-                failure.reason.as_str()
-            );
-        }
-        if count == LOGGED_FAILURES && !is_told {
-            warn!(
-                reason = failure.reason.as_str(),
-                "Further customers that fail alike are counted and recorded, and not logged one by one"
-            );
-        }
+        self.alike.add(&kind, outcome, failure);
         self.failures.push(FailedCustomer {
             customer_id: outcome.customer.id,
             reason: failure.reason,
@@ -254,15 +203,15 @@ impl Tally {
     /// has brought rows is none that is refused.
     pub(super) fn token_is_refused(&self, at_the_end: bool) -> Option<AuthError> {
         let failed_all = self.customers.failed == self.done() && self.rows.received == 0;
-        let only_so = self.kinds.keys().all(Kind::is_unauthorized);
+        let only_so = self.alike.kinds().all(Kind::is_unauthorized);
         let refused = self.unauthorized >= HOPELESS || (at_the_end && failed_all && only_so);
-        let kind = self.kinds.keys().find(|kind| kind.is_unauthorized())?;
+        let kind = self.alike.kinds().find(|kind| kind.is_unauthorized())?;
         refused.then(|| AuthError::TokenRefused {
             fault: self
                 .failures
                 .last()
                 .map_or_else(String::new, |failure| failure.detail.clone()),
-            advice: advice(kind.status, kind.code.as_deref()),
+            advice: advice_for_many(kind.status, kind.code.as_deref()),
             remedy: remedy_of_status(kind.status, kind.code.as_deref()),
         })
     }
@@ -286,17 +235,20 @@ impl Tally {
         }
     }
 
-    /// One message where nearly all customers fail for one cause.
-    pub(super) fn common_cause(&self) -> Option<String> {
-        let (kind, count) = self.kinds.iter().max_by_key(|(_, count)| **count)?;
-        let nearly_all = !self.told.contains(kind)
-            && kind.is_refusal()
-            && *count * 10 >= self.customers.total * 9;
-        nearly_all.then(|| {
+    /// To be called once, in the end: the message on what most customers failed for, unless the run `ended_early` and says
+    /// why.
+    pub(super) fn common_cause(&mut self, ended_early: bool) -> Option<String> {
+        self.alike.conclude(ended_early)
+    }
+
+    /// One message where collections announced more items than they held. Each is taken for whole, because nothing in it
+    /// says where the rest would be, and a total may count something else; a person can tell.
+    pub(super) fn collections_are_short(&self) -> Option<String> {
+        (self.short > 0).then(|| {
             format!(
-                "{count} of {} customers were refused alike: {}",
-                self.customers.total,
-                kind.in_words()
+                "the API announced more items than it sent for {} of {} customers, and did not say where further ones are: see sync_customer.detail",
+                self.short,
+                self.done()
             )
         })
     }

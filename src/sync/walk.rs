@@ -11,7 +11,9 @@ use super::customers::Listed;
 use super::report::{Halt, RunError};
 use super::tally::Tally;
 use super::writer::Sink;
-use super::{Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late};
+use super::{
+    Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late, useless,
+};
 use crate::partner_center::{ApiError, AuthError, Fetched as Answered};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
@@ -341,11 +343,13 @@ impl Answers {
         match fetched {
             Ok(answered) => {
                 self.attempts += answered.attempts;
+                let useless = useless(dataset, &answered.collection);
                 *into = answered.collection;
                 self.permit = Some(answered.permit);
-                if self.failure.is_none() {
+                if self.failure.is_none() || useless.is_some() {
                     self.http_status = Some(answered.http_status);
                 }
+                self.failure = useless.or(self.failure.take());
                 Ok(())
             }
             Err(GaveUp::Failed {

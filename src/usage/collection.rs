@@ -17,6 +17,22 @@ pub struct Collection<R> {
     pub received: u64,
     /// Something worth knowing about a collection that is nevertheless fine.
     pub note: Option<String>,
+    /// Whether the API announced more items than it sent.
+    pub is_short: bool,
+}
+
+impl<R> Collection<R> {
+    /// Why the collection is worth nothing, where it holds items and none of them could become a row.
+    #[must_use]
+    pub fn uselessness(&self) -> Option<String> {
+        let first = self.rejections.first()?;
+        self.rows.is_empty().then(|| {
+            format!(
+                "none of its {} items could become a row: {}",
+                self.received, first.detail
+            )
+        })
+    }
 }
 
 impl<R> Default for Collection<R> {
@@ -26,6 +42,7 @@ impl<R> Default for Collection<R> {
             rejections: Vec::new(),
             received: 0,
             note: None,
+            is_short: false,
         }
     }
 }
@@ -70,6 +87,7 @@ impl<R: Row> Collection<R> {
             rejections,
             received,
             note: None,
+            is_short: false,
         }
     }
 }
@@ -93,6 +111,24 @@ mod tests {
             workload_code: None,
             attributes: Attributes::default(),
         }
+    }
+
+    #[test]
+    fn a_collection_is_useless_where_it_has_items_and_no_row() {
+        let refused = |detail: &str| Rejection {
+            reason: RejectionReason::MissingField,
+            detail: detail.to_owned(),
+            payload: "{}".to_owned(),
+        };
+        let rejections = vec![refused("item 1: a is missing"), refused("item 2: b")];
+        let useless = Collection::<UsageRow>::new(vec![], &[], rejections.clone());
+        assert_eq!(
+            useless.uselessness().as_deref(),
+            Some("none of its 2 items could become a row: item 1: a is missing")
+        );
+        assert_eq!(Collection::<UsageRow>::default().uselessness(), None);
+        let partial = Collection::new(vec![row("E3", 1)], &["a"], rejections);
+        assert_eq!(partial.uselessness(), None);
     }
 
     #[test]

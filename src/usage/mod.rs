@@ -109,6 +109,9 @@ pub const MAX_TEXT_CHARS: usize = 512;
 /// A btree entry of Postgres holds 2,704 bytes at most. What the two key texts may take of it together.
 pub const MAX_KEY_BYTES: usize = 2_600;
 
+/// So much is kept of an item that could not become a row: more explains nothing more.
+pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
 /// An item that could not become a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -116,7 +119,7 @@ pub struct Rejection {
     pub reason: RejectionReason,
     /// The field, and what is wrong with it.
     pub detail: String,
-    /// The item as it came: JSON text.
+    /// The item as it came: JSON text, without a token that it echoes, and cut off a little beyond [`MAX_PAYLOAD_BYTES`].
     pub payload: String,
 }
 

@@ -12,7 +12,7 @@ use super::support::answers::{answer, collection, gzipped, item_with, raw, two_i
 const LIMIT: u64 = 200_000;
 
 /// A name, the answers (the last one for ever), and what is to come of it. For a failure: reason, status, whether it
-/// was tried again. For a success: status, whether it was tried again, items received and rows stored, rejections by
+/// was tried again, and for one that is kept item by item what follows. For a success: status, whether it was tried again, items received and rows stored, rejections by
 /// reason, and whether there is a note.
 type Case = (&'static str, Value, &'static str);
 
@@ -78,7 +78,6 @@ fn read_as_if_it_were_not_there() -> Vec<Case> {
         "announced nonsense": body(good.replace(":2,", ":\"many\",")) => "ok 200 once 2/2";
         "a remark beside no items": body(r#"{"items":[],"message":"no data yet"}"#) => "ok 200 once 0/0";
         "just within the limit": json!({ "fill_bytes": LIMIT }) => "ok 200 once 0/0";
-        "many equal items": json!({ "repeat_item": {}, "times": 10_000 }) => "ok 200 once 10000/0 missing_field*10000";
         "a redirect to itself, once": then_good(307, &json!([["Location", "usage"]])) => "ok 200 once 2/2";
     }
 }
@@ -120,7 +119,11 @@ fn not_a_collection() -> Vec<Case> {
         "no UTF-8": body(broken) => "invalid_response 200 once";
         "UTF-16": body(utf16) => "invalid_response 200 once";
         "UTF-16 with its mark": body(marked) => "invalid_response 200 once";
-        "nothing usable at all": json!({ "repeat_item": {}, "times": 10_001 }) => "invalid_response 200 once";
+        "nothing usable at all": json!({ "repeat_item": {}, "times": 10_000 }) => "invalid_response 200 once 10000/0 missing_field*10000";
+        "too much that is unusable": json!({ "repeat_item": {}, "times": 10_001 }) => "invalid_response 200 once";
+        "more and not where": body(good.replacen('{', r#"{"hasMore":true,"#, 1)) => "invalid_response 200 once";
+        "more at another host": body(good.replacen('{', r#"{"@odata.nextLink":"https://elsewhere.example/v1/x","#, 1)) => "invalid_response 200 once";
+        "more under its own address": body(good.replacen('{', r#"{"nextLink":"?page=2","#, 1)) => "invalid_response 200 more";
         "over the limit": json!({ "fill_bytes": LIMIT + 1 }) => "response_too_large 200 once";
         "over the limit in chunks": json!({ "fill_bytes": 4 * LIMIT, "chunked": true }) => "response_too_large 200 once";
         "a gzip bomb": json!({ "fill_bytes": 5_000_000, "gzip": true }) => "response_too_large 200 once";
@@ -279,6 +282,11 @@ async fn outcomes(world: &World) -> HashMap<String, String> {
         let told = match reason {
             Some(reason) if received == 0 && stored == 0 && detail.is_some() => {
                 format!("{reason} {status} {tried}")
+            }
+            // Nothing of it was usable, and all of it is kept.
+            Some(reason) if stored == 0 && rejected.is_some() => {
+                let rejected = rejected.unwrap_or_default();
+                format!("{reason} {status} {tried} {received}/{stored} {rejected}")
             }
             Some(reason) => format!("{reason} and yet {received}/{stored} {detail:?}"),
             None => {

@@ -1,4 +1,4 @@
-//! What goes wrong with a partner-wide collection goes wrong for everybody: nothing is half stored, the reason is one.
+//! What goes wrong with a partner-wide collection goes wrong as a whole: nothing is half stored, the reason is told once.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -181,29 +181,182 @@ async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody(pool
 }
 
 #[sqlx::test]
-async fn one_dataset_is_stored_where_the_other_fails(pool: PgPool) {
+async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored(pool: PgPool) {
     let world = world(pool).await;
     let (error, reset) = (json!({ "status": 500 }), json!({ "reset": true }));
-    for (failing, bad, usage_is_here, end, detail) in [
-        (DEPLOYMENT, &error, true, "server_error|-|500", "500"),
-        (USAGE, &error, false, "server_error|-|500", "500"),
+    for (bad, end, detail) in [
+        (&error, "server_error|-|500", "500"),
         // Not the other's status.
-        (USAGE, &reset, false, "connection|-|-", "connection"),
+        (&reset, "connection|-|-", "connection"),
     ] {
         world.empty_the_ledger().await;
         let bad = json!([{ "normal": true }, bad]);
-        world.simulator.script_for_ever(failing, bad).await;
+        world.simulator.script_for_ever(USAGE, bad).await;
         let finished = world.backfill().await;
         assert_all_failed(&world, &finished, end, detail).await;
         let rows = stored(&world).await;
-        assert_eq!(rows.map(|rows| rows > 0), [usage_is_here, !usage_is_here]);
-        let prefixed = "select distinct detail like 'deployment: %' from sync_customer";
-        assert_eq!(world.lines(prefixed).await, [usage_is_here.to_string()]);
+        assert!(rows[0] == 0 && rows[1] > 0, "{rows:?}");
         world.simulator.unscript().await;
         world.backfill().await.assert_code(0);
         let whole = stored(&world).await;
-        assert!(whole.iter().all(|rows| *rows > 0));
-        assert_eq!(whole.iter().zip(rows).filter(|(a, b)| **a == *b).count(), 1);
+        assert!(whole[0] > 0 && whole[1] == rows[1], "{whole:?}");
+    }
+}
+
+#[sqlx::test]
+async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer(pool: PgPool) {
+    let world = world(pool).await;
+    let useless = json!({ "json": { "TotalCount": 2, "Value": [{ "productName": "A" }, {}] } });
+    for (bad, told) in [
+        (json!([{ "status": 404 }]), "deployment: status 404"),
+        (
+            json!([{ "status": 501, "json": { "code": "0" } }]),
+            "not promised outside the worldwide cloud",
+        ),
+        (
+            json!([{ "normal": true }, { "status": 500 }]),
+            "deployment: status 500",
+        ),
+        (json!([{ "text": "<html>Sign in</html>" }]), "web page"),
+        (
+            json!([useless]),
+            "deployment: none of its 2 items could become a row: item 1: customerTenantId is missing",
+        ),
+    ] {
+        world.empty_the_ledger().await;
+        world
+            .simulator
+            .script_for_ever(DEPLOYMENT, bad.clone())
+            .await;
+        let finished = world.backfill().await;
+        finished.assert_code(3);
+        let summary = finished.summary();
+        assert_eq!(summary["outcome"], "partial", "{bad}");
+        assert_eq!(
+            summary["customers"],
+            json!({ "total": 12, "succeeded": 12, "failed": 0 })
+        );
+        assert_eq!(summary["failures"], json!([]));
+        let notes = summary["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let note = notes[0].as_str().unwrap();
+        let whole =
+            "the partner-wide collection of deployment failed, and nothing else of the run: ";
+        assert!(note.starts_with(whole) && note.contains(told), "{note}");
+        let run = "select outcome, detail, customers_failed from sync_run";
+        assert_eq!(world.lines(run).await, [format!("partial|{note}|0")]);
+        assert_eq!(
+            finished.stderr.matches("\"ERROR\"").count(),
+            1,
+            "{}",
+            finished.stderr
+        );
+        assert_eq!(ends(&world).await, ["succeeded|-|-|200|12"]);
+        let rows = stored(&world).await;
+        assert!(rows[0] > 0 && rows[1] == 0, "{rows:?}");
+        assert_eq!(
+            world
+                .lines("select count(*), count(last_failure_reason) from customer_freshness where last_success_at is not null")
+                .await,
+            ["12|0"]
+        );
+    }
+    let useless =
+        world.value::<i64>("select count(*) from rejected_row where dataset = 'deployment'");
+    assert_eq!(useless.await, 2);
+    world.simulator.unscript().await;
+    world.backfill().await.assert_code(0);
+    assert!(stored(&world).await[1] > 0);
+}
+
+#[sqlx::test]
+async fn a_deployment_that_fails_alone_fails_everybody(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.set("partner_center.datasets", "deployment");
+    let missing = json!([{ "status": 404 }]);
+    world.simulator.script_for_ever(DEPLOYMENT, missing).await;
+    let finished = world.backfill().await;
+    assert_all_failed(&world, &finished, "not_found|-|404", "404").await;
+}
+
+#[sqlx::test]
+async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let page = json!([{ "json": { "TotalCount": 3, "Value": [{ "productName": "A" }, 7, {}] } }]);
+    world.simulator.script_for_ever(USAGE, page).await;
+    let finished = world.backfill().await;
+    let detail = "none of its 3 items could become a row";
+    assert_all_failed(&world, &finished, "invalid_response|-|200", detail).await;
+    assert_eq!(finished.summary()["rows"]["rejected"], 3);
+    let kept = "select count(*) from rejected_row where customer_id is null";
+    assert_eq!(world.value::<i64>(kept).await, 3);
+}
+
+#[sqlx::test]
+async fn a_customer_of_whose_items_none_could_become_a_row_fails_alone(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let ids = world.simulator.customers().await;
+    let item = |customer: usize, active: Value| {
+        json!({
+            "processedDateTime": "2026-05-02T00:00:00", "workloadName": "Exchange", "licensesQualified": 2,
+            "customerTenantId": ids[customer], "productName": "E3", "licensesActive": active,
+        })
+    };
+    let items = json!([
+        item(0, json!(1)),
+        item(1, json!(-1)),
+        item(1, json!(null)),
+        item(2, json!("1")),
+        item(2, json!(2))
+    ]);
+    // Customer 2 has a row under the key of its bad item.
+    let page = json!([{ "json": { "Value": items } }]);
+    world.simulator.script_for_ever(USAGE, page).await;
+    world.backfill().await.assert_code(3);
+    assert_eq!(
+        world
+            .lines("select customer_id, reason, rows_received, rows_rejected, detail from sync_customer where outcome = 'failed'")
+            .await,
+        [format!(
+            "{}|invalid_response|2|2|none of its 2 items could become a row: item 2: licensesActive is negative",
+            ids[1]
+        )]
+    );
+    let kept = format!(
+        "select count(*) from rejected_row where customer_id = '{}'",
+        ids[1]
+    );
+    assert_eq!(world.value::<i64>(&kept).await, 2);
+    assert_eq!(stored(&world).await[0], 2);
+}
+
+#[sqlx::test]
+async fn the_pages_go_on_in_every_form_of_their_link(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let ids = world.simulator.customers().await;
+    let item = |workload: u32| {
+        json!({
+            "processedDateTime": "2026-05-02T00:00:00", "workloadName": workload.to_string(),
+            "customerTenantId": ids[0], "productName": "E3", "licensesActive": 1, "licensesQualified": 2,
+        })
+    };
+    let path = "analytics/commercial/usage/license/?page=2";
+    for beside in [
+        json!({ "links": { "next": { "uri": path, "headers": [{ "key": "MS-ContinuationToken", "value": "t" }] } } }),
+        json!({ "_links": { "next": { "href": path } } }),
+        json!({ "next": "?page=2" }),
+    ] {
+        world.empty_the_ledger().await;
+        let mut first = json!({ "Value": [item(1), item(2)], "TotalCount": 3 });
+        for (member, value) in beside.as_object().unwrap() {
+            first[member] = value.clone();
+        }
+        let pages = json!([{ "json": first }, { "json": { "Value": [item(3)], "TotalCount": 3 } }]);
+        world.simulator.script(USAGE, pages).await;
+        world.backfill().await.assert_code(0);
+        assert_eq!(stored(&world).await[0], 3, "{beside}");
+        let asked = super::support::queries(&world, USAGE).await;
+        assert_eq!(asked.last().unwrap(), "page=2");
     }
 }
 

@@ -410,7 +410,7 @@ async fn a_dry_run_fetches_and_judges_and_writes_nothing(pool: PgPool) {
         assert_eq!(summary["run_id"], Value::Null);
         assert_eq!(
             summary["customers"],
-            json!({ "total": 5, "succeeded": 4, "failed": 1 })
+            json!({ "total": 5, "succeeded": 3, "failed": 2 })
         );
         let rows = &summary["rows"];
         assert!(rows["received"].as_u64().unwrap() > 1);

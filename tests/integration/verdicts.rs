@@ -119,7 +119,7 @@ async fn where_nearly_all_are_refused_alike_a_note_says_why(pool: PgPool) {
         notes.len() == 1 && notes[0].as_str().unwrap().starts_with(note),
         "{notes:?}"
     );
-    assert_eq!(logged(&finished), 20);
+    assert_eq!(logged(&finished), 3);
     let told = finished
         .stderr
         .lines()
@@ -151,6 +151,101 @@ async fn where_a_few_are_refused_there_is_nothing_to_say_of_the_run(pool: PgPool
             .await,
         ["forbidden|20002|25"]
     );
+}
+
+/// Lines of the log that a person reads.
+fn complaints(finished: &Finished) -> usize {
+    let lines = finished.stderr.lines();
+    lines
+        .filter(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\""))
+        .count()
+}
+
+#[sqlx::test]
+async fn what_most_customers_fail_for_is_one_message_of_any_number_of_them(pool: PgPool) {
+    let world = World::with_customers(pool, 60).await;
+    let ids = world.simulator.customers().await;
+    let run = |count: usize| {
+        let mut arguments = vec!["--backfill".to_owned(), "--json".to_owned()];
+        for id in &ids[..count] {
+            arguments.extend(["--customer".to_owned(), id.clone()]);
+        }
+        arguments
+    };
+    let teapot = json!({ "status": 418 });
+    let useless = json!({ "items": [{ "productName": "A" }] });
+    for (answer, refused, of, told) in [
+        (
+            refusal(403, "900308"),
+            2,
+            2,
+            "2 of 2 customers were refused alike: forbidden",
+        ),
+        (
+            refusal(403, "20002"),
+            5,
+            6,
+            "5 of 6 customers were refused alike: forbidden",
+        ),
+        (
+            refusal(403, "20002"),
+            38,
+            60,
+            "38 of 60 customers were refused alike: forbidden",
+        ),
+        (
+            json!({ "status": 404 }),
+            6,
+            6,
+            "6 of 6 customers were refused alike: not_found",
+        ),
+        (
+            teapot,
+            3,
+            4,
+            "3 of 4 customers failed alike: other, status 418; the first, ",
+        ),
+        (
+            useless,
+            4,
+            6,
+            "4 of 6 customers failed alike: invalid_response, status 200; the first, ",
+        ),
+    ] {
+        world.simulator.unscript().await;
+        refuse(&world, &ids[..refused], &answer).await;
+        world
+            .execute("truncate sync_customer, sync_run, rejected_row, customer")
+            .await;
+        let arguments = run(of);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let finished = world.run(&arguments).await;
+        finished.assert_code(3);
+        let notes = finished.summary()["notes"].clone();
+        let [note] = &notes.as_array().unwrap()[..] else {
+            panic!("{told}: {notes}");
+        };
+        let note = note.as_str().unwrap();
+        assert!(note.starts_with(told), "{note}");
+        assert!(!note.contains("off the list"), "{note}");
+        assert!(complaints(&finished) <= 11, "{}", finished.stderr);
+        assert_eq!(
+            finished.stderr.matches(told).count(),
+            1,
+            "{}",
+            finished.stderr
+        );
+        let detail: String = world.value("select detail from sync_run").await;
+        assert_eq!(detail, note);
+        // All of them are in the record and in the summary.
+        let failures = finished.summary()["failures"].as_array().unwrap().len();
+        assert_eq!(failures, refused);
+        let failed = "select count(*) from sync_customer where outcome = 'failed'";
+        assert_eq!(
+            world.value::<i64>(failed).await,
+            i64::try_from(refused).unwrap()
+        );
+    }
 }
 
 #[sqlx::test]
@@ -233,12 +328,9 @@ async fn an_api_that_has_nothing_for_anybody_any_more_is_told_loudly(pool: PgPoo
     let mut world = World::commercial(pool, 30).await;
     world.set("partner_center.datasets", "usage");
     let nothing = json!({ "totalCount": 0, "items": [] });
-    // Complete and well-formed, if one does not look for what is missing.
-    let renamed = json!({ "items": [super::support::item(&json!({ "licensesActive": null }))] });
     for (source, target, answer) in [
         ("commercial", "commercial_usage", nothing.clone()),
         ("customer", "usage", nothing),
-        ("customer", "usage", renamed),
     ] {
         world.empty_the_ledger().await;
         world.simulator.unscript().await;

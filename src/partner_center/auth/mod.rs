@@ -33,6 +33,7 @@ pub use consent_file::ConsentFile;
 pub use error::AuthError;
 pub use login::{BrowserSignIn, Login, SignedIn};
 
+use super::echo::Echo;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
@@ -61,6 +62,8 @@ pub async fn prove_token_file(auth: &config::Auth) -> Result<Option<&Path>, Auth
 pub(super) struct Token {
     pub(super) header: HeaderValue,
     secret: SecretString,
+    /// Takes it out of what the API sends back.
+    pub(super) echo: Echo,
     renew_at: Option<Instant>,
     /// The API has accepted it at least once.
     proven: AtomicBool,
@@ -75,6 +78,7 @@ impl Token {
         header.set_sensitive(true);
         Some(Self {
             header,
+            echo: Echo::new(secret.expose_secret()),
             secret,
             renew_at: lifetime
                 .map(|lifetime| Instant::now() + lifetime - RENEWAL_MARGIN.min(lifetime / 5)),

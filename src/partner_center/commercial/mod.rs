@@ -22,8 +22,8 @@ use crate::usage::{Collection, CustomerId, DeploymentRow, Rejection, Row, UsageR
 use reader::Reader;
 use spool::{Spool, read_items};
 
-/// Some customers, sorted, each with its whole collection.
-pub type Share<R> = Vec<(CustomerId, Collection<R>)>;
+/// Some customers, sorted, each with its whole collection, or why it has none that could be kept.
+pub type Share<R> = Vec<(CustomerId, Result<Collection<R>, ApiError>)>;
 
 /// One dataset of all wanted customers, to be taken share by share.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl<R: Row> Commercial<R> {
         }
         let decode = |(customer, items)| {
             let collection = decode::decode_part(items, customer, self.now, self.row);
-            (customer, collection)
+            (customer, collection.map_err(ApiError::from))
         };
         Ok(Some(customers.into_iter().map(decode).collect()))
     }

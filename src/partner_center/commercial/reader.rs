@@ -2,16 +2,18 @@
 //! begins anew where what came cannot be trusted.
 
 use std::io;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use reqwest::header::HeaderMap;
 use tracing::{debug, warn};
 
-use super::super::call::Call;
-use super::super::decode::{MAX_REJECTIONS, NotACollection, RowOf};
-use super::super::{ApiError, Client};
+use super::super::aside::Aside;
+use super::super::call::{Answer, Call};
+use super::super::decode::{MAX_REJECTED_BYTES, MAX_REJECTIONS, NotACollection, RowOf};
+use super::super::{ApiError, Client, next};
 use super::Commercial;
-use super::page::{Page, read_page};
+use super::page::{Page, Reading, read_page};
 use super::spool::Spool;
 use super::walk::{Address, Lost, PAGE_SIZE, Turn, Walk};
 use super::wanted::{CUSTOMERS_PER_CALL, Wanted, filter};
@@ -24,9 +26,6 @@ const VERSIONS: [&str; 2] = ["v1", "partner/v1"];
 
 /// How often a collection that changes while it is read is begun anew.
 const MAX_BEGUN_ANEW: u32 = 2;
-
-/// What the items that are of nobody may take of memory.
-const MAX_STRAY_BYTES: usize = 16 * 1024 * 1024;
 
 /// How the wanted customers are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,8 @@ enum End {
 
 /// What came on the way so far.
 pub(super) struct Gathered {
-    pub(super) spool: Spool,
+    /// None while a page is taken in, or where that was broken off.
+    pub(super) spool: Option<Spool>,
     pub(super) strays: Vec<Rejection>,
     stray_bytes: usize,
     pub(super) received: u64,
@@ -119,8 +119,8 @@ impl<'a> Reader<'a> {
         mut gathered: Gathered,
         row: RowOf<R>,
     ) -> Result<Commercial<R>, GaveUp<ApiError>> {
-        let finished = gathered.spool.finish();
-        finished.map_err(|error| self.failed(ApiError::Spool(error)))?;
+        let finished = gathered.finish();
+        let spool = finished.map_err(|error| self.failed(error))?;
         Ok(Commercial {
             attempts: self.attempts,
             http_status: gathered.status,
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
             unwanted: gathered.unwanted,
             note: gathered.note,
             strays: gathered.strays,
-            spool: gathered.spool,
+            spool,
             shares: 0..self.wanted.shares(),
             row,
             now: self.client.clock.now(),
@@ -194,10 +194,12 @@ impl<'a> Reader<'a> {
         is_last_chance: bool,
         gathered: &mut Gathered,
     ) -> Result<End, GaveUp<ApiError>> {
-        let wanted = part.unwrap_or(self.wanted.customers());
+        let mut reading = Reading {
+            wanted: part.map_or_else(|| Arc::clone(self.wanted.customers()), Into::into),
+            before: gathered.received,
+        };
         let mut address = self.address(part);
-        let before = gathered.received;
-        let mut page = self.first_page(&mut address, wanted, before).await?;
+        let mut page = self.first_page(&mut address, &reading).await?;
         let mut walk = Walk::new(address, is_last_chance);
         let mut is_first = true;
         loop {
@@ -216,12 +218,15 @@ impl<'a> Reader<'a> {
             match turn {
                 Turn::Anew => return Ok(End::Changed),
                 Turn::Repeated => break,
-                Turn::Next(_) | Turn::End => gathered
-                    .take(page, self.wanted)
-                    .map_err(|error| self.failed(error))?,
+                Turn::Next(_) | Turn::End => {
+                    let (wanted, aside) = (self.wanted.clone(), &self.client.aside);
+                    let taken = gathered.take(page, wanted, aside).await;
+                    taken.map_err(|error| self.failed(error))?;
+                }
             }
-            let Turn::Next(url) = turn else { break };
-            page = self.page(url, wanted, gathered.received).await?;
+            let Turn::Next(next) = turn else { break };
+            reading.before = gathered.received;
+            page = self.page(next, &reading).await?;
         }
         let note = walk.finish().map_err(|lost| self.failed(lost.into()))?;
         if let Some(note) = note {
@@ -260,10 +265,13 @@ impl<'a> Reader<'a> {
     async fn first_page(
         &mut self,
         address: &mut Address,
-        wanted: &[CustomerId],
-        before: u64,
+        reading: &Reading,
     ) -> Result<Page, GaveUp<ApiError>> {
-        let first = self.page(address.page(0), wanted, before).await;
+        let at = |address: &Address| next::Address {
+            url: address.page(0),
+            headers: HeaderMap::new(),
+        };
+        let first = self.page(at(address), reading).await;
         let is_missing = |page: &Result<Page, GaveUp<ApiError>>| {
             matches!(
                 page,
@@ -284,7 +292,7 @@ impl<'a> Reader<'a> {
             return first;
         }
         address.version = VERSIONS[1];
-        let second = self.page(address.page(0), wanted, before).await;
+        let second = self.page(at(address), reading).await;
         if second.is_ok() {
             known.get_or_init(|| address.version);
         }
@@ -297,24 +305,25 @@ impl<'a> Reader<'a> {
 
     async fn page(
         &mut self,
-        url: String,
-        wanted: &[CustomerId],
-        before: u64,
+        address: next::Address,
+        reading: &Reading,
     ) -> Result<Page, GaveUp<ApiError>> {
-        let call = Call::new(url, None, HeaderMap::new());
-        let page = self.client.call(&call, self.stop, |answer| {
-            let mut page = read_page(&answer.body, wanted, before, answer.token.secret())?;
+        let call = Call::new(address.url, None, address.headers);
+        let with = reading.clone();
+        let read = move |answer: &Answer| {
+            let (linked, secret) = (answer.next.as_ref(), answer.token.secret());
+            let mut page = read_page(&answer.body, &with, linked, secret)?;
             page.status = answer.status;
             Ok(page)
-        });
-        let page = page.await;
+        };
+        let page = self.client.call(&call, self.stop, read).await;
         self.attempts += call.sent();
         let (page, _permit) = page.map_err(|gave_up| self.counted(gave_up))?;
         self.pages += 1;
         debug!(
             collection = self.collection,
             pages = self.pages,
-            rows.received = before + page.received,
+            rows.received = reading.before + page.received,
             "A page of the partner-wide collection came"
         );
         Ok(page)
@@ -342,7 +351,7 @@ impl<'a> Reader<'a> {
 impl Gathered {
     pub(super) fn new(wanted: &Wanted) -> io::Result<Self> {
         Ok(Self {
-            spool: Spool::new(wanted.shares())?,
+            spool: Some(Spool::new(wanted.shares())?),
             strays: Vec::new(),
             stray_bytes: 0,
             received: 0,
@@ -352,11 +361,12 @@ impl Gathered {
         })
     }
 
-    pub(super) fn take(&mut self, page: Page, wanted: &Wanted) -> Result<(), ApiError> {
-        for item in &page.items {
-            let share = wanted.share_of(item.customer);
-            self.spool.push(share, item).map_err(ApiError::Spool)?;
-        }
+    pub(super) async fn take(
+        &mut self,
+        page: Page,
+        wanted: Wanted,
+        aside: &Aside,
+    ) -> Result<(), ApiError> {
         self.received += page.received;
         self.unwanted += page.unwanted;
         self.status = self.status.min(page.status);
@@ -364,11 +374,26 @@ impl Gathered {
             self.stray_bytes += stray.payload.len();
             self.strays.push(stray);
         }
-        if self.strays.len() > MAX_REJECTIONS || self.stray_bytes > MAX_STRAY_BYTES {
-            let first = self.strays.swap_remove(0).detail;
-            return Err(NotACollection::TooManyRejections { first }.into());
+        if self.strays.len() > MAX_REJECTIONS || self.stray_bytes > MAX_REJECTED_BYTES {
+            return Err(NotACollection::too_many(&self.strays).into());
         }
+        let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
+        let push = move || {
+            for item in &page.items {
+                spool.push(wanted.share_of(item.customer), item)?;
+            }
+            Ok::<_, ApiError>(spool)
+        };
+        let pushed = aside.work(page.bytes, push).await;
+        self.spool = Some(pushed.ok_or(ApiError::Stopped)??);
         Ok(())
+    }
+
+    /// The items, when all pages are taken in.
+    pub(super) fn finish(&mut self) -> Result<Spool, ApiError> {
+        let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
+        spool.finish().map_err(ApiError::Spool)?;
+        Ok(spool)
     }
 }
 

@@ -13,10 +13,14 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use uuid::Uuid;
 
+use super::super::ApiError;
 use crate::usage::CustomerId;
 
 /// What a share keeps in memory before it goes to the file. There are up to a thousand shares.
 const BLOCK_BYTES: usize = 8 * 1024;
+
+/// A share is read into memory as a whole. It holds some hundred customers, so that a few megabytes are usual.
+const MAX_SHARE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// An item as it came, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) struct Spool {
 
 #[derive(Debug, Default)]
 struct Share {
+    /// All that was pushed.
+    bytes: u64,
     waiting: Vec<u8>,
     blocks: Vec<Block>,
 }
@@ -66,15 +72,25 @@ impl Spool {
         &mut self,
         share: usize,
         item: &SpooledItem<impl AsRef<str>>,
-    ) -> io::Result<()> {
+    ) -> Result<(), ApiError> {
         let text = item.item.as_ref();
         let waiting = &mut self.shares[share].waiting;
         waiting.extend_from_slice(item.customer.as_uuid().as_bytes());
         waiting.extend_from_slice(&item.number.to_le_bytes());
         waiting.extend_from_slice(&(text.len() as u64).to_le_bytes());
         waiting.extend_from_slice(text.as_bytes());
-        if waiting.len() >= BLOCK_BYTES {
-            self.write_out(share)?;
+        let is_full = waiting.len() >= BLOCK_BYTES;
+        let bytes = &mut self.shares[share].bytes;
+        *bytes += text.len() as u64;
+        if *bytes > MAX_SHARE_BYTES {
+            let what = format!(
+                "the collection holds over {} MiB of a few customers",
+                MAX_SHARE_BYTES >> 20
+            );
+            return Err(ApiError::Unexpected(what));
+        }
+        if is_full {
+            self.write_out(share).map_err(ApiError::Spool)?;
         }
         Ok(())
     }

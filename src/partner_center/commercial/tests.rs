@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::super::aside::Aside;
 use super::super::decode::MAX_REJECTIONS;
-use super::page::read_page;
+use super::page::{Reading, read_page};
 use super::reader::Gathered;
 use super::*;
 use crate::clock::SystemClock;
@@ -161,6 +162,7 @@ fn counts(commercial: &mut Commercial<UsageRow>, wanted: &Wanted) -> (usize, usi
     let (mut customers, mut rows, mut place) = (0, 0, 0);
     while let Some(share) = commercial.next_share().unwrap() {
         for (customer, collection) in &share {
+            let collection = collection.as_ref().unwrap();
             assert_eq!(wanted.share_of(*customer), place);
             assert_eq!(collection.received, collection.rows.len() as u64);
             assert!(
@@ -303,12 +305,22 @@ async fn a_collection_that_falls_short_is_an_invalid_answer() {
 }
 
 fn gathered(pages: &[&str], wanted: &Wanted) -> Result<Commercial<UsageRow>, ApiError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(gather(pages, wanted))
+}
+
+async fn gather(pages: &[&str], wanted: &Wanted) -> Result<Commercial<UsageRow>, ApiError> {
     let mut gathered = Gathered::new(wanted).unwrap();
+    let aside = Aside::new(TaskTracker::new());
     for page in pages {
-        let page = read_page(page.as_bytes(), wanted.customers(), gathered.received, "")?;
-        gathered.take(page, wanted)?;
+        let reading = Reading {
+            wanted: Arc::clone(wanted.customers()),
+            before: gathered.received,
+        };
+        let page = read_page(page.as_bytes(), &reading, None, "")?;
+        gathered.take(page, wanted.clone(), &aside).await?;
     }
-    gathered.spool.finish().unwrap();
+    let spool = gathered.finish()?;
     Ok(Commercial {
         attempts: 0,
         http_status: 200,
@@ -317,7 +329,7 @@ fn gathered(pages: &[&str], wanted: &Wanted) -> Result<Commercial<UsageRow>, Api
         unwanted: gathered.unwanted,
         note: None,
         strays: gathered.strays,
-        spool: gathered.spool,
+        spool,
         shares: 0..wanted.shares(),
         row: decode::usage_row,
         now: "2026-10-01T06:00:00Z".parse().unwrap(),
@@ -349,6 +361,7 @@ fn of_one_key_on_two_pages_the_later_page_wins() {
     assert_eq!(commercial.strays().len(), 1);
     let share = commercial.next_share().unwrap().unwrap();
     let (customer, collection) = &share[0];
+    let collection = collection.as_ref().unwrap();
     assert_eq!((*customer, collection.received), (id(0), 3));
     assert_eq!(collection.rows[0].licenses_active, 4);
     let told = collection
@@ -413,6 +426,7 @@ proptest! {
         let mut ends = commercial.unwanted + commercial.strays().len() as u64;
         while let Some(share) = commercial.next_share().unwrap() {
             for (_, collection) in share {
+                let collection = collection.unwrap();
                 ends += (collection.rows.len() + collection.rejections.len()) as u64;
             }
         }

@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 
-use super::super::link::next_url;
+use reqwest::header::HeaderMap;
+
+use super::super::next::{self, Unfollowable};
 use super::page::Page;
 
 /// Rows asked for with one call: the most that the API gives.
@@ -16,6 +18,9 @@ const MAX_EMPTY_PAGES: u32 = 10;
 
 /// No partner has so many customers; a collection that has so many pages is made up as it is read.
 const MAX_PAGES: u32 = 50_000;
+
+/// At 500 bytes a row these would be 16 million rows: more than any partner's.
+const MAX_BYTES: u64 = 8 << 30;
 
 /// What a walk goes through.
 #[derive(Debug, Clone)]
@@ -60,8 +65,12 @@ pub(super) struct Walk {
     seen: HashSet<u64>,
     /// The first page's fingerprint and number of items.
     first: (u64, u64),
+    /// The page under way.
+    current: String,
     /// Addresses that a link has led to.
-    visited: HashSet<String>,
+    visited: HashSet<u64>,
+    /// Length of all bodies.
+    bytes: u64,
     /// What the API last said of the number of items.
     announced: Option<u64>,
     /// Each page announced its own number of items, which then says nothing of the whole.
@@ -73,7 +82,7 @@ pub(super) struct Walk {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// The page at this address.
-    Next(String),
+    Next(next::Address),
     /// Nothing.
     End,
     /// Nothing, and the page itself came before: it does not count.
@@ -87,8 +96,10 @@ pub(super) enum Turn {
 pub(super) enum Lost {
     #[error("the collection repeats a page and would never end")]
     Circle,
-    #[error("the collection goes on at another host, which is not given our token")]
-    Abroad,
+    #[error("the collection {0}")]
+    Unfollowable(#[from] Unfollowable),
+    #[error("the collection is over {} GiB and would never end", MAX_BYTES >> 30)]
+    TooLarge,
     #[error("the collection has over {MAX_PAGES} pages and would never end")]
     Endless,
     #[error("the collection announced {announced} items and sent {received}")]
@@ -98,6 +109,8 @@ pub(super) enum Lost {
 impl Walk {
     pub(super) fn new(address: Address, is_last_chance: bool) -> Self {
         Self {
+            current: address.page(0),
+            bytes: 0,
             address,
             is_last_chance,
             received: 0,
@@ -117,6 +130,10 @@ impl Walk {
         self.pages += 1;
         if self.pages > MAX_PAGES {
             return Err(Lost::Endless);
+        }
+        self.bytes += page.bytes as u64;
+        if self.bytes > MAX_BYTES {
+            return Err(Lost::TooLarge);
         }
         if page.received == 0 {
             self.empty_pages += 1;
@@ -149,12 +166,12 @@ impl Walk {
     fn turn(&mut self, page: &Page) -> Result<Turn, Lost> {
         let Address { base, version, .. } = &self.address;
         if let Some(link) = &page.next {
-            let url = next_url(base, version, link).ok_or(Lost::Abroad)?;
-            return if self.visited.insert(url.clone()) {
-                Ok(Turn::Next(url))
-            } else {
-                Err(Lost::Circle)
-            };
+            let address = link.address(base, version, &self.current)?;
+            if !self.visited.insert(address.fingerprint()) {
+                return Err(Lost::Circle);
+            }
+            self.current.clone_from(&address.url);
+            return Ok(Turn::Next(address));
         }
         // Where there were links, the last page is the one without.
         if !self.visited.is_empty() || page.received == 0 {
@@ -172,7 +189,12 @@ impl Walk {
             None | Some(0) => true,
         };
         Ok(if goes_on {
-            Turn::Next(self.address.page(self.received))
+            let url = self.address.page(self.received);
+            self.current.clone_from(&url);
+            Turn::Next(next::Address {
+                url,
+                headers: HeaderMap::new(),
+            })
         } else {
             Turn::End
         })

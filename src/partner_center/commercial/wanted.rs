@@ -1,5 +1,7 @@
 //! Whose rows are wanted of a partner-wide collection, how few of them are asked for, and in which share each one's are.
 
+use std::sync::Arc;
+
 use url::form_urlencoded;
 
 use crate::usage::CustomerId;
@@ -18,7 +20,7 @@ const MAX_SHARES: usize = 1_024;
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Sorted, each once.
-    customers: Vec<CustomerId>,
+    customers: Arc<[CustomerId]>,
     everybody: bool,
 }
 
@@ -31,7 +33,7 @@ impl Wanted {
         customers.sort_unstable();
         customers.dedup();
         Self {
-            customers,
+            customers: customers.into(),
             everybody,
         }
     }
@@ -58,7 +60,7 @@ impl Wanted {
         (hash ^ (hash >> 15)) % self.shares()
     }
 
-    pub(super) fn customers(&self) -> &[CustomerId] {
+    pub(super) fn customers(&self) -> &Arc<[CustomerId]> {
         &self.customers
     }
 
@@ -128,7 +130,7 @@ mod tests {
             let wanted = Wanted::new(customers(count), true);
             assert_eq!(wanted.shares(), shares);
             let mut sizes = vec![0_u32; shares];
-            for customer in wanted.customers() {
+            for customer in wanted.customers().iter() {
                 sizes[wanted.share_of(*customer)] += 1;
             }
             let largest = sizes.iter().max().copied().unwrap_or_default();

@@ -2,7 +2,9 @@ use insta::assert_debug_snapshot;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::wire::Json;
 use super::*;
+use crate::usage::MAX_PAYLOAD_BYTES;
 
 const CUSTOMER: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
 
@@ -11,7 +13,19 @@ fn now() -> DateTime<Utc> {
 }
 
 fn decode(body: &[u8]) -> Result<Collection<UsageRow>, NotACollection> {
-    decode_usage(body, CUSTOMER.parse().unwrap(), now(), "s3cret")
+    match page(body, None)?.part {
+        Part::Whole(collection) => Ok(collection),
+        Part::Piece(piece) => panic!("{piece:?}"),
+    }
+}
+
+fn page(body: &[u8], before: Option<Before>) -> Result<Page<UsageRow>, NotACollection> {
+    let reading = Reading {
+        customer: CUSTOMER.parse().unwrap(),
+        now: now(),
+        before,
+    };
+    decode_usage(body, &reading, None, "s3cret")
 }
 
 /// A good item with some members replaced.
@@ -320,6 +334,128 @@ fn a_collection_of_rubbish_fails_instead_of_filling_memory() {
 }
 
 #[test]
+fn unusable_items_that_are_large_fail_before_they_fill_memory() {
+    let large = format!(r#"{{"x":"{}"}}"#, "y".repeat(100_000));
+    let items = vec![large; 300].join(",");
+    let told = decode(format!(r#"{{"items":[{items}]}}"#).as_bytes()).unwrap_err();
+    let expected = "over 16 MiB of items are unusable; the first: item 1: productName is missing";
+    assert_eq!(told.to_string(), expected);
+    let huge = format!(r#"{{"items":[{{"x":"{}"}}]}}"#, "y".repeat(1_000_000));
+    let kept = &decode(huge.as_bytes()).unwrap().rejections[0].payload;
+    assert!((MAX_PAYLOAD_BYTES + 1..=MAX_PAYLOAD_BYTES + 4).contains(&kept.len()));
+}
+
+#[test]
+fn differing_rows_of_one_key_are_as_many_rejections() {
+    let mut body = r#"{"items":["#.to_owned();
+    for active in 0..=MAX_REJECTIONS + 1 {
+        body += &item(&json!({ "licensesActive": active })).to_string();
+        body += ",";
+    }
+    body.pop();
+    let told = decode(format!("{body}]}}").as_bytes()).unwrap_err();
+    assert!(matches!(told, NotACollection::TooManyRejections { .. }));
+}
+
+#[test]
+fn where_too_much_is_unusable_the_rest_is_not_gone_over() {
+    // What follows is no JSON, and is not found to be none.
+    for unusable in ["{}", "0"] {
+        let body = format!(
+            r#"{{"items":[{}{unusable}]}}"#,
+            format!("{unusable},").repeat(MAX_REJECTIONS + 1),
+        );
+        let told = decode(body.as_bytes()).unwrap_err().to_string();
+        assert!(
+            told.starts_with("over 10000 items are unusable; the first: item 1: "),
+            "{told}"
+        );
+    }
+    let row = |item: &wire::Item<'_>| usage_row(item, now());
+    let mut gathered = Gathered::new(row, 0, Before::default());
+    let body = format!(r#"{{"items":[{}]}}"#, "{},".repeat(2 * MAX_REJECTIONS));
+    assert!(read_plain(&body, &mut gathered).is_none());
+    assert_eq!(gathered.count, MAX_REJECTIONS as u64 + 1);
+    let list = format!("[{}0]", "0,".repeat(2 * MAX_REJECTIONS));
+    let mut seen = 0;
+    let flow = for_each(wire::Json::new(&list), |_| {
+        seen += 1;
+        if seen == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert_eq!((flow.unwrap(), seen), (ControlFlow::Break(()), 3));
+}
+
+#[test]
+fn a_page_of_several_says_where_the_next_is_and_counts_on() {
+    let link = json!({ "uri": "/x?page=2" });
+    let first = json!({
+        "items": [item(&json!({})), {}], "totalCount": 4, "links": { "next": link },
+    });
+    let first = page(first.to_string().as_bytes(), None).unwrap();
+    assert_eq!((first.received, first.announced), (2, Some(4)));
+    assert_eq!(first.next.unwrap().uri.as_deref(), Some("/x?page=2"));
+    let Part::Piece(piece) = first.part else {
+        panic!("{:?}", first.part);
+    };
+    let mut pieces = Pieces::default();
+    pieces.push(piece, first.announced);
+    let second = json!({ "items": [{}, item(&json!({ "licensesActive": 4 }))] });
+    let second = page(second.to_string().as_bytes(), Some(pieces.before())).unwrap();
+    assert_eq!(second.next, None);
+    let Part::Piece(piece) = second.part else {
+        panic!("{:?}", second.part);
+    };
+    pieces.push(piece, second.announced);
+    let collection = pieces.finish().unwrap();
+    assert_eq!((collection.received, collection.note), (4, None));
+    assert_eq!(collection.rows[0].licenses_active, 4);
+    let told: Vec<_> = collection
+        .rejections
+        .iter()
+        .map(|r| r.detail.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "item 2: productName is missing",
+            "item 3: productName is missing",
+            "a later item has the same key and processedDateTime 2026-09-28T00:00:00+00:00, and other values",
+        ]
+    );
+}
+
+#[test]
+fn the_rejections_of_all_pages_count_together() {
+    let before = Before {
+        items: 20_000,
+        rejections: MAX_REJECTIONS,
+        rejected_bytes: 0,
+    };
+    let told = page(br#"{"items":[{}]}"#, Some(before)).unwrap_err();
+    assert!(matches!(told, NotACollection::TooManyRejections { .. }));
+    assert!(page(br#"{"items":[]}"#, Some(before)).is_ok());
+}
+
+#[test]
+fn a_web_token_in_a_refused_item_is_not_kept() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln";
+    let items = json!([
+        { "authorization": format!("Bearer {token}") },
+        item(&json!({ "new": token })),
+        item(&json!({ "licensesActive": 4 })),
+    ]);
+    let collection = decode(json!({ "items": items }).to_string().as_bytes()).unwrap();
+    let payloads = collection.rejections.iter().map(|r| r.payload.as_str());
+    let payloads: String = payloads.collect();
+    assert!(!payloads.contains("eyJ"), "{payloads}");
+    assert_eq!(payloads.matches("(not shown)").count(), 2);
+}
+
+#[test]
 fn a_total_that_does_not_match_is_noted() {
     let body = format!(r#"{{"totalCount":3,"items":[{}]}}"#, item(&json!({})));
     assert_eq!(
@@ -383,7 +519,10 @@ proptest! {
             body = body.chars().take(at).chain(with.chars()).chain(body.chars().skip(at + 1)).collect();
         }
         let row = |item: &wire::Item<'_>| usage_row(item, now());
-        let (mut plain, mut any) = (Gathered::new(row, body.len()), Gathered::new(row, body.len()));
+        let (mut plain, mut any) = (
+            Gathered::new(row, body.len(), Before::default()),
+            Gathered::new(row, body.len(), Before::default()),
+        );
         if check_depth(&body).is_ok() && let Some(envelope) = read_plain(&body, &mut plain) {
             let expected = read(&body, &mut any).unwrap();
             prop_assert_eq!(envelope.total_count.map(Json::get), expected.total_count.map(Json::get));

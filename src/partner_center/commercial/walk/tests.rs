@@ -1,3 +1,4 @@
+use super::super::super::next::Next;
 use super::*;
 
 const BASE: &str = "https://api.example";
@@ -24,13 +25,23 @@ fn page(fingerprint: u64, received: u64, total: impl Into<Option<u64>>) -> Page 
 
 fn linked(page: Page, link: &str) -> Page {
     Page {
-        next: Some(link.to_owned()),
+        next: Some(Next {
+            uri: Some(link.to_owned()),
+            headers: Vec::new(),
+        }),
         ..page
     }
 }
 
 fn at(skip: u64) -> Turn {
-    Turn::Next(format!("{BASE}/v1/licenses/?top=10000&skip={skip}"))
+    to(&format!("/v1/licenses/?top=10000&skip={skip}"))
+}
+
+fn to(path: &str) -> Turn {
+    Turn::Next(next::Address {
+        url: format!("{BASE}{path}"),
+        headers: HeaderMap::new(),
+    })
 }
 
 #[test]
@@ -43,8 +54,7 @@ fn the_first_page_is_asked_for_without_skip() {
 fn a_link_is_followed_until_there_is_none() {
     let mut walk = walk(false);
     let first = linked(page(1, 2, 3), "/partner/v1/licenses/?x=2");
-    let next = format!("{BASE}/v1/licenses/?x=2");
-    assert_eq!(walk.pass(&first), Ok(Turn::Next(next)));
+    assert_eq!(walk.pass(&first), Ok(to("/v1/licenses/?x=2")));
     assert_eq!(walk.pass(&page(2, 1, 3)), Ok(Turn::End));
     assert_eq!(walk.finish(), Ok(None));
 }
@@ -129,7 +139,8 @@ fn links_that_run_in_circles_are_an_error() {
 #[test]
 fn a_link_to_another_host_is_not_followed() {
     let foreign = linked(page(1, 3, 9), "https://evil.example/v1/licenses/");
-    assert_eq!(walk(false).pass(&foreign), Err(Lost::Abroad));
+    let lost = walk(false).pass(&foreign);
+    assert_eq!(lost, Err(Lost::Unfollowable(Unfollowable::Abroad)));
 }
 
 #[test]
@@ -183,6 +194,17 @@ fn a_total_that_the_items_belie_does_not_cut_the_collection_short() {
     let mut full = walk(false);
     assert_eq!(full.pass(&page(1, PAGE_SIZE, 7)), Ok(at(PAGE_SIZE)));
     assert_eq!(full.pass(&page(2, 5, 7)), Ok(Turn::End));
+}
+
+#[test]
+fn a_collection_that_fills_the_disk_is_not_read_for_ever() {
+    let mut walk = walk(false);
+    let large = |n| Page {
+        bytes: 1 << 26,
+        ..page(n, 1, None)
+    };
+    let ends = (1..).find_map(|n| walk.pass(&large(n)).err());
+    assert_eq!((ends, walk.pages), (Some(Lost::TooLarge), 129));
 }
 
 #[test]
