@@ -61,8 +61,13 @@ from history_day;
 
 select setval(pg_get_serial_sequence('sync_run', 'run_id'), (select max(run_id) from sync_run));
 
-insert into sync_customer
-select r.run_id, c.customer_id, 'succeeded', null, null, 200, 1, 20, 20, 0, 0, 0, r.started_at + interval '1 minute'
+insert into sync_customer (
+    run_id, customer_id, outcome, http_status, attempts, rows_received, rows_inserted, rows_updated,
+    rows_unchanged, rows_rejected, finished_at
+)
+select
+    r.run_id, c.customer_id, 'succeeded', 200, 1, 20, 20, 0, 0, 0,
+    r.started_at + interval '1 minute'
 from sync_run as r
 cross join (select customer_id from customer order by customer_id) as c
 order by r.run_id;

@@ -20,16 +20,26 @@ pub(super) struct Names {
     dated: HashMap<IdAndName, Dates>,
 }
 
-/// Which of the two histories, the id or code, and the name.
-type IdAndName = (History, String, String);
+/// What is named, its id or code, and the name.
+type IdAndName = (Kind, String, String);
 
 /// The oldest and the newest processed date.
 type Dates = (DateTime<Utc>, DateTime<Utc>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum History {
+enum Kind {
     Product,
     Workload,
+}
+
+impl Kind {
+    /// The name in the table.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Workload => "workload",
+        }
+    }
 }
 
 impl Names {
@@ -114,26 +124,22 @@ impl Names {
         run_id: i64,
         rows: impl Iterator<Item = &'a UsageRow>,
     ) -> Result<(), sqlx::Error> {
-        let mut incoming: BTreeMap<(History, &str, &str), Dates> = BTreeMap::new();
+        let mut incoming: BTreeMap<(Kind, &str, &str), Dates> = BTreeMap::new();
         for row in rows {
             let date = row.key.processed_date_time;
-            for (history, id, name) in [
+            for (kind, id, name) in [
                 (
-                    History::Product,
+                    Kind::Product,
                     &row.attributes.product_id,
                     &row.key.product_name,
                 ),
-                (
-                    History::Workload,
-                    &row.workload_code,
-                    &row.key.workload_name,
-                ),
+                (Kind::Workload, &row.workload_code, &row.key.workload_name),
             ] {
                 // A longer pair than an index entry holds is no id and no name worth following.
                 if let Some(id) = id
                     && id.len() + name.as_str().len() <= MAX_KEY_BYTES
                 {
-                    let key = (history, id.as_str(), self.spelling(name));
+                    let key = (kind, id.as_str(), self.spelling(name));
                     let dates = incoming.entry(key).or_insert((date, date));
                     *dates = (dates.0.min(date), dates.1.max(date));
                 }
@@ -141,51 +147,31 @@ impl Names {
         }
         let news: Vec<(IdAndName, Dates)> = incoming
             .into_iter()
-            .map(|((history, id, name), dates)| ((history, id.to_owned(), name.to_owned()), dates))
+            .map(|((kind, id, name), dates)| ((kind, id.to_owned(), name.to_owned()), dates))
             .filter(|(key, dates)| {
                 let known = self.dated.get(key);
                 known.is_none_or(|known| dates.0 < known.0 || dates.1 > known.1)
             })
             .collect();
-        for history in [History::Product, History::Workload] {
-            let of_it: Vec<_> = news.iter().filter(|((h, _, _), _)| *h == history).collect();
-            if of_it.is_empty() {
-                continue;
-            }
-            let ids: Vec<&str> = of_it.iter().map(|((_, id, _), _)| id.as_str()).collect();
-            let names: Vec<&str> = of_it
-                .iter()
-                .map(|((_, _, name), _)| name.as_str())
-                .collect();
-            let oldest: Vec<DateTime<Utc>> = of_it.iter().map(|(_, dates)| dates.0).collect();
-            let newest: Vec<DateTime<Utc>> = of_it.iter().map(|(_, dates)| dates.1).collect();
-            match history {
-                History::Product => {
-                    sqlx::query_file!(
-                        "src/store/upsert_product_names.sql",
-                        &ids as _,
-                        &names as _,
-                        &oldest,
-                        &newest,
-                        run_id
-                    )
-                    .execute(&mut *connection)
-                    .await?;
-                }
-                History::Workload => {
-                    sqlx::query_file!(
-                        "src/store/upsert_workload_names.sql",
-                        &ids as _,
-                        &names as _,
-                        &oldest,
-                        &newest,
-                        run_id
-                    )
-                    .execute(&mut *connection)
-                    .await?;
-                }
-            }
+        if news.is_empty() {
+            return Ok(());
         }
+        macro_rules! column {
+            ($of:expr) => {
+                news.iter().map($of).collect::<Vec<_>>()
+            };
+        }
+        sqlx::query_file!(
+            "src/store/upsert_names.sql",
+            &column!(|((kind, _, _), _)| kind.as_str()) as _,
+            &column!(|((_, id, _), _)| id.as_str()) as _,
+            &column!(|((_, _, name), _)| name.as_str()) as _,
+            &column!(|(_, dates)| dates.0),
+            &column!(|(_, dates)| dates.1),
+            run_id
+        )
+        .execute(connection)
+        .await?;
         if self.dated.len() > MAX_REMEMBERED {
             self.dated.clear();
         }
@@ -195,54 +181,6 @@ impl Names {
         }
         Ok(())
     }
-}
-
-/// Makes the names of a ledger that an older version filled known, once. The last spelling of each is kept, so that the
-/// series that is under way goes on.
-pub(super) async fn adopt(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let adopted = sqlx::query_scalar!(
-        r#"select exists (select from series_name) or not exists (select from license_usage) as "adopted!""#
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if adopted {
-        return Ok(());
-    }
-    let names = sqlx::query_scalar!(
-        r#"
-        select name as "name!"
-        from (
-            select product_name as name, max(processed_date_time) as newest
-            from license_usage
-            group by 1
-            union all
-            select workload_name, max(processed_date_time)
-            from license_usage
-            group by 1
-        ) as known
-        order by newest, name
-        "#
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let kept: BTreeMap<String, String> = names
-        .into_iter()
-        .map(|name| (folded(&name), name))
-        .collect();
-    let (folded_names, names): (Vec<String>, Vec<String>) = kept.into_iter().unzip();
-    sqlx::query!(
-        "
-        insert into series_name (folded, name)
-        select folded, name
-        from unnest($1::text[], $2::varchar[]) as t (folded, name)
-        on conflict (folded) do nothing
-        ",
-        &folded_names,
-        &names as _
-    )
-    .execute(connection)
-    .await
-    .map(drop)
 }
 
 /// The same for all spellings of a name.

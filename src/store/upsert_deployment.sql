@@ -92,21 +92,23 @@ changed as (
 ),
 
 restated as (
-    insert into license_deployment_restatement (
+    insert into restatement (
         customer_id,
+        dataset,
         product_name,
         processed_date_time,
         run_id,
         restated_at,
-        old_licenses_deployed,
-        new_licenses_deployed,
-        old_licenses_sold,
-        new_licenses_sold,
-        old_deployment_percent,
-        new_deployment_percent
+        old_used,
+        new_used,
+        old_total,
+        new_total,
+        old_percent,
+        new_percent
     )
     select
         customer_id,
+        'deployment',
         product_name,
         processed_date_time,
         $13,

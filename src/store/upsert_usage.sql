@@ -135,22 +135,24 @@ changed as (
 ),
 
 restated as (
-    insert into license_usage_restatement (
+    insert into restatement (
         customer_id,
+        dataset,
         product_name,
         workload_name,
         processed_date_time,
         run_id,
         restated_at,
-        old_licenses_active,
-        new_licenses_active,
-        old_licenses_qualified,
-        new_licenses_qualified,
-        old_usage_percent,
-        new_usage_percent
+        old_used,
+        new_used,
+        old_total,
+        new_total,
+        old_percent,
+        new_percent
     )
     select
         customer_id,
+        'usage',
         product_name,
         workload_name,
         processed_date_time,

@@ -44,6 +44,5 @@ mod storing;
 mod support;
 mod throttling;
 mod token_file;
-mod upgrade;
 mod verdicts;
 mod wire;

@@ -46,6 +46,24 @@ async fn assert_views(world: &World, when: &str) {
     }
 }
 
+/// The dates that are kept beside the ledger are those of its rows, whoever wrote them.
+async fn assert_dates(world: &World, when: &str) {
+    let of_rows = "(processed_date_time at time zone 'UTC')::date";
+    for (rows, kept) in [
+        (
+            format!("select {of_rows}, customer_id from license_usage"),
+            "select processed_date, customer_id from customer_date",
+        ),
+        (
+            format!("select {of_rows} from license_usage"),
+            "select processed_date from ledger_date",
+        ),
+    ] {
+        let unknown = world.lines(&format!("{rows} except {kept}")).await;
+        assert_eq!(unknown, [""; 0], "{when}");
+    }
+}
+
 /// A row of Teams or another workload.
 fn row(day: &str, workload: &str, active: i64) -> Value {
     item(&json!({ "processedDateTime": day, "workloadName": workload, "licensesActive": active }))
@@ -199,6 +217,7 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(po
     for change in changes {
         world.execute(change).await;
         assert_views(&world, change).await;
+        assert_dates(&world, change).await;
         assert!(world.ledger().await != ledger, "{change}");
     }
     world.backfill().await.assert_code(0);
@@ -213,6 +232,53 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(po
         assert_eq!(world.ledger().await, ledger, "{change}");
         assert_views(&world, "a run after a person's change").await;
     }
+}
+
+#[sqlx::test]
+async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread(pool: PgPool) {
+    let world = World::with_customers(pool, 3).await;
+    world.backfill().await.assert_code(0);
+    let ledger = world.ledger().await;
+    world
+        .execute("select add_license_usage_partitions(array_agg(processed_date_time - interval '2 months')) from license_usage")
+        .await;
+    let past =
+        |change: &str| format!("begin; set local seatledger.keeps_months = on; {change}; commit");
+    let latest = "select processed_date_time, product_name, licenses_active from license_usage_latest order by 1, 2, 3";
+    let before = world.lines(latest).await;
+    for (change, reread) in [
+        (
+            "update license_usage set licenses_active = licenses_active + 1",
+            "select reread_license_usage()",
+        ),
+        (
+            "insert into license_usage (processed_date_time, customer_id, product_name, workload_name, licenses_active,
+                 licenses_qualified, first_synced_at, last_changed_at, run_id)
+             select processed_date_time - interval '2 months', customer_id, 'Restored ' || product_name, workload_name, 1, 2,
+                 now(), now(), 1
+             from license_usage",
+            "select reread_license_usage(array_agg(distinct date_trunc('month', processed_date_time at time zone 'UTC')::date))
+             from license_usage where product_name like 'Restored%'",
+        ),
+        (
+            "delete from license_usage
+             where customer_id = (select min(customer_id::text)::uuid from license_usage)",
+            "select reread_license_usage(of_customers => array[min(customer_id::text)::uuid]) from customer",
+        ),
+        ("truncate license_usage", "select reread_license_usage()"),
+    ] {
+        let known = world.lines(latest).await;
+        world.execute(&past(change)).await;
+        assert_eq!(world.lines(latest).await, known, "not followed: {change}");
+        world.execute(reread).await;
+        assert_ne!(world.lines(latest).await, known, "{change}");
+        assert_views(&world, change).await;
+        assert_dates(&world, change).await;
+    }
+    world.backfill().await.assert_code(0);
+    assert_eq!(world.ledger().await, ledger);
+    assert_eq!(world.lines(latest).await, before);
+    assert_views(&world, "a run that brought all of it again").await;
 }
 
 #[sqlx::test]
@@ -263,4 +329,25 @@ async fn a_partition_that_was_put_away_takes_its_rows_along_and_a_new_one_takes_
             .await,
         6
     );
+    // Partitions that were merged into one keep their rows, and no other is made for their dates.
+    world
+        .execute(
+            "alter table license_usage detach partition license_usage_2026_09_11;
+             alter table license_usage detach partition license_usage_2026_09_21;
+             insert into license_usage_2026_09_11 select * from license_usage_2026_09_21;
+             alter table license_usage attach partition license_usage_2026_09_11
+                 for values from ('2026-09-11Z') to ('2026-10-01Z');
+             select reread_license_usage(array['2026-09-01'::date])",
+        )
+        .await;
+    world
+        .simulator
+        .script_for_ever("usage", of("2026-09-26"))
+        .await;
+    world.backfill().await.assert_code(0);
+    assert_eq!(
+        world.lines(partitions).await,
+        ["license_usage_2026_08_01_2", "license_usage_2026_09_11"]
+    );
+    assert_views(&world, "a run after partitions were merged").await;
 }

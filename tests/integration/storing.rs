@@ -46,6 +46,19 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
          where {ours} and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)"
     );
     assert_eq!(world.lines(&bare).await, [""; 0]);
+    // Whatever else has a name of ours: indexes that no constraint made, functions, triggers.
+    let others = "select indexrelid::regclass::text from pg_index as i
+         join pg_class as c on c.oid = i.indexrelid and c.relnamespace = 'public'::regnamespace
+         where not exists (select from pg_constraint where conindid = i.indexrelid)
+             and not exists (select from pg_inherits where inhrelid = i.indexrelid)
+             and obj_description(i.indexrelid, 'pg_class') is null
+         union all
+         select oid::regprocedure::text from pg_proc
+         where pronamespace = 'public'::regnamespace and obj_description(oid, 'pg_proc') is null
+         union all
+         select tgname from pg_trigger
+         where not tgisinternal and tgparentid = 0 and obj_description(oid, 'pg_trigger') is null";
+    assert_eq!(world.lines(others).await, [""; 0]);
     let names = format!("select c.relname from pg_class as c where {ours} order by 1");
     assert_eq!(
         world.lines(&names).await,
@@ -70,8 +83,10 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
             "license_usage_series",
             "license_usage_set",
             "license_usage_total",
+            "name_history",
             "product_name_history",
             "rejected_row",
+            "restatement",
             "series_name",
             "sync_customer",
             "sync_run",
@@ -132,6 +147,37 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
             "sync_run|detail"
         ]
     );
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once(pool: PgPool) {
+    let world = World::with_customers(pool, 1).await;
+    let before = world.run(&["status"]).await;
+    before.assert_code(1);
+    assert!(
+        before
+            .stderr
+            .contains("brought up to date with: seatledger migrate"),
+        "{}",
+        before.stderr
+    );
+    // Whatever time a role's statements may take: a migration of a large ledger needs minutes.
+    world
+        .execute("do $$ begin execute format('alter database %I set statement_timeout = 1', current_database()); end $$")
+        .await;
+    world.run(&["migrate"]).await.assert_code(0);
+    world
+        .execute("do $$ begin execute format('alter database %I reset statement_timeout', current_database()); end $$")
+        .await;
+    let migrations = "select version, installed_on from _sqlx_migrations order by 1";
+    let applied = world.lines(migrations).await;
+    assert!(!applied.is_empty());
+    world.backfill().await.assert_code(0);
+    let ledger = world.ledger().await;
+    world.run(&["migrate"]).await.assert_code(0);
+    assert_eq!(world.lines(migrations).await, applied);
+    assert_eq!(world.ledger().await, ledger);
+    world.run(&["status"]).await.assert_code(0);
 }
 
 #[sqlx::test]

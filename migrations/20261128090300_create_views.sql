@@ -1,0 +1,527 @@
+-- 4 of 4. What BI tools read: views, so that the tables behind them may change. Later migrations
+-- add columns at the end, because some tools read by position; a column keeps its name, type and
+-- place.
+-- New views: locks nothing in use.
+
+-- Usage -------------------------------------------------------------------------------------------
+
+create view license_usage_latest as
+select
+    m.customer_id,
+    r.product_name::varchar(512) as product_name,
+    r.workload_name::varchar(512) as workload_name,
+    r.processed_date_time,
+    r.customer_name::varchar(512) as customer_name,
+    r.product_id::varchar(512) as product_id,
+    r.workload_code::varchar(512) as workload_code,
+    r.service_name::varchar(512) as service_name,
+    r.service_code::varchar(512) as service_code,
+    r.channel::varchar(512) as channel,
+    r.licenses_active,
+    r.licenses_qualified,
+    r.usage_percent,
+    r.first_synced_at,
+    r.last_changed_at,
+    r.run_id,
+    (100.0 * r.licenses_active / nullif(r.licenses_qualified, 0))::double precision
+        as active_percent
+from license_usage_month as m
+inner join license_usage_set as s on s.set_id = m.set_id
+cross join unnest(
+    s.product_names, s.workload_names, s.product_ids, s.workload_codes, s.service_names,
+    s.service_codes, s.channels, m.customer_names, m.processed_date_times, m.licenses_active,
+    m.licenses_qualified, m.usage_percents, m.first_synced_ats, m.last_changed_ats, m.run_ids,
+    m.are_newest
+) as r (
+    product_name, workload_name, product_id, workload_code, service_name, service_code, channel,
+    customer_name, processed_date_time, licenses_active, licenses_qualified, usage_percent,
+    first_synced_at, last_changed_at, run_id, is_newest
+)
+where m.newest and r.is_newest;
+
+comment on view license_usage_latest is 'The newest row of each customer, product and workload.';
+comment on column license_usage_latest.active_percent
+    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+
+create view license_usage_monthly as
+select
+    m.customer_id,
+    r.product_name::varchar(512) as product_name,
+    r.workload_name::varchar(512) as workload_name,
+    m.month,
+    r.processed_date_time,
+    r.customer_name::varchar(512) as customer_name,
+    r.licenses_active,
+    r.licenses_qualified,
+    r.usage_percent,
+    (100.0 * r.licenses_active / nullif(r.licenses_qualified, 0))::double precision
+        as active_percent
+from license_usage_month as m
+inner join license_usage_set as s on s.set_id = m.set_id
+cross join unnest(
+    s.product_names, s.workload_names, m.customer_names, m.processed_date_times,
+    m.licenses_active, m.licenses_qualified, m.usage_percents
+) as r (
+    product_name, workload_name, customer_name, processed_date_time, licenses_active,
+    licenses_qualified, usage_percent
+);
+
+comment on view license_usage_monthly
+    is 'The last row of each month (UTC) of each customer, product and workload.';
+comment on column license_usage_monthly.month is 'The first day of the month, UTC.';
+comment on column license_usage_monthly.active_percent
+    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+
+create view license_usage_total as
+select
+    m.month,
+    r.product_name::varchar(512) as product_name,
+    r.workload_name::varchar(512) as workload_name,
+    count(*) as customers,
+    least(sum(r.licenses_active), 9223372036854775807)::bigint as licenses_active,
+    least(sum(r.licenses_qualified), 9223372036854775807)::bigint as licenses_qualified,
+    (100.0 * sum(r.licenses_active) / nullif(sum(r.licenses_qualified), 0))::double precision
+        as active_percent
+from license_usage_month as m
+inner join license_usage_set as s on s.set_id = m.set_id
+cross join unnest(
+    s.product_names, s.workload_names, m.licenses_active, m.licenses_qualified
+) as r (
+    product_name, workload_name, licenses_active, licenses_qualified
+)
+group by m.month, r.product_name, r.workload_name;
+
+comment on view license_usage_total
+    is 'The partner''s seats per product, workload and month (UTC): the sum over customers of the '
+    'last row of the month. The seats of a product repeat on each of its workloads.';
+comment on column license_usage_total.month is 'The first day of the month, UTC.';
+comment on column license_usage_total.customers is 'Customers that have a row.';
+comment on column license_usage_total.licenses_active
+    is 'Seats whose user was active in the 28 days before each customer''s last processed date of '
+    'the month.';
+comment on column license_usage_total.active_percent
+    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+
+create view license_usage_change as
+select
+    customer_id,
+    product_name,
+    workload_name,
+    processed_date_time,
+    customer_name,
+    licenses_active,
+    licenses_qualified,
+    usage_percent,
+    lag(processed_date_time) over series as previous_processed_date_time,
+    lag(licenses_active) over series as previous_licenses_active,
+    lag(licenses_qualified) over series as previous_licenses_qualified,
+    lag(usage_percent) over series as previous_usage_percent,
+    licenses_active - lag(licenses_active) over series as licenses_active_change,
+    licenses_qualified - lag(licenses_qualified) over series as licenses_qualified_change,
+    usage_percent - lag(usage_percent) over series as usage_percent_change,
+    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent
+from license_usage
+window series as (
+    partition by customer_id, product_name, workload_name
+    order by processed_date_time
+);
+
+comment on view license_usage_change
+    is 'Each row with the figures of the processed date before it and the difference; null for the '
+    'first row of a series.';
+comment on column license_usage_change.previous_processed_date_time
+    is 'The processed date before this one in the same series.';
+comment on column license_usage_change.previous_licenses_active is 'Active seats at that date.';
+comment on column license_usage_change.previous_licenses_qualified
+    is 'Qualified seats at that date.';
+comment on column license_usage_change.previous_usage_percent is 'Usage per cent at that date.';
+comment on column license_usage_change.licenses_active_change
+    is 'Active seats gained since then; negative if lost.';
+comment on column license_usage_change.licenses_qualified_change
+    is 'Qualified seats gained since then; negative if lost.';
+comment on column license_usage_change.usage_percent_change
+    is 'Percentage points gained since then; negative if lost.';
+comment on column license_usage_change.active_percent
+    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+
+-- If several ids have had a name, it stands for the one that had it last. Of two names of one date
+-- the one that came last is the newer.
+create view license_usage_series as
+with present as (
+    select distinct on (kind, id) kind, id, name
+    from name_history
+    order by kind, id, last_processed_date_time desc, run_id desc, name
+),
+
+owner as (
+    select distinct on (kind, name) kind, name, id
+    from name_history
+    order by kind, name, last_processed_date_time desc, run_id desc, id
+),
+
+joined as (
+    select
+        u.customer_id,
+        coalesce(u.product_id, po.id) as product_id,
+        coalesce(p.name, u.product_name) as product_name,
+        coalesce(u.workload_code, wo.id) as workload_code,
+        coalesce(w.name, u.workload_name) as workload_name,
+        u.processed_date_time,
+        u.customer_name,
+        u.product_name as product_name_then,
+        u.workload_name as workload_name_then,
+        u.licenses_active,
+        u.licenses_qualified,
+        u.usage_percent,
+        u.last_changed_at
+    from license_usage as u
+    left join owner as po on po.kind = 'product' and po.name = u.product_name
+    left join present as p on p.kind = 'product' and p.id = coalesce(u.product_id, po.id)
+    left join owner as wo on wo.kind = 'workload' and wo.name = u.workload_name
+    left join present as w on w.kind = 'workload' and w.id = coalesce(u.workload_code, wo.id)
+)
+
+-- A product that was renamed within one processed date has two rows for it: the later one counts.
+-- By ids where they are known: of two products one may by now have the name that the other had.
+select distinct on (
+    customer_id,
+    coalesce(product_id, product_name),
+    coalesce(workload_code, workload_name),
+    processed_date_time
+)
+    customer_id,
+    product_id,
+    product_name,
+    workload_code,
+    workload_name,
+    processed_date_time,
+    customer_name,
+    product_name_then,
+    workload_name_then,
+    licenses_active,
+    licenses_qualified,
+    usage_percent,
+    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent
+from joined
+order by
+    customer_id,
+    coalesce(product_id, product_name),
+    coalesce(workload_code, workload_name),
+    processed_date_time,
+    last_changed_at desc;
+
+comment on view license_usage_series
+    is 'The ledger with each product and workload under its present name, so that a series '
+    'continues when its name changes.';
+comment on column license_usage_series.product_id
+    is 'The product''s id, also for rows that came without it if the name is known to be that '
+    'product''s.';
+comment on column license_usage_series.product_name is 'The product''s newest name.';
+comment on column license_usage_series.workload_code
+    is 'The workload''s code, also for rows that came without it if the name is known to be that '
+    'workload''s.';
+comment on column license_usage_series.workload_name is 'The workload''s newest name.';
+comment on column license_usage_series.product_name_then
+    is 'The product''s name in the ledger''s row.';
+comment on column license_usage_series.workload_name_then
+    is 'The workload''s name in the ledger''s row.';
+comment on column license_usage_series.active_percent
+    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+
+create view product_name_history as
+select
+    id as product_id,
+    name as product_name,
+    first_processed_date_time,
+    last_processed_date_time,
+    run_id
+from name_history
+where kind = 'product';
+
+comment on view product_name_history
+    is 'The names that each product id has had, where the API gives the id (source "commercial").';
+comment on column product_name_history.product_id is 'The product''s id.';
+comment on column product_name_history.product_name is 'A name it has had.';
+
+create view workload_name_history as
+select
+    id as workload_code,
+    name as workload_name,
+    first_processed_date_time,
+    last_processed_date_time,
+    run_id
+from name_history
+where kind = 'workload';
+
+comment on view workload_name_history
+    is 'The names that each workload code has had, where the API gives the code (source '
+    '"commercial").';
+comment on column workload_name_history.workload_code is 'The workload''s code, such as EXO.';
+comment on column workload_name_history.workload_name is 'A name it has had.';
+
+-- Deployment --------------------------------------------------------------------------------------
+
+create view license_deployment_latest as
+select distinct on (customer_id, product_name)
+    customer_id,
+    product_name,
+    processed_date_time,
+    customer_name,
+    product_id,
+    service_name,
+    service_code,
+    channel,
+    licenses_deployed,
+    licenses_sold,
+    deployment_percent,
+    (100.0 * licenses_deployed / nullif(licenses_sold, 0))::double precision as deployed_percent,
+    first_synced_at,
+    last_changed_at,
+    run_id
+from license_deployment
+order by customer_id, product_name, processed_date_time desc;
+
+comment on view license_deployment_latest is 'The newest row of each customer and product.';
+comment on column license_deployment_latest.deployed_percent
+    is 'Deployed seats per hundred sold ones, computed; null if none is sold.';
+
+-- Products that are sold and not used, and used and not sold here, are both worth seeing.
+create view license_seats as
+select
+    coalesce(d.customer_id, u.customer_id) as customer_id,
+    coalesce(d.customer_name, u.customer_name) as customer_name,
+    coalesce(d.product_name, u.product_name) as product_name,
+    coalesce(d.product_id, u.product_id) as product_id,
+    u.workload_name,
+    d.licenses_sold,
+    d.licenses_deployed as licenses_assigned,
+    u.licenses_qualified,
+    u.licenses_active,
+    d.deployed_percent,
+    u.active_percent,
+    d.processed_date_time as deployment_processed_date_time,
+    u.processed_date_time as usage_processed_date_time
+from license_deployment_latest as d
+full join license_usage_latest as u
+    on u.customer_id = d.customer_id and u.product_name = d.product_name;
+
+comment on view license_seats
+    is 'Sold, assigned and active seats side by side: the newest of each, one row per customer, '
+    'product and workload. The seats of a product repeat on each of its workloads.';
+comment on column license_seats.customer_name is 'The customer''s name.';
+comment on column license_seats.workload_name
+    is 'The workload within the product; null for a product without usage.';
+comment on column license_seats.licenses_sold
+    is 'Seats sold of the product; null if deployment does not name it.';
+comment on column license_seats.licenses_assigned is 'Seats of the product assigned to a user.';
+comment on column license_seats.deployed_percent
+    is 'Assigned seats per hundred sold ones, computed; null if none is sold.';
+comment on column license_seats.deployment_processed_date_time
+    is 'The processed date of the sold and assigned seats.';
+comment on column license_seats.usage_processed_date_time
+    is 'The processed date of the qualified and active seats.';
+comment on column license_seats.active_percent
+    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+
+-- Restatements ------------------------------------------------------------------------------------
+
+create view license_usage_restatement as
+select
+    restatement_id,
+    customer_id,
+    product_name,
+    workload_name,
+    processed_date_time,
+    run_id,
+    restated_at,
+    old_used as old_licenses_active,
+    new_used as new_licenses_active,
+    old_total as old_licenses_qualified,
+    new_total as new_licenses_qualified,
+    old_percent as old_usage_percent,
+    new_percent as new_usage_percent
+from restatement
+where dataset = 'usage';
+
+comment on view license_usage_restatement
+    is 'Each time that a stored row of license_usage came again with other figures. The ledger '
+    'holds the newest.';
+comment on column license_usage_restatement.old_licenses_active is 'Active seats before.';
+comment on column license_usage_restatement.new_licenses_active is 'Active seats since.';
+comment on column license_usage_restatement.old_licenses_qualified is 'Qualified seats before.';
+comment on column license_usage_restatement.new_licenses_qualified is 'Qualified seats since.';
+comment on column license_usage_restatement.old_usage_percent is 'Usage per cent before.';
+comment on column license_usage_restatement.new_usage_percent is 'Usage per cent since.';
+
+create view license_deployment_restatement as
+select
+    restatement_id,
+    customer_id,
+    product_name,
+    processed_date_time,
+    run_id,
+    restated_at,
+    old_used as old_licenses_deployed,
+    new_used as new_licenses_deployed,
+    old_total as old_licenses_sold,
+    new_total as new_licenses_sold,
+    old_percent as old_deployment_percent,
+    new_percent as new_deployment_percent
+from restatement
+where dataset = 'deployment';
+
+comment on view license_deployment_restatement
+    is 'Each time that a stored row of license_deployment came again with other figures.';
+comment on column license_deployment_restatement.old_licenses_deployed is 'Deployed seats before.';
+comment on column license_deployment_restatement.new_licenses_deployed is 'Deployed seats since.';
+comment on column license_deployment_restatement.old_licenses_sold is 'Sold seats before.';
+comment on column license_deployment_restatement.new_licenses_sold is 'Sold seats since.';
+comment on column license_deployment_restatement.old_deployment_percent
+    is 'Deployment per cent before.';
+comment on column license_deployment_restatement.new_deployment_percent
+    is 'Deployment per cent since.';
+
+-- Customers ---------------------------------------------------------------------------------------
+
+-- The time of the last success is taken from the last two runs too: a customer about whom there is
+-- nothing new is not written to.
+create view customer_freshness as
+select
+    c.customer_id,
+    c.customer_name,
+    greatest(c.last_success_at, s.finished_at) as last_success_at,
+    c.last_processed_date_time,
+    now() - c.last_processed_date_time as age,
+    c.last_failure_at,
+    c.last_failure_reason,
+    c.last_failure_detail,
+    c.gone_since
+from customer as c
+left join (
+    select s.customer_id, max(s.finished_at) as finished_at
+    from (select run_id from sync_run order by run_id desc limit 2) as r
+    inner join sync_customer as s on s.run_id = r.run_id
+    where s.outcome = 'succeeded'
+    group by s.customer_id
+) as s on s.customer_id = c.customer_id;
+
+comment on view customer_freshness
+    is 'One row per customer: how old what is known of it is, and how fetching it last failed.';
+comment on column customer_freshness.last_success_at
+    is 'When the customer''s collection was last fetched and stored.';
+comment on column customer_freshness.age is 'The time since the newest processed date.';
+
+create view coverage as
+select
+    s.processed_date,
+    s.customer_id,
+    c.customer_name,
+    'stored'::varchar(16) as state,
+    s.run_id,
+    null::varchar as reason,
+    null::text as detail
+from customer_date as s
+inner join customer as c on c.customer_id = s.customer_id
+union all
+select
+    d.processed_date,
+    c.customer_id,
+    c.customer_name,
+    (case
+        when t.fault_code in ('20002', '60003') then 'no_relationship'
+        -- The date came out while the partner's own list was without the customer.
+        when d.first_seen_at >= c.gone_since then 'no_relationship'
+        when d.first_seen_at >= c.absent_since and d.first_seen_at < c.returned_at
+            then 'no_relationship'
+        when t.reason in ('forbidden', 'unauthorized') then 'denied'
+        when t.outcome = 'succeeded' then 'empty'
+        -- A customer's own collection only ever has the newest date.
+        when d.processed_date < newest.processed_date and latest.source = 'customer' then 'missed'
+        when t.reason = 'throttled' then 'throttled'
+        else 'failed'
+    end)::varchar(16) as state,
+    t.run_id,
+    t.reason::varchar as reason,
+    t.detail
+from ledger_date as d
+-- "distinct" keeps the planner from comparing this with what is kept of all dates.
+cross join lateral (
+    select distinct
+        customer_id, customer_name, first_seen_at, last_seen_at, gone_since, absent_since,
+        returned_at
+    from customer
+    where not exists (
+        select
+        from customer_date as s
+        where s.processed_date = d.processed_date
+            and s.customer_id = customer.customer_id
+    )
+) as c
+cross join (select max(processed_date) as processed_date from ledger_date) as newest
+left join lateral (select source from sync_run order by run_id desc limit 1) as latest on true
+left join lateral (
+    select t.run_id, t.outcome, t.reason, t.fault_code, t.detail
+    from sync_run as r
+    inner join sync_customer as t on t.run_id = r.run_id and t.customer_id = c.customer_id
+    where r.newest_processed_date = d.processed_date
+    order by r.run_id desc
+    limit 1
+) as t on true
+-- There is no row for the time before a customer was known, nor for a date that only a slower
+-- service has, nor for a customer that no run has had on its list since the date came out, unless
+-- it is gone.
+where t.run_id is not null
+    or (
+        d.processed_date >= (c.first_seen_at at time zone 'UTC')::date
+        and (d.first_seen_at <= c.last_seen_at or d.first_seen_at >= c.gone_since)
+        and exists (select from sync_run as r where r.newest_processed_date = d.processed_date)
+    );
+
+comment on view coverage
+    is 'One row per customer and processed date: whether the ledger has its figures, and why not.';
+comment on column coverage.processed_date
+    is 'A processed date (UTC) of which the ledger has rows of at least one customer.';
+comment on column coverage.state
+    is 'stored: the ledger has rows; empty: requested, and the response had no rows of that date; '
+    'no_relationship: no commerce relationship, or gone; denied: refused by role or sign-in; '
+    'throttled and failed: not fetched so far; missed: not fetched, and the API will not give '
+    'it again.';
+comment on column coverage.run_id is 'The run that stored the first row, or tried last.';
+comment on column coverage.reason is 'Why the last try failed, as in sync_customer.';
+comment on column coverage.detail is 'The failure in words.';
+
+-- Comments ----------------------------------------------------------------------------------------
+
+
+-- A view's column without a comment of its own is a column of another relation as it is, and gets
+-- its comment from there.
+do $$
+declare
+    passed record;
+begin
+    for passed in
+        select v.view, c.attname as name, col_description(v.source, s.attnum) as comment
+        from (
+            values
+            ('license_usage_latest'::regclass, 'license_usage'::regclass),
+            ('license_usage_monthly', 'license_usage'),
+            ('license_usage_total', 'license_usage'),
+            ('license_usage_change', 'license_usage'),
+            ('license_usage_series', 'license_usage'),
+            ('product_name_history', 'name_history'),
+            ('workload_name_history', 'name_history'),
+            ('license_deployment_latest', 'license_deployment'),
+            ('license_seats', 'license_usage'),
+            ('license_usage_restatement', 'restatement'),
+            ('license_deployment_restatement', 'restatement'),
+            ('customer_freshness', 'customer'),
+            ('coverage', 'customer')
+        ) as v (view, source)
+        inner join pg_attribute as c on c.attrelid = v.view
+        inner join pg_attribute as s on s.attrelid = v.source and s.attname = c.attname
+        where col_description(v.view, c.attnum) is null
+    loop
+        execute format('comment on column %s.%I is %L', passed.view, passed.name, passed.comment);
+    end loop;
+end
+$$;
