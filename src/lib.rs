@@ -9,9 +9,10 @@
 //! - `status` serves what the store knows over HTTP.
 //! - [`consent`] says how old a person's sign-in is and how long it lasts.
 //! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes. [`retry`] says when to try
-//!   again, [`clock`] what time it is, and `causes` puts an error and its causes on one line.
+//!   again, [`clock`] what time it is, `text` reads files that a person saved, and `causes` puts an error and its causes
+//!   on one line.
 //!
-//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `consent`, `retry`, `clock`.
+//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `consent`, `retry`, `clock`, `text`.
 
 pub mod app;
 mod causes;
@@ -28,4 +29,5 @@ mod status;
 pub mod store;
 pub mod sync;
 mod telemetry;
+mod text;
 pub mod usage;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tracing::error;
 
+use super::customer_list::{self, CustomerList};
 use crate::config;
 use crate::partner_center::{ApiError, Client};
 use crate::retry::{Fails as _, GaveUp, Remedy, Stop, remedy_of_io};
@@ -19,8 +20,8 @@ const NAMED_FAULTS: usize = 10;
 /// The list cannot be made up.
 #[derive(Debug, thiserror::Error)]
 pub enum CustomersError {
-    /// `customers.file` cannot be read.
-    #[error("customers.file {} cannot be read", path.display())]
+    /// `customers.file` cannot be read, or is no list.
+    #[error("customers.file {} cannot be used", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -57,6 +58,8 @@ impl CustomersError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
+            // It was there when the configuration was read, so that somebody may be putting a newer one in its place.
+            Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Remedy::Time,
             Self::File { source, .. } => remedy_of_io(source, Remedy::Configuration),
             Self::Lines { .. } | Self::Empty { discovered: false } => Remedy::Configuration,
             Self::Discovery(error) => error.remedy(),
@@ -142,159 +145,30 @@ pub(super) fn resolve(
 }
 
 fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersError> {
-    let text = std::fs::read_to_string(path).map_err(|source| CustomersError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    let (ids, mut faults) = parse_list(&text);
+    let CustomerList { ids, mut faults } =
+        customer_list::load(path).map_err(|source| CustomersError::File {
+            path: path.to_owned(),
+            source,
+        })?;
     if faults.len() > NAMED_FAULTS {
         let further = faults.len() - NAMED_FAULTS;
         faults.truncate(NAMED_FAULTS);
         faults.push(format!("and {further} more lines"));
     }
-    match kind {
-        // A person is watching, and can mend the file before anything is fetched.
-        RunKind::Backfill if !faults.is_empty() => Err(CustomersError::Lines {
+    // Nobody is watching a scheduled run: one bad line must not cost all other customers their day. A person who
+    // watches can mend the file before anything is fetched, and a file without a good line is no list.
+    let is_watched = match kind {
+        RunKind::Backfill => true,
+        RunKind::Schedule | RunKind::Startup => false,
+    };
+    if !faults.is_empty() && (is_watched || ids.is_empty()) {
+        return Err(CustomersError::Lines {
             path: path.to_owned(),
             faults: faults.join("; "),
-        }),
-        // Nobody is watching: one bad line must not cost all other customers their day.
-        RunKind::Backfill | RunKind::Schedule | RunKind::Startup => {
-            for fault in faults {
-                error!(file = %path.display(), fault, "A line of customers.file names no customer and is left out");
-            }
-            Ok(ids)
-        }
+        });
     }
-}
-
-/// Reads one GUID a line, or CSV with a column `customer_id`. Blank lines and those that begin with `#` are skipped.
-fn parse_list(text: &str) -> (Vec<CustomerId>, Vec<String>) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = || {
-        text.lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line.trim()))
-            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-    };
-    let header = lines().next().map_or("", |(_, line)| line);
-    if header.to_ascii_lowercase().contains("customer_id") {
-        return parse_csv(text, header);
+    for fault in faults {
+        error!(file = %path.display(), fault, "A line of customers.file names no customer and is left out");
     }
-    let (mut ids, mut faults) = (Vec::new(), Vec::new());
-    for (number, line) in lines() {
-        sort_out(line, number, &mut ids, &mut faults);
-    }
-    (ids, faults)
-}
-
-fn parse_csv(text: &str, header: &str) -> (Vec<CustomerId>, Vec<String>) {
-    // Spreadsheets write the separator of their country.
-    let delimiter = [b',', b';', b'\t']
-        .into_iter()
-        .max_by_key(|delimiter| header.bytes().filter(|byte| byte == delimiter).count())
-        .unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .comment(Some(b'#'))
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let (mut ids, mut faults) = (Vec::new(), Vec::new());
-    let column = reader.headers().ok().and_then(|headers| {
-        headers
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case("customer_id"))
-    });
-    let Some(column) = column else {
-        return (ids, vec!["the header has no column customer_id".to_owned()]);
-    };
-    for record in reader.records() {
-        match record {
-            Ok(record) if record.iter().all(str::is_empty) => {}
-            Ok(record) => {
-                let value = record.get(column).unwrap_or_default();
-                sort_out(value, line_of(&record, text), &mut ids, &mut faults);
-            }
-            Err(error) => faults.push(error.to_string()),
-        }
-    }
-    (ids, faults)
-}
-
-/// The line on which a record begins. Its own position is that of the blank lines and comments before it.
-fn line_of(record: &csv::StringRecord, text: &str) -> usize {
-    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let (line, byte) = record
-        .position()
-        .map_or((0, 0), |position| (position.line(), position.byte()));
-    let skipped = text
-        .get(number(byte)..)
-        .unwrap_or_default()
-        .lines()
-        .take_while(|line| line.is_empty() || line.starts_with('#'))
-        .count();
-    number(line) + skipped
-}
-
-fn sort_out(text: &str, line: usize, ids: &mut Vec<CustomerId>, faults: &mut Vec<String>) {
-    match text.parse() {
-        Ok(id) => ids.push(id),
-        Err(error) => {
-            // The fault goes to a terminal and into a column, which take no control characters.
-            let shown: String = text
-                .chars()
-                .take(60)
-                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                .collect();
-            faults.push(format!("line {line}: \"{shown}\" is {error}"));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
-    const B: &str = "11111111-70f4-4e1e-9ff1-b2bfce8d9f04";
-
-    fn read(text: &str) -> (Vec<String>, Vec<String>) {
-        let (ids, faults) = parse_list(text);
-        (ids.iter().map(ToString::to_string).collect(), faults)
-    }
-
-    #[test]
-    fn a_plain_list_and_a_csv_give_the_same_customers() {
-        for text in [
-            format!("{A}\n{B}\n"),
-            format!("\u{feff}# ours\r\n\r\n{}\r\n{B}", A.to_uppercase()),
-            format!("name,customer_id\nContoso,{A}\n\"Fabrikam, Inc.\",{B}\n"),
-            format!("Customer_ID;Name\r\n{A};x\r\n{B};y\r\n"),
-            format!("customer_id\n{A}\n{B}\n"),
-        ] {
-            let (ids, faults) = read(&text);
-            assert_eq!(ids, [A, B], "{text}");
-            assert!(faults.is_empty(), "{faults:?}");
-        }
-    }
-
-    #[test]
-    fn a_line_that_names_no_customer_is_told_with_its_number() {
-        let (ids, faults) = read(&format!("{A}\nContoso\n"));
-        assert_eq!(ids, [A]);
-        assert_eq!(
-            faults,
-            ["line 2: \"Contoso\" is not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04"]
-        );
-        let (_, faults) = read(&format!("customer_id,name\n{A},x\n,y\n"));
-        assert_eq!(faults.len(), 1);
-        assert!(faults[0].starts_with("line 3:"), "{faults:?}");
-        let (_, faults) = read(&format!(
-            "\r\n# ours\r\ncustomer_id\r\n{A}\r\n\r\n# and\r\nx\r\ny"
-        ));
-        assert_eq!(faults.len(), 2);
-        assert!(faults[0].starts_with("line 7:"), "{faults:?}");
-        assert!(faults[1].starts_with("line 8:"), "{faults:?}");
-    }
+    Ok(ids)
 }

@@ -3,6 +3,7 @@
 
 mod alike;
 mod commercial;
+mod customer_list;
 mod customers;
 mod dated;
 mod end;

@@ -5,6 +5,7 @@ mod collection;
 mod name;
 mod outcome;
 mod row;
+pub(crate) mod written;
 
 use std::fmt;
 use std::str::FromStr;
