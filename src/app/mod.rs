@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Parser as _;
 use indicatif::MultiProgress;
+use tracing::warn;
 
 use crate::causes::with_causes;
 use crate::cli::{Cli, Command};
@@ -62,7 +63,7 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => {
             complain(&error.to_string());
-            return Exit::Misconfigured.into();
+            return Exit::from(error.remedy()).into();
         }
     };
     if let Err(wrong) = possible(&cli, &config, clock.now()) {
@@ -71,6 +72,9 @@ pub fn main() -> ExitCode {
     }
     let bars = MultiProgress::new();
     telemetry::init(&config, &bars);
+    for warning in &config.warnings {
+        warn!("Configuration: {warning}");
+    }
     let exit = start(&cli, config, clock, bars).unwrap_or_else(|error| {
         complain(&with_causes(&*error));
         Exit::from(remedy(&error))

@@ -2,9 +2,7 @@
 //! section before it gives up, so that one report names all that is wrong.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +20,7 @@ use super::valid::{
 use super::{Sources, Surroundings};
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
+use crate::text;
 use crate::usage::{CustomerId, Dataset, Source};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -96,14 +95,13 @@ fn datasets(settings: &mut Settings) -> Read<Option<Vec<Dataset>>> {
 }
 
 pub(super) fn customers(settings: &mut Settings, surroundings: &Surroundings) -> Read<Customers> {
-    let guid = |text: &str| {
-        text.parse::<CustomerId>()
-            .map_err(|error| format!("is {error}"))
-    };
+    let guid = |text: &str| CustomerId::from_written(text).map_err(|error| format!("is {error}"));
     let ids = settings.required(keys::CUSTOMER_IDS, |given| given.list(guid));
     let file = settings.optional(keys::CUSTOMER_FILE, |given| {
         let path = surroundings.resolve(given.text()?);
-        readable(&path).map(|()| path)
+        text::probe(&path).map(|()| path).map_err(|error| {
+            format!("{error}; a relative path starts at the configuration file's folder")
+        })
     });
     let discover = settings.required(keys::DISCOVER, Given::switch);
     let exclude = settings.required(keys::EXCLUDE, |given| given.list(guid));
@@ -121,20 +119,6 @@ pub(super) fn customers(settings: &mut Settings, surroundings: &Surroundings) ->
         discover,
         exclude: exclude?.into_iter().collect(),
     })
-}
-
-fn readable(path: &Path) -> Result<(), String> {
-    let metadata = File::open(path)
-        .and_then(|file| file.metadata())
-        .map_err(|error| {
-            format!(
-                "cannot be read: {error}; a relative path starts at the configuration file's folder"
-            )
-        })?;
-    if metadata.is_dir() {
-        return Err("must be a file, but is a folder".to_owned());
-    }
-    Ok(())
 }
 
 pub(super) fn schedule(settings: &mut Settings, now: DateTime<Utc>) -> Read<ScheduleSettings> {

@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::retry::Remedy;
+
 /// Stands where a value is that nobody should read in a log.
 const NOT_SHOWN: &str = "(not shown)";
 
@@ -46,6 +48,7 @@ pub struct Fault {
     value: Shown,
     problem: String,
     place: Option<Place>,
+    passes: bool,
 }
 
 impl Fault {
@@ -55,6 +58,7 @@ impl Fault {
             value: Shown::Absent,
             problem: problem.into(),
             place: None,
+            passes: false,
         }
     }
 
@@ -71,6 +75,12 @@ impl Fault {
     /// Says that there is a value without showing it.
     pub(super) fn hiding(mut self) -> Self {
         self.value = Shown::Hidden;
+        self
+    }
+
+    /// Says whether it is the machine that was short of something, and not the configuration that is wrong.
+    pub(super) fn passing(mut self, passes: bool) -> Self {
+        self.passes = passes;
         self
     }
 
@@ -120,6 +130,16 @@ impl ConfigError {
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// What mends it: the configuration has to be changed, unless all that was wrong passes by itself.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        if self.faults.iter().all(|fault| fault.passes) {
+            Remedy::Time
+        } else {
+            Remedy::Configuration
+        }
     }
 }
 

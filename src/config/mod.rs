@@ -1,16 +1,19 @@
 //! Where settings come from: defaults, a TOML file, the environment; the later wins. The only reader of the
-//! environment, and of files other than the customers' list and the refresh token. Opens no connection.
+//! environment. Opens no connection. Files are read by `crate::text`, in whatever encoding they were saved.
 //!
 //! [`load`] goes through these doors: `file` finds and reads the TOML, `layers` sorts known keys (`keys`) from
-//! unknown ones and merges, `settings` hands out typed values, `check`, `sign_in` and `secrets` judge them,
-//! `valid` is what comes out. All faults are gathered in one [`ConfigError`]; no secret is in it.
+//! unknown ones and merges, `settings` hands out typed values, `check`, `database`, `sign_in` and `secrets` judge them
+//! (`placeholder` knows what was never filled in, `exposure` who may read a secret), `valid` is what comes out. All
+//! faults are gathered in one [`ConfigError`]; no secret is in it.
 
 mod check;
 mod database;
+mod exposure;
 mod fault;
 mod file;
 mod keys;
 mod layers;
+mod placeholder;
 mod secrets;
 mod settings;
 mod sign_in;
@@ -119,17 +122,20 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let path = file::find(sources)?;
     let name = path.display().to_string();
     let (environment, mut faults) = layers::from_environment(&sources.environment);
-    let top = match file::read(&path) {
-        Ok(top) => top,
+    let contents = match file::read(&path) {
+        Ok(contents) => contents,
         // What is missing cannot be told when the file is not understood.
         Err(fault) => {
             faults.insert(0, fault);
             return Err(ConfigError::new(faults));
         }
     };
-    let (file, unknown) = layers::from_file(top, &Place::File(name.clone()));
+    let (file, unknown) = layers::from_file(contents.top, &Place::File(name.clone()));
     faults.splice(0..0, unknown);
     let mut settings = Settings::new(Layers::new(file, environment), name, faults);
+    if let Some(line) = contents.guessed_line {
+        settings.mark_guessed(line);
+    }
     let config = check(&mut settings, path, sources);
     settings.finish(config)
 }
@@ -148,6 +154,7 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
     let database = check::database(settings, &surroundings, sources);
     let status = check::status(settings);
     let log = check::log(settings);
+    exposure::warn_of_configuration(settings, &path);
     Ok(Config {
         path,
         partner_center: partner_center?,
@@ -161,5 +168,6 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
         journal_stream: sources.variable("JOURNAL_STREAM").map(str::to_owned),
         has_display: sources.variable("DISPLAY").is_some()
             || sources.variable("WAYLAND_DISPLAY").is_some(),
+        warnings: settings.take_warnings(),
     })
 }

@@ -1,16 +1,19 @@
 //! Reads each secret from where it was put: the setting, a file that the setting names, or a systemd credential.
 //! Nothing of a secret, nor of what may be one, gets into a fault.
 
-use std::fs::File;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Surroundings;
 use super::fault::{Fault, Place, quoted};
 use super::keys::{self, Key};
 use super::settings::{Read, Reported, Settings};
+use super::{exposure, placeholder};
+use crate::text::{self, ReadFault, secret};
+
+/// The systemd credential that stands in for the client secret.
+const CLIENT_CERTIFICATE: &str = "client_certificate";
 
 /// Says what is wrong with the text of a secret, without repeating it.
 type Check = fn(&str) -> Result<(), String>;
@@ -28,7 +31,7 @@ pub(super) const CLIENT_SECRET: Secret = Secret {
     direct: keys::CLIENT_SECRET,
     file: Some(keys::CLIENT_SECRET_FILE),
     credential: "client_secret",
-    check: None,
+    check: Some(secret::unbroken),
 };
 
 /// The token to begin with. `auth.refresh_token_file` is where renewed ones are kept, not one of its places.
@@ -36,7 +39,7 @@ pub(super) const REFRESH_TOKEN: Secret = Secret {
     direct: keys::REFRESH_TOKEN,
     file: None,
     credential: "refresh_token",
-    check: None,
+    check: Some(secret::unbroken),
 };
 
 pub(super) const ACCESS_TOKEN: Secret = Secret {
@@ -64,21 +67,35 @@ impl Secret {
         let file = self
             .file
             .and_then(|key| Some((key, settings.given_at(key)?)));
+        let credential = credential(surroundings, self.credential);
+        let given = direct.as_ref().map(|_| self.direct);
+        if let (Some(key), Some(_)) = (given.or(file.as_ref().map(|(key, _)| *key)), &credential) {
+            let name = self.credential;
+            let problem =
+                format!("is given together with the systemd credential {name}; keep one of them");
+            return Err(settings.refuse(key, problem));
+        }
         match (direct, file) {
             (Some(Place::Variable(_)), Some((key, Place::Variable(_))))
             | (Some(Place::File(_)), Some((key, Place::File(_)))) => {
                 let problem = format!("is given together with {}; keep one of them", key.path);
                 Err(settings.refuse(self.direct, problem))
             }
-            // In different layers: the environment wins.
-            (None | Some(Place::File(_)), Some((key, _))) => {
+            // In different layers the environment wins, which is said.
+            (None | Some(Place::File(_) | Place::Default), Some((key, place))) => {
+                if given.is_some() {
+                    prevail(settings, &place, self.direct);
+                }
                 self.read_file(settings, surroundings, key).map(Some)
             }
-            (Some(_), _) => settings.optional(self.direct, |given| {
-                let text = given.text()?;
-                self.checked(text)
-            }),
-            (None, None) => self.read_credential(settings, surroundings),
+            (Some(place), overruled) => {
+                if let Some((key, _)) = overruled {
+                    prevail(settings, &place, key);
+                }
+                let is_guessed = settings.is_guessed(&place);
+                settings.optional(self.direct, |given| self.judged(given.text()?, is_guessed))
+            }
+            (None, None) => self.read_credential(settings, credential),
         }
     }
 
@@ -119,13 +136,7 @@ impl Secret {
                 (key, path)
             }
             (Some(_), _) => (self.direct, None),
-            (None, None) => {
-                let folder = surroundings.credentials.as_ref();
-                (
-                    self.direct,
-                    folder.map(|folder| folder.join(self.credential)),
-                )
-            }
+            (None, None) => (self.direct, credential(surroundings, self.credential)),
         }
     }
 
@@ -137,44 +148,50 @@ impl Secret {
     ) -> Read<SecretString> {
         let path = settings.required(key, |given| given.text().map(str::to_owned))?;
         let full = surroundings.resolve(&path);
+        exposure::warn(settings, surroundings, self.direct.path, &full);
         self.read(&full)
-            .map_err(|problem| wrong_path(settings, key, &path, &full, problem))
+            .map_err(|fault| wrong_path(settings, key, &path, &full, &fault))
     }
 
     fn read_credential(
         &self,
         settings: &mut Settings,
-        surroundings: &Surroundings,
+        path: Option<PathBuf>,
     ) -> Read<Option<SecretString>> {
-        let Some(folder) = &surroundings.credentials else {
+        let Some(path) = path else {
             return Ok(None);
         };
-        let path = folder.join(self.credential);
-        if matches!(path.try_exists(), Ok(false)) {
-            return Ok(None);
-        }
-        self.read(&path).map(Some).map_err(|problem| {
-            let fault = Fault::new(
-                self.direct.path,
-                format!("the systemd credential {problem}"),
-            );
-            settings.note(fault.at(Place::File(path.display().to_string())))
+        self.read(&path).map(Some).map_err(|wrong| {
+            let fault = Fault::new(self.direct.path, format!("the systemd credential {wrong}"));
+            let place = Place::File(path.display().to_string());
+            settings.note(fault.at(place).passing(wrong.passes()))
         })
     }
 
-    fn read(&self, path: &Path) -> Result<SecretString, String> {
-        let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
-        let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        self.checked(text.trim_end_matches(['\r', '\n']))
+    fn read(&self, path: &Path) -> Result<SecretString, ReadFault> {
+        let kept = secret::load(path)?;
+        let text = kept.as_ref().map_or("", |kept| kept.expose_secret());
+        self.judged(text, false).map_err(ReadFault::Unfit)
     }
 
-    fn checked(&self, text: &str) -> Result<SecretString, String> {
-        if text.trim().is_empty() {
-            return Err("is empty".to_owned());
+    /// The secret in `text`, whose letters beyond ASCII may be guesses.
+    fn judged(&self, text: &str, is_guessed: bool) -> Result<SecretString, String> {
+        let text = secret::bare(text);
+        secret::judge(text)?;
+        if is_guessed && !text.is_ascii() {
+            return Err(secret::NOT_UNICODE.to_owned());
         }
-        if text.chars().any(char::is_control) {
-            return Err("holds a line break or another control character".to_owned());
+        if placeholder::is_masked(text) {
+            return Err(
+                "is masked with asterisks, as consoles show a secret later on; make a new one and copy it at once"
+                    .to_owned(),
+            );
+        }
+        let is_address = self.direct == keys::DATABASE_URL;
+        if is_address && placeholder::is_placeholder_address(text)
+            || !is_address && placeholder::is_placeholder(text)
+        {
+            return Err(placeholder::PROBLEM.to_owned());
         }
         if let Some(check) = self.check {
             check(text)?;
@@ -183,12 +200,19 @@ impl Secret {
     }
 }
 
-fn unreadable(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => "there is no such file".to_owned(),
-        ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
-        kind => format!("cannot be read: {kind}"),
-    }
+/// The file of a systemd credential, if there is one.
+fn credential(surroundings: &Surroundings, name: &str) -> Option<PathBuf> {
+    let path = surroundings.credentials.as_ref()?.join(name);
+    (!matches!(path.try_exists(), Ok(false))).then_some(path)
+}
+
+/// Says that what was given at `place` counts and `overruled` does not.
+fn prevail(settings: &mut Settings, place: &Place, overruled: &Key) {
+    settings.warn(format!(
+        "{} in {} does not count, since another source of it comes {place}; keep one of them",
+        overruled.path,
+        settings.file()
+    ));
 }
 
 fn wrong_path(
@@ -196,15 +220,15 @@ fn wrong_path(
     key: &Key,
     path: &str,
     full: &Path,
-    problem: String,
+    wrong: &ReadFault,
 ) -> Reported {
     // Somebody may have put the secret itself where its path belongs.
-    if path.starts_with(['/', '.']) || full.exists() {
-        let fault = settings.fault(key, problem).showing(quoted(path));
-        settings.note(fault)
+    let fault = if path.starts_with(['/', '.']) || full.exists() {
+        settings.fault(key, wrong.to_string()).showing(quoted(path))
     } else {
-        settings.refuse(key, format!("must be the path of a file: {problem}"))
-    }
+        settings.fault(key, format!("must be the path of a file: {wrong}"))
+    };
+    settings.note(fault.passing(wrong.passes()))
 }
 
 fn bearer(text: &str) -> Result<(), String> {
@@ -217,7 +241,7 @@ fn bearer(text: &str) -> Result<(), String> {
 
 /// What is in the file by now; it may have been written again.
 pub(super) fn read_database_url(path: &Path) -> Result<SecretString, String> {
-    DATABASE_URL.read(path)
+    DATABASE_URL.read(path).map_err(|fault| fault.to_string())
 }
 
 /// Where the certificate is that stands in for the client secret. Only a path: it is read anew at each use.
@@ -226,26 +250,22 @@ pub(super) fn client_certificate_file(
     surroundings: &Surroundings,
 ) -> Read<Option<PathBuf>> {
     let key = keys::CLIENT_CERTIFICATE_FILE;
+    let credential = credential(surroundings, CLIENT_CERTIFICATE);
     let Some(path) = settings.optional(key, |given| given.text().map(str::to_owned))? else {
-        let credential = surroundings
-            .credentials
-            .as_ref()
-            .map(|folder| folder.join("client_certificate"));
-        return Ok(credential.filter(|path| !matches!(path.try_exists(), Ok(false))));
+        return Ok(credential);
     };
+    if credential.is_some() {
+        let problem = format!(
+            "is given together with the systemd credential {CLIENT_CERTIFICATE}; keep one of them"
+        );
+        return Err(settings.refuse(key, problem));
+    }
     let full = surroundings.resolve(&path);
-    match openable(&full) {
+    exposure::warn(settings, surroundings, "the client's private key", &full);
+    match text::probe(&full) {
         Ok(()) => Ok(Some(full)),
-        Err(problem) => Err(wrong_path(settings, key, &path, &full, problem)),
+        Err(fault) => Err(wrong_path(settings, key, &path, &full, &fault)),
     }
-}
-
-fn openable(path: &Path) -> Result<(), String> {
-    let metadata = File::open(path).and_then(|file| file.metadata());
-    if metadata.map_err(|error| unreadable(&error))?.is_dir() {
-        return Err("must be a file, but is a folder".to_owned());
-    }
-    Ok(())
 }
 
 /// Where renewed refresh tokens are kept.
@@ -264,6 +284,7 @@ pub(super) fn refresh_token_file(
     if path.is_dir() {
         return Err(is_a_folder(settings, &path));
     }
+    exposure::warn(settings, surroundings, "the refresh token", &path);
     Ok(path)
 }
 

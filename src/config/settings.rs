@@ -9,6 +9,7 @@ use ::config::{Value, ValueKind};
 use super::fault::{ConfigError, Fault, Place, quoted};
 use super::keys::Key;
 use super::layers::{Layers, shown};
+use crate::text::trimmed;
 
 /// So many entries of a list are named when they are wrong.
 const MAX_ENTRIES_NAMED: usize = 5;
@@ -25,6 +26,8 @@ pub(super) struct Settings {
     layers: Layers,
     file: String,
     faults: Vec<Fault>,
+    warnings: Vec<String>,
+    is_guessed: bool,
 }
 
 impl Settings {
@@ -33,6 +36,8 @@ impl Settings {
             layers,
             file,
             faults,
+            warnings: Vec::new(),
+            is_guessed: false,
         }
     }
 
@@ -42,6 +47,32 @@ impl Settings {
             self.faults.push(fault);
         }
         Reported
+    }
+
+    /// Adds what is not wrong, but should be known; the same words only once.
+    pub(super) fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// What is not wrong, but should be known.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Notes that the file is no Unicode from `line` on.
+    pub(super) fn mark_guessed(&mut self, line: usize) {
+        self.is_guessed = true;
+        self.warn(format!(
+            "line {line} of {} is not UTF-8 and was read as Windows-1252; save the file as UTF-8",
+            self.file
+        ));
+    }
+
+    /// Whether letters beyond ASCII in what was given at `place` are guesses.
+    pub(super) fn is_guessed(&self, place: &Place) -> bool {
+        self.is_guessed && matches!(place, Place::File(_))
     }
 
     /// Notes that what was given for `key` does not do.
@@ -86,6 +117,14 @@ impl Settings {
             .get(key, &self.file)
             .map(|(_, place)| place)
             .filter(|place| *place != Place::Default)
+    }
+
+    /// The text that was given for `key`, of whatever worth.
+    pub(super) fn text_at(&self, key: &Key) -> Option<String> {
+        match self.layers.get(key, &self.file)?.0 {
+            ValueKind::String(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// What was given for `key`, or its default.
@@ -135,15 +174,16 @@ impl Given {
     /// Text, not blank.
     pub(super) fn text(&self) -> Result<&str, String> {
         match self.text_or_empty()? {
-            text if text.trim().is_empty() => Err("is empty".to_owned()),
+            "" => Err("is empty".to_owned()),
             text => Ok(text),
         }
     }
 
-    /// Text, blank or not.
+    /// Text, blank or not, without blanks and invisible characters at its ends: values that come from a file by way of
+    /// the environment have them.
     pub(super) fn text_or_empty(&self) -> Result<&str, String> {
         match &self.kind {
-            ValueKind::String(text) => Ok(text),
+            ValueKind::String(text) => Ok(trimmed(text)),
             _ => Err(self.must_be("text in quotes")),
         }
     }

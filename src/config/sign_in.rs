@@ -5,6 +5,7 @@ use url::Url;
 use super::Surroundings;
 use super::check::{address, fit_for_a_path};
 use super::keys;
+use super::placeholder;
 use super::secrets;
 use super::settings::{Given, Read, Settings};
 use super::valid::{App, Auth, ClientCredential, Method, PartnerCenter};
@@ -67,14 +68,19 @@ pub(super) fn auth(
 }
 
 fn app(settings: &mut Settings, surroundings: &Surroundings, needs_credential: bool) -> Read<App> {
+    let filled_in = |text: &str, what: &str| {
+        if placeholder::is_placeholder(text) {
+            return Err(format!("{}; it must be {what}", placeholder::PROBLEM));
+        }
+        fit_for_a_path(text, what)
+    };
     let tenant_id = settings.required(keys::TENANT_ID, |given| {
-        fit_for_a_path(
-            given.text()?,
-            "a GUID or a domain name such as contoso.onmicrosoft.com",
-        )
+        let what =
+            "the partner's tenant, its GUID or a domain name such as contoso.onmicrosoft.com";
+        filled_in(given.text()?, what)
     });
     let client_id = settings.required(keys::CLIENT_ID, |given| {
-        fit_for_a_path(given.text()?, "the application's id, a GUID")
+        filled_in(given.text()?, "the application's id, a GUID")
     });
     let credential = credential(settings, surroundings, needs_credential);
     Ok(App {

@@ -38,6 +38,8 @@ pub struct Config {
     pub journal_stream: Option<String>,
     /// Whether the person at the terminal has a screen on which a browser could open.
     pub has_display: bool,
+    /// What is not wrong, but should be known: to be logged once logging is set up.
+    pub warnings: Vec<String>,
 }
 
 /// Which of Microsoft's clouds. Each has addresses of its own.

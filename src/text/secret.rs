@@ -83,9 +83,9 @@ pub(crate) fn judge(text: &str) -> Result<(), &'static str> {
 }
 
 /// As [`judge`], for a secret that has no blank within.
-pub(crate) fn unbroken(text: &str) -> Result<(), &'static str> {
+pub(crate) fn unbroken(text: &str) -> Result<(), String> {
     if text.contains(char::is_whitespace) {
-        return Err("holds a blank within; it must hold the secret alone");
+        return Err("holds a blank within; it must hold the secret alone".to_owned());
     }
     Ok(())
 }

@@ -127,13 +127,13 @@ async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked(poo
         (expired.pem(), "expired on 2021-01-01"),
         (early.pem(), "valid from 2089-01-01"),
         (good.certificate.clone(), "no private key"),
-        (format!("{}{encrypted}", good.certificate), "no private key"),
+        (format!("{}{encrypted}", good.certificate), "is encrypted"),
         (good.key.clone(), "no certificate"),
         (
             format!("{}{}", good.certificate, other.key),
             "does not belong",
         ),
-        (String::new(), "no private key"),
+        (String::new(), "is empty"),
         (good.pem().replace("MII", "!!!"), "private key"),
     ] {
         use_certificate(&mut world, &good, &pem).await;

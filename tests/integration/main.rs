@@ -34,6 +34,7 @@ mod refused_rows;
 mod restatements;
 mod resuming;
 mod run;
+mod saved_files;
 mod secrets;
 mod series;
 mod sign_in;

@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
-use secrecy::zeroize::Zeroizing;
 use serde_json::json;
 use uuid::Uuid;
 use x509_cert::certificate::Certificate;
@@ -21,6 +20,7 @@ use x509_cert::der::Decode as _;
 use x509_cert::time::Time;
 
 use super::error::AuthError;
+use crate::text::{ReadFault, pem};
 
 /// How the form names the kind of statement.
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -35,16 +35,18 @@ pub(super) fn sign(
     audience: &str,
     now: DateTime<Utc>,
 ) -> Result<SecretString, AuthError> {
-    let pem = std::fs::read(file).map_err(|error| AuthError::CertificateUnreadable {
+    let unusable = |problem| AuthError::CertificateUnusable {
         path: file.to_owned(),
-        source: Arc::new(error),
-    })?;
-    statement(&Zeroizing::new(pem), client_id, audience, now).map_err(|problem| {
-        AuthError::CertificateUnusable {
+        problem,
+    };
+    let pem = pem::load(file).map_err(|fault| match fault {
+        ReadFault::NotText(_) | ReadFault::Unfit(_) => unusable(format!("it {fault}")),
+        fault => AuthError::CertificateUnreadable {
             path: file.to_owned(),
-            problem,
-        }
-    })
+            source: Arc::new(fault.into()),
+        },
+    })?;
+    statement(pem.as_bytes(), client_id, audience, now).map_err(unusable)
 }
 
 fn statement(
@@ -85,7 +87,8 @@ fn statement(
 
 fn private_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-        "it holds no private key that can be read; a PEM file with the certificate and its private key, not encrypted, is needed"
+        let shown = std::str::from_utf8(pem).ok().and_then(pem::why_no_key);
+        shown.unwrap_or("it holds no private key that can be read; a PEM file with the certificate and its private key, not encrypted, is needed")
     })?;
     let pair = match &key {
         PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),

@@ -6,11 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::kept_file::{self, SLOT_PREFIX, Slot, folder_of, target_of};
+use crate::text::secret;
 
 /// Room for any token Microsoft issues; reserved before the old one is spent, so that a full disk shows in time.
 const RESERVED_BYTES: usize = 16 * 1024;
@@ -107,13 +108,24 @@ impl RefreshStore {
         })
     }
 
-    /// The kept token; none where there is no file yet or it is blank.
+    /// The kept token; none where there is no file yet or it is blank. However a person may have saved it, and refused
+    /// where it cannot be a token: the authority would say that it has expired.
     pub(super) fn load(&self) -> io::Result<Option<SecretString>> {
-        match std::fs::read_to_string(&self.path) {
-            Ok(text) if text.trim().is_empty() => Ok(None),
-            Ok(text) => Ok(Some(SecretString::from(text.trim().to_owned()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        match secret::load(&self.path) {
+            Ok(Some(token))
+                if !token
+                    .expose_secret()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic()) =>
+            {
+                let problem = "holds what no token does: blanks, or letters beyond ASCII";
+                Err(io::Error::new(io::ErrorKind::InvalidData, problem))
+            }
+            Ok(token) => Ok(token),
+            Err(fault) => match io::Error::from(fault) {
+                error if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                error => Err(error),
+            },
         }
     }
 
@@ -164,7 +176,6 @@ fn clear_leftovers(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret as _;
     use std::os::unix::fs::PermissionsExt as _;
 
     async fn keep(store: &RefreshStore, token: &str) {

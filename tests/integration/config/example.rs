@@ -2,6 +2,21 @@
 
 use super::*;
 
+/// The example with what an operator has to put in.
+fn filled_in() -> String {
+    let [tenant, client, customer] = [
+        "contoso.onmicrosoft.com",
+        "2c0a7a1e-8a3f-4f0e-9f5e-0d6d3f0b7a11",
+        "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04",
+    ];
+    let nobody = "00000000-0000-0000-0000-000000000000";
+    [tenant, client, customer]
+        .iter()
+        .fold(EXAMPLE.to_owned(), |text, value| {
+            text.replacen(nobody, value, 1)
+        })
+}
+
 /// Section and key of each setting in the example, and its line without the comment sign.
 fn settings_of_the_example() -> Vec<(String, String, bool)> {
     let mut section = "";
@@ -23,8 +38,14 @@ fn settings_of_the_example() -> Vec<(String, String, bool)> {
 }
 
 #[test]
-fn the_example_loads_as_it_is() {
-    World::new(EXAMPLE).loaded();
+fn the_placeholders_of_the_example_are_refused_by_name_and_nothing_else_is_wrong_with_it() {
+    insta::assert_snapshot!(World::new(EXAMPLE).report(), @r#"
+    the configuration has 3 faults:
+      auth.tenant_id = "00000000-0000-0000-0000-000000000000": is still a placeholder; it must be the partner's tenant, its GUID or a domain name such as contoso.onmicrosoft.com (in [folder]/config.toml)
+      auth.client_id = (not shown): is still a placeholder; it must be the application's id, a GUID (in [folder]/config.toml)
+      customers.ids: entry 1, "00000000-0000-0000-0000-000000000000", is a placeholder and not a customer's id (in [folder]/config.toml)
+    "#);
+    World::new(&filled_in()).loaded();
 }
 
 #[test]
@@ -84,9 +105,14 @@ fn each_commented_line_of_the_example_can_be_put_to_use() {
         if !commented || ["customers.file", "database.url_file"].contains(&key.as_str()) {
             continue;
         }
-        let world = World::new(&EXAMPLE.replacen(&format!("# {line}\n"), &format!("{line}\n"), 1));
-        match world.load() {
+        let filled_in = filled_in().replacen(&format!("# {line}\n"), &format!("{line}\n"), 1);
+        match World::new(&filled_in).load() {
             Ok(_) => {}
+            Err(error) if line.contains("PLACEHOLDER") => {
+                let report = error.to_string();
+                let refused = format!("{key} = (not shown): is still a placeholder");
+                assert!(report.contains(&refused), "{line}: {report}");
+            }
             Err(error) if key.ends_with("_file") => {
                 let report = error.to_string();
                 assert!(report.contains("there is no such file"), "{line}: {report}");

@@ -1,9 +1,11 @@
 //! The configuration as an operator meets it: files, environment, credentials, and the report of what is wrong.
 //! The environment is always an invented one, never that of the process.
 
+mod encodings;
 mod example;
 mod refusals;
 mod secrets;
+mod sources;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;

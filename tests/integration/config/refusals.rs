@@ -244,7 +244,7 @@ fn a_run_needs_somebody_to_ask_about() {
     let absent = World::minimal_but("discover = true", "file = \"customers.csv\"");
     insta::assert_snapshot!(absent.report(), @r#"
     the configuration has a fault:
-      customers.file = "customers.csv": cannot be read: No such file or directory (os error 2); a relative path starts at the configuration file's folder (in [folder]/config.toml)
+      customers.file = "customers.csv": there is no such file; a relative path starts at the configuration file's folder (in [folder]/config.toml)
     "#);
     let path = absent.write("customers.csv", "");
     assert_eq!(absent.loaded().customers.file, Some(path));
@@ -273,15 +273,25 @@ fn a_syntax_error_is_reported_with_its_position_and_without_the_line() {
 #[test]
 fn a_file_that_is_no_text_or_is_not_there_is_reported() {
     let world = World::new("");
-    world.write("config.toml", b"[log]\nformat = \"t\xffxt\"\n");
+    world.write("config.toml", b"PK\x03\x04\x14\0");
     insta::assert_snapshot!(world.report(), @"
     the configuration has a fault:
-      configuration file: is not UTF-8 text, first seen in line 2; save it as UTF-8 (in [folder]/config.toml)
+      configuration file: is no text file but a ZIP archive, as Excel workbooks (.xlsx) and Word documents are (in [folder]/config.toml)
+    ");
+    world.write("config.toml", [0; 100]);
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      configuration file: holds nothing but zero bytes, as files do that were being written when the power failed (in [folder]/config.toml)
+    ");
+    world.write("config.toml", vec![b'#'; 2 << 20]);
+    insta::assert_snapshot!(world.report(), @"
+    the configuration has a fault:
+      configuration file: is larger than 1024 KiB, which no such file is (in [folder]/config.toml)
     ");
     std::fs::remove_file(world.folder.path().join("config.toml")).unwrap();
     insta::assert_snapshot!(world.report(), @"
     the configuration has a fault:
-      configuration file: cannot be read: No such file or directory (os error 2) (in [folder]/config.toml)
+      configuration file: there is no such file (in [folder]/config.toml)
     ");
 }
 
