@@ -1,7 +1,9 @@
 //! The daemon: waits for the database, catches up, and runs at every tick until it is stopped.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -13,7 +15,7 @@ use crate::partner_center::ConsentFile;
 use crate::retry::{Remedy, Stop};
 use crate::schedule::{Schedule, Ticker};
 use crate::status::{Status, serve};
-use crate::store::RunKind;
+use crate::store::{Reader, RunKind};
 use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
@@ -42,21 +44,38 @@ pub(super) async fn run(
     };
     // Before the database, which may take its time: it is waited for, and that is no failed start.
     notify_ready("Waiting for the database");
+    // Before the database too: a tick that comes while it is waited for is not lost.
+    let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
     if let Some(address) = config.status.listen {
         let status = Status {
-            store: syncer.store.clone(),
-            schedule: schedule.clone(),
+            reader: Reader::new(syncer.store.clone()),
+            schedule,
+            next_run: ticker.next_tick(),
             clock: Arc::clone(&clock),
             consent: ConsentFile::of(&config.auth),
+            hosts: config.status.hosts.clone(),
         };
         lifecycle
             .tasks
             .spawn(serve(address, status, stop.soon.clone()));
     }
-    // Before the database too: a tick that comes while it is waited for is not lost.
-    let mut ticker = Ticker::new(schedule, clock);
-    let ended = match daemon.prepare(config.schedule.run_on_start, stop).await {
-        Ok(due) => daemon.serve(due, &mut ticker, stop).await,
+    let mut came = false;
+    let prepare = Box::pin(daemon.prepare(config.schedule.run_on_start, stop));
+    let ended = match while_ticking(&mut ticker, prepare, |_| came = true).await {
+        Ok(start) => {
+            if let Some(finish) = start.last_finish {
+                ticker.take_as_had(finish);
+            }
+            if start.is_due {
+                ticker.take_as_had(clock.now());
+            }
+            let due = if start.is_due {
+                Some(RunKind::Startup)
+            } else {
+                came.then_some(RunKind::Schedule)
+            };
+            daemon.serve(due, &mut ticker, stop).await
+        }
         Err(error) => Err(error),
     };
     ticker.stop().await;
@@ -70,6 +89,30 @@ pub(super) async fn run(
     }
 }
 
+/// Does `work`. A tick that comes meanwhile is told to `came`, and a clock that is set is noticed.
+async fn while_ticking<T>(
+    ticker: &mut Ticker,
+    work: impl Future<Output = T>,
+    mut came: impl FnMut(DateTime<Utc>),
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            tick = ticker.tick() => came(tick),
+        }
+    }
+}
+
+/// What the daemon knows once the database is there.
+struct Start {
+    /// Whether a run is due at once.
+    is_due: bool,
+    /// When the last run over the whole list ended, by the clock of that time.
+    last_finish: Option<DateTime<Utc>>,
+}
+
 struct Daemon {
     consent: ConsentWatch,
     syncer: Arc<Syncer>,
@@ -78,8 +121,8 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Makes sure of the database and the sign-in. Returns the run that is due at once, if there is one.
-    async fn prepare(&self, when: RunOnStart, stop: &Stop) -> Result<Option<RunKind>, RunError> {
+    /// Makes sure of the database and the sign-in, and finds out whether a run is due at once.
+    async fn prepare(&self, when: RunOnStart, stop: &Stop) -> Result<Start, RunError> {
         self.syncer.migrate(self.patience.at_start, stop).await?;
         self.syncer.recover(self.patience.at_start, stop).await?;
         // A dead token shows now and not at the first tick, which may be a day away.
@@ -92,22 +135,24 @@ impl Daemon {
             );
         }
         self.record_consent(stop).await;
-        let due = match when {
-            RunOnStart::Always => true,
-            RunOnStart::Never => false,
-            RunOnStart::IfMissed => self.missed_a_tick(stop).await?,
-        };
-        Ok(due.then_some(RunKind::Startup))
-    }
-
-    /// Whether a tick passed since the last finished run; a ledger without any run has missed all of them.
-    async fn missed_a_tick(&self, stop: &Stop) -> Result<bool, RunError> {
+        let now = self.syncer.clock.now();
         let last = self
             .syncer
-            .last_finish(self.patience.at_start, stop)
+            .last_finish(now, self.patience.at_start, stop)
             .await?;
-        let now = self.syncer.clock.now();
-        Ok(last.is_none_or(|last| self.schedule.ticks_between(last, now)))
+        // A ledger without any run has missed all ticks. A run that ended in the future ended by a clock that was
+        // wrong, and must not keep the daemon quiet until then.
+        let missed = last
+            .not_ahead
+            .is_none_or(|last| self.schedule.ticks_between(last, now));
+        Ok(Start {
+            is_due: match when {
+                RunOnStart::Always => true,
+                RunOnStart::Never => false,
+                RunOnStart::IfMissed => missed,
+            },
+            last_finish: last.newest,
+        })
     }
 
     async fn serve(
@@ -116,24 +161,24 @@ impl Daemon {
         ticker: &mut Ticker,
         stop: &Stop,
     ) -> Result<(), RunError> {
+        let mut next = ticker.next_tick();
         loop {
             if let Some(kind) = due.take() {
                 self.run(kind, ticker, stop).await?;
             }
             self.consent.warn_daily();
-            self.say_when_next(ticker);
-            let tick = loop {
+            self.say_when_next(&mut next);
+            loop {
                 tokio::select! {
                     biased;
                     () = stop.soon.cancelled() => return Ok(()),
-                    tick = ticker.tick() => break tick,
+                    _ = ticker.tick() => break,
+                    // The clock was set. The ticker holds the sender, so that there is one.
+                    _ = next.changed() => self.say_when_next(&mut next),
                     () = tokio::time::sleep(LOOK_INTERVAL) => self.consent.warn_daily(),
                 }
-            };
-            match tick {
-                Ok(_) => due = Some(RunKind::Schedule),
-                Err(error) => error!(%error, "The next tick could not be set"),
             }
+            due = Some(RunKind::Schedule);
         }
     }
 
@@ -150,16 +195,11 @@ impl Daemon {
             patience: self.patience,
         };
         let (progress, _unwatched) = watch::channel(Progress::default());
-        let mut run = Box::pin(self.syncer.run(&request, stop, &progress));
-        let ended = loop {
-            tokio::select! {
-                ended = &mut run => break ended,
-                tick = ticker.tick() => match tick {
-                    Ok(tick) => warn!(%tick, "A tick came while a run was under way and is left out"),
-                    Err(error) => error!(%error, "The next tick could not be set"),
-                },
-            }
-        };
+        let run = Box::pin(self.syncer.run(&request, stop, &progress));
+        let ended = while_ticking(ticker, run, |tick| {
+            warn!(%tick, "A tick came while a run was under way and is left out");
+        })
+        .await;
         self.record_consent(stop).await;
         self.consent.warn();
         let failed = match ended {
@@ -192,8 +232,9 @@ impl Daemon {
         }
     }
 
-    fn say_when_next(&self, ticker: &Ticker) {
-        if let Some(next) = ticker.next_tick() {
+    fn say_when_next(&self, next: &mut watch::Receiver<Option<DateTime<Utc>>>) {
+        let next = *next.borrow_and_update();
+        if let Some(next) = next {
             let next = self.schedule.in_zone(next);
             info!(next_run = next, "Waiting for the next run at {next}");
             notify_status(&format!("The next run is due at {next}"));

@@ -240,7 +240,27 @@ pub(super) fn status(settings: &mut Settings) -> Read<Status> {
                 .to_owned()
         }),
     });
-    Ok(Status { listen: listen? })
+    let hosts = settings.required(keys::STATUS_HOSTS, |given| given.list(host_name));
+    Ok(Status {
+        listen: listen?,
+        hosts: hosts?,
+    })
+}
+
+/// As a `Host` header has it, but in lower case, without a port and without the dot at the end.
+fn host_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    match Host::parse(name) {
+        Ok(Host::Domain(name)) if name.chars().all(is_plain) => Ok(name),
+        Ok(Host::Ipv4(address)) => Ok(address.to_string()),
+        Ok(Host::Ipv6(address)) => Ok(address.to_string()),
+        Ok(Host::Domain(_)) | Err(_) => Err(
+            "must be the whole name of a host, such as \"status.example.com\", without scheme, port and path"
+                .to_owned(),
+        ),
+    }
 }
 
 pub(super) fn log(settings: &mut Settings) -> Read<Log> {

@@ -89,6 +89,7 @@ keys! {
     DATABASE_URL_FILE = Key::hidden("database.url_file");
     MAX_CONNECTIONS = Key::new("database.max_connections", Some("4"));
     LISTEN = Key::new("status.listen", Some("127.0.0.1:9464"));
+    STATUS_HOSTS = Key::new("status.hosts", Some(""));
     LOG_FILTER = Key::new("log.filter", Some("info"));
     LOG_FORMAT = Key::new("log.format", Some("auto"));
 }

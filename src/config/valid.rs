@@ -208,6 +208,8 @@ pub enum RunOnStart {
 pub struct Status {
     /// None: off.
     pub listen: Option<SocketAddr>,
+    /// `Host` names that are answered to besides those of this machine, in lower case.
+    pub hosts: Vec<String>,
 }
 
 /// What is logged, and how.

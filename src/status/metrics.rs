@@ -3,13 +3,16 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::consent::Consent;
 use crate::store::RunRecord;
+
+/// What [`render`] writes. Prometheus takes it whatever it would like best, and so does everything else that scrapes.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The outcomes of a run that has ended.
 const OUTCOMES: [&str; 4] = ["succeeded", "partial", "failed", "interrupted"];
@@ -97,7 +100,9 @@ fn put_run(page: &mut Page, run: &RunRecord) {
         );
         let took = finished_at - run.started_at;
         let help = "How long the last run took";
-        page.put("last_run_duration_seconds", help, took.num_seconds());
+        // A clock that was set back during the run would make it end before it began.
+        let took = took.num_seconds().max(0);
+        page.put("last_run_duration_seconds", help, took);
     }
     page.put(
         "last_run_customers",
@@ -144,7 +149,6 @@ mod tests {
         # HELP seatledger_database_up Whether the database answers.
         # TYPE seatledger_database_up gauge
         seatledger_database_up 0
-        # EOF
         ");
     }
 }

@@ -1,49 +1,108 @@
 //! The status address: one JSON object for people and probes, and the metrics. Reads the store, changes nothing, and holds nothing
 //! that is secret.
 
+mod host;
 mod metrics;
+mod server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{debug, error, info, warn};
 
+use crate::clock::Clock;
 use crate::consent::Consent;
 use crate::partner_center::ConsentFile;
 use crate::schedule::Schedule;
-use crate::store::Store;
+use crate::store::{Reader, RunRecord, StoreError};
+use host::{Hosts, Refusal};
 
 /// What the status address shows.
 pub(crate) struct Status {
-    pub(crate) store: Store,
+    pub(crate) reader: Reader,
     pub(crate) schedule: Schedule,
-    pub(crate) clock: Arc<dyn crate::clock::Clock>,
+    /// As the ticker has it, and not worked out a second time.
+    pub(crate) next_run: watch::Receiver<Option<DateTime<Utc>>>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// None where no person signs in.
     pub(crate) consent: Option<ConsentFile>,
+    /// `Host` names that are answered to, besides those of this machine.
+    pub(crate) hosts: Vec<String>,
 }
 
-impl Status {
-    /// From the file and not from the database, which may be away. What cannot be read is not known.
-    fn consent(&self) -> Option<Consent> {
-        self.consent.as_ref()?.load().ok()?
-    }
-}
+/// Every question is answered within about this time: a scrape that waits for long is given up by its asker.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A scrape that waits for longer is given up by Prometheus itself.
-const SCRAPE_PATIENCE: Duration = Duration::from_secs(5);
+/// Said of a database that takes longer.
+const NO_ANSWER: &str = "no answer";
 
 /// Runs looked through for one that has ended.
 const RECENT_RUNS: i64 = 10;
+
+/// The newest runs, or why they are not known.
+type Runs = Result<Vec<RunRecord>, String>;
+
+/// What the routes share.
+struct Shared {
+    status: Status,
+    hosts: Hosts,
+    was_told: AtomicBool,
+    /// The last answer of the database, and when it was asked for.
+    runs: Mutex<Option<(Instant, Arc<Runs>)>>,
+}
+
+impl Shared {
+    fn next_run(&self) -> Option<DateTime<Utc>> {
+        *self.status.next_run.borrow()
+    }
+
+    /// From the file and not from the database, which may be away. What cannot be read is not known.
+    async fn consent(&self) -> Option<Consent> {
+        let file = self.status.consent.clone()?;
+        // A disk may hang, and a run must not hang with it.
+        let loaded = tokio::task::spawn_blocking(move || file.load());
+        timeout(PATIENCE, loaded).await.ok()?.ok()?.ok()?
+    }
+
+    /// Asks the database, once for all who come while it is being asked.
+    async fn runs(&self) -> Arc<Runs> {
+        let came = Instant::now();
+        let asked = timeout(PATIENCE, async {
+            let mut last = self.runs.lock().await;
+            if let Some((asked_at, runs)) = &*last
+                && *asked_at >= came
+            {
+                return Arc::clone(runs);
+            }
+            let asked_at = Instant::now();
+            let runs = self.status.reader.load_last_runs(RECENT_RUNS, PATIENCE);
+            // No causes: whoever may ask here need not know more of the database.
+            let runs = Arc::new(runs.await.map_err(|error| match error {
+                StoreError::TimedOut { .. } => NO_ANSWER.to_owned(),
+                error => error.to_string(),
+            }));
+            *last = Some((asked_at, Arc::clone(&runs)));
+            runs
+        });
+        asked
+            .await
+            .unwrap_or_else(|_| Arc::new(Err(NO_ANSWER.to_owned())))
+    }
+}
 
 /// Serves until `stop`. A port that is taken costs the status address, not the daemon: keeping the history comes first.
 pub(crate) async fn serve(address: SocketAddr, status: Status, stop: CancellationToken) {
@@ -55,33 +114,90 @@ pub(crate) async fn serve(address: SocketAddr, status: Status, stop: Cancellatio
         }
     };
     info!(address = %listener.local_addr().unwrap_or(address), "Serving the status address");
+    let shared = Arc::new(Shared {
+        hosts: Hosts::new(address.ip(), status.hosts.clone()),
+        status,
+        was_told: AtomicBool::new(false),
+        runs: Mutex::default(),
+    });
     let router = Router::new()
         .route("/", get(show))
         .route("/health", get(show))
         .route("/metrics", get(measure))
-        .with_state(Arc::new(status));
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = served.await {
-        error!(%error, "The status address ended");
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
+        .with_state(Arc::clone(&shared));
+    let rest = || {
+        let shared = Arc::clone(&shared);
+        async move { shared.status.reader.rest().await }
+    };
+    server::run(listener, router, stop, rest).await;
+    rest().await;
+}
+
+/// Answers only what is asked of us, and only by reading.
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = match shared.hosts.check(&request) {
+        Err(refusal) => refuse(&shared, &refusal),
+        Ok(()) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            next.run(request).await
+        }
+        Ok(()) => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [(header::ALLOW, "GET, HEAD")],
+            "the status address is only read: GET or HEAD\n",
+        )
+            .into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn refuse(shared: &Shared, refusal: &Refusal) -> Response {
+    let status = match refusal {
+        Refusal::Unclear => StatusCode::BAD_REQUEST,
+        Refusal::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
+    };
+    // Once, for the operator who has forgotten a name; not for each request of somebody who tries names.
+    if shared.was_told.swap(true, Ordering::Relaxed) {
+        debug!(%refusal, "A request to the status address was refused");
+    } else {
+        warn!(%refusal, "A request to the status address was refused: {refusal}");
     }
+    (status, format!("{refusal}\n")).into_response()
+}
+
+async fn not_found() -> impl IntoResponse {
+    (
+        StatusCode::NOT_FOUND,
+        "there is nothing here; there are /, /health and /metrics\n",
+    )
 }
 
 /// 200 while the database answers, 503 otherwise.
-async fn show(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    let now = status.clock.now();
-    let next: Option<DateTime<Utc>> = status.schedule.next_after(now);
-    let consent = status.consent().map(|consent| consent.summary(now));
-    let next_run = next.map(|next| json!({ "at": next, "local": status.schedule.in_zone(next) }));
-    let (code, body) = match status.store.load_last_runs(1).await {
-        Ok(runs) => (
-            StatusCode::OK,
-            json!({ "database": "available", "next_run": next_run, "last_run": runs.first(), "consent": consent }),
-        ),
-        Err(error) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            json!({ "database": error.to_string(), "next_run": next_run, "last_run": null, "consent": consent }),
-        ),
+async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let (consent, runs) = tokio::join!(shared.consent(), shared.runs());
+    let now = shared.status.clock.now();
+    let consent = consent.map(|consent| consent.summary(now));
+    let next_run = shared.next_run().map(|next| {
+        let local = shared.status.schedule.in_zone(next);
+        json!({ "at": next, "local": local })
+    });
+    let (code, database, last_run) = match &*runs {
+        Ok(runs) => (StatusCode::OK, "available", runs.first()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.as_str(), None),
     };
+    let body = json!({
+        "database": database,
+        "next_run": next_run,
+        "last_run": last_run,
+        "consent": consent,
+    });
     (
         code,
         [(header::CONTENT_TYPE, "application/json")],
@@ -90,27 +206,29 @@ async fn show(State(status): State<Arc<Status>>) -> impl IntoResponse {
 }
 
 /// Always 200 with what is known: a database that is away is one of the figures.
-async fn measure(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    let now = status.clock.now();
-    let runs = status.store.load_last_runs(RECENT_RUNS);
-    let runs = tokio::time::timeout(SCRAPE_PATIENCE, runs).await;
-    let runs = runs.ok().and_then(Result::ok);
+async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let (consent, runs) = tokio::join!(shared.consent(), shared.runs());
+    let runs = runs.as_ref().as_ref().ok();
     let known = metrics::Known {
-        now,
+        now: shared.status.clock.now(),
         database_up: runs.is_some(),
         last_run: runs
             .into_iter()
             .flatten()
-            .find(|run| run.finished_at.is_some()),
-        next_run: status.schedule.next_after(now),
-        consent: status.consent(),
+            .find(|run| run.finished_at.is_some())
+            .cloned(),
+        next_run: shared.next_run(),
+        consent,
     };
-    let content_type = "text/plain; version=0.0.4; charset=utf-8";
     match metrics::render(&known) {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, content_type)], text),
+        Ok(text) => (
+            StatusCode::OK,
+            [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
+            text,
+        ),
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,
-            [(header::CONTENT_TYPE, content_type)],
+            [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
             format!("# {error}\n"),
         ),
     }

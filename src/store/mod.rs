@@ -14,6 +14,7 @@ mod names;
 mod outcomes;
 mod partitions;
 mod payload;
+mod reader;
 mod resume;
 mod runs;
 mod status;
@@ -29,9 +30,10 @@ use sqlx::{Connection as _, PgConnection};
 
 pub use error::{Cause, StoreError};
 pub use listing::{Listing, Urgency};
+pub(crate) use reader::Reader;
 pub use resume::Unfinished;
 pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunLock, RunOutcome};
-pub use status::{Experience, Freshness, RunRecord};
+pub use status::{Experience, Freshness, LastFinish, RunRecord};
 
 use crate::config;
 

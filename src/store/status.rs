@@ -1,7 +1,11 @@
 //! What `status` and the status address read. Changes nothing.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Store, StoreError, bounded};
 use crate::usage::{CustomerId, Source};
@@ -42,6 +46,15 @@ pub struct Freshness {
     pub last_processed_date_time: Option<DateTime<Utc>>,
     pub last_failure_at: Option<DateTime<Utc>>,
     pub last_failure_reason: Option<String>,
+}
+
+/// When runs last ended, each by the clock of its time, which may have been wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LastFinish {
+    /// Of the newest run that did not end in the future.
+    pub not_ahead: Option<DateTime<Utc>>,
+    /// Of the newest run.
+    pub newest: Option<DateTime<Utc>>,
 }
 
 /// What earlier runs let expect of the next one.
@@ -101,24 +114,64 @@ impl Store {
         bounded("reading the locale", query.fetch_optional(&self.pool)).await
     }
 
-    /// When the last run over the whole list ended by itself; none where there never was one. A backfill of past dates
-    /// has not brought what a tick would.
+    /// When runs over the whole list last ended by themselves. A backfill of past dates has not brought what a tick
+    /// would.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_last_finish(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar!(
+    pub async fn load_last_finish(&self, now: DateTime<Utc>) -> Result<LastFinish, StoreError> {
+        let query = sqlx::query_as!(
+            LastFinish,
             r#"
-            select finished_at as "finished_at!"
-            from sync_run
-            where whole_list
-                and asked_date is null
-                and outcome in ('succeeded', 'partial', 'failed')
-            order by run_id desc
-            limit 1
-            "#
+            with finished as (
+                select run_id, finished_at
+                from sync_run
+                where whole_list
+                    and asked_date is null
+                    and outcome in ('succeeded', 'partial', 'failed')
+            )
+            select
+                (
+                    select finished_at
+                    from finished
+                    where finished_at <= $1
+                    order by run_id desc
+                    limit 1
+                ) as not_ahead,
+                (
+                    select finished_at
+                    from finished
+                    order by run_id desc
+                    limit 1
+                ) as newest
+            "#,
+            now
         );
-        bounded("reading the last run", query.fetch_optional(&self.pool)).await
+        bounded("reading the last run", query.fetch_one(&self.pool)).await
+    }
+
+    /// What these customers are called; those without a name are left out.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_customer_names(
+        &self,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, String>, StoreError> {
+        let customers: Vec<Uuid> = customers.iter().map(|id| id.as_uuid()).collect();
+        let query = sqlx::query!(
+            r#"
+            select customer_id, customer_name as "customer_name!"
+            from customer
+            where customer_id = any($1)
+                and customer_name is not null
+            "#,
+            &customers
+        );
+        let rows = bounded("reading the customers' names", query.fetch_all(&self.pool)).await?;
+        let names = rows.into_iter();
+        let names = names.map(|row| (row.customer_id.into(), row.customer_name));
+        Ok(names.collect())
     }
 
     /// The newest runs, newest first.
@@ -126,20 +179,11 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn load_last_runs(&self, limit: i64) -> Result<Vec<RunRecord>, StoreError> {
-        let query = sqlx::query_as!(
-            RunRecord,
-            "
-            select
-                run_id, kind, outcome, started_at, finished_at, detail,
-                customers_total, customers_succeeded, customers_failed,
-                rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
-            from sync_run
-            order by run_id desc
-            limit $1
-            ",
-            limit
-        );
-        bounded("reading the last runs", query.fetch_all(&self.pool)).await
+        bounded("reading the last runs", async {
+            let mut connection = self.pool.acquire().await?;
+            select_last_runs(&mut connection, limit).await
+        })
+        .await
     }
 
     /// Every customer's freshness, the stalest first.
@@ -171,4 +215,25 @@ impl Store {
         });
         Ok(freshness.collect())
     }
+}
+
+pub(super) async fn select_last_runs(
+    connection: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<RunRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        RunRecord,
+        "
+        select
+            run_id, kind, outcome, started_at, finished_at, detail,
+            customers_total, customers_succeeded, customers_failed,
+            rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+        from sync_run
+        order by run_id desc
+        limit $1
+        ",
+        limit
+    )
+    .fetch_all(connection)
+    .await
 }

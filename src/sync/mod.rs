@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::{ApiError, AuthError, Client};
 use crate::retry::{RetryPolicy, Stop};
-use crate::store::{DatedPass, NewRun, RunKind, RunLock, Store, StoreError};
+use crate::store::{DatedPass, LastFinish, NewRun, RunKind, RunLock, Store, StoreError};
 use crate::usage::{
     Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
 };
@@ -211,16 +211,20 @@ impl Syncer {
         insist(patience, stop, async || self.store.migrate().await).await
     }
 
-    /// When the last run over the whole list ended by itself.
+    /// When runs over the whole list last ended by themselves.
     ///
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn last_finish(
         &self,
+        now: DateTime<Utc>,
         patience: RetryPolicy,
         stop: &Stop,
-    ) -> Result<Option<DateTime<Utc>>, RunError> {
-        insist(patience, stop, async || self.store.load_last_finish().await).await
+    ) -> Result<LastFinish, RunError> {
+        insist(patience, stop, async || {
+            self.store.load_last_finish(now).await
+        })
+        .await
     }
 
     /// Why no run would begin in a ledger whose names were asked for in the locale `known`.

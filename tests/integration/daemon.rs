@@ -137,6 +137,29 @@ async fn a_run_that_was_cut_off_or_held_one_customer_or_past_date_only_catches_n
 }
 
 #[sqlx::test]
+async fn a_run_that_ended_in_the_future_by_a_wrong_clock_does_not_keep_the_daemon_quiet(
+    pool: PgPool,
+) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "0 0 * * * *");
+    let finished = |ago: &str| {
+        format!(
+            "insert into sync_run (kind, whole_list, started_at, finished_at, outcome) values
+                ('schedule', true, now() - interval '{ago}', now() - interval '{ago}', 'succeeded')"
+        )
+    };
+    // Every tick of the years to come has been had, as it seems; in truth one was missed two hours ago.
+    world.execute(&finished("2 hours")).await;
+    world.execute(&finished("-5 years")).await;
+    start_and_stop(&world).await;
+    assert_eq!(runs(&world).await.last().unwrap(), "startup|succeeded");
+    // The run that this was is not in the future: nothing is missed now.
+    world.execute(&finished("-5 years")).await;
+    start_and_stop(&world).await;
+    assert_eq!(runs(&world).await.len(), 4);
+}
+
+#[sqlx::test]
 async fn run_on_start_can_be_always_or_never(pool: PgPool) {
     let mut world = World::new(pool).await;
     world.set("schedule.run_on_start", "never");
@@ -199,6 +222,11 @@ async fn the_status_address_shows_the_last_and_the_next_run(pool: PgPool) {
     assert_eq!(status["last_run"]["customers_succeeded"], 5);
     let at = status["next_run"]["at"].as_str().unwrap();
     assert!(at.contains("T06:00:00"), "{status}");
+    // The log says the same.
+    let local = status["next_run"]["local"].as_str().unwrap();
+    daemon
+        .says(&format!("Waiting for the next run at {local}"))
+        .await;
     stop(daemon).await;
 }
 

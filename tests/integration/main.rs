@@ -40,6 +40,7 @@ mod series;
 mod sign_in;
 mod sign_in_faults;
 mod simulated_provider;
+mod status_address;
 mod stopping;
 mod storing;
 mod support;

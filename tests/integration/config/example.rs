@@ -88,6 +88,7 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
         "database.url_file",
         "database.max_connections",
         "status.listen",
+        "status.hosts",
         "log.filter",
         "log.format",
     ];

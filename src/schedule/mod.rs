@@ -1,0 +1,153 @@
+//! A cron expression and a time zone, and the ticks that follow from them. Runs no work.
+//! [`Schedule`] says when the ticks are, `plan` which of them is due while the clock is set to and fro, and
+//! [`Ticker`] waits for it. What a clock change does to a tick is decided here and in `local`
+//! (see `docs/decisions/0002-scheduler-as-an-alarm-clock.md`).
+
+mod had;
+mod local;
+mod plan;
+mod ticker;
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
+
+pub use ticker::Ticker;
+
+/// When runs are due, in local time of a zone.
+///
+/// An expression that names every hour goes by intervals: it matches whatever the local clock shows, so that an hour
+/// that comes twice has its ticks twice, and one that is left out has none. Any other expression names times of day,
+/// and each comes once on each local day: at the first time the local clock reaches or passes it.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    cron: Cron,
+    zone: Tz,
+    by_intervals: bool,
+}
+
+/// A schedule that cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// The expression cannot be read.
+    #[error("{0}")]
+    Expression(String),
+    /// The zone is not in the IANA data base.
+    #[error("not an IANA time zone")]
+    Zone,
+    /// No moment fits the expression.
+    #[error("it never fires")]
+    Never,
+}
+
+impl Schedule {
+    /// Reads a six-field expression (seconds first; day of month AND day of week must both fit) and a zone.
+    ///
+    /// # Errors
+    /// When either cannot be read, or when no moment after `now` fits.
+    pub fn try_new(cron: &str, zone: &str, now: DateTime<Utc>) -> Result<Self, ScheduleError> {
+        let zone: Tz = zone.parse().map_err(|_| ScheduleError::Zone)?;
+        let cron = CronParser::builder()
+            .seconds(Seconds::Required)
+            .dom_and_dow(true)
+            .build()
+            .parse(cron)
+            .map_err(|error| ScheduleError::Expression(error.to_string()))?;
+        let by_intervals = (0..24).all(|hour| matches!(cron.pattern.hour_match(hour), Ok(true)));
+        let schedule = Self {
+            cron,
+            zone,
+            by_intervals,
+        };
+        schedule.next_after(now).ok_or(ScheduleError::Never)?;
+        Ok(schedule)
+    }
+
+    /// The first tick after `moment`; none when the expression names years that are over.
+    #[must_use]
+    pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // Ticks are whole seconds, so the fraction decides nothing.
+        let moment = moment.trunc_subsecs(0);
+        if self.by_intervals {
+            self.next_of_intervals(moment)
+        } else {
+            self.next_of_times(moment)
+        }
+    }
+
+    /// Times of day: a later one never comes before an earlier one, so the first that lies ahead is the next.
+    fn next_of_times(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut wanted = local::time(self.zone, moment)?;
+        loop {
+            wanted = self.match_after(wanted)?;
+            match local::reached(self.zone, wanted) {
+                Some(tick) if tick > moment => return Some(tick),
+                // Its local day does not exist, or it came the first time the clock showed this hour.
+                _ => {}
+            }
+        }
+    }
+
+    /// Intervals: the local clock is followed from one change of its offset to the next.
+    fn next_of_intervals(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut from = moment;
+        let mut wanted = self.match_after(local::time(self.zone, from)?)?;
+        loop {
+            let tick = local::under_offset_of(self.zone, from, wanted)?;
+            let Some(change) = local::next_change(self.zone, from, tick) else {
+                return Some(tick);
+            };
+            from = change;
+            wanted = self.match_from(local::time(self.zone, from)?, true)?;
+        }
+    }
+
+    fn match_after(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
+        self.match_from(local, false)
+    }
+
+    /// The next time that fits the expression on a local clock that is never changed.
+    fn match_from(&self, local: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
+        // Typed as UTC because that has no gaps: the parser's own treatment of them gives some days two ticks, and
+        // others none.
+        let found = self.cron.find_next_occurrence(&local.and_utc(), inclusive);
+        found.ok().map(|found| found.naive_utc())
+    }
+
+    /// Whether a tick falls after `from` and not after `to`.
+    #[must_use]
+    pub fn ticks_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
+        self.next_after(from).is_some_and(|tick| tick <= to)
+    }
+
+    /// The newest tick after `from` and not after `to`.
+    fn newest_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let next = |from, to| self.next_after(from).filter(|tick| *tick <= to);
+        let mut newest = next(from, to)?;
+        let mut end = to;
+        // Each step halves what is left: a tick every second over years costs a few steps.
+        while let Some(following) = next(newest, end) {
+            let middle = following + (end - following) / 2;
+            if let Some(later) = next(middle, end) {
+                newest = later;
+            } else {
+                newest = following;
+                end = middle;
+            }
+        }
+        Some(newest)
+    }
+
+    /// `moment` as a person at the schedule's place would write it.
+    #[must_use]
+    pub fn in_zone(&self, moment: DateTime<Utc>) -> String {
+        moment
+            .with_timezone(&self.zone)
+            .format("%Y-%m-%d %H:%M:%S %Z")
+            .to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests;
