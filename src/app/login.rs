@@ -1,9 +1,9 @@
 //! `seatledger login`: a person signs in, in a browser on this machine or by device code on another.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tracing::debug;
-use url::Url;
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
@@ -12,7 +12,7 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{AuthError, ConsentFile, Login, Mfa, SignedIn};
 use crate::store::Store;
 
-use super::{complain, say};
+use super::{browser, complain, ownership, say};
 
 const WHO: &str =
     "a user of the partner tenant who may read analytics, with multi-factor authentication";
@@ -39,6 +39,9 @@ pub(super) async fn run(
         signed_in.file.display(),
         signed_in.lives_until.format("%Y-%m-%d")
     ))?;
+    if let Some(note) = ownership::note(&signed_in.file, is_default(config, &signed_in.file)) {
+        say(&note)?;
+    }
     record(config).await;
     Ok(Exit::Success)
 }
@@ -53,24 +56,17 @@ async fn in_browser(
         "Open this page in a browser on this machine, and sign in there as {WHO}:\n\n{}\n\nWaiting … The app registration needs the redirect URI http://localhost for this. Where there is no browser: seatledger login --device-code",
         sign_in.page()
     ))?;
-    if config.has_display {
-        open(sign_in.page().clone(), lifecycle);
+    // Saves the person some copying. Where it fails, the page was printed.
+    if let Some(environment) = &config.browser_environment
+        && let Err(error) = browser::open(sign_in.page(), environment)
+    {
+        debug!(%error, "No browser could be opened");
     }
     Ok(login.finish_in_browser(sign_in, &lifecycle.stop).await?)
 }
 
-/// Saves the person some copying. Where it fails, the page was printed.
-fn open(page: Url, lifecycle: &Lifecycle) {
-    lifecycle.tasks.spawn_blocking(move || {
-        if let Err(error) = opener::open_browser(page.as_str()) {
-            let error = with_causes(&error);
-            debug!(error, "No browser could be opened");
-        }
-    });
-}
-
 async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, anyhow::Error> {
-    let code = login.begin_with_code().await?;
+    let code = login.begin_with_code(&lifecycle.stop).await?;
     say(&format!(
         "Open {} and enter the code {}\nSign in there as {WHO}.\nWaiting …",
         printable(&code.verification_uri),
@@ -78,6 +74,12 @@ async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, any
     ))?;
     let signed_in: Result<_, AuthError> = login.finish_with_code(&code, &lifecycle.stop).await;
     Ok(signed_in?)
+}
+
+/// Whether the file is where it is kept when nobody says where, without a state folder.
+fn is_default(config: &Config, file: &Path) -> bool {
+    let beside = std::path::absolute(&config.path).map(|path| path.with_file_name("refresh_token"));
+    beside.is_ok_and(|beside| beside == file)
 }
 
 /// What the token says, which is not proved: its signature is for the API to check.

@@ -1,10 +1,12 @@
 //! Builds the parts and hands them to each other: the only file that knows every room. No business rule.
 
 mod backfill;
+mod browser;
 mod check;
 mod consent;
 mod daemon;
 mod login;
+mod ownership;
 mod show;
 
 use std::error::Error;

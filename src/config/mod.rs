@@ -8,6 +8,7 @@
 
 mod check;
 mod database;
+mod desktop;
 mod exposure;
 mod fault;
 mod file;
@@ -166,8 +167,7 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
         status: status?,
         log: log?,
         journal_stream: sources.variable("JOURNAL_STREAM").map(str::to_owned),
-        has_display: sources.variable("DISPLAY").is_some()
-            || sources.variable("WAYLAND_DISPLAY").is_some(),
+        browser_environment: desktop::for_a_browser(&sources.environment),
         warnings: settings.take_warnings(),
     })
 }

@@ -140,6 +140,31 @@ impl Secret {
         }
     }
 
+    /// Where it is, so that a person finds it who has to renew it: goes on from "put it into".
+    pub(super) fn place_in_words(
+        &self,
+        settings: &mut Settings,
+        surroundings: &Surroundings,
+    ) -> String {
+        let place = settings.given_at(self.direct);
+        let (key, path) = self.origin(settings, surroundings);
+        match (place, path) {
+            (_, Some(path)) if key.path != self.direct.path => {
+                format!("the file {} ({})", path.display(), key.path)
+            }
+            (Some(Place::Variable(name)), _) => {
+                format!("the environment variable {name} ({})", self.direct.path)
+            }
+            (Some(Place::File(_) | Place::Default), _) => {
+                format!("{} in {}", self.direct.path, settings.file())
+            }
+            (None, _) => format!(
+                "the systemd credential {}: that is the file which LoadCredential= or LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)",
+                self.credential
+            ),
+        }
+    }
+
     fn read_file(
         &self,
         settings: &mut Settings,

@@ -1,6 +1,6 @@
 //! What the rest of the program sees of the configuration. Every value has been checked.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub struct Config {
     pub log: Log,
     /// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the journal.
     pub journal_stream: Option<String>,
-    /// Whether the person at the terminal has a screen on which a browser could open.
-    pub has_display: bool,
+    /// All that a browser gets of the environment; none where the person at the terminal has no screen for one.
+    pub browser_environment: Option<BTreeMap<String, String>>,
     /// What is not wrong, but should be known: to be logged once logging is set up.
     pub warnings: Vec<String>,
 }
@@ -159,6 +159,8 @@ pub struct App {
     pub client_id: String,
     /// Always there for client credentials. A public client has none.
     pub credential: Option<ClientCredential>,
+    /// Where the client secret is, in words that go on from "put it into"; none where there is no secret.
+    pub secret_place: Option<String>,
 }
 
 /// By what the application proves that it is itself.

@@ -39,7 +39,8 @@ use tokio_util::task::TaskTracker;
 
 pub use advice::{advice, advice_for_many};
 pub use auth::{
-    AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, SignedIn, prove_token_file,
+    AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, OauthError, Presented, SignedIn,
+    prove_token_file,
 };
 pub use commercial::{Commercial, Share, Wanted};
 pub use error::ApiError;

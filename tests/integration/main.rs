@@ -39,6 +39,7 @@ mod secrets;
 mod series;
 mod sign_in;
 mod sign_in_faults;
+mod sign_in_words;
 mod simulated_provider;
 mod status_address;
 mod stopping;

@@ -1,55 +1,33 @@
 //! The sign-in service's side of it: token requests and what comes back.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
-use tracing::warn;
 use url::Url;
 
 use super::Token;
-use super::aadsts;
 use super::answers::{DeviceCode, DeviceCodeAnswer, TokenAnswer};
 use super::assertion;
 use super::claims::{Audiences, Mfa};
-use super::consent_file::ConsentFile;
 use super::error::AuthError;
-use super::kept_file::Slot;
+use super::oauth::OauthError;
 use super::refresh_store::RefreshStore;
+use super::refusal::{self, Judged, Presented};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::consent::Consent;
 use crate::partner_center::body::json_text;
-use crate::partner_center::http::{read_body, retry_after};
+use crate::partner_center::http::{read_body, redirect_target, retry_after};
 
 /// No token answer is larger.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
 
-/// The errors of OAuth and of Microsoft's sign-in service that are said by their names.
-const KNOWN_ERRORS: [&str; 18] = [
-    "access_denied",
-    "authorization_declined",
-    "authorization_pending",
-    "bad_verification_code",
-    "consent_required",
-    "expired_token",
-    "interaction_required",
-    "invalid_client",
-    "invalid_grant",
-    "invalid_request",
-    "invalid_resource",
-    "invalid_scope",
-    "login_required",
-    "server_error",
-    "slow_down",
-    "temporarily_unavailable",
-    "unauthorized_client",
-    "unsupported_grant_type",
-];
+/// Where asking on would prolong what passes by itself.
+const A_WHILE: Duration = Duration::from_mins(1);
 
 /// The token endpoint, and what we sign in with.
 pub(super) struct Authority {
@@ -60,25 +38,34 @@ pub(super) struct Authority {
     clock: Arc<dyn Clock>,
 }
 
-/// Finds out beforehand whether a token could be kept.
-pub(super) async fn prove_writable(file: &Path) -> Result<(), AuthError> {
-    let proved = RefreshStore::new(file.to_owned()).prove().await;
-    proved.map_err(|error| AuthError::unwritable(file, error))
+/// An answer but for its body.
+struct Seen {
+    /// In words, for where a token is missing.
+    what: String,
+    /// When to come again, where it says so.
+    wait: Option<Duration>,
 }
 
-fn keep(slot: Slot, token: &SecretString, file: &Path) -> Result<(), AuthError> {
-    slot.keep(token.expose_secret().as_bytes())
-        .map_err(|error| AuthError::NotKept {
-            path: file.to_owned(),
-            source: Arc::new(error),
-        })
-}
-
-/// Writes the dates of the consent down. Only figures depend on it, so that a failure is no reason to give up a token.
-fn note(file: &ConsentFile, consent: &Consent) {
-    if let Err(error) = file.keep(consent) {
-        warn!(%error, "The age of the consent cannot be written down beside the refresh token");
+/// Tells an answer of the service from one that something in between has made up.
+fn seen(answer: &reqwest::Response) -> String {
+    let status = answer.status();
+    if status.is_redirection() {
+        return format!("status {status}, on to {}", redirect_target(answer));
     }
+    let header = answer.headers().get(CONTENT_TYPE);
+    let kind = header
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or("no content type");
+    // The kind alone, without its parameters.
+    let kind: String = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '+' | '.' | ' '))
+        .take(60)
+        .collect();
+    format!("status {}, {}", status.as_u16(), kind.trim())
 }
 
 /// How one poll of the token endpoint ended.
@@ -86,6 +73,8 @@ pub(super) enum Poll {
     Done(Box<TokenAnswer>),
     Pending,
     SlowDown,
+    /// It failed on the way, and the service may have said when to come again.
+    Later(Option<Duration>),
 }
 
 impl Authority {
@@ -124,11 +113,12 @@ impl Authority {
 
     pub(super) async fn sign_in(&self, after_refusal: bool) -> Result<Token, AuthError> {
         match &self.settings.method {
-            config::Method::AccessToken(token) => Token::new(token.clone(), None, after_refusal)
-                .ok_or_else(|| self.no_token("auth.access_token")),
+            config::Method::AccessToken(token) => {
+                Token::new(token.clone(), None, after_refusal).ok_or(AuthError::UnusableSetting)
+            }
             config::Method::ClientCredentials { app, scope } => {
                 let form = [("grant_type", "client_credentials"), ("scope", scope)];
-                let answer = self.post(app, &form).await?;
+                let answer = self.post(app, Presented::App, &form).await?;
                 self.token_in(&answer, after_refusal)
             }
             config::Method::RefreshToken {
@@ -144,96 +134,20 @@ impl Authority {
         }
     }
 
-    /// The file's token first; the setting's once, if the authority refuses the file's.
-    async fn spend_refresh_token(
-        &self,
-        app: &config::App,
-        scope: &str,
-        initial: Option<&SecretString>,
-        store: &RefreshStore,
-        after_refusal: bool,
-    ) -> Result<Token, AuthError> {
-        let path = || store.path().to_owned();
-        let unwritable = |error| AuthError::unwritable(store.path(), error);
-        // Held to the end, so that another process reads what this one writes.
-        let lock = store.lock().await.map_err(unwritable)?;
-        let kept = store.load().map_err(|error| AuthError::StoreUnreadable {
-            path: path(),
-            source: Arc::new(error),
-        })?;
-        let mut last = AuthError::NoRefreshToken { path: path() };
-        // Refused once is refused.
-        let same = |kept: &SecretString, initial: &SecretString| {
-            kept.expose_secret() == initial.expose_secret()
-        };
-        let other =
-            initial.filter(|initial| !kept.as_ref().is_some_and(|kept| same(kept, initial)));
-        for candidate in kept.iter().chain(other) {
-            let slot = store.reserve(&lock).map_err(unwritable)?;
-            let form = [
-                ("grant_type", "refresh_token"),
-                ("refresh_token", candidate.expose_secret()),
-                ("scope", scope),
-            ];
-            match self.post(app, &form).await {
-                Ok(answer) => {
-                    // First, whatever else the answer is worth: the old one may be spent now.
-                    if let Some(renewed) = answer.renewed() {
-                        keep(slot, renewed, store.path())?;
-                        let is_kept = kept.as_ref().is_some_and(|kept| same(kept, candidate));
-                        self.note_renewal(store.path(), is_kept, answer.refresh_lifetime());
-                    }
-                    return self.token_in(&answer, after_refusal);
-                }
-                Err(error) if error.is_dead_grant() => last = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last)
-    }
-
-    /// Writes down that the token was renewed. `is_kept`: it is the one whose consent was written down before.
-    fn note_renewal(&self, file: &Path, is_kept: bool, lifetime: Duration) {
-        let known = ConsentFile::beside(file.to_owned());
-        // What cannot be read is replaced.
-        let before = known.load().ok().flatten().filter(|_| is_kept);
-        let now = self.clock.now();
-        let consent = match before {
-            Some(before) => before.renewed(now, lifetime),
-            None => Consent::found(now, lifetime),
-        };
-        note(&known, &consent);
-    }
-
-    /// Keeps the refresh token of a person who has just signed in.
-    pub(super) async fn keep_first(
-        &self,
-        file: &Path,
-        answer: &TokenAnswer,
-        consent: &Consent,
-    ) -> Result<(), AuthError> {
-        let token = answer
-            .renewed()
-            .ok_or_else(|| self.no_token("refresh token (is offline_access in auth.scope?)"))?;
-        let store = RefreshStore::new(file.to_owned());
-        let unwritable = |error| AuthError::unwritable(file, error);
-        let lock = store.lock().await.map_err(unwritable)?;
-        let slot = store.reserve(&lock).map_err(unwritable)?;
-        keep(slot, token, file)?;
-        note(&ConsentFile::beside(file.to_owned()), consent);
-        Ok(())
-    }
-
     /// A token request.
     pub(super) async fn post(
         &self,
         app: &config::App,
+        presented: Presented,
         form: &[(&str, &str)],
     ) -> Result<TokenAnswer, AuthError> {
-        let answer: TokenAnswer = self.ask(app, "token", form).await?;
+        let (mut answer, seen): (TokenAnswer, _) = self.ask(app, "token", form).await?;
         match &answer.error {
-            None => Ok(answer),
-            Some(error) => Err(self.refusal(error, &answer)),
+            None => {
+                answer.seen = seen.what;
+                Ok(answer)
+            }
+            Some(error) => Err(self.judged(app, presented, error, &answer, seen.wait)),
         }
     }
 
@@ -250,7 +164,7 @@ impl Authority {
         app: &config::App,
         endpoint: &str,
         form: &[(&str, &str)],
-    ) -> Result<T, AuthError> {
+    ) -> Result<(T, Seen), AuthError> {
         let mut form = form.to_vec();
         form.push(("client_id", &app.client_id));
         let assertion;
@@ -273,16 +187,17 @@ impl Authority {
         let mut answer = answer.map_err(|error| self.transport(error))?;
         let status = answer.status().as_u16();
         let wait = retry_after(answer.headers(), self.clock.now());
-        if matches!(status, 408 | 429 | 500..=599) {
+        if matches!(status, 408 | 425 | 429 | 500..=599) {
             return Err(self.unavailable(format!("status {status}"), wait));
         }
+        let what = seen(&answer);
         let body = read_body(&mut answer, MAX_ANSWER_BYTES)
             .await
             .map_err(|error| self.unavailable(error.to_string(), None))?;
         let read = json_text(&body)
             .ok()
             .and_then(|text| serde_json::from_str(text).ok());
-        Ok(read.unwrap_or_default())
+        Ok((read.unwrap_or_default(), Seen { what, wait }))
     }
 
     /// Begins a sign-in by device code.
@@ -291,11 +206,15 @@ impl Authority {
         app: &config::App,
         scope: &str,
     ) -> Result<DeviceCode, AuthError> {
-        let answer: DeviceCodeAnswer = self.ask(app, "devicecode", &[("scope", scope)]).await?;
+        let form = [("scope", scope)];
+        let (answer, seen): (DeviceCodeAnswer, _) = self.ask(app, "devicecode", &form).await?;
         match (answer.code, &answer.refusal.error) {
-            (_, Some(error)) => Err(self.refusal(error, &answer.refusal)),
+            (_, Some(error)) => {
+                let presented = Presented::Nothing;
+                Err(self.judged(app, presented, error, &answer.refusal, seen.wait))
+            }
             (Some(code), None) => Ok(code),
-            (None, None) => Err(self.no_token("device code")),
+            (None, None) => Err(self.no_token("device code", &seen.what)),
         }
     }
 
@@ -309,55 +228,84 @@ impl Authority {
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", code.expose_secret()),
         ];
-        match self.post(app, &form).await {
+        match self.post(app, Presented::DeviceCode, &form).await {
             Ok(answer) => Ok(Poll::Done(Box::new(answer))),
             Err(AuthError::Refused {
-                error: "authorization_pending",
+                error: OauthError::AuthorizationPending,
                 ..
             }) => Ok(Poll::Pending),
+            Err(AuthError::Refused {
+                error: OauthError::SlowDown,
+                ..
+            }) => Ok(Poll::SlowDown),
             // One poll that fails on the way is no reason to send the person away.
-            Err(
-                AuthError::Refused {
-                    error: "slow_down", ..
-                }
-                | AuthError::Unavailable { .. },
-            ) => Ok(Poll::SlowDown),
+            Err(AuthError::Unavailable { retry_after, .. }) => Ok(Poll::Later(retry_after)),
             Err(error) => Err(error),
         }
     }
 
-    pub(super) fn refusal(&self, error: &str, answer: &TokenAnswer) -> AuthError {
-        let aadsts = answer.aadsts();
-        // Microsoft's two codes for "our fault, come again".
-        if error == "temporarily_unavailable" || matches!(aadsts, Some(90_033 | 90_024)) {
-            return self.unavailable("it asks to come again later".to_owned(), None);
-        }
-        // Only words that are known are passed on: a description may name a person, and a hostile answer could echo
-        // what we sent.
-        let error = KNOWN_ERRORS
-            .into_iter()
-            .find(|known| *known == error)
-            .unwrap_or("unknown error");
-        let aadsts::Advice { meaning, remedy } = aadsts::advice(aadsts, error);
-        let code = aadsts.map_or_else(
-            || error.to_owned(),
-            |aadsts| format!("{error}, AADSTS{aadsts}"),
-        );
-        AuthError::Refused {
-            error,
-            code,
-            meaning,
-            remedy,
+    /// What an error comes to that a browser brought.
+    pub(super) fn refusal(
+        &self,
+        app: &config::App,
+        presented: Presented,
+        error: &str,
+        answer: &TokenAnswer,
+    ) -> AuthError {
+        self.judged(app, presented, error, answer, None)
+    }
+
+    fn judged(
+        &self,
+        app: &config::App,
+        presented: Presented,
+        error: &str,
+        answer: &TokenAnswer,
+        wait: Option<Duration>,
+    ) -> AuthError {
+        let error = OauthError::named(error);
+        match refusal::judge(error, answer, presented, app, wait.is_some()) {
+            Judged::Passing { what, slowly } => {
+                let at_least = slowly.then_some(A_WHILE);
+                self.unavailable(what, wait.max(at_least))
+            }
+            Judged::Refused {
+                code,
+                meaning,
+                remedy,
+            } => AuthError::Refused {
+                error,
+                presented,
+                code,
+                meaning,
+                remedy,
+            },
         }
     }
 
-    fn token_in(&self, answer: &TokenAnswer, after_refusal: bool) -> Result<Token, AuthError> {
+    /// Refuses a kind of token that the API does not take.
+    pub(super) fn judge_type(&self, answer: &TokenAnswer) -> Result<(), AuthError> {
+        match answer.foreign_type() {
+            None => Ok(()),
+            Some(kind) => Err(AuthError::ForeignToken {
+                authority: self.origin.clone(),
+                kind,
+            }),
+        }
+    }
+
+    pub(super) fn token_in(
+        &self,
+        answer: &TokenAnswer,
+        after_refusal: bool,
+    ) -> Result<Token, AuthError> {
+        self.judge_type(answer)?;
         answer
             .access_token
             .clone()
             .filter(|token| !token.expose_secret().trim().is_empty())
             .and_then(|token| Token::new(token, Some(answer.lifetime()), after_refusal))
-            .ok_or_else(|| self.no_token("access token"))
+            .ok_or_else(|| self.no_token("access token", &answer.seen))
     }
 
     fn transport(&self, error: reqwest::Error) -> AuthError {
@@ -377,10 +325,11 @@ impl Authority {
         }
     }
 
-    fn no_token(&self, what: &'static str) -> AuthError {
+    pub(super) fn no_token(&self, what: &'static str, seen: &str) -> AuthError {
         AuthError::NoToken {
             authority: self.origin.clone(),
             what,
+            seen: seen.to_owned(),
         }
     }
 }

@@ -4,27 +4,35 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use super::answers::{DeviceCode, seconds};
-use super::authority::{Poll, prove_writable};
+use super::answers::DeviceCode;
+use super::authority::Poll;
 use super::error::AuthError;
 use super::login::{Login, SignedIn};
-use crate::retry::Stop;
+use super::refresh::prove_writable;
+use crate::retry::{GaveUp, Stop};
 
-/// What is asked when the service does not say how often it may be.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long a code is good when the service does not say.
-const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
+/// By so much the polls are put farther apart each time the service asks for it (RFC 8628, 3.5).
+const SLOWER: Duration = Duration::from_secs(5);
 
 impl Login {
     /// Asks for a code.
     ///
     /// # Errors
     /// When the sign-in service refuses or does not answer, or the token could not be kept afterwards.
-    pub async fn begin_with_code(&self) -> Result<DeviceCode, AuthError> {
+    pub async fn begin_with_code(&self, stop: &Stop) -> Result<DeviceCode, AuthError> {
         // Before the person goes to the trouble.
         prove_writable(&self.file).await?;
-        self.authority.device_code(&self.app, &self.scope).await
+        let mut attempts = self.policy.attempts(stop);
+        let begun = loop {
+            let asked = self.authority.device_code(&self.app, &self.scope);
+            if let Some(end) = attempts.run(asked).await {
+                break end;
+            }
+        };
+        begun.map_err(|gave_up| match gave_up {
+            GaveUp::Failed { error, .. } => error,
+            GaveUp::Stopped { .. } => AuthError::Stopped,
+        })
     }
 
     /// Waits until the person is done, and keeps the refresh token.
@@ -36,20 +44,24 @@ impl Login {
         code: &DeviceCode,
         stop: &Stop,
     ) -> Result<SignedIn, AuthError> {
-        let mut interval = seconds(code.interval.as_ref()).unwrap_or(DEFAULT_INTERVAL);
-        let lifetime = seconds(code.expires_in.as_ref()).unwrap_or(DEFAULT_LIFETIME);
-        let mut expired = pin!(tokio::time::sleep(lifetime));
+        let mut interval = code.interval();
+        let mut wait = interval;
+        let mut expired = pin!(tokio::time::sleep(code.lifetime()));
         loop {
             tokio::select! {
                 biased;
                 () = stop.soon.cancelled() => return Err(AuthError::Stopped),
                 () = &mut expired => return Err(AuthError::CodeExpired),
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(wait) => {}
             }
             match self.authority.redeem(&self.app, &code.secret).await? {
                 Poll::Done(answer) => return self.keep(&answer).await,
-                Poll::Pending => {}
-                Poll::SlowDown => interval += Duration::from_secs(5),
+                Poll::Pending => wait = interval,
+                Poll::SlowDown => {
+                    interval += SLOWER;
+                    wait = interval;
+                }
+                Poll::Later(after) => wait = after.unwrap_or_default().max(interval + SLOWER),
             }
         }
     }

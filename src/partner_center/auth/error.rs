@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kept_file::target_of;
+use super::oauth::OauthError;
+use super::refusal::Presented;
 use crate::retry::{Disposition, Fails, Remedy, passes_by_itself, remedy_of_io};
 
 /// What to do where the token's file cannot be replaced.
@@ -38,6 +40,16 @@ fn advice_about(error: &io::Error) -> &'static str {
     }
 }
 
+/// What to do where the token's file cannot be read, if that is plain.
+fn advice_about_reading(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " by this user, as when somebody else has signed in for the service; give the file to the service's user (chown), or sign in as that user"
+        }
+        _ => "",
+    }
+}
+
 /// Sign-in failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
@@ -45,13 +57,15 @@ pub enum AuthError {
     #[error("sign-in refused ({code}): {meaning}; {remedy}")]
     Refused {
         /// The OAuth error, such as `invalid_grant`.
-        error: &'static str,
+        error: OauthError,
+        /// What it is said of.
+        presented: Presented,
         /// The error, and Microsoft's own code where there is one.
         code: String,
         /// In plain words.
-        meaning: &'static str,
+        meaning: String,
         /// What a person has to do.
-        remedy: &'static str,
+        remedy: String,
     },
     /// There is nothing to sign in with.
     #[error(
@@ -63,7 +77,7 @@ pub enum AuthError {
         path: PathBuf,
     },
     /// The kept token cannot be read.
-    #[error("the refresh token in {} cannot be read", path.display())]
+    #[error("the refresh token in {} cannot be read{}", path.display(), advice_about_reading(source))]
     StoreUnreadable {
         /// The file.
         path: PathBuf,
@@ -108,14 +122,29 @@ pub enum AuthError {
     },
     /// The authority answered with success and without a usable token.
     #[error(
-        "the sign-in service {authority} answered without a usable {what}; check auth.authority"
+        "the sign-in service {authority} answered without a usable {what} ({seen}); if that is a page, something in between may have answered, else check auth.authority"
     )]
     NoToken {
         /// Its origin.
         authority: String,
         /// What is missing.
         what: &'static str,
+        /// What the answer was instead.
+        seen: String,
     },
+    /// The authority gives tokens that the API does not take.
+    #[error(
+        "the sign-in service {authority} gave a token of the type {kind}, where Partner Center takes Bearer tokens only; check auth.authority and auth.scope"
+    )]
+    ForeignToken {
+        /// Its origin.
+        authority: String,
+        /// The type.
+        kind: String,
+    },
+    /// What the setting holds cannot be sent.
+    #[error("auth.access_token cannot be sent: it holds what no token does")]
+    UnusableSetting,
     /// Partner Center refuses the token that the authority gives.
     #[error("Partner Center refuses every call with the token it was given ({fault}); {advice}")]
     TokenRefused {
@@ -196,7 +225,8 @@ impl AuthError {
         matches!(
             self,
             Self::Refused {
-                error: "invalid_grant" | "interaction_required",
+                error: OauthError::InvalidGrant | OauthError::InteractionRequired,
+                presented: Presented::RefreshToken,
                 ..
             }
         )
@@ -218,6 +248,8 @@ impl Fails for AuthError {
             }
             Self::Refused { .. }
             | Self::NoRefreshToken { .. }
+            | Self::ForeignToken { .. }
+            | Self::UnusableSetting
             | Self::CertificateUnusable { .. }
             | Self::NoMfa
             | Self::WrongAudience { .. }

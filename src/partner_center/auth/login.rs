@@ -12,10 +12,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::answers::TokenAnswer;
-use super::authority::{Authority, prove_writable};
+use super::authority::Authority;
 use super::claims::Mfa;
 use super::error::AuthError;
 use super::loopback::{Loopback, Redirect};
+use super::refresh::prove_writable;
+use super::refusal::Presented;
 use crate::clock::Clock;
 use crate::config;
 use crate::consent::Consent;
@@ -28,7 +30,7 @@ pub struct Login {
     pub(super) app: config::App,
     pub(super) scope: String,
     pub(super) file: PathBuf,
-    policy: RetryPolicy,
+    pub(super) policy: RetryPolicy,
 }
 
 /// How a sign-in ended well.
@@ -131,7 +133,10 @@ impl Login {
             Redirect::Code(code) => code,
             Redirect::Refused(error, description) => {
                 let answer = TokenAnswer::describing(description);
-                return Err(self.authority.refusal(&error, &answer));
+                let presented = Presented::Nothing;
+                return Err(self
+                    .authority
+                    .refusal(&self.app, presented, &error, &answer));
             }
         };
         let form = [
@@ -143,7 +148,10 @@ impl Login {
         ];
         let mut attempts = self.policy.attempts(stop);
         let answer = loop {
-            if let Some(end) = attempts.run(self.authority.post(&self.app, &form)).await {
+            let asked = self
+                .authority
+                .post(&self.app, Presented::AuthorizationCode, &form);
+            if let Some(end) = attempts.run(asked).await {
                 break end;
             }
         };
@@ -156,6 +164,7 @@ impl Login {
 
     /// Keeps the refresh token of an answer, unless the access token beside it shows that it would be of no use.
     pub(super) async fn keep(&self, answer: &TokenAnswer) -> Result<SignedIn, AuthError> {
+        self.authority.judge_type(answer)?;
         let mfa = match &answer.access_token {
             Some(token) => self.authority.examine(token.expose_secret())?,
             None => Mfa::NotSeen,

@@ -12,7 +12,10 @@ mod error;
 mod kept_file;
 mod login;
 mod loopback;
+mod oauth;
+mod refresh;
 mod refresh_store;
+mod refusal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +35,8 @@ pub use claims::Mfa;
 pub use consent_file::ConsentFile;
 pub use error::AuthError;
 pub use login::{BrowserSignIn, Login, SignedIn};
+pub use oauth::OauthError;
+pub use refusal::Presented;
 
 use super::echo::Echo;
 use crate::causes::with_causes;
@@ -51,7 +56,7 @@ const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
 pub async fn prove_token_file(auth: &config::Auth) -> Result<Option<&Path>, AuthError> {
     match &auth.method {
         config::Method::RefreshToken { file, .. } => {
-            authority::prove_writable(file).await?;
+            refresh::prove_writable(file).await?;
             Ok(Some(file))
         }
         config::Method::ClientCredentials { .. } | config::Method::AccessToken(_) => Ok(None),
