@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::database::{Database, Local};
+use super::exposure;
 use super::fault::{Fault, quoted};
 use super::keys::{self, Key};
 use super::secrets;
@@ -227,8 +228,13 @@ pub(super) fn database(
     let max_connections = settings.required(keys::MAX_CONNECTIONS, |given| given.whole(1..=100));
     let (url, max_connections) = (url?, max_connections?);
     let (key, file) = secrets::DATABASE_URL.origin(settings, surroundings);
-    Database::read(url, file, Local::new(surroundings), max_connections)
-        .map_err(|problem| settings.refuse(key, problem))
+    let database = Database::read(url, file, Local::new(surroundings), max_connections)
+        .map_err(|problem| settings.refuse(key, problem))?;
+    if let Some(identity) = &database.address.tls.identity {
+        let what = "the private key for the database";
+        exposure::warn(settings, surroundings, what, &identity.key);
+    }
+    Ok(database)
 }
 
 pub(super) fn status(settings: &mut Settings) -> Read<Status> {

@@ -272,12 +272,12 @@ impl Given {
     ) -> Result<Vec<T>, String> {
         let entries: Vec<Value> = match &self.kind {
             ValueKind::Array(entries) => entries.clone(),
-            // Written with commas, or as it would be in the file.
+            // Written with commas, line by line as a file has it, or as it would be in the configuration file.
             ValueKind::String(text) if self.in_words => text
                 .trim()
                 .trim_start_matches('[')
                 .trim_end_matches(']')
-                .split(',')
+                .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
                 .map(|entry| entry.trim().trim_matches(['"', '\'']))
                 .filter(|entry| !entry.is_empty())
                 .map(Value::from)

@@ -209,6 +209,8 @@ fn wide(bytes: &[u8], width: usize, end: End) -> Zeroizing<String> {
 /// One kind of line end, and nothing after the last line: MS-DOS marks the end with Ctrl-Z, and a crash with zeros.
 fn tidy(text: &str) -> String {
     let text = text.trim_start_matches('\u{feff}');
+    // The same mark, read as a code page once and saved again.
+    let text = text.strip_prefix("\u{ef}\u{bb}\u{bf}").unwrap_or(text);
     let text = text.trim_end_matches(['\0', '\x1a']);
     let mut tidy = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

@@ -25,6 +25,15 @@ pub(crate) fn load(path: &Path) -> Result<Zeroizing<String>, ReadFault> {
     text(&bytes)
 }
 
+/// The same as bytes. What is no PEM comes as it is, for its reader to say what is wrong with it.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, ReadFault> {
+    let bytes = read(path, DOCUMENT)?;
+    Ok(match text(&bytes) {
+        Ok(text) => text.as_bytes().to_vec(),
+        Err(_) => bytes.to_vec(),
+    })
+}
+
 fn text(bytes: &[u8]) -> Result<Zeroizing<String>, ReadFault> {
     if let Some(problem) = der(bytes) {
         return Err(ReadFault::Unfit(problem.to_owned()));

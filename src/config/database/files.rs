@@ -8,7 +8,7 @@ use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Roots, Tls};
-use crate::retry::passes_by_itself;
+use crate::text::{ReadFault, pem};
 
 /// A certificate and its private key, each in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,21 +150,13 @@ fn read(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFault> {
         problem,
         passes,
     };
-    if path.is_dir() {
-        return Err(fault(
-            "it must be a file, but is a folder".to_owned(),
-            false,
-        ));
-    }
-    std::fs::read(path).map_err(|error| {
-        let passes = passes_by_itself(&error);
-        let problem = match error.kind() {
-            ErrorKind::NotFound => {
-                "there is no such file; a relative path starts at the configuration file's folder"
-                    .to_owned()
+    pem::bytes(path).map_err(|wrong| {
+        let passes = wrong.passes();
+        let problem = match &wrong {
+            ReadFault::Io(error) if error.kind() == ErrorKind::NotFound => {
+                format!("{wrong}; a relative path starts at the configuration file's folder")
             }
-            ErrorKind::PermissionDenied => "it may not be read by this user".to_owned(),
-            _ => format!("it cannot be read: {error}"),
+            wrong => format!("it {wrong}"),
         };
         fault(problem, passes)
     })

@@ -3,7 +3,9 @@
 //! list at all is one fault of the whole. Pure but for the reading.
 
 mod columns;
+mod names;
 mod records;
+mod table;
 
 use std::io;
 use std::path::Path;
@@ -42,9 +44,15 @@ fn parse(bytes: &[u8]) -> Result<CustomerList, ReadFault> {
         return Err(ReadFault::Unfit(problem.to_owned()));
     }
     let lines: Vec<&str> = text.split(records::is_line_end).collect();
+    let unwrapped = records::unwrapped(&lines);
+    let lines = match &unwrapped {
+        Some(unwrapped) => unwrapped.iter().map(String::as_str).collect(),
+        None => lines,
+    };
     let list = match columns::find(&lines).map_err(ReadFault::Unfit)? {
         Layout::Lines { first } => read_lines(&lines, first),
         Layout::Aligned { first, offset } => read_aligned(&lines, first, offset),
+        Layout::Properties { name } => read_properties(&lines, &name),
         Layout::Table(table) => table.read(&lines),
     };
     if list.ids.is_empty() && list.faults.is_empty() {
@@ -76,7 +84,8 @@ fn markup(text: &str) -> Option<&'static str> {
 fn read_lines(lines: &[&str], first: usize) -> CustomerList {
     let mut list = CustomerList::default();
     for (index, line) in lines.iter().enumerate().skip(first) {
-        if records::is_skipped(line) || columns::is_rule(&[line]) {
+        // Files that were put together have the header again.
+        if records::is_skipped(line) || columns::is_rule(&[line]) || names::rank(line).is_some() {
             continue;
         }
         let number = index + 1;
@@ -116,6 +125,21 @@ fn read_aligned(lines: &[&str], first: usize, offset: usize) -> CustomerList {
     list
 }
 
+/// A line for each property; those of another name are of no account, and so are their further lines.
+fn read_properties(lines: &[&str], name: &str) -> CustomerList {
+    let mut list = CustomerList::default();
+    for (index, line) in lines.iter().enumerate() {
+        let is_further = line.starts_with(char::is_whitespace) || line.contains(" :");
+        match columns::property(line) {
+            Some((of, value)) if of == name => list.sort_out(index + 1, value),
+            _ if is_further || records::is_skipped(line) => {}
+            _ => list.sort_out(index + 1, line.trim()),
+        }
+    }
+    list.drop_footer(lines);
+    list
+}
+
 /// What is kept apart by blanks and separators, and at which character it begins.
 fn tokens(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|');
@@ -141,7 +165,13 @@ impl CustomerList {
 
     /// Forgets that the last line is no customer if it says how many there are.
     fn drop_footer(&mut self, lines: &[&str]) {
-        let last = lines.iter().rposition(|line| !records::is_skipped(line));
+        let is_blank = |line: &str| {
+            let mut chars = line.chars();
+            chars.all(|c| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '"'))
+        };
+        let last = lines
+            .iter()
+            .rposition(|line| !records::is_skipped(line) && !is_blank(line));
         let Some(last) = last.filter(|last| columns::is_footer(lines[*last])) else {
             return;
         };

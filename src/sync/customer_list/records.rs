@@ -38,6 +38,24 @@ pub(super) fn is_skipped(line: &str) -> bool {
     line.is_empty() || is_comment
 }
 
+/// The lines without the quotes around each as a whole, if they have them: Excel wraps them so where it took the
+/// separator for a letter.
+pub(super) fn unwrapped(lines: &[&str]) -> Option<Vec<String>> {
+    // No line has this separator, so that only what is quoted from end to end is one cell.
+    let inner = |line: &str| {
+        let mut splitter = Splitter::new('\0');
+        let is_whole =
+            line.trim_start().starts_with('"') && matches!(splitter.feed(line), End::Whole);
+        is_whole.then(|| splitter.cells.concat())
+    };
+    let first = lines.iter().find(|line| !is_skipped(line))?;
+    inner(first).filter(|inner| inner.contains([',', ';', '\t', '|']))?;
+    let unwrapped = lines
+        .iter()
+        .map(|line| inner(line).unwrap_or_else(|| (*line).to_owned()));
+    Some(unwrapped.collect())
+}
+
 /// The records from the line `first` on.
 pub(super) fn records<'a>(
     lines: &'a [&'a str],

@@ -68,6 +68,13 @@ fn every_way_to_write_a_list_gives_the_same_customers() {
         ),
         format!("name,customer_id\nx,\"=\"\"{A}\"\"\"\ny,urn:uuid:{B}\n"),
         format!("customer_id\n{A}\n{B}\n\n(2 rows affected)\n"),
+        format!("customer_id\n{A}\n\u{feff}customer_id\n{B}\n"),
+        format!("\u{ef}\u{bb}\u{bf}customer_id,name\n{A},x\n{B},y\n"),
+        format!("\"Name;customer_id\"\n\"\"\"x; y\"\";{A}\"\n\"y;{B}\"\n"),
+        format!(
+            "\r\nName       : x\r\nCustomerId : {A}\r\nNotes      : a b\r\n             c\r\n\r\nName       : y\r\nCustomerId : {B}\r\n"
+        ),
+        format!("Name;Customer AAD tenant ID\nx;{A}\ny;{B}\nTotal;2\n;;;\n"),
         format!("a,customer_id,b\nx,{A}\ny,{B},z,,\n"),
     ] {
         names_both(&text);
@@ -188,7 +195,7 @@ fn what_is_no_list_is_told_once_and_with_what_was_found() {
             format!("CustomerId,TenantId\n{A},{B}\n"),
             "\"CustomerId\" and \"TenantId\", which differ, first in line 2",
         ),
-        (format!("{A};x;{B}\n"), "1 and 3"),
+        (format!("{A};x;{B}\n"), "columns 1 and 3"),
         (String::new(), "names no customer"),
         ("# nobody yet\n\n".to_owned(), "names no customer"),
         ("customer_id,name\r\n".to_owned(), "names no customer"),

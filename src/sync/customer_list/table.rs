@@ -1,0 +1,216 @@
+//! CSV with columns: which of them names the customers, and who is named.
+
+use super::columns::{Layout, is_rule};
+use super::names::{is_vague, rank};
+use super::records::{Record, records};
+use super::{CustomerList, shown};
+use crate::usage::{CustomerId, written};
+
+/// So many of the names that were found are told.
+const NAMES_TOLD: usize = 12;
+
+/// CSV of one kind or another.
+pub(super) struct Table {
+    separator: char,
+    first: usize,
+    header: Vec<String>,
+    width: usize,
+    column: usize,
+    /// Other columns that name the customer as well.
+    rivals: Vec<usize>,
+}
+
+/// How often the cells of a table are GUIDs.
+struct Census {
+    records: Vec<Record>,
+    /// By column.
+    guids: Vec<usize>,
+}
+
+impl Census {
+    fn new(lines: &[&str], first: usize, separator: char) -> Self {
+        let records: Vec<Record> = records(lines, first, separator).collect();
+        let mut guids = Vec::new();
+        for cells in records
+            .iter()
+            .filter_map(|record| record.cells.as_ref().ok())
+        {
+            guids.resize(guids.len().max(cells.len()), 0);
+            for (count, cell) in guids.iter_mut().zip(cells) {
+                *count += usize::from(written::guid(cell).is_some());
+            }
+        }
+        Self { records, guids }
+    }
+
+    fn holds_guids(&self, column: usize) -> bool {
+        self.guids.get(column).is_some_and(|count| *count > 0)
+    }
+
+    /// The first line of which two columns name different customers, unless they agree in another.
+    fn contradiction(&self, one: usize, other: usize) -> Option<usize> {
+        let mut differs = None;
+        for record in &self.records {
+            let Ok(cells) = &record.cells else { continue };
+            let guid = |column: usize| cells.get(column).and_then(|cell| written::guid(cell));
+            match (guid(one), guid(other)) {
+                (Some(one), Some(other)) if one == other => return None,
+                (Some(_), Some(_)) if differs.is_none() => differs = Some(record.line + 1),
+                _ => {}
+            }
+        }
+        differs
+    }
+}
+
+impl Table {
+    /// Chooses the column. Without a header it must be the only one that holds GUIDs.
+    pub(super) fn layout(
+        lines: &[&str],
+        separator: char,
+        first: usize,
+        header: Vec<String>,
+    ) -> Result<Layout, String> {
+        let census = Census::new(lines, first, separator);
+        let mut known: Vec<usize> = (0..header.len())
+            .filter(|column| rank(&header[*column]).is_some())
+            .collect();
+        known.sort_by_key(|column| rank(&header[*column]));
+        let with_guids = |columns: &[usize]| -> Vec<usize> {
+            columns
+                .iter()
+                .copied()
+                .filter(|column| census.holds_guids(*column))
+                .collect()
+        };
+        let all: Vec<usize> = (0..census.guids.len()).collect();
+        let all = with_guids(&all);
+        let is_ours = |column: &usize| header[*column].eq_ignore_ascii_case("customer_id");
+        let candidates = match with_guids(&known) {
+            // The name that we ask for is deliberate.
+            held if held.iter().filter(|column| is_ours(column)).count() == 1 => {
+                held.into_iter().filter(is_ours).collect()
+            }
+            held if !held.is_empty() => held,
+            // Nobody is named, line by line.
+            _ if !known.is_empty() => vec![known[0]],
+            _ if header.is_empty() => all,
+            _ => {
+                let is_vague =
+                    |column: usize| header.get(column).is_some_and(|name| is_vague(name));
+                if all.len() != 1 || !is_vague(all[0]) {
+                    return Err(unknown_header(&header));
+                }
+                all
+            }
+        };
+        let [column, rivals @ ..] = candidates.as_slice() else {
+            return Ok(Layout::Lines { first });
+        };
+        for rival in rivals {
+            if let Some(line) = census.contradiction(*column, *rival) {
+                let names = [*column, *rival].map(|column| {
+                    let name = header.get(column).map(|name| shown(name));
+                    name.unwrap_or_else(|| (column + 1).to_string())
+                });
+                let names = names.join(" and ");
+                return Err(if header.is_empty() {
+                    format!(
+                        "has several GUIDs in a line, in columns {names}, first in line {line}; write one customer a line, or a header that names one column customer_id"
+                    )
+                } else {
+                    format!(
+                        "has several columns with GUIDs, {names}, which differ, first in line {line}; head the one with the customers customer_id"
+                    )
+                });
+            }
+        }
+        let width = match census.records.first().map(|record| &record.cells) {
+            Some(Ok(cells)) if header.is_empty() => cells.len(),
+            _ => header.len(),
+        };
+        Ok(Layout::Table(Self {
+            separator,
+            first,
+            width,
+            column: *column,
+            rivals: rivals.to_vec(),
+            header,
+        }))
+    }
+
+    /// Reads the rows.
+    pub(super) fn read(&self, lines: &[&str]) -> CustomerList {
+        let mut list = CustomerList::default();
+        for record in records(lines, self.first, self.separator) {
+            let line = record.line + 1;
+            match record.cells {
+                // Files that were put together have the header again.
+                Ok(cells) if is_blank(&cells) || is_rule(&cells) || cells == self.header => {}
+                Ok(cells) => match self.customer(&cells) {
+                    Ok(id) => list.ids.push(id),
+                    Err(problem) => list.refuse(line, &problem),
+                },
+                Err(problem) => list.refuse(line, problem),
+            }
+        }
+        list.drop_footer(lines);
+        list
+    }
+
+    fn customer(&self, cells: &[String]) -> Result<CustomerId, String> {
+        let cell = cells.get(self.column).map_or("", String::as_str);
+        let filled = cells
+            .iter()
+            .rposition(|cell| !cell.is_empty())
+            .map_or(0, |last| last + 1);
+        let is_ragged = filled > self.width || cells.len() < self.width;
+        let count = cells.len().max(filled);
+        let ragged = format!("the line has {count} cells, and {} are wanted", self.width);
+        let id = CustomerId::from_written(cell).map_err(|error| {
+            let problem = format!("{} is {error}", shown(cell));
+            if is_ragged {
+                format!("{problem}; {ragged}")
+            } else {
+                problem
+            }
+        })?;
+        let others = |columns: &mut dyn Iterator<Item = &usize>| {
+            let guids = columns.filter_map(|column| written::guid(cells.get(*column)?));
+            guids.into_iter().any(|guid| guid != id.as_uuid())
+        };
+        if others(&mut self.rivals.iter()) {
+            return Err("its columns name different customers".to_owned());
+        }
+        // A cell too many or too few moves the others, so that another GUID may stand where the customer's should.
+        let all: Vec<usize> = (0..cells.len()).collect();
+        if is_ragged && others(&mut all.iter()) {
+            return Err(format!(
+                "{ragged}, so that it is not certain which GUID is the customer's"
+            ));
+        }
+        Ok(id)
+    }
+}
+
+fn is_blank(cells: &[String]) -> bool {
+    cells.iter().all(String::is_empty)
+}
+
+/// Says what is wanted, and what was found.
+pub(super) fn unknown_header(header: &[String]) -> String {
+    let named: Vec<&String> = header.iter().filter(|name| !name.is_empty()).collect();
+    let mut told: Vec<String> = named
+        .iter()
+        .take(NAMES_TOLD)
+        .map(|name| shown(name))
+        .collect();
+    if named.len() > NAMES_TOLD {
+        told.push(format!("and {} more", named.len() - NAMES_TOLD));
+    }
+    format!(
+        "has no column customer_id, nor one of the names in use for it, such as CustomerId, Customer tenant ID, Microsoft ID \
+         or TenantId; its columns are {}",
+        told.join(", ")
+    )
+}
