@@ -1,5 +1,6 @@
 //! What a run has to say of itself: totals, failures, outcome. Its JSON form is an interface.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::causes::with_causes;
 
 /// Failures shown to a person; the rest is in the table.
 const SHOWN_FAILURES: usize = 20;
+
+/// Those of them that are shown of failures in the same words.
+const SHOWN_ALIKE: usize = 3;
 
 /// Nothing further can succeed in this run, or it cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +185,21 @@ impl Report {
         }
     }
 
+    /// The failures that a person is shown: a few of those in the same words, so that others are seen among them.
+    fn examples(&self) -> Vec<&FailedCustomer> {
+        let mut alike: HashMap<(FailureReason, &str), usize> = HashMap::new();
+        let mut examples = Vec::new();
+        for failure in &self.failures {
+            let words = (failure.reason, failure.detail.as_str());
+            let count = alike.entry(words).or_default();
+            *count += 1;
+            if *count <= SHOWN_ALIKE && examples.len() < SHOWN_FAILURES {
+                examples.push(failure);
+            }
+        }
+        examples
+    }
+
     /// As it goes into the table.
     pub(super) fn to_record(&self) -> FinishedRun {
         FinishedRun {
@@ -276,7 +295,8 @@ impl fmt::Display for Report {
         for note in &self.notes {
             writeln!(f, "  note       {note}")?;
         }
-        for failure in self.failures.iter().take(SHOWN_FAILURES) {
+        let shown = self.examples();
+        for failure in &shown {
             writeln!(
                 f,
                 "  failed     {}  {}: {}",
@@ -285,7 +305,7 @@ impl fmt::Display for Report {
                 failure.detail
             )?;
         }
-        let hidden = self.failures.len().saturating_sub(SHOWN_FAILURES);
+        let hidden = self.failures.len() - shown.len();
         let runs = match (self.first_run_id, self.run_id) {
             (Some(first), Some(last)) if first < last => {
                 Some(format!("run_id between {first} and {last}"))

@@ -237,10 +237,20 @@ async fn what_most_customers_fail_for_is_one_message_of_any_number_of_them(pool:
         );
         let detail: String = world.value("select detail from sync_run").await;
         assert_eq!(detail, note);
+        // A person is shown a few of them, and the way to the others.
+        let mut arguments = arguments.clone();
+        arguments.retain(|argument| *argument != "--json");
+        let shown = world.run(&arguments).await.stdout;
+        assert_eq!(shown.matches("  note       ").count(), 1, "{shown}");
+        let examples = shown.matches("  failed     ").count();
+        assert_eq!(examples, refused.min(3), "{shown}");
+        let hidden = format!("and {} more: select", refused.saturating_sub(3));
+        assert_eq!(shown.contains(&hidden), refused > 3, "{shown}");
         // All of them are in the record and in the summary.
         let failures = finished.summary()["failures"].as_array().unwrap().len();
         assert_eq!(failures, refused);
-        let failed = "select count(*) from sync_customer where outcome = 'failed'";
+        let failed = "select count(*) from sync_customer where outcome = 'failed'
+                          and run_id = (select min(run_id) from sync_run)";
         assert_eq!(
             world.value::<i64>(failed).await,
             i64::try_from(refused).unwrap()
