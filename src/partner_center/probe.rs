@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::{ApiError, Client, Wanted};
 use crate::retry::{GaveUp, Stop};
-use crate::usage::{CustomerId, Source};
+use crate::usage::{Collection, CustomerId, Source};
 
 /// Asks the API to say whether the token is compliant.
 const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
@@ -32,7 +32,7 @@ impl Client {
     /// Fetches one customer's usage from either source, and keeps nothing.
     ///
     /// # Errors
-    /// When it cannot be fetched.
+    /// When it cannot be fetched, or none of its items could become a row.
     pub async fn probe_usage(
         &self,
         source: Source,
@@ -59,6 +59,13 @@ impl Client {
                 collections
             }
         };
+        let useless = collections.iter().find_map(Collection::uselessness);
+        if let Some(why) = useless {
+            return Err(GaveUp::Failed {
+                error: ApiError::Unexpected(why),
+                attempts: 1,
+            });
+        }
         Ok(Probed {
             rows: collections.iter().map(|c| c.rows.len()).sum(),
             rejected: collections.iter().map(|c| c.rejections.len()).sum(),

@@ -348,6 +348,18 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
         assert_useless(&world, &finished, &kept).await;
         assert_eq!(finished.summary()["outcome"], "partial");
         assert_eq!(finished.summary()["rows"]["rejected"].to_string(), kept);
+        // Nor does the check take it for one that a run could use.
+        world
+            .simulator
+            .script_for_ever("usage", json!([{ "items": items }]))
+            .await;
+        let check = world.run(&["check"]).await;
+        assert!(
+            check.stdout.contains("mend  usage") && check.stdout.contains("could become a row"),
+            "{}",
+            check.stdout
+        );
+        world.simulator.unscript().await;
         let freshness = format!(
             "select last_success_at is null, last_failure_reason from customer_freshness where customer_id = '{}'",
             ids[0]
