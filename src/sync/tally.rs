@@ -105,7 +105,7 @@ impl Tally {
         let kind = Kind::of(failure, http_status);
         let so = if is_stored {
             self.missing.push(dataset);
-            ", and nothing else of the run"
+            ", so that this run stored nothing of it"
         } else {
             ", and with it every customer's"
         };
@@ -131,7 +131,10 @@ impl Tally {
             "{whose}: {note}"
         );
         self.notes.push(note);
-        self.alike.tell(kind);
+        // Otherwise a customer that fails alike fails for a reason of its own.
+        if !is_stored {
+            self.alike.tell(kind);
+        }
     }
 
     /// Whether a dataset is missing for everybody, while another one was stored.

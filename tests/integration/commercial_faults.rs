@@ -240,8 +240,7 @@ async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer(po
         let notes = summary["notes"].as_array().unwrap();
         assert_eq!(notes.len(), 1, "{notes:?}");
         let note = notes[0].as_str().unwrap();
-        let whole =
-            "the partner-wide collection of deployment failed, and nothing else of the run: ";
+        let whole = "the partner-wide collection of deployment failed, so that this run stored nothing of it: ";
         assert!(note.starts_with(whole) && note.contains(told), "{note}");
         let run = "select outcome, detail, customers_failed from sync_run";
         assert_eq!(world.lines(run).await, [format!("partial|{note}|0")]);
