@@ -58,7 +58,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let first = today - Days::new(arguments.days.saturating_sub(1));
     let clock = Arc::new(ManualClock::new(morning(first)));
     let config = load(arguments, folder.path(), clock.now())?;
-    let syncer = syncer(&config, Arc::<ManualClock>::clone(&clock), &lifecycle)?;
+    let syncer = syncer(
+        &config,
+        config.retry,
+        Arc::<ManualClock>::clone(&clock),
+        &lifecycle,
+    )?;
     let request = Request {
         listed: Arc::default(),
         dated: None,

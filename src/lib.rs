@@ -9,10 +9,10 @@
 //! - `status` serves what the store knows over HTTP.
 //! - [`consent`] says how old a person's sign-in is and how long it lasts.
 //! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes. [`retry`] says when to try
-//!   again, [`clock`] what time it is, `text` reads files that a person saved, and `causes` puts an error and its causes
-//!   on one line.
+//!   again, [`clock`] what time it is, `text` reads files that a person saved, `tls` says what is wrong with a certificate,
+//!   and `causes` puts an error and its causes on one line.
 //!
-//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `consent`, `retry`, `clock`, `text`.
+//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `consent`, `retry`, `clock`, `text`, `tls`.
 
 pub mod app;
 mod causes;
@@ -30,4 +30,5 @@ pub mod store;
 pub mod sync;
 mod telemetry;
 mod text;
+mod tls;
 pub mod usage;

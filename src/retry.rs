@@ -57,6 +57,12 @@ pub trait Fails {
     fn remedy(&self) -> Remedy {
         self.disposition().remedy()
     }
+
+    /// Whether it is tried again although it has most likely to be mended by somebody: a name that nobody knows may be
+    /// misspelt, or the network be coming up. Whoever is watching is told sooner, see [`RetryPolicy::with_doubt`].
+    fn is_doubtful(&self) -> bool {
+        false
+    }
 }
 
 /// What mends a failure to use a file of ours that a person has to see to, unless the cause passes by itself.
@@ -95,6 +101,7 @@ pub struct RetryPolicy {
     initial: Duration,
     max: Duration,
     max_elapsed: Duration,
+    doubt: Duration,
 }
 
 /// A policy that would not make sense.
@@ -126,6 +133,7 @@ impl RetryPolicy {
             initial,
             max,
             max_elapsed,
+            doubt: Duration::MAX,
         })
     }
 
@@ -158,6 +166,12 @@ impl RetryPolicy {
             max_elapsed,
             ..self
         }
+    }
+
+    /// The same policy for somebody who is watching: what is doubtful is retried for this long at the most.
+    #[must_use]
+    pub fn with_doubt(self, doubt: Duration) -> Self {
+        Self { doubt, ..self }
     }
 
     /// Begins an operation that is tried under this policy.
@@ -299,7 +313,12 @@ impl Attempts<'_> {
         };
         let ours = self.waits.next_backoff().unwrap_or(self.policy.max);
         let wait = ours.max(after.unwrap_or_default());
-        if self.began.elapsed().saturating_add(wait) > self.policy.max_elapsed {
+        let most = if error.is_doubtful() {
+            self.policy.max_elapsed.min(self.policy.doubt)
+        } else {
+            self.policy.max_elapsed
+        };
+        if self.began.elapsed().saturating_add(wait) > most {
             return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
         }
         tokio::select! {

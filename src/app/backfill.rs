@@ -17,7 +17,7 @@ use crate::store::{RunKind, RunOutcome};
 use crate::sync::{Dates, Mode, Patience, Progress, Report, Request, RunError, Syncer};
 
 use super::consent::ConsentWatch;
-use super::{complain, patience_of_a_person, syncer};
+use super::{START_PATIENCE, complain, patience_of_a_person, syncer};
 
 pub(super) async fn run(
     arguments: &Backfill,
@@ -26,7 +26,8 @@ pub(super) async fn run(
     bars: MultiProgress,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let syncer = syncer(config, Arc::clone(&clock), lifecycle)?;
+    let retry = config.retry.with_doubt(START_PATIENCE);
+    let syncer = syncer(config, retry, Arc::clone(&clock), lifecycle)?;
     let consent = ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock));
     let patience = patience_of_a_person(config.retry);
     let mode = if arguments.dry_run {

@@ -25,7 +25,10 @@ pub(super) async fn run(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     let stop = &lifecycle.stop;
-    let syncer = super::syncer(config, clock, lifecycle)?;
+    let syncer = {
+        let retry = config.retry.with_doubt(super::START_PATIENCE);
+        super::syncer(config, retry, clock, lifecycle)?
+    };
     say(&format!("ok    configuration  {}", config.path.display()))?;
 
     if let Err(error) = syncer.store.probe().await {

@@ -26,7 +26,7 @@ pub(super) async fn run(
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let syncer = super::syncer(config, Arc::clone(&clock), lifecycle)?;
+    let syncer = super::syncer(config, config.retry, Arc::clone(&clock), lifecycle)?;
     let schedule = config.schedule.schedule.clone();
     let stop = &lifecycle.stop;
     let forever = config
@@ -134,6 +134,8 @@ impl Daemon {
                 "Signing in failed and is tried again at the next run: {error}"
             );
         }
+        let reached = self.syncer.client.reach(stop).await;
+        reached.map_err(RunError::Barred)?;
         self.record_consent(stop).await;
         let now = self.syncer.clock.now();
         let last = self

@@ -23,7 +23,12 @@ pub(super) async fn run(
     by_device_code: bool,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let login = Login::new(&config.partner_center, &config.auth, config.retry, clock)?;
+    let login = Login::new(
+        &config.partner_center,
+        &config.auth,
+        config.retry.with_doubt(super::START_PATIENCE),
+        clock,
+    )?;
     let Some(login) = login else {
         complain("there is nobody to sign in: auth.method is not \"refresh_token\"");
         return Ok(Exit::NeedsPerson);

@@ -39,8 +39,8 @@ const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
 /// In the midst of a run a database that is away is waited for at least this long: it may be restarting.
 const DATABASE_RUN_PATIENCE: Duration = Duration::from_mins(1);
 
-/// A person at the command line is told after this time that the database is away.
-const DATABASE_START_PATIENCE: Duration = Duration::from_secs(10);
+/// A person at the command line is told after this time that the database is away, or a host's name not known.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the program with the process's arguments and environment.
 #[must_use]
@@ -199,12 +199,13 @@ async fn run_command(
     }
 }
 
-/// The parts that runs share.
+/// The parts that runs share. `retry` is the policy of its calls.
 ///
 /// # Errors
 /// When the database's URL or the HTTP client cannot be set up.
 pub fn syncer(
     config: &Config,
+    retry: RetryPolicy,
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Arc<Syncer>> {
@@ -212,7 +213,7 @@ pub fn syncer(
         client: Client::new(
             &config.partner_center,
             &config.auth,
-            config.retry,
+            retry,
             lifecycle.tasks.clone(),
             Arc::clone(&clock),
         )?,
@@ -222,7 +223,7 @@ pub fn syncer(
         datasets: config.partner_center.datasets.clone(),
         locale: config.partner_center.locale.clone(),
         allow_locale_change: config.partner_center.allow_locale_change,
-        max_elapsed: config.retry.max_elapsed(),
+        max_elapsed: retry.max_elapsed(),
         max_concurrency: config.partner_center.max_concurrency,
         clock,
         tasks: lifecycle.tasks.clone(),
@@ -235,7 +236,7 @@ pub fn syncer(
 pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
     let patience = retry.with_max_interval(DATABASE_MAX_INTERVAL);
     Patience {
-        at_start: patience.with_max_elapsed(DATABASE_START_PATIENCE),
+        at_start: patience.with_max_elapsed(START_PATIENCE),
         in_run: patience.with_max_elapsed(retry.max_elapsed().max(DATABASE_RUN_PATIENCE)),
     }
 }

@@ -14,6 +14,7 @@ mod fault;
 mod file;
 mod keys;
 mod layers;
+mod network;
 mod placeholder;
 mod secrets;
 mod settings;
@@ -156,6 +157,11 @@ fn check(settings: &mut Settings, path: PathBuf, sources: &Sources) -> Read<Conf
     let status = check::status(settings);
     let log = check::log(settings);
     exposure::warn_of_configuration(settings, &path);
+    let origins = match (&partner_center, &auth) {
+        (Ok(partner_center), Ok(auth)) => network::origins(partner_center, auth),
+        _ => Vec::new(),
+    };
+    network::check(settings, sources, &origins);
     Ok(Config {
         path,
         partner_center: partner_center?,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::AuthError;
+use super::barrier::{Barrier, Way};
 use super::body::Unreadable;
 use super::decode::NotACollection;
 use super::fault::Fault;
@@ -37,8 +38,17 @@ pub enum ApiError {
     #[error("no whole answer in time (partner_center.request_timeout, connect_timeout)")]
     Timeout,
     /// No connection, or it broke, or what came over it was not HTTP.
-    #[error("the connection failed or broke")]
-    Connection(#[source] Arc<reqwest::Error>),
+    #[error("the connection to {to} failed or broke")]
+    Connection {
+        /// Host and port, and the proxy in between.
+        to: String,
+        /// Why.
+        #[source]
+        source: Arc<reqwest::Error>,
+    },
+    /// No connection, and none to be had before a person has acted.
+    #[error(transparent)]
+    Barred(Barrier),
     /// The body's compression or its JSON ends too early or is broken in itself.
     #[error("{0}")]
     Garbled(&'static str),
@@ -75,7 +85,8 @@ impl ApiError {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
             Self::Garbled(_) | Self::TooLarge { .. } | Self::Unexpected(_) => Some(200),
             Self::Timeout
-            | Self::Connection(_)
+            | Self::Connection { .. }
+            | Self::Barred(_)
             | Self::SignIn(_)
             | Self::Spool(_)
             | Self::Throttled
@@ -90,7 +101,8 @@ impl ApiError {
             Self::Status { fault, .. } => fault.code.as_deref(),
             Self::Redirect { .. }
             | Self::Timeout
-            | Self::Connection(_)
+            | Self::Connection { .. }
+            | Self::Barred(_)
             | Self::Garbled(_)
             | Self::TooLarge { .. }
             | Self::Unexpected(_)
@@ -120,7 +132,7 @@ impl ApiError {
             | Self::Garbled(_)
             | Self::Unexpected(_) => FailureReason::InvalidResponse,
             Self::Status { .. } | Self::Spool(_) => FailureReason::Other,
-            Self::Connection(_) => FailureReason::Connection,
+            Self::Connection { .. } | Self::Barred(_) => FailureReason::Connection,
             Self::TooLarge { .. } => FailureReason::ResponseTooLarge,
             Self::Stopped => FailureReason::Interrupted,
         }
@@ -139,7 +151,13 @@ impl ApiError {
         if error.is_decode() && unpacking {
             return Self::Garbled("the body's compression is broken or ends too early");
         }
-        Self::Connection(Arc::new(error.without_url()))
+        if let Some(barrier) = Barrier::before(&error) {
+            return Self::Barred(barrier);
+        }
+        Self::Connection {
+            to: Way::of(&error).to_string(),
+            source: Arc::new(error.without_url()),
+        }
     }
 }
 
@@ -204,7 +222,7 @@ impl Fails for ApiError {
             } => Disposition::Retry {
                 after: *retry_after,
             },
-            Self::Timeout | Self::Connection(_) | Self::Garbled(_) => {
+            Self::Timeout | Self::Connection { .. } | Self::Garbled(_) => {
                 Disposition::Retry { after: None }
             }
             Self::Spool(source) if passes_by_itself(source) => Disposition::Retry { after: None },
@@ -217,9 +235,14 @@ impl Fails for ApiError {
             Self::Redirect { .. } | Self::Unexpected(_) | Self::Throttled => {
                 Disposition::SkipCustomer(Remedy::Time)
             }
+            Self::Barred(_) => Disposition::AbortRun(Remedy::Person),
             // Renewing was already retried where that could help.
             Self::SignIn(error) => Disposition::AbortRun(error.remedy()),
             Self::Stopped => Disposition::AbortRun(Remedy::Time),
         }
+    }
+
+    fn is_doubtful(&self) -> bool {
+        matches!(self, Self::Connection { source, .. } if source.is_dns())
     }
 }

@@ -16,6 +16,7 @@ use super::ApiError;
 use super::fault::printable;
 use crate::config;
 use crate::retry::{Disposition, Fails, Remedy};
+use crate::tls;
 
 /// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or less.
 const BYTES_IN_A_ROW: usize = 128 * 1024;
@@ -25,18 +26,39 @@ const MAX_REDIRECTS: usize = 5;
 
 /// The TLS or HTTP machinery could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be set up")]
 pub enum SetUpError {
-    /// The client with its certificates.
+    /// There is nobody to trust.
+    #[error(
+        "this machine has no certificates of authorities to trust; install them (the package ca-certificates), or name a file with them in the environment: SSL_CERT_FILE=/path/to/authorities.pem"
+    )]
+    NobodyToTrust,
+    /// The client.
+    #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
     /// TLS itself.
+    #[error("the HTTP client cannot be set up")]
     Tls(#[source] rustls::Error),
+}
+
+impl From<reqwest::Error> for SetUpError {
+    fn from(error: reqwest::Error) -> Self {
+        let trusts_nobody = tls::causes(&error).any(|cause| {
+            matches!(cause.downcast_ref(), Some(rustls::Error::General(said)) if said.starts_with("No CA certificates"))
+        });
+        if trusts_nobody {
+            Self::NobodyToTrust
+        } else {
+            Self::Client(error)
+        }
+    }
 }
 
 impl Fails for SetUpError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Client(_) | Self::Tls(_) => Disposition::AbortRun(Remedy::Person),
+            Self::NobodyToTrust | Self::Client(_) | Self::Tls(_) => {
+                Disposition::AbortRun(Remedy::Person)
+            }
         }
     }
 }
@@ -61,7 +83,7 @@ pub(super) fn http_client(
         // Attempts are ours to make and to count.
         .retry(retry::never().max_retries_per_request(0))
         .build()
-        .map_err(SetUpError::Client)
+        .map_err(SetUpError::from)
 }
 
 /// TLS that trusts nobody. Where none is spoken, the system's root certificates need not be read: some hundred files.

@@ -5,6 +5,7 @@
 mod advice;
 mod aside;
 mod auth;
+mod barrier;
 mod body;
 mod call;
 mod collection;
@@ -42,6 +43,7 @@ pub use auth::{
     AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, OauthError, Presented, SignedIn,
     prove_token_file,
 };
+pub use barrier::Barrier;
 pub use commercial::{Commercial, Share, Wanted};
 pub use error::ApiError;
 pub(crate) use error::remedy_of_status;
@@ -174,6 +176,27 @@ impl Client {
         self.skew.forget();
         self.budget.begin();
         self.auth.begin(stop).await
+    }
+
+    /// Looks whether anything stands before the API that no waiting removes. Sends no token, and leaves it to the first
+    /// call to find out whatever else may be wrong.
+    ///
+    /// # Errors
+    /// With what stands there.
+    pub async fn reach(&self, stop: &Stop) -> Result<(), Barrier> {
+        // Plain HTTP, which is for this machine only, has neither certificates nor proxies.
+        if !self.base.starts_with("https:") {
+            return Ok(());
+        }
+        let answer = tokio::select! {
+            biased;
+            () = stop.soon.cancelled() => return Ok(()),
+            answer = self.http.head(&self.base).send() => answer,
+        };
+        match answer.as_ref().err().and_then(Barrier::before) {
+            Some(barrier) => Err(barrier),
+            None => Ok(()),
+        }
     }
 
     /// Looks into the present token for what would make Partner Center refuse every call with it.

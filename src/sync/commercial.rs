@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tracing::{Span, warn};
 
 use super::customers::Listed;
-use super::report::RunError;
+use super::report::{DeadEnd, RunError};
 use super::tally::Tally;
 use super::walk::Fetched;
 use super::writer::Sink;
 use super::{Progress, Request, Syncer, UNSTORED_OUTCOMES, customer_failure, too_late, useless};
 use crate::causes::with_causes;
-use crate::partner_center::{ApiError, AuthError, Commercial, Wanted};
+use crate::partner_center::{ApiError, Commercial, Wanted};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
@@ -47,15 +47,14 @@ impl<R: Row> Part<R> {
         match fetched {
             Ok(collection) => Ok(Self::Here(Box::new(collection))),
             Err(GaveUp::Stopped { .. }) => Err(RunError::Stopped),
-            Err(GaveUp::Failed {
-                error: ApiError::SignIn(error),
-                ..
-            }) => Err(AuthError::clone(&error).into()),
-            Err(GaveUp::Failed { error, attempts }) => Ok(Self::Failed {
-                failure: customer_failure(dataset, &error),
-                http_status: error.http_status(),
-                attempts,
-            }),
+            Err(GaveUp::Failed { error, attempts }) => match DeadEnd::of(&error) {
+                Some(end) => Err(end.into()),
+                None => Ok(Self::Failed {
+                    failure: customer_failure(dataset, &error),
+                    http_status: error.http_status(),
+                    attempts,
+                }),
+            },
         }
     }
 

@@ -25,7 +25,7 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::partner_center::{ApiError, AuthError, Client};
+use crate::partner_center::{ApiError, Client};
 use crate::retry::{RetryPolicy, Stop};
 use crate::store::{DatedPass, LastFinish, NewRun, RunKind, RunLock, Store, StoreError};
 use crate::usage::{
@@ -33,6 +33,7 @@ use crate::usage::{
 };
 use end::{log_end, outcome};
 use patience::insist;
+use report::DeadEnd;
 use tally::Tally;
 use writer::{Ledger, Sink};
 
@@ -368,9 +369,9 @@ impl Syncer {
 fn run_error(error: CustomersError) -> RunError {
     match error {
         CustomersError::Stopped => RunError::Stopped,
-        CustomersError::Discovery(api) => match &*api {
-            ApiError::SignIn(auth) => AuthError::clone(auth).into(),
-            _ => RunError::Customers(CustomersError::Discovery(api)),
+        CustomersError::Discovery(api) => match DeadEnd::of(&api) {
+            Some(end) => end.into(),
+            None => RunError::Customers(CustomersError::Discovery(api)),
         },
         error => error.into(),
     }

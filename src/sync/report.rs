@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
-use crate::partner_center::AuthError;
+use crate::partner_center::{ApiError, AuthError, Barrier};
 use crate::retry::{Fails as _, Remedy};
 use crate::store::{FinishedRun, RunOutcome, StoreError};
 use crate::usage::{CustomerId, FailureReason, RowCounts, TrafficCounts};
@@ -29,6 +29,9 @@ pub enum RunError {
     /// There is no token to be had.
     #[error(transparent)]
     SignIn(AuthError),
+    /// There is no way to the API before a person has acted.
+    #[error(transparent)]
+    Barred(Barrier),
     /// The database cannot be used, or was away for too long.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,6 +85,44 @@ pub enum Halt {
     },
 }
 
+/// What keeps every further call from being made.
+#[derive(Debug, Clone)]
+pub(super) enum DeadEnd {
+    /// There is no token to be had.
+    NoToken(AuthError),
+    /// There is no way to the API.
+    NoWay(Barrier),
+}
+
+impl DeadEnd {
+    /// Whether a call failed for a reason that is everybody's.
+    pub(super) fn of(error: &ApiError) -> Option<Self> {
+        match error {
+            ApiError::SignIn(error) => Some(Self::NoToken(AuthError::clone(error))),
+            ApiError::Barred(barrier) => Some(Self::NoWay(barrier.clone())),
+            ApiError::Status { .. }
+            | ApiError::Redirect { .. }
+            | ApiError::Timeout
+            | ApiError::Connection { .. }
+            | ApiError::Garbled(_)
+            | ApiError::TooLarge { .. }
+            | ApiError::Unexpected(_)
+            | ApiError::Throttled
+            | ApiError::Spool(_)
+            | ApiError::Stopped => None,
+        }
+    }
+}
+
+impl From<DeadEnd> for RunError {
+    fn from(end: DeadEnd) -> Self {
+        match end {
+            DeadEnd::NoToken(error) => error.into(),
+            DeadEnd::NoWay(barrier) => Self::Barred(barrier),
+        }
+    }
+}
+
 impl From<AuthError> for RunError {
     fn from(error: AuthError) -> Self {
         match error {
@@ -99,6 +140,7 @@ impl RunError {
             Self::SignIn(error) => error.remedy(),
             Self::Store(error) => error.remedy(),
             Self::Customers(error) => error.remedy(),
+            Self::Barred(_) => Remedy::Person,
             Self::Locale { .. } => Remedy::Configuration,
             Self::Halted(_) | Self::Superseded | Self::Stopped => Remedy::Time,
         }

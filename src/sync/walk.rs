@@ -8,13 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{Instrument as _, debug_span, warn};
 
 use super::customers::Listed;
-use super::report::{Halt, RunError};
+use super::report::{DeadEnd, Halt, RunError};
 use super::tally::Tally;
 use super::writer::Sink;
 use super::{
     Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late, useless,
 };
-use crate::partner_center::{ApiError, AuthError, Fetched as Answered};
+use crate::partner_center::{ApiError, Fetched as Answered};
 use crate::retry::{GaveUp, Stop};
 use crate::usage::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
 
@@ -43,8 +43,8 @@ pub(super) struct Walk {
     queue: Mutex<std::vec::IntoIter<Listed>>,
     /// Customers that a worker had taken, but not asked for when it stopped.
     unasked: Mutex<Vec<Customer>>,
-    /// Why there is no token for anybody.
-    no_token: OnceLock<AuthError>,
+    /// Why no call can be made for anybody.
+    dead_end: OnceLock<DeadEnd>,
     /// Why no further customer is begun.
     halted: OnceLock<Halt>,
     /// The program's stop, or the run's own.
@@ -57,7 +57,7 @@ impl Walk {
             syncer,
             queue: Mutex::new(list.into_iter()),
             unasked: Mutex::default(),
-            no_token: OnceLock::new(),
+            dead_end: OnceLock::new(),
             halted: OnceLock::new(),
             stop: Stop {
                 soon: stop.soon.child_token(),
@@ -66,9 +66,9 @@ impl Walk {
         }
     }
 
-    /// Why there is no token for anybody, if so.
-    pub(super) fn no_token(&self) -> Option<&AuthError> {
-        self.no_token.get()
+    /// Why no call can be made for anybody, if so.
+    pub(super) fn dead_end(&self) -> Option<&DeadEnd> {
+        self.dead_end.get()
     }
 
     /// Why no further customer was begun, if so.
@@ -197,7 +197,7 @@ impl Walk {
         }
     }
 
-    /// Fetches all that is asked for of a customer; none where there is no token or nothing was sent before a stop.
+    /// Fetches all that is asked for of a customer; none where no call can be made or nothing was sent before a stop.
     async fn fetch(&self, customer: Customer) -> Option<Fetched> {
         let (id, client) = (customer.id, &self.syncer.client);
         let mut answers = Answers::default();
@@ -219,9 +219,9 @@ impl Walk {
             match over {
                 Ok(()) => {}
                 Err(Over::Stopped) => break,
-                Err(Over::NoToken(error)) => {
+                Err(Over::DeadEnd(end)) => {
                     // Everybody hears the same; the first to say it is enough.
-                    let _first = self.no_token.set(error);
+                    let _first = self.dead_end.set(end);
                     self.stop.soon.cancel();
                     return None;
                 }
@@ -302,8 +302,8 @@ impl Syncer {
         walk.stop.soon.cancel();
         walk.stop.now.cancel();
         // Before the writer's word, which may only be that it was stopped for this reason.
-        if let Some(error) = walk.no_token() {
-            return Err(error.clone().into());
+        if let Some(end) = walk.dead_end() {
+            return Err(end.clone().into());
         }
         match (drained, walk.halted()) {
             // Otherwise everybody was asked for all the same.
@@ -329,7 +329,7 @@ struct Answers {
 /// Nothing further is to be asked of the customer.
 enum Over {
     Stopped,
-    NoToken(AuthError),
+    DeadEnd(DeadEnd),
 }
 
 impl Answers {
@@ -352,11 +352,10 @@ impl Answers {
                 self.failure = useless.or(self.failure.take());
                 Ok(())
             }
-            Err(GaveUp::Failed {
-                error: ApiError::SignIn(error),
-                ..
-            }) => Err(Over::NoToken(AuthError::clone(&error))),
             Err(GaveUp::Failed { error, attempts }) => {
+                if let Some(end) = DeadEnd::of(&error) {
+                    return Err(Over::DeadEnd(end));
+                }
                 self.attempts += attempts;
                 self.http_status = error.http_status();
                 self.failure = Some(customer_failure(dataset, &error));

@@ -47,5 +47,6 @@ mod storing;
 mod support;
 mod throttling;
 mod token_file;
+mod transport;
 mod verdicts;
 mod wire;

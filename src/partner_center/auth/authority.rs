@@ -20,6 +20,7 @@ use super::refusal::{self, Judged, Presented};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
+use crate::partner_center::barrier::{Barrier, Way};
 use crate::partner_center::body::json_text;
 use crate::partner_center::http::{read_body, redirect_target, retry_after};
 
@@ -240,6 +241,7 @@ impl Authority {
             }) => Ok(Poll::SlowDown),
             // One poll that fails on the way is no reason to send the person away.
             Err(AuthError::Unavailable { retry_after, .. }) => Ok(Poll::Later(retry_after)),
+            Err(AuthError::NotFound { .. }) => Ok(Poll::Later(None)),
             Err(error) => Err(error),
         }
     }
@@ -309,10 +311,20 @@ impl Authority {
     }
 
     fn transport(&self, error: reqwest::Error) -> AuthError {
+        if let Some(barrier) = Barrier::before(&error) {
+            return AuthError::Barred(barrier);
+        }
+        if error.is_dns() {
+            return AuthError::NotFound {
+                to: Way::of(&error).to_string(),
+                what: with_causes(&error.without_url()),
+            };
+        }
         let what = if error.is_timeout() {
             "no whole answer in time (partner_center.request_timeout, connect_timeout)".to_owned()
         } else {
-            with_causes(&error.without_url())
+            let through = Way::of(&error).through();
+            format!("{through}{}", with_causes(&error.without_url()))
         };
         self.unavailable(what, None)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::kept_file::target_of;
 use super::oauth::OauthError;
 use super::refusal::Presented;
+use crate::partner_center::barrier::Barrier;
 use crate::retry::{Disposition, Fails, Remedy, passes_by_itself, remedy_of_io};
 
 /// What to do where the token's file cannot be replaced.
@@ -120,6 +121,17 @@ pub enum AuthError {
         /// What it asked us to wait.
         retry_after: Option<Duration>,
     },
+    /// The authority's name is not known here.
+    #[error("the sign-in service {to} cannot be found: {what}")]
+    NotFound {
+        /// Its host, and the proxy in between.
+        to: String,
+        /// What the resolver said.
+        what: String,
+    },
+    /// There is no way to the authority before a person has acted.
+    #[error(transparent)]
+    Barred(Barrier),
     /// The authority answered with success and without a usable token.
     #[error(
         "the sign-in service {authority} answered without a usable {what} ({seen}); if that is a page, something in between may have answered, else check auth.authority"
@@ -239,6 +251,7 @@ impl Fails for AuthError {
             Self::Unavailable { retry_after, .. } => Disposition::Retry {
                 after: *retry_after,
             },
+            Self::NotFound { .. } => Disposition::Retry { after: None },
             Self::StoreUnreadable { source, .. }
             | Self::StoreUnwritable { source, .. }
             | Self::NotKept { source, .. }
@@ -246,7 +259,8 @@ impl Fails for AuthError {
             | Self::Listening(source) => {
                 Disposition::AbortRun(remedy_of_io(source, Remedy::Person))
             }
-            Self::Refused { .. }
+            Self::Barred(_)
+            | Self::Refused { .. }
             | Self::NoRefreshToken { .. }
             | Self::ForeignToken { .. }
             | Self::UnusableSetting
@@ -260,5 +274,9 @@ impl Fails for AuthError {
             // An authority that is out of order looks like this, too.
             Self::NoToken { .. } | Self::Stopped => Disposition::AbortRun(Remedy::Time),
         }
+    }
+
+    fn is_doubtful(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
     }
 }

@@ -6,6 +6,7 @@ mod partner_wide;
 mod program;
 mod server;
 mod simulator;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,10 @@ use tempfile::TempDir;
 
 pub(crate) use certificate::Identity;
 pub(crate) use partner_wide::{TODAY, queries};
-pub(crate) use program::{Finished, Running, send_signal};
+pub(crate) use program::{Finished, Running, send_signal, spawn};
 pub(crate) use server::Server;
 pub(crate) use simulator::{Simulator, item};
+pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 
 /// Longer than anything here takes on the slowest machine; only a failing test waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,6 +31,8 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) folder: TempDir,
     settings: BTreeMap<String, String>,
+    /// Those that are not settings of ours.
+    variables: BTreeMap<String, String>,
     one_thread: bool,
 }
 
@@ -52,6 +56,7 @@ impl World {
             simulator,
             folder,
             settings: BTreeMap::new(),
+            variables: BTreeMap::new(),
             one_thread: false,
         };
         let base = world.simulator.base_url.clone();
@@ -76,9 +81,18 @@ impl World {
         world
     }
 
-    /// Sets a key of the configuration, by its environment variable.
-    pub(crate) fn set(&mut self, key: &str, value: &str) {
-        self.settings.insert(key.to_owned(), value.to_owned());
+    /// Sets a key of the configuration, by its environment variable. Gives what it was before.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Option<String> {
+        self.settings.insert(key.to_owned(), value.to_owned())
+    }
+
+    /// Sets an environment variable that is not one of ours.
+    pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn unset_variable(&mut self, name: &str) {
+        self.variables.remove(name);
     }
 
     pub(crate) fn unset(&mut self, key: &str) {
@@ -140,7 +154,10 @@ impl World {
         });
         // Two threads could take customers in one order and ask for them in another.
         let threads = ("TOKIO_WORKER_THREADS".to_owned(), "1".to_owned());
-        settings.chain(self.one_thread.then_some(threads))
+        let others = self.variables.clone();
+        settings
+            .chain(self.one_thread.then_some(threads))
+            .chain(others)
     }
 
     /// Starts the program with the configuration and `arguments`.

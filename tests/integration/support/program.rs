@@ -152,7 +152,9 @@ impl Finished {
     clippy::disallowed_methods,
     reason = "a test's readers end with the child whose output they read"
 )]
-fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+pub(crate) fn spawn<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
     tokio::spawn(work)
 }
 
