@@ -10,6 +10,7 @@ mod ownership;
 mod show;
 
 use std::error::Error;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
 use crate::retry::{Fails, Remedy, RetryPolicy};
 use crate::store::{Store, StoreError};
-use crate::sync::{Patience, RunError, Syncer};
+use crate::sync::{Patience, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
 use crate::usage::{EARLIEST, LATEST_AHEAD, Source};
 
@@ -41,6 +42,9 @@ const DATABASE_RUN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// A person at the command line is told after this time that the database is away, or a host's name not known.
 const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Files that the runtime opens as it starts, and some to spare.
+const RUNTIME_FILES: usize = 8;
 
 /// Runs the program with the process's arguments and environment.
 #[must_use]
@@ -148,6 +152,8 @@ fn start(
     clock: Arc<dyn Clock>,
     bars: MultiProgress,
 ) -> anyhow::Result<Exit> {
+    // The runtime takes it for granted that it gets those that it needs.
+    spare_files().context("this program may not open enough files (ulimit -n, LimitNOFILE=)")?;
     // One thread does what there is to do: a customer takes it a fraction of a millisecond, and handing work from thread
     // to thread cost more than it won. What takes longer, such as a share of a partner-wide collection, has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -160,7 +166,7 @@ fn start(
             None if cli.backfill.now => {
                 backfill::run(&cli.backfill, &config, clock, bars, &lifecycle).await
             }
-            None => daemon::run(&config, clock, &lifecycle).await,
+            None => Box::pin(daemon::run(&config, clock, &lifecycle)).await,
             // What a command waits for may not hear the stop, such as another's lock in the database.
             Some(command) => tokio::select! {
                 exit = run_command(command, &config, clock, &lifecycle) => exit,
@@ -173,6 +179,14 @@ fn start(
     // A name look-up that hangs cannot be cancelled, and must not hold up the end.
     runtime.shutdown_background();
     exit
+}
+
+/// Finds out whether some more files can be opened.
+fn spare_files() -> io::Result<()> {
+    let files: io::Result<Vec<File>> = (0..RUNTIME_FILES)
+        .map(|_| File::open("/dev/null"))
+        .collect();
+    files.map(drop)
 }
 
 async fn run_command(
@@ -242,7 +256,8 @@ pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<Exit> {
-    Store::new(&config.database)?.migrate().await?;
+    let store = Store::new(&config.database)?;
+    tell_of_locks(&store, store.migrate()).await?;
     say("The database's tables are up to date")?;
     Ok(Exit::Success)
 }

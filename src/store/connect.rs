@@ -100,10 +100,10 @@ async fn to_host(address: &Address, host: &Host, bound: Duration) -> Result<Conn
                 host: host.to_string(),
                 problem,
             },
-            None if password.is_none() && refuses_password(&error) => {
-                StoreError::during(format!("{operation} (database.url holds no password)"))(error)
-            }
-            None => StoreError::during(operation)(error),
+            None if password.is_none() && refuses_password(&error) => StoreError::connecting(
+                format!("{operation} (database.url holds no password)"),
+            )(error),
+            None => StoreError::connecting(operation)(error),
         }),
     }
 }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use sqlx::migrate::MigrateError;
+
 use super::connect;
+use super::sqlstate::{self, During, Verdict};
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Disposition, Fails, Remedy};
@@ -69,9 +72,25 @@ pub enum StoreError {
     /// None of several hosts will do.
     #[error("none of the hosts of database.url can be used: {}", each(.0))]
     Nowhere(Vec<StoreError>),
+    /// The tables are those of a newer program.
+    #[error(
+        "this program is older than the database: its tables were brought up to date by a newer version (migration {migration}), which has to be installed here, too"
+    )]
+    Newer {
+        /// What this program does not know.
+        migration: i64,
+    },
+    /// The tables are those of another program.
+    #[error(
+        "the database's tables were brought up to date by another build of this program (migration {migration} is not the one known here); install the release that did so, or restore the tables from a backup"
+    )]
+    Other {
+        /// What is another.
+        migration: i64,
+    },
     /// The migrations cannot be applied.
     #[error("the database's tables cannot be brought up to date")]
-    Migrate(#[source] Box<sqlx::migrate::MigrateError>),
+    Migrate(#[source] Box<MigrateError>),
 }
 
 /// What the driver says. Of Postgres' own errors only the message: the rest speaks of places in its sources.
@@ -89,16 +108,13 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
-/// The SQLSTATE, which is what one searches for, and where tables or columns are missing the way to them.
+/// The SQLSTATE, which is what one searches for, and what to do about it.
 fn code(cause: &Cause) -> String {
     let error = cause.0.as_database_error();
     let code = error.and_then(sqlx::error::DatabaseError::code);
     match code.as_deref() {
         None => String::new(),
-        Some(code @ ("42P01" | "42703")) => {
-            format!(" (SQLSTATE {code}; tables are brought up to date with: seatledger migrate)")
-        }
-        Some(code) => format!(" (SQLSTATE {code})"),
+        Some(code) => format!(" (SQLSTATE {code}{})", sqlstate::advice(code)),
     }
 }
 
@@ -111,10 +127,20 @@ fn each(failures: &[StoreError]) -> String {
 impl StoreError {
     /// For `map_err`: classifies by SQLSTATE.
     pub(crate) fn during(operation: impl Into<Cow<'static, str>>) -> impl Fn(sqlx::Error) -> Self {
-        let operation = operation.into();
+        Self::judged(operation.into(), During::Work)
+    }
+
+    /// The same for what comes before we are let in, where servers and poolers say other things by the same codes.
+    pub(super) fn connecting(
+        operation: impl Into<Cow<'static, str>>,
+    ) -> impl Fn(sqlx::Error) -> Self {
+        Self::judged(operation.into(), During::Connecting)
+    }
+
+    fn judged(operation: Cow<'static, str>, during: During) -> impl Fn(sqlx::Error) -> Self {
         move |error| {
             let operation = operation.clone();
-            let verdict = verdict(&error);
+            let verdict = sqlstate::verdict(&error, during);
             let source = Box::new(Cause(error));
             match verdict {
                 Verdict::Unavailable => Self::Unavailable { operation, source },
@@ -135,12 +161,13 @@ impl StoreError {
         refuses_password(&source.0)
     }
 
-    pub(super) fn migrating(error: sqlx::migrate::MigrateError) -> Self {
+    pub(super) fn migrating(error: MigrateError) -> Self {
         match error {
-            sqlx::migrate::MigrateError::Execute(error)
-            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
                 Self::during("applying the migrations")(error)
             }
+            MigrateError::VersionMissing(migration) => Self::Newer { migration },
+            MigrateError::VersionMismatch(migration) => Self::Other { migration },
             error => Self::Migrate(Box::new(error)),
         }
     }
@@ -149,39 +176,6 @@ impl StoreError {
 pub(super) fn refuses_password(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some("28P01")
-}
-
-enum Verdict {
-    Unavailable,
-    Refused,
-    Unusable,
-}
-
-fn verdict(error: &sqlx::Error) -> Verdict {
-    let Some(database) = error.as_database_error() else {
-        return match error {
-            sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => Verdict::Unusable,
-            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
-                Verdict::Refused
-            }
-            // Whatever else is not Postgres' own word is the connection to it.
-            _ => Verdict::Unavailable,
-        };
-    };
-    let code = database.code().unwrap_or_default().into_owned();
-    match code.as_str() {
-        // Serialization failure, deadlock, lock not available, cancelled, read-only after a failover.
-        "40001" | "40P01" | "55P03" | "57014" | "25006" => Verdict::Unavailable,
-        // Undefined table or column, missing privilege.
-        "42P01" | "42703" | "42501" => Verdict::Unusable,
-        _ => match code.get(..2).unwrap_or_default() {
-            // Connection, resources (a full disk among them), operator intervention, system error.
-            "08" | "53" | "57" | "58" => Verdict::Unavailable,
-            // Authorization, no such database, no such schema.
-            "28" | "3D" | "3F" => Verdict::Unusable,
-            _ => Verdict::Refused,
-        },
-    }
 }
 
 impl Fails for StoreError {
@@ -194,9 +188,11 @@ impl Fails for StoreError {
             }
             Self::File(fault) if fault.passes => Disposition::Retry { after: None },
             Self::Nowhere(failures) => connect::together(failures),
-            Self::Unusable { .. } | Self::Untrusted { .. } | Self::Migrate(_) => {
-                Disposition::AbortRun(Remedy::Person)
-            }
+            Self::Unusable { .. }
+            | Self::Untrusted { .. }
+            | Self::Newer { .. }
+            | Self::Other { .. }
+            | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
             Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),
         }
     }

@@ -7,6 +7,7 @@ mod copy;
 mod deployment;
 mod digest;
 mod error;
+mod holders;
 mod listing;
 mod migrate;
 mod months;
@@ -17,11 +18,13 @@ mod payload;
 mod reader;
 mod resume;
 mod runs;
+mod sqlstate;
 mod status;
 mod trust;
 mod usage;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +32,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
 pub use error::{Cause, StoreError};
+pub use holders::{Holder, OtherRun};
 pub use listing::{Listing, Urgency};
 pub(crate) use reader::Reader;
 pub use resume::Unfinished;
@@ -49,6 +53,8 @@ pub struct Store {
     /// As it was when a connection last came about.
     database: Arc<Mutex<config::Database>>,
     pool: PgPool,
+    /// The server's process for the connection that was opened last, those of the pool left out.
+    backend: Arc<AtomicI32>,
 }
 
 impl Store {
@@ -71,6 +77,7 @@ impl Store {
         Ok(Self {
             database: Arc::new(Mutex::new(settings.clone())),
             pool,
+            backend: Arc::default(),
         })
     }
 
@@ -94,7 +101,12 @@ impl Store {
             let database = self.database.lock();
             *database.unwrap_or_else(PoisonError::into_inner) = renewed;
         }
-        Ok(connected.connection)
+        let mut connection = connected.connection;
+        let asked = sqlx::query_scalar!(r#"select pg_backend_pid() as "pid!""#);
+        let asked = asked.fetch_one(&mut connection);
+        let backend = bounded("asking for the connection's number", asked).await?;
+        self.backend.store(backend, Ordering::Relaxed);
+        Ok(connection)
     }
 
     /// Finds out whether Postgres lets us in; a pool would only say that it waited in vain.

@@ -1,13 +1,12 @@
 //! Whose certificates are trusted, and what is wrong where a server's is not.
 
-use std::error::Error;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::{CertificateError, RootCertStore};
+use rustls::RootCertStore;
 
 use super::error::StoreError;
 use crate::config::{Host, Roots, SslMode, Tls};
+use crate::tls::{self, Mend};
 
 /// The authorities to be asked, in PEM; empty where none is asked.
 pub(super) fn roots(tls: &Tls, mode: SslMode, host: &Host) -> Result<Vec<u8>, StoreError> {
@@ -58,13 +57,13 @@ fn write_pem(pem: &mut Vec<u8>, der: &[u8]) {
 }
 
 /// What kept the connection from being made safe, where that was it, and what to do.
-pub(super) fn problem(error: &sqlx::Error, tls: &Tls, host: &Host) -> Option<String> {
-    if let Some(rustls) = rustls_error(error) {
-        return certificate(rustls, tls);
+pub(super) fn problem(error: &sqlx::Error, settings: &Tls, host: &Host) -> Option<String> {
+    if let Some(fault) = tls::fault(error) {
+        return Some(format!("{fault}; {}", advice(fault.mend, settings)));
     }
     match error {
         sqlx::Error::Tls(source) if source.to_string().contains("does not support TLS") => {
-            let why = match tls.mode {
+            let why = match settings.mode {
                 Some(_) => "as sslmode in database.url asks for",
                 None => {
                     "which is asked for because database.url says nothing of sslmode and the server is elsewhere"
@@ -80,60 +79,27 @@ pub(super) fn problem(error: &sqlx::Error, tls: &Tls, host: &Host) -> Option<Str
     }
 }
 
-/// None for what is no verdict on a certificate, such as a handshake that was cut off.
-fn certificate(error: &rustls::Error, tls: &Tls) -> Option<String> {
-    let name_it = match &tls.roots {
-        Some(Roots::File(path)) => format!(
-            "it is none of those in {}, which sslrootcert names",
-            path.display()
-        ),
-        Some(Roots::System) | None => "name the authority's file by sslrootcert in database.url, \
-             or add it to the system's store or to SSL_CERT_FILE"
-            .to_owned(),
-    };
-    let rustls::Error::InvalidCertificate(verdict) = error else {
-        return match error {
-            rustls::Error::NoCertificatesPresented => {
-                Some("the server presents no certificate".to_owned())
+fn advice(mend: Mend, settings: &Tls) -> String {
+    let advice = match mend {
+        Mend::Trust => match &settings.roots {
+            Some(Roots::File(path)) => {
+                return format!(
+                    "it has to be one of those in {}, which sslrootcert names",
+                    path.display()
+                );
             }
-            rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(_) => Some(format!(
-                "the server and this program do not agree on TLS: {error}; see sslcert and sslkey where the server \
-                 asks for a client's certificate"
-            )),
-            _ => None,
-        };
+            Some(Roots::System) | None => {
+                "name the authority's file by sslrootcert in database.url, or add it to the system's store or to SSL_CERT_FILE"
+            }
+        },
+        Mend::Renew => "have the certificate renewed, or set this machine's clock",
+        Mend::Name => {
+            "write the host in database.url as the certificate has it, or sslmode=verify-ca with sslrootcert"
+        }
+        Mend::Replace => {
+            "compare it, and sslcert and sslkey in database.url, with what either side asks for"
+        }
+        Mend::Protocol => "compare host and port in database.url with what listens there",
     };
-    Some(match verdict {
-        CertificateError::UnknownIssuer => {
-            format!("the server's certificate is of an authority that is not trusted; {name_it}")
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired; renew it, or mend this machine's clock".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet; mend this machine's clock or the certificate"
-                .to_owned()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name; write the host as the certificate has it, \
-             or sslmode=verify-ca with sslrootcert"
-                .to_owned()
-        }
-        other => format!("the server's certificate is refused: {other}; {name_it}"),
-    })
-}
-
-fn rustls_error(error: &sqlx::Error) -> Option<&rustls::Error> {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        // What an I/O error wraps is not among its sources.
-        next = match error.downcast_ref::<std::io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-            None => error.source(),
-        };
-    }
-    None
+    advice.to_owned()
 }

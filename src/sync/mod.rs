@@ -8,6 +8,7 @@ mod customers;
 mod dated;
 mod end;
 mod list;
+mod locks;
 mod patience;
 mod report;
 mod tally;
@@ -39,6 +40,7 @@ use writer::{Ledger, Sink};
 
 pub use customers::CustomersError;
 pub use dated::{Dates, DatesProgress};
+pub use locks::tell_of_locks;
 pub use patience::Patience;
 pub use report::{CustomerCounts, FailedCustomer, Halt, Report, RunError};
 
@@ -209,7 +211,10 @@ impl Syncer {
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn migrate(&self, patience: RetryPolicy, stop: &Stop) -> Result<(), RunError> {
-        insist(patience, stop, async || self.store.migrate().await).await
+        insist(&self.store, patience, stop, async || {
+            self.store.migrate().await
+        })
+        .await
     }
 
     /// When runs over the whole list last ended by themselves.
@@ -222,7 +227,7 @@ impl Syncer {
         patience: RetryPolicy,
         stop: &Stop,
     ) -> Result<LastFinish, RunError> {
-        insist(patience, stop, async || {
+        insist(&self.store, patience, stop, async || {
             self.store.load_last_finish(now).await
         })
         .await
@@ -259,7 +264,7 @@ impl Syncer {
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn recover(&self, patience: RetryPolicy, stop: &Stop) -> Result<(), RunError> {
-        insist(patience, stop, async || {
+        insist(&self.store, patience, stop, async || {
             let Some(mut lock) = self.store.try_lock_run().await? else {
                 return Ok(());
             };
@@ -286,7 +291,7 @@ impl Syncer {
         progress: &watch::Sender<Progress>,
     ) -> Result<(RunLock, i64), RunError> {
         loop {
-            let begun = insist(request.patience.at_start, stop, async || {
+            let begun = insist(&self.store, request.patience.at_start, stop, async || {
                 let Some(mut lock) = self.store.try_lock_run().await? else {
                     return Ok(None);
                 };
@@ -311,12 +316,29 @@ impl Syncer {
                 first
             });
             if !told {
-                info!("Another run is under way, waiting for it to end");
+                self.tell_of_the_other_run().await;
             }
             tokio::select! {
                 biased;
                 () = stop.soon.cancelled() => return Err(RunError::Stopped),
                 () = tokio::time::sleep(LOCK_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// That a run waits for another, and whose that is, as far as it can be found out soon.
+    async fn tell_of_the_other_run(&self) {
+        let asked = tokio::time::timeout(LAST_WORD, self.store.load_other_run()).await;
+        match asked {
+            Ok(Ok(Some(other))) => {
+                let other = other.to_string();
+                info!(
+                    lock.holders = other,
+                    "Another run is under way, waiting for it to end: {other}"
+                );
+            }
+            Ok(Ok(None) | Err(_)) | Err(_) => {
+                info!("Another run is under way, waiting for it to end");
             }
         }
     }

@@ -76,7 +76,8 @@ impl Ledger {
         stop: &Stop,
         mut work: impl AsyncFnMut(&mut RunLock, bool) -> Result<T, StoreError>,
     ) -> Result<T, RunError> {
-        let done = insist(self.patience, stop, async || {
+        let store = self.store.clone();
+        let done = insist(&store, self.patience, stop, async || {
             // Taken out, so that a connection that fails or is dropped in mid-transaction is not used again.
             let (mut lock, fresh) = match self.lock.take() {
                 Some(lock) => (lock, false),

@@ -27,7 +27,9 @@ async fn stop(daemon: Running) {
 /// A customer with one item that is no row.
 async fn spoil_one(world: &World) {
     let customer = &world.simulator.customers().await[4];
-    let items = json!([item(&json!({})), item(&json!({ "licensesActive": -1 }))]);
+    // Of a name of its own: of two spellings the first to come stays, and which that is is chance.
+    let item = |active| item(&json!({ "productName": "Spoilt", "licensesActive": active }));
+    let items = json!([item(3), item(-1)]);
     world
         .simulator
         .script_for_ever(customer, json!([{ "items": items }]))
@@ -79,7 +81,11 @@ async fn a_database_that_crashes_in_mid_run_leaves_no_trace_in_the_ledger(pool: 
 
     let (ledger, reference) = (world.ledger().await, undisturbed.ledger().await);
     assert_eq!(ledger.len(), reference.len());
-    assert!(ledger == reference, "the rows differ");
+    let differs = ledger
+        .iter()
+        .zip(&reference)
+        .find(|(one, other)| one != other);
+    assert_eq!(differs, None);
     let record = "select outcome, customers_total, customers_succeeded, customers_failed, rows_received, rows_inserted,
                          rows_updated, rows_unchanged, rows_rejected, http_requests from sync_run";
     assert_eq!(world.lines(record).await, undisturbed.lines(record).await);

@@ -49,4 +49,5 @@ mod throttling;
 mod token_file;
 mod transport;
 mod verdicts;
+mod waiting;
 mod wire;

@@ -141,7 +141,10 @@ async fn a_database_that_a_newer_version_has_changed_is_left_alone(pool: PgPool)
         let finished = world.run(arguments).await;
         finished.assert_code(4);
         assert!(
-            finished.stderr.contains("99990101000000"),
+            finished
+                .stderr
+                .contains("this program is older than the database")
+                && finished.stderr.contains("99990101000000"),
             "{}",
             finished.stderr
         );

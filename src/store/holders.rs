@@ -1,0 +1,164 @@
+//! Who holds what a run waits for: the run lock, or a lock on one of the ledger's tables.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{Store, StoreError, bounded};
+
+/// A session of the database server, as far as its role may show it to ours.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    backend: i32,
+    application: Option<String>,
+    role: Option<String>,
+    address: Option<String>,
+    state: Option<String>,
+    since: Option<DateTime<Utc>>,
+}
+
+impl Holder {
+    /// The server's process.
+    #[must_use]
+    pub fn backend(&self) -> i32 {
+        self.backend
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Postgres has no process for a transaction that was prepared and never ended.
+        if self.backend == 0 {
+            return f.write_str("a prepared transaction (see pg_prepared_xacts)");
+        }
+        let known = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        match known(&self.application) {
+            Some(application) => f.write_str(&printable(&application))?,
+            None => f.write_str("a session")?,
+        }
+        if let Some(role) = known(&self.role) {
+            write!(f, " of role {}", printable(&role))?;
+        }
+        match known(&self.address) {
+            Some(address) => write!(f, " from {address}")?,
+            None => f.write_str(" on the server's machine")?,
+        }
+        write!(f, ", backend {}", self.backend)?;
+        if let Some(state) = known(&self.state) {
+            write!(f, ", {state}")?;
+        }
+        if let Some(since) = self.since {
+            let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            write!(f, " since {since}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Names that a session gives itself are a stranger's text.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Another process's run.
+#[derive(Debug, Clone)]
+pub struct OtherRun {
+    /// Who holds the run lock.
+    pub holder: Holder,
+    /// Its number and kind, and when it began, once that is on record.
+    pub run: Option<(i64, String, DateTime<Utc>)>,
+}
+
+impl fmt::Display for OtherRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((run_id, kind, began)) = &self.run {
+            let began = began.to_rfc3339_opts(SecondsFormat::Secs, true);
+            write!(f, "run {run_id} ({kind}), begun at {began}, by ")?;
+        }
+        self.holder.fmt(f)
+    }
+}
+
+impl Store {
+    /// Who holds the locks that the connection opened last waits for; nobody, where it waits for none.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_holders(&self) -> Result<Vec<Holder>, StoreError> {
+        let waiting = self.backend.load(Ordering::Relaxed);
+        let query = sqlx::query_as!(
+            Holder,
+            r#"
+            select
+                b.pid as "backend!",
+                a.application_name as application,
+                a.usename::text as role,
+                host(a.client_addr) as address,
+                a.state,
+                a.xact_start as since
+            from (select distinct unnest(pg_blocking_pids($1))) as b (pid)
+            left join pg_stat_activity as a on a.pid = b.pid
+            order by b.pid
+            "#,
+            waiting
+        );
+        bounded("asking who holds a lock", query.fetch_all(&self.pool)).await
+    }
+
+    /// Who has the right to run; nobody, where it has just been given back.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_other_run(&self) -> Result<Option<OtherRun>, StoreError> {
+        // The lock is one number of 64 bits to us, and two of 32 to Postgres.
+        let query = sqlx::query!(
+            r#"
+            select
+                l.pid as "backend!",
+                a.application_name as "application?",
+                a.usename::text as "role?",
+                host(a.client_addr) as "address?",
+                a.state as "state?",
+                a.backend_start as "since?",
+                r.run_id as "run_id?",
+                r.kind as "kind?",
+                r.started_at as "started_at?"
+            from pg_locks as l
+            left join pg_stat_activity as a on a.pid = l.pid
+            left join lateral (
+                select run_id, kind, started_at
+                from sync_run
+                where outcome = 'running'
+                order by run_id desc
+                limit 1
+            ) as r on true
+            where
+                l.locktype = 'advisory'
+                and l.granted
+                and l.objsubid = 1
+                and l.database = (select oid from pg_database where datname = current_database())
+                and ((l.classid::bigint << 32) | l.objid::bigint)
+                    = hashtextextended('seatledger run in ' || coalesce(current_schema(), ''), 0)
+            limit 1
+            "#
+        );
+        let query = query.fetch_optional(&self.pool);
+        let found = bounded("asking who has the run lock", query).await?;
+        Ok(found.map(|row| OtherRun {
+            holder: Holder {
+                backend: row.backend,
+                application: row.application,
+                role: row.role,
+                address: row.address,
+                state: None,
+                since: row.since,
+            },
+            run: row
+                .run_id
+                .zip(row.kind)
+                .zip(row.started_at)
+                .map(|((run_id, kind), began)| (run_id, kind, began)),
+        }))
+    }
+}
