@@ -80,9 +80,14 @@ pub fn remedy_of_io(error: &io::Error, otherwise: Remedy) -> Remedy {
 pub fn passes_by_itself(error: &io::Error) -> bool {
     // EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE, which have these numbers on every Linux. The last two have no kind.
     const SHORT_OF_SOMETHING: [i32; 5] = [4, 11, 12, 23, 24];
-    error
-        .raw_os_error()
-        .is_some_and(|code| SHORT_OF_SOMETHING.contains(&code))
+    if let Some(code) = error.raw_os_error() {
+        return SHORT_OF_SOMETHING.contains(&code);
+    }
+    // What a library wraps, to add a path to it, is not among its sources and shows in its words only.
+    let said = error.to_string();
+    SHORT_OF_SOMETHING
+        .iter()
+        .any(|code| said.contains(&format!("(os error {code})")))
 }
 
 /// The two degrees of being asked to stop, shared by everything that waits or works.
@@ -470,6 +475,8 @@ mod tests {
         for (code, remedy) in [(24, Remedy::Time), (23, Remedy::Time), (2, Remedy::Person)] {
             let error = io::Error::from_raw_os_error(code);
             assert_eq!(remedy_of_io(&error, Remedy::Person), remedy, "{error}");
+            let wrapped = io::Error::new(error.kind(), format!("{error} at path \"x\""));
+            assert_eq!(remedy_of_io(&wrapped, Remedy::Person), remedy, "{wrapped}");
         }
     }
 
