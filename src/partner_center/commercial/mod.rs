@@ -2,6 +2,7 @@
 //! of all customers in one list of many pages. Everything is asked for where most customers are wanted, and single customers
 //! where they are few; either way what comes waits in a spool until it is whole, and is given out customer by customer.
 
+mod gathered;
 mod page;
 mod reader;
 mod spool;

@@ -44,7 +44,8 @@ pub(super) struct Reading {
     pub(super) before: u64,
 }
 
-/// Reads a page. `linked` is what the answer's headers say of a next one, and `secret` must not come back out of a fault.
+/// Reads a page. `linked` is what the answer's headers say of a next one, and `secret` must not
+/// come back out of a fault.
 pub(super) fn read_page(
     body: &[u8],
     reading: &Reading,

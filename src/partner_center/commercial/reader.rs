@@ -1,25 +1,23 @@
 //! Fetches one partner-wide collection: chooses between everything and single customers, goes through the pages, and
 //! begins anew where what came cannot be trusted.
 
-use std::io;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use reqwest::header::HeaderMap;
 use tracing::{debug, warn};
 
-use super::super::aside::Aside;
 use super::super::call::{Answer, Call};
-use super::super::decode::{MAX_REJECTED_BYTES, MAX_REJECTIONS, NotACollection, RowOf};
+use super::super::decode::RowOf;
 use super::super::{ApiError, Client, next};
 use super::Commercial;
+use super::gathered::Gathered;
 use super::page::{Page, Reading, read_page};
-use super::spool::Spool;
 use super::walk::{Address, Lost, PAGE_SIZE, Turn, Walk};
 use super::wanted::{CUSTOMERS_PER_CALL, Wanted, filter};
 use crate::causes::with_causes;
 use crate::retry::{GaveUp, Stop};
-use crate::usage::{CustomerId, Rejection};
+use crate::usage::CustomerId;
 
 /// What a path begins with. The documentation has both: the first in its table, the second in its example.
 const VERSIONS: [&str; 2] = ["v1", "partner/v1"];
@@ -45,18 +43,6 @@ enum End {
     Changed,
     /// Another way leads to the end.
     Better(Plan),
-}
-
-/// What came on the way so far.
-pub(super) struct Gathered {
-    /// None while a page is taken in, or where that was broken off.
-    pub(super) spool: Option<Spool>,
-    pub(super) strays: Vec<Rejection>,
-    stray_bytes: usize,
-    pub(super) received: u64,
-    pub(super) unwanted: u64,
-    status: u16,
-    note: Option<String>,
 }
 
 /// Fetches one collection.
@@ -345,55 +331,6 @@ impl<'a> Reader<'a> {
             error,
             attempts: self.attempts,
         }
-    }
-}
-
-impl Gathered {
-    pub(super) fn new(wanted: &Wanted) -> io::Result<Self> {
-        Ok(Self {
-            spool: Some(Spool::new(wanted.shares())?),
-            strays: Vec::new(),
-            stray_bytes: 0,
-            received: 0,
-            unwanted: 0,
-            status: 204,
-            note: None,
-        })
-    }
-
-    pub(super) async fn take(
-        &mut self,
-        page: Page,
-        wanted: Wanted,
-        aside: &Aside,
-    ) -> Result<(), ApiError> {
-        self.received += page.received;
-        self.unwanted += page.unwanted;
-        self.status = self.status.min(page.status);
-        for stray in page.strays {
-            self.stray_bytes += stray.payload.len();
-            self.strays.push(stray);
-        }
-        if self.strays.len() > MAX_REJECTIONS || self.stray_bytes > MAX_REJECTED_BYTES {
-            return Err(NotACollection::too_many(&self.strays).into());
-        }
-        let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
-        let push = move || {
-            for item in &page.items {
-                spool.push(wanted.share_of(item.customer), item)?;
-            }
-            Ok::<_, ApiError>(spool)
-        };
-        let pushed = aside.work(page.bytes, push).await;
-        self.spool = Some(pushed.ok_or(ApiError::Stopped)??);
-        Ok(())
-    }
-
-    /// The items, when all pages are taken in.
-    pub(super) fn finish(&mut self) -> Result<Spool, ApiError> {
-        let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
-        spool.finish().map_err(ApiError::Spool)?;
-        Ok(spool)
     }
 }
 

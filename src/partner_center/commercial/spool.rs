@@ -19,7 +19,8 @@ use crate::usage::CustomerId;
 /// What a share keeps in memory before it goes to the file. There are up to a thousand shares.
 const BLOCK_BYTES: usize = 8 * 1024;
 
-/// A share is read into memory as a whole. It holds some hundred customers, so that a few megabytes are usual.
+/// A share is read into memory as a whole. It holds some hundred customers, so that a few megabytes
+/// are usual.
 const MAX_SHARE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// An item as it came, and whose it is.

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::super::aside::Aside;
 use super::super::decode::MAX_REJECTIONS;
+use super::gathered::Gathered;
 use super::page::{Reading, read_page};
-use super::reader::Gathered;
 use super::*;
 use crate::clock::SystemClock;
 use crate::config;
