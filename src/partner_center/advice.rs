@@ -41,7 +41,8 @@ pub fn advice(status: Option<u16>, code: Option<&str>) -> &'static str {
     }
 }
 
-/// As [`advice`], where most customers are refused alike: what would be said of one does not fit then.
+/// As [`advice`], where most customers are refused alike: what would be said of one does not fit
+/// then.
 #[must_use]
 pub fn advice_for_many(status: Option<u16>, code: Option<&str>) -> &'static str {
     match (status, code) {

@@ -1,13 +1,15 @@
-//! Work that would hold up everybody: the program has one thread for all that waits, and what is large is read on another.
+//! Work that would hold up everybody: the program has one thread for all that waits, and what is
+//! large is read on another.
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// A body from this length on is large: 256 KiB take a millisecond or so, and some ten of a hostile one.
+/// A body from this length on is large: 256 KiB take a millisecond or so, and some ten of a hostile
+/// one.
 const LARGE_BYTES: usize = 256 * 1024;
 
-/// Large bodies read at a time. Further ones wait their turn: they would only share the processors, and each takes several
-/// times its length of memory meanwhile.
+/// Large bodies read at a time. Further ones wait their turn: they would only share the processors,
+/// and each takes several times its length of memory meanwhile.
 const AT_A_TIME: usize = 2;
 
 /// Where large work is done.
@@ -25,8 +27,8 @@ impl Aside {
         }
     }
 
-    /// Does `work` on so many bytes: at once if they are few, else on another thread. None where the program ends before it
-    /// is done.
+    /// Does `work` on so many bytes: at once if they are few, else on another thread. None where
+    /// the program ends before it is done.
     pub(super) async fn work<T: Send + 'static>(
         &self,
         bytes: usize,

@@ -1,4 +1,5 @@
-//! Fetches one customer's collection: one call, and further ones where the answer says that there is more.
+//! Fetches one customer's collection: one call, and further ones where the answer says that there
+//! is more.
 
 use reqwest::header::HeaderMap;
 

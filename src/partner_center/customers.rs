@@ -29,7 +29,8 @@ const PAGE_SIZE: u32 = 500;
 /// No partner has so many customers: at 500 a page it would be a million. Each page is a call.
 const MAX_PAGES: u32 = 2_000;
 
-/// The server's own bound is 500. A list without pages may be longer, and one beyond this is hostile.
+/// The server's own bound is 500. A list without pages may be longer, and one beyond this is
+/// hostile.
 const MAX_ENTRIES: u64 = 1_000_000;
 
 /// So many bodies of the largest size may a list take.
@@ -50,8 +51,8 @@ impl Client {
     /// Every customer of the partner, each once.
     ///
     /// # Errors
-    /// When a page cannot be had, leads to another host, or repeats an earlier one, or when no entry names a customer: half
-    /// a list would silently leave customers out.
+    /// When a page cannot be had, leads to another host, or repeats an earlier one, or when no
+    /// entry names a customer: half a list would silently leave customers out.
     pub async fn fetch_customers(&self, stop: &Stop) -> Result<Vec<Customer>, GaveUp<ApiError>> {
         let mut address = Address {
             url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.base),

@@ -1,5 +1,6 @@
-//! Turns the pages of one customer's collection, or its part of a partner-wide one, into rows. Pure: no clock, network or
-//! SQL. Every item ends as a row or as a [`Rejection`]; none is dropped in silence.
+//! Turns the pages of one customer's collection, or its part of a partner-wide one, into rows.
+//! Pure: no clock, network or SQL. Every item ends as a row or as a [`Rejection`]; none is dropped
+//! in silence.
 
 mod field;
 mod item;
@@ -49,7 +50,8 @@ pub(super) enum NotACollection {
 }
 
 impl NotACollection {
-    /// That too many of its items are unusable: over [`MAX_REJECTIONS`], or else [`MAX_REJECTED_BYTES`] of them.
+    /// That too many of its items are unusable: over [`MAX_REJECTIONS`], or else
+    /// [`MAX_REJECTED_BYTES`] of them.
     pub(super) fn too_many(rejections: &[Rejection]) -> Self {
         let limit = if rejections.len() > MAX_REJECTIONS {
             format!("{MAX_REJECTIONS} items")
@@ -103,8 +105,8 @@ pub(super) enum Part<R> {
     Piece(Piece<R>),
 }
 
-/// Reads one page of a usage answer. `linked` is what its headers say of a next one, and `secret` must not come back out of
-/// a fault.
+/// Reads one page of a usage answer. `linked` is what its headers say of a next one, and `secret`
+/// must not come back out of a fault.
 pub(super) fn decode_usage(
     body: &[u8],
     reading: &Reading,
@@ -267,8 +269,8 @@ pub(super) fn announced(envelope: &wire::Envelope<'_>) -> Option<u64> {
     u64::try_from(total).ok()
 }
 
-/// Goes over a collection once, items and all; none where it is not as plain as nearly all are, or has too many unusable
-/// items.
+/// Goes over a collection once, items and all; none where it is not as plain as nearly all are, or
+/// has too many unusable items.
 fn read_plain<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>>(
     text: &'a str,
     gathered: &mut Gathered<'a, R, F>,

@@ -1,6 +1,7 @@
-//! Takes the token out of what the API sends back: an answer that echoes a request would carry it into the ledger, where
-//! many may read it. Whether it is written plainly, with the escapes of JSON or of addresses, or in Base64 as part of a
-//! longer text, makes no difference; half of it is hidden like the whole.
+//! Takes the token out of what the API sends back: an answer that echoes a request would carry it
+//! into the ledger, where many may read it. Whether it is written plainly, with the escapes of JSON
+//! or of addresses, or in Base64 as part of a longer text, makes no difference; half of it is
+//! hidden like the whole.
 
 use std::borrow::Cow;
 
@@ -17,14 +18,15 @@ const MIN_SECRET_BYTES: usize = 8;
 /// So much of a secret's beginning is the secret.
 const TELLING_BYTES: usize = 24;
 
-/// From this length on, what begins as a JSON Web Token does is taken for one. So much of one says nothing yet.
+/// From this length on, what begins as a JSON Web Token does is taken for one. So much of one says
+/// nothing yet.
 const MIN_JWT_BYTES: usize = 20;
 
 /// A run of more backslashes than this is no escape.
 const MAX_BACKSLASHES: usize = 8;
 
-/// Whether a secret is looked for in the texts of JSON alone. What is outside of them holds no text, and a number is not to
-/// be changed.
+/// Whether a secret is looked for in the texts of JSON alone. What is outside of them holds no
+/// text, and a number is not to be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
     JsonTexts,
@@ -68,9 +70,9 @@ impl Echo {
     }
 }
 
-/// The forms in which the secret may be written, escapes aside: as it is, and in Base64 of either alphabet. A longer text's
-/// Base64 holds that of the secret in one of three ways, by the number of bytes before it, and shares a character at either
-/// end with what is around it.
+/// The forms in which the secret may be written, escapes aside: as it is, and in Base64 of either
+/// alphabet. A longer text's Base64 holds that of the secret in one of three ways, by the number of
+/// bytes before it, and shares a character at either end with what is around it.
 fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let mut spellings = vec![secret.as_bytes().to_vec()];
     for before in 0..3_usize {
@@ -143,8 +145,8 @@ fn spelt(body: &[u8], mut at: usize, spelling: &[u8]) -> Option<usize> {
     (count >= TELLING_BYTES.min(spelling.len())).then_some(at)
 }
 
-/// The character that begins at a place, with the length of its spelling. A token is made of ASCII alone, so that any other
-/// character is as good as none.
+/// The character that begins at a place, with the length of its spelling. A token is made of ASCII
+/// alone, so that any other character is as good as none.
 fn unit(body: &[u8], at: usize) -> (u8, usize) {
     let rest = &body[at..];
     let hex = |from: usize, length: usize| {

@@ -1,7 +1,8 @@
-//! Says whether a page has a next one, and where: in the body under any of the names in use, or in the answer's headers.
+//! Says whether a page has a next one, and where: in the body under any of the names in use, or in
+//! the answer's headers.
 //!
-//! Half a list must not pass for a list. What says that there is more, and not in a way that could be followed, is
-//! therefore an error and not the end.
+//! Half a list must not pass for a list. What says that there is more, and not in a way that could
+//! be followed, is therefore an error and not the end.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
@@ -101,8 +102,8 @@ impl Next {
     }
 }
 
-/// What an answer's headers say of a next page; none where they say nothing. `sent` are those of the request: a token that
-/// is merely echoed leads nowhere new.
+/// What an answer's headers say of a next page; none where they say nothing. `sent` are those of
+/// the request: a token that is merely echoed leads nowhere new.
 pub(super) fn in_headers(headers: &HeaderMap, sent: &HeaderMap) -> Option<Next> {
     let linked = headers
         .get_all(LINK)
@@ -125,7 +126,8 @@ fn continuation(token: String) -> (String, String) {
     (CONTINUATION.to_owned(), token)
 }
 
-/// The target with the relation `next` in a header such as `<https://…>; rel="next", <https://…>; rel="last"`.
+/// The target with the relation `next` in a header such as `<https://…>; rel="next", <https://…>;
+/// rel="last"`.
 fn linked_next(header: &str) -> Option<String> {
     // A comma or semicolon within the angle brackets is part of the address.
     let mut rest = header;
@@ -221,7 +223,8 @@ fn value(json: Json<'_>) -> Result<Value, Unfollowable> {
     serde_json::from_str(json.get()).map_err(|_| Unfollowable::NotAText)
 }
 
-/// The link to the next page among a page's links: a member of an object, or an entry of a list with the relation `next`.
+/// The link to the next page among a page's links: a member of an object, or an entry of a list
+/// with the relation `next`.
 fn in_container(json: Json<'_>) -> Result<Option<Next>, Unfollowable> {
     if !json.get().starts_with(['{', '[']) {
         return Ok(None);

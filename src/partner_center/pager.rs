@@ -1,5 +1,5 @@
-//! The way through the pages of a list, whichever it is: where the next page is, when the end is reached, and what no list
-//! may cost. Pure.
+//! The way through the pages of a list, whichever it is: where the next page is, when the end is
+//! reached, and what no list may cost. Pure.
 //!
 //! Half a list must not pass for a list: where the way leads nowhere, that is an error.
 
@@ -113,7 +113,8 @@ impl Pager {
         }
         self.announced = self.announced.max(page.announced.unwrap_or_default());
         if page.items > 0 && page.is_repeated {
-            // Where there was no link but only a token, it may have been none for a further page: what was announced tells.
+            // Where there was no link but only a token, it may have been none for a further page:
+            // what was announced tells.
             let is_all = (1..=self.items).contains(&self.announced);
             return if is_all && self.is_by_token {
                 Ok(Turn::Repeated)

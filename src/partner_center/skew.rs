@@ -1,5 +1,6 @@
-//! Whether this machine's clock is right, by the dates of the answers. Dates far ahead of it are not believed, so that one
-//! that is years behind makes every item unusable, and nothing of the items says why.
+//! Whether this machine's clock is right, by the dates of the answers. Dates far ahead of it are
+//! not believed, so that one that is years behind makes every item unusable, and nothing of the
+//! items says why.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap};
 
-/// Caches answer with dates of their own, and clocks go astray by minutes. More is a clock that was never set.
+/// Caches answer with dates of their own, and clocks go astray by minutes. More is a clock that was
+/// never set.
 const WORTH_TELLING: TimeDelta = TimeDelta::days(1);
 
 /// By how much this machine's clock is off.

@@ -127,8 +127,9 @@ macro_rules! raw_object {
 }
 
 raw_object! {
-    /// One page of any list, or a fault in its place. The documentation spells several members in more than one way, and
-    /// the way to the next page has more spellings than any of it: [`super::next`] reads those.
+    /// One page of any list, or a fault in its place. The documentation spells several members in
+    /// more than one way, and the way to the next page has more spellings than any of it:
+    /// [`super::next`] reads those.
     Envelope {
         items: "items",
         value: "value",
@@ -218,8 +219,8 @@ raw_object! {
     }
 }
 
-/// Shows a list's items one by one, until `look` has seen enough. A list of all of them would take many times the memory of
-/// their text where they are small.
+/// Shows a list's items one by one, until `look` has seen enough. A list of all of them would take
+/// many times the memory of their text where they are small.
 ///
 /// # Errors
 /// When `list` is no list.

@@ -14,7 +14,8 @@ use super::runs::{RunLock, count, uncount};
 use super::{StoreError, bounded, deployment, digest, usage};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, Row, RowCounts};
 
-/// After so much of refused items everybody else has a turn: they are read as JSON once more, and may be many megabytes.
+/// After so much of refused items everybody else has a turn: they are read as JSON once more, and
+/// may be many megabytes.
 const BYTES_IN_A_ROW: usize = 256 * 1024;
 
 /// How many rows of each customer were inserted and updated.

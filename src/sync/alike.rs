@@ -1,5 +1,5 @@
-//! Failures that are alike, for one cause: counted, with a few examples in the log, and in the end one message where most
-//! customers share it.
+//! Failures that are alike, for one cause: counted, with a few examples in the log, and in the end
+//! one message where most customers share it.
 
 use std::collections::HashMap;
 
@@ -134,7 +134,8 @@ impl Alike {
 
     /// Notes a customer's failure, and logs it if it is one of the first of its kind.
     pub(super) fn add(&mut self, kind: &Kind, outcome: &CustomerOutcome, failure: &Failure) {
-        // Those that were not reached are told all together, like those that fail with a partner-wide collection.
+        // Those that were not reached are told all together, like those that fail with a
+        // partner-wide collection.
         if outcome.attempts == 0 || self.told.contains(kind) {
             return;
         }
@@ -177,7 +178,8 @@ impl Alike {
         self.groups.keys()
     }
 
-    /// One message where most of the customers that were reached failed for one cause, and the cause.
+    /// One message where most of the customers that were reached failed for one cause, and the
+    /// cause.
     fn common(&self) -> Option<(&Kind, String)> {
         let (kind, group) = self.groups.iter().max_by_key(|(_, group)| group.count)?;
         let (count, of) = (group.count, self.reached);
@@ -202,8 +204,9 @@ impl Alike {
         Some((kind, note))
     }
 
-    /// To be called once, in the end: the message on what most customers failed for, if they did. Logs what has waited and
-    /// is not told by it, or by the reason for which the run `ended_early`.
+    /// To be called once, in the end: the message on what most customers failed for, if they did.
+    /// Logs what has waited and is not told by it, or by the reason for which the run
+    /// `ended_early`.
     pub(super) fn conclude(&mut self, ended_early: bool) -> Option<String> {
         let common = self.common();
         let (kind, note) = common.map_or((None, None), |(kind, note)| {

@@ -80,7 +80,8 @@ impl<R: Row> Part<R> {
         matches!(self, Self::Here(_))
     }
 
-    /// That it holds items and none of them could be anybody's is a failure of the whole; the items are kept.
+    /// That it holds items and none of them could be anybody's is a failure of the whole; the items
+    /// are kept.
     fn useless(&self, dataset: Dataset, strays: &[Rejection]) -> Option<Self> {
         let Self::Here(collection) = self else {
             return None;
@@ -286,8 +287,8 @@ impl GivingOut {
         deployment: Collection<DeploymentRow>,
         own: Option<Failure>,
     ) -> CustomerOutcome {
-        // What comes of usage is what a customer's outcome is about. That deployment is missing for everybody is the run's
-        // failure, where there is usage.
+        // What comes of usage is what a customer's outcome is about. That deployment is missing for
+        // everybody is the run's failure, where there is usage.
         let missing = match (&self.usage, &self.deployment) {
             (Part::Failed { failure, .. }, _) | (Part::Unasked, Part::Failed { failure, .. }) => {
                 Some(failure)

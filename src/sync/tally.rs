@@ -93,8 +93,8 @@ impl Tally {
         self.customers.succeeded + self.customers.failed
     }
 
-    /// Tells of a dataset that failed as a whole, so that it need not be told of each customer. Where another one
-    /// `is_stored`, the failure is the run's and no customer's.
+    /// Tells of a dataset that failed as a whole, so that it need not be told of each customer.
+    /// Where another one `is_stored`, the failure is the run's and no customer's.
     pub(super) fn fail_together(
         &mut self,
         dataset: Dataset,
@@ -238,14 +238,15 @@ impl Tally {
         }
     }
 
-    /// To be called once, in the end: the message on what most customers failed for, unless the run `ended_early` and says
-    /// why.
+    /// To be called once, in the end: the message on what most customers failed for, unless the run
+    /// `ended_early` and says why.
     pub(super) fn common_cause(&mut self, ended_early: bool) -> Option<String> {
         self.alike.conclude(ended_early)
     }
 
-    /// One message where collections announced more items than they held. Each is taken for whole, because nothing in it
-    /// says where the rest would be, and a total may count something else; a person can tell.
+    /// One message where collections announced more items than they held. Each is taken for whole,
+    /// because nothing in it says where the rest would be, and a total may count something else; a
+    /// person can tell.
     pub(super) fn collections_are_short(&self) -> Option<String> {
         (self.short > 0).then(|| {
             format!(

@@ -22,7 +22,8 @@ pub struct Collection<R> {
 }
 
 impl<R> Collection<R> {
-    /// Why the collection is worth nothing, where it holds items and none of them could become a row.
+    /// Why the collection is worth nothing, where it holds items and none of them could become a
+    /// row.
     #[must_use]
     pub fn uselessness(&self) -> Option<String> {
         let first = self.rejections.first()?;

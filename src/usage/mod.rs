@@ -120,7 +120,8 @@ pub struct Rejection {
     pub reason: RejectionReason,
     /// The field, and what is wrong with it.
     pub detail: String,
-    /// The item as it came: JSON text, without a token that it echoes, and cut off a little beyond [`MAX_PAYLOAD_BYTES`].
+    /// The item as it came: JSON text, without a token that it echoes, and cut off a little beyond
+    /// [`MAX_PAYLOAD_BYTES`].
     pub payload: String,
 }
 

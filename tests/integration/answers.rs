@@ -11,8 +11,9 @@ use super::support::answers::{answer, collection, gzipped, item_with, raw, two_i
 /// `partner_center.max_response_bytes` in these tests.
 const LIMIT: u64 = 200_000;
 
-/// A name, the answers (the last one for ever), and what is to come of it. For a failure: reason, status, whether it
-/// was tried again, and for one that is kept item by item what follows. For a success: status, whether it was tried again, items received and rows stored, rejections by
+/// A name, the answers (the last one for ever), and what is to come of it. For a failure: reason,
+/// status, whether it was tried again, and for one that is kept item by item what follows. For a
+/// success: status, whether it was tried again, items received and rows stored, rejections by
 /// reason, and whether there is a note.
 type Case = (&'static str, Value, &'static str);
 

@@ -1,4 +1,5 @@
-//! What goes wrong with a partner-wide collection goes wrong as a whole: nothing is half stored, the reason is told once.
+//! What goes wrong with a partner-wide collection goes wrong as a whole: nothing is half stored,
+//! the reason is told once.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;

@@ -11,7 +11,8 @@ use sqlx::PgPool;
 
 use super::support::World;
 
-/// Some megabytes of JSON, of so few bytes that the simulator has it at hand: `part` again and again.
+/// Some megabytes of JSON, of so few bytes that the simulator has it at hand: `part` again and
+/// again.
 fn bomb(before: &str, part: &str, times: usize, after: &str) -> Value {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(before.as_bytes()).unwrap();

@@ -497,7 +497,8 @@ async fn a_list_of_customers_goes_on_in_every_form_of_its_link(pool: PgPool) {
         let asked = asked(&world, "customers").await;
         assert_eq!(asked, ["size=500 -", second], "{beside}");
     }
-    // Of a list in which nobody is named nothing can be fetched, and it is not one without customers.
+    // Of a list in which nobody is named nothing can be fetched, and it is not one without
+    // customers.
     let nameless = json!([{ "json": { "items": [{}, { "id": "Contoso" }] } }]);
     world.simulator.script_for_ever("customers", nameless).await;
     let finished = world.backfill().await;

@@ -20,8 +20,8 @@ pub(in super::super) fn rejection(number: u64, item: &str, (reason, what): Unusa
     }
 }
 
-/// As much of an item as is kept: no token, and no more than the ledger holds. One character more tells it that something
-/// was cut off.
+/// As much of an item as is kept: no token, and no more than the ledger holds. One character more
+/// tells it that something was cut off.
 pub(super) fn kept(item: &str) -> String {
     let end = item.floor_char_boundary(MAX_PAYLOAD_BYTES + 4);
     echo::without_tokens(&item[..end]).into_owned()

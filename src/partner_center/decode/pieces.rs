@@ -73,7 +73,8 @@ impl<R: Row> Pieces<R> {
     }
 }
 
-/// Applies the duplicate rule, and notes where the API announced another number of items than it sent.
+/// Applies the duplicate rule, and notes where the API announced another number of items than it
+/// sent.
 pub(super) fn collect<R: Row>(
     rows: Vec<R>,
     payloads: &[&str],
