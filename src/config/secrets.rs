@@ -158,10 +158,7 @@ impl Secret {
             (Some(Place::File(_) | Place::Default), _) => {
                 format!("{} in {}", self.direct.path, settings.file())
             }
-            (None, _) => format!(
-                "the systemd credential {}: that is the file which LoadCredential= or LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)",
-                self.credential
-            ),
+            (None, _) => credential_in_words(self.credential),
         }
     }
 
@@ -223,6 +220,21 @@ impl Secret {
         }
         Ok(SecretString::from(text))
     }
+}
+
+/// Where the certificate at `path` is to be renewed: goes on from "put it into".
+pub(super) fn certificate_in_words(settings: &mut Settings, path: &Path) -> String {
+    match settings.given_at(keys::CLIENT_CERTIFICATE_FILE) {
+        Some(_) => format!("the file {}", path.display()),
+        None => credential_in_words(CLIENT_CERTIFICATE),
+    }
+}
+
+/// What the program sees of a credential goes with the service; a person needs what it is made from.
+fn credential_in_words(name: &str) -> String {
+    format!(
+        "the systemd credential {name}: that is the file which LoadCredential= or LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)"
+    )
 }
 
 /// The file of a systemd credential, if there is one.

@@ -83,14 +83,20 @@ fn app(settings: &mut Settings, surroundings: &Surroundings, needs_credential: b
         filled_in(given.text()?, "the application's id, a GUID")
     });
     let credential = credential(settings, surroundings, needs_credential);
-    let has_secret = matches!(credential, Ok(Some(ClientCredential::Secret(_))));
-    let secret_place =
-        has_secret.then(|| secrets::CLIENT_SECRET.place_in_words(settings, surroundings));
+    let credential_place = match &credential {
+        Ok(Some(ClientCredential::Secret(_))) => {
+            Some(secrets::CLIENT_SECRET.place_in_words(settings, surroundings))
+        }
+        Ok(Some(ClientCredential::CertificateFile(path))) => {
+            Some(secrets::certificate_in_words(settings, path))
+        }
+        Ok(None) | Err(_) => None,
+    };
     Ok(App {
         tenant_id: tenant_id?,
         client_id: client_id?,
         credential: credential?,
-        secret_place,
+        credential_place,
     })
 }
 

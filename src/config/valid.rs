@@ -159,8 +159,8 @@ pub struct App {
     pub client_id: String,
     /// Always there for client credentials. A public client has none.
     pub credential: Option<ClientCredential>,
-    /// Where the client secret is, in words that go on from "put it into"; none where there is no secret.
-    pub secret_place: Option<String>,
+    /// Where the secret or the certificate is, in words that go on from "put it into"; none where there is neither.
+    pub credential_place: Option<String>,
 }
 
 /// By what the application proves that it is itself.

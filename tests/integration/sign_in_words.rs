@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::process::{Child, Command};
 use url::Url;
 
-use super::support::{World, until};
+use super::support::{Identity, World, until};
 
 fn kept(world: &World) -> Option<String> {
     std::fs::read_to_string(world.refresh_token_path()).ok()
@@ -146,6 +146,35 @@ async fn a_secret_that_has_expired_is_to_be_renewed_where_it_really_is(pool: PgP
     let said = asked(&world, &[]).await;
     let place = format!("auth.client_secret in {folder}/config.toml");
     assert!(said.contains(&place), "{said}");
+}
+
+#[sqlx::test]
+async fn a_certificate_that_has_expired_is_to_be_renewed_where_it_really_is(pool: PgPool) {
+    let mut world = World::with_customers(pool, 2).await;
+    world.unset("auth.client_secret");
+    let folder = world.folder.path().to_str().unwrap().to_owned();
+    let expired = Identity::valid(2020, 2021).pem();
+    let file = world.write("app.pem", &expired);
+    std::fs::create_dir(format!("{folder}/credentials")).unwrap();
+    world.write("credentials/client_certificate", &expired);
+    let credentials = format!("{folder}/credentials");
+    let more = [("CREDENTIALS_DIRECTORY", credentials.as_str())];
+    let (code, said) = ended(started(&world, &more, "", "--backfill")).await;
+    assert_eq!(code, 4, "{said}");
+    let place = "put it into the systemd credential client_certificate";
+    assert!(
+        said.contains("expired on 2021-01-01") && said.contains(place),
+        "{said}"
+    );
+
+    world.set("auth.client_certificate_file", &file);
+    let (code, said) = ended(started(&world, &[], "", "--backfill")).await;
+    assert_eq!(code, 4, "{said}");
+    assert!(
+        said.contains(&format!("put it into the file {file}")),
+        "{said}"
+    );
+    assert!(world.simulator.requests("token").await.is_empty());
 }
 
 #[sqlx::test]

@@ -20,6 +20,7 @@ use x509_cert::der::Decode as _;
 use x509_cert::time::Time;
 
 use super::error::AuthError;
+use crate::config::App;
 use crate::text::{ReadFault, pem};
 
 /// How the form names the kind of statement.
@@ -28,10 +29,10 @@ pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 /// A statement is used at once; this allows for clocks that differ.
 const LIFETIME_SECS: i64 = 600;
 
-/// A statement that `client_id` asks `audience`, signed with what is in `file` just now.
+/// A statement that `app` asks `audience`, signed with what is in `file` just now.
 pub(super) fn sign(
     file: &Path,
-    client_id: &str,
+    app: &App,
     audience: &str,
     now: DateTime<Utc>,
 ) -> Result<SecretString, AuthError> {
@@ -46,7 +47,30 @@ pub(super) fn sign(
             source: Arc::new(fault.into()),
         },
     })?;
-    statement(pem.as_bytes(), client_id, audience, now).map_err(unusable)
+    let judged = statement(pem.as_bytes(), &app.client_id, audience, now);
+    judged.map_err(|problem| match problem {
+        Problem::Expired(date) => {
+            let place = app.credential_place.as_deref().unwrap_or("that file");
+            let date = date.format("%Y-%m-%d");
+            unusable(format!(
+                "it expired on {date}; register a new one with the app in Microsoft Entra ID and put it into {place}"
+            ))
+        }
+        Problem::Other(problem) => unusable(problem),
+    })
+}
+
+/// What is wrong with a certificate or its key, without any of its text.
+enum Problem {
+    /// Since when.
+    Expired(DateTime<Utc>),
+    Other(String),
+}
+
+impl<T: Into<String>> From<T> for Problem {
+    fn from(problem: T) -> Self {
+        Self::Other(problem.into())
+    }
 }
 
 fn statement(
@@ -54,7 +78,7 @@ fn statement(
     client_id: &str,
     audience: &str,
     now: DateTime<Utc>,
-) -> Result<SecretString, String> {
+) -> Result<SecretString, Problem> {
     let key = private_key(pem)?;
     let der = certificate(pem, &key, now)?;
     let header = json!({
@@ -103,7 +127,7 @@ fn certificate<'a>(
     pem: &'a [u8],
     key: &RsaKeyPair,
     now: DateTime<Utc>,
-) -> Result<CertificateDer<'a>, String> {
+) -> Result<CertificateDer<'a>, Problem> {
     let mut any = false;
     for der in CertificateDer::pem_slice_iter(pem) {
         any = true;
@@ -117,13 +141,10 @@ fn certificate<'a>(
         }
         let [from, to] = [read.validity().not_before, read.validity().not_after].map(moment);
         if now > to {
-            return Err(format!(
-                "it expired on {}; register a new one with the app in Microsoft Entra ID and put it in that file",
-                to.format("%Y-%m-%d")
-            ));
+            return Err(Problem::Expired(to));
         }
         if now < from {
-            return Err(format!("it is valid from {} only", from.to_rfc3339()));
+            return Err(format!("it is valid from {} only", from.to_rfc3339()).into());
         }
         return Ok(der);
     }
@@ -132,7 +153,7 @@ fn certificate<'a>(
     } else {
         "it holds no certificate"
     };
-    Err(problem.to_owned())
+    Err(problem.into())
 }
 
 fn moment(time: Time) -> DateTime<Utc> {

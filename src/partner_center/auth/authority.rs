@@ -177,8 +177,7 @@ impl Authority {
             Some(config::ClientCredential::CertificateFile(file)) => {
                 // Whichever endpoint is asked, the statement is for the service that the token endpoint stands for.
                 let audience = self.endpoint(app, "token");
-                assertion =
-                    assertion::sign(file, &app.client_id, audience.as_str(), self.clock.now())?;
+                assertion = assertion::sign(file, app, audience.as_str(), self.clock.now())?;
                 form.push(("client_assertion_type", assertion::ASSERTION_TYPE));
                 form.push(("client_assertion", assertion.expose_secret()));
             }

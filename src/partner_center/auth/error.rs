@@ -280,3 +280,31 @@ impl Fails for AuthError {
         matches!(self, Self::NotFound { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_token_from_being_kept_is_for_a_person_unless_it_passes() {
+        for (code, remedy, said) in [
+            (24, Remedy::Time, "may pass"),
+            (28, Remedy::Person, "make room"),
+            (122, Remedy::Person, "make room"),
+            (30, Remedy::Person, "for reading only"),
+            (13, Remedy::Person, "let the service's user write"),
+            (1, Remedy::Person, "lsattr"),
+            (2, Remedy::Person, "make the folder"),
+            (21, Remedy::Person, "it is a folder"),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            let error = AuthError::unwritable(Path::new("/nowhere/token"), error);
+            assert_eq!(error.remedy(), remedy, "{error}");
+            let error = error.to_string();
+            assert!(
+                error.contains(said) && error.contains("/nowhere/token"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -152,22 +152,19 @@ fn in_words(remedy: Remedy, presented: Presented, app: &App) -> String {
 }
 
 fn new_secret(app: &App) -> String {
-    let place = app.secret_place.as_deref().unwrap_or("auth.client_secret");
+    let place = app.credential_place.as_deref();
+    let place = place.unwrap_or("auth.client_secret");
     format!(
         "make a new client secret in Microsoft Entra ID, put its value into {place}, and start seatledger again"
     )
 }
 
 fn register_certificate(app: &App) -> String {
-    match &app.credential {
-        Some(ClientCredential::CertificateFile(file)) => format!(
-            "register the certificate in {} with the app in Microsoft Entra ID",
-            file.display()
-        ),
-        Some(ClientCredential::Secret(_)) | None => {
-            "register the certificate in auth.client_certificate_file with the app in Microsoft Entra ID".to_owned()
-        }
-    }
+    let place = app.credential_place.as_deref();
+    let place = place.unwrap_or("auth.client_certificate_file");
+    format!(
+        "register the certificate with the app in Microsoft Entra ID, or put the right one into {place}"
+    )
 }
 
 #[cfg(test)]
@@ -180,7 +177,7 @@ mod tests {
             tenant_id: "t".to_owned(),
             client_id: "c".to_owned(),
             credential: Some(ClientCredential::Secret(SecretString::from("s"))),
-            secret_place: place.map(str::to_owned),
+            credential_place: place.map(str::to_owned),
         }
     }
 
