@@ -235,6 +235,38 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(po
 }
 
 #[sqlx::test]
+async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views(pool: PgPool) {
+    let world = World::with_customers(pool, 2).await;
+    world.backfill().await.assert_code(0);
+    // Roles are the server's, not the database's.
+    world
+        .execute(
+            "do $$ begin create role ledger_writer; exception when duplicate_object then null; end $$;
+             grant select, insert, update, delete, truncate on license_usage to ledger_writer",
+        )
+        .await;
+    let latest = "select customer_id, product_name, licenses_active from license_usage_latest order by 1, 2, 3";
+    for change in [
+        "insert into public.license_usage (processed_date_time, customer_id, product_name, workload_name,
+             licenses_active, licenses_qualified, first_synced_at, last_changed_at, run_id)
+         select processed_date_time, customer_id, 'Restored ' || product_name, workload_name, 1, 2, now(), now(), 1
+         from public.license_usage",
+        "update public.license_usage set licenses_active = licenses_active + 1",
+        "delete from public.license_usage where product_name like 'Restored%'",
+        "truncate public.license_usage",
+    ] {
+        let before = world.lines(latest).await;
+        let as_writer = format!(
+            "begin; set local role ledger_writer; set local search_path = ''; {change}; commit"
+        );
+        world.execute(&as_writer).await;
+        assert_ne!(world.lines(latest).await, before, "{change}");
+        assert_views(&world, change).await;
+        assert_dates(&world, change).await;
+    }
+}
+
+#[sqlx::test]
 async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread(pool: PgPool) {
     let world = World::with_customers(pool, 3).await;
     world.backfill().await.assert_code(0);
