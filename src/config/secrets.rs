@@ -209,10 +209,11 @@ impl Secret {
                     .to_owned(),
             );
         }
-        let is_address = self.direct == keys::DATABASE_URL;
-        if is_address && placeholder::is_placeholder_address(text)
-            || !is_address && placeholder::is_placeholder(text)
-        {
+        if self.direct == keys::DATABASE_URL {
+            if placeholder::is_placeholder_address(text) {
+                return Err("has a part that is still a placeholder, such as <password>".to_owned());
+            }
+        } else if placeholder::is_placeholder(text) {
             return Err(placeholder::PROBLEM.to_owned());
         }
         if let Some(check) = self.check {

@@ -110,7 +110,7 @@ fn placeholders_that_were_left_are_refused_by_name() {
       auth.client_secret = (not shown): is still a placeholder (in [folder]/config.toml)
       auth.refresh_token = (not shown): is still a placeholder (in [folder]/config.toml)
       customers.ids: entry 2, "00000000-0000-0000-0000-000000000000", is a placeholder and not a customer's id (in [folder]/config.toml)
-      database.url = (not shown): is still a placeholder (in [folder]/config.toml)
+      database.url = (not shown): has a part that is still a placeholder, such as <password> (in [folder]/config.toml)
     "#);
     let masked = World::new(MINIMAL).set("SEATLEDGER__AUTH__CLIENT_SECRET", "3hB*************");
     insta::assert_snapshot!(masked.report(), @"
@@ -170,6 +170,31 @@ fn a_certificate_that_everybody_may_read_is_warned_of_and_a_credential_is_not() 
     );
     with_mode(&world.write("credentials/client_certificate", "x"), 0o644);
     assert_eq!(warnings(&world), "");
+}
+
+#[test]
+fn the_files_of_the_databases_address_are_read_and_warned_of_like_the_others() {
+    let identity = crate::support::Identity::new();
+    let marked = format!("\u{feff}{}", identity.certificate.replace('\n', "\r\n"));
+    let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let address =
+        "postgres://seatledger@db.example.com/x?sslrootcert=ca.pem&sslcert=c.pem&sslkey=k.pem";
+    let world = world(&MINIMAL.replace("postgres://seatledger@localhost/seatledger", address));
+    world.write("ca.pem", &wide);
+    world.write("c.pem", &wide);
+    with_mode(
+        &world.write("k.pem", format!("\u{feff}{}", identity.key)),
+        0o644,
+    );
+    insta::assert_snapshot!(warnings(&world), @"
+    every user of this machine may read the private key for the database in [folder]/k.pem (mode 0644); put an end to it: chmod o-rwx [folder]/k.pem
+    ");
+    let ca = world.folder.path().join("ca.pem");
+    std::fs::remove_file(&ca).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&ca).status();
+    assert!(made.unwrap().success());
+    let report = world.report();
+    assert!(report.contains("it is a pipe or a device"), "{report}");
 }
 
 #[test]
