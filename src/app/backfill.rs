@@ -1,7 +1,8 @@
 //! `seatledger --backfill`: one run now, or one for each of several dates.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::MultiProgress;
@@ -13,11 +14,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::progress;
-use crate::store::{RunKind, RunOutcome};
+use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{Dates, Mode, Patience, Progress, Report, Request, RunError, Syncer};
 
 use super::consent::ConsentWatch;
-use super::{START_PATIENCE, complain, patience_of_a_person, syncer};
+use super::{START_PATIENCE, complain, patience_of_a_person, print, printable, say, syncer};
+
+/// The summary waits no longer for the customers' names.
+const NAMES_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(
     arguments: &Backfill,
@@ -61,6 +65,10 @@ pub(super) async fn run(
         consent.record().await;
     }
     consent.warn();
+    let mut ran = ran;
+    if let Ok(Some(report)) = &mut ran {
+        name_failures(report, &syncer.store).await;
+    }
     syncer.store.close().await;
     match ran {
         Ok(None) => {
@@ -133,11 +141,34 @@ fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
 }
 
 fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
     if json {
-        serde_json::to_writer(&mut out, report).context("the summary cannot be written")?;
-        writeln!(out).context("the summary cannot be written")
+        let summary = serde_json::to_string(report).context("the summary cannot be written")?;
+        say(&summary)
     } else {
-        write!(out, "{report}").context("the summary cannot be written")
+        print(&report.to_string())
+    }
+}
+
+/// Names the customers that failed, for the person at a terminal. Anything else that standard output goes to may be a
+/// log, which has no names.
+async fn name_failures(report: &mut Report, store: &Store) {
+    if !io::stdout().is_terminal() {
+        for failure in &mut report.failures {
+            failure.customer_name = None;
+        }
+        return;
+    }
+    let shown = report.examples();
+    let ids: Vec<_> = shown.iter().map(|failure| failure.customer_id).collect();
+    if ids.is_empty() {
+        return;
+    }
+    // A summary without names is better than none.
+    let known = tokio::time::timeout(NAMES_PATIENCE, store.load_customer_names(&ids)).await;
+    let known = known.map(Result::unwrap_or_default).unwrap_or_default();
+    for failure in &mut report.failures {
+        let listed = failure.customer_name.take();
+        let name = listed.or_else(|| known.get(&failure.customer_id).cloned());
+        failure.customer_name = name.map(|name| printable(&name));
     }
 }

@@ -12,7 +12,7 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{AuthError, ConsentFile, Login, Mfa, SignedIn};
 use crate::store::Store;
 
-use super::{browser, complain, ownership, say};
+use super::{browser, complain, ownership, printable, say};
 
 const WHO: &str =
     "a user of the partner tenant who may read analytics, with multi-factor authentication";
@@ -111,9 +111,4 @@ async fn record(config: &Config) {
         let error = with_causes(&error);
         debug!(error, "The age of the consent could not be recorded");
     }
-}
-
-/// A terminal must not obey what a server sends.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -52,10 +52,14 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; where they cannot be printed there is nobody to tell.
-            let _printed = error.print();
-            return match error.exit_code() {
-                0 => Exit::Success.into(),
+            // Help and version are no errors. In colour where the terminal has it, and so not by `print`.
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            return match (error.exit_code(), printed) {
+                (0, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    complain(&format!("standard output cannot be written to: {error}"));
+                    Exit::CouldNotRun.into()
+                }
+                (0, _) => Exit::Success.into(),
                 _ => Exit::Usage.into(),
             };
         }
@@ -264,7 +268,27 @@ async fn migrate(config: &Config) -> anyhow::Result<Exit> {
 
 /// One line on standard output.
 fn say(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{text}").context("nothing can be written to standard output")
+    print(&format!("{text}\n"))
+}
+
+/// Writes to standard output, whole. A reader that has seen enough, such as `head`, is no fault: the rest is for nobody,
+/// and the exit code still says how the command went. Anything else, such as a full disk, is one.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written to"),
+    }
+}
+
+/// What a server sent, for a terminal: no control characters, which it would obey, none that change the order of what
+/// stands beside them, and not without end.
+fn printable(text: &str) -> String {
+    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .filter(|c| !c.is_control() && !reorders(*c))
+        .take(200)
+        .collect()
 }
 
 /// One message on standard error; where that is closed there is nobody to tell.

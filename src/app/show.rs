@@ -9,7 +9,7 @@ use crate::consent::Summary;
 use crate::lifecycle::Exit;
 use crate::store::{Freshness, RunRecord, Store};
 
-use super::say;
+use super::{printable, say};
 
 /// Runs and stale customers shown to a person.
 const SHOWN_RUNS: i64 = 10;
@@ -67,6 +67,11 @@ fn described(consent: Option<&Summary>) -> String {
     format!("Consent: {since}. The refresh token {until}")
 }
 
+/// Beside a GUID.
+fn named(name: &str) -> String {
+    format!(" ({})", printable(name))
+}
+
 fn for_a_person(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> String {
     let mut text = String::new();
     if runs.is_empty() {
@@ -102,8 +107,12 @@ fn for_a_person(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>)
             .map_or_else(|| "none".to_owned(), |at| at.format("%Y-%m-%d").to_string());
         let _infallible = write!(
             text,
-            "{}  fetched {}, newest figures of {processed}",
+            "{}{}  fetched {}, newest figures of {processed}",
             customer.customer_id,
+            customer
+                .customer_name
+                .as_deref()
+                .map_or_else(String::new, named),
             age(customer.last_success_at)
         );
         if let (Some(at), Some(reason)) = (customer.last_failure_at, &customer.last_failure_reason)

@@ -163,6 +163,9 @@ pub struct CustomerCounts {
 pub struct FailedCustomer {
     /// Who.
     pub customer_id: CustomerId,
+    /// As it is shown to a person at a terminal. Not part of the summary's JSON form.
+    #[serde(skip)]
+    pub customer_name: Option<String>,
     /// The class.
     pub reason: FailureReason,
     /// In words.
@@ -228,7 +231,8 @@ impl Report {
     }
 
     /// The failures that a person is shown: a few of those in the same words, so that others are seen among them.
-    fn examples(&self) -> Vec<&FailedCustomer> {
+    #[must_use]
+    pub fn examples(&self) -> Vec<&FailedCustomer> {
         let mut alike: HashMap<(FailureReason, &str), usize> = HashMap::new();
         let mut examples = Vec::new();
         for failure in &self.failures {
@@ -339,13 +343,11 @@ impl fmt::Display for Report {
         }
         let shown = self.examples();
         for failure in &shown {
-            writeln!(
-                f,
-                "  failed     {}  {}: {}",
-                failure.customer_id,
-                failure.reason.as_str(),
-                failure.detail
-            )?;
+            write!(f, "  failed     {}", failure.customer_id)?;
+            if let Some(name) = &failure.customer_name {
+                write!(f, " ({name})")?;
+            }
+            writeln!(f, "  {}: {}", failure.reason.as_str(), failure.detail)?;
         }
         let hidden = self.failures.len() - shown.len();
         let runs = match (self.first_run_id, self.run_id) {

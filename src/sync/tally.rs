@@ -197,6 +197,7 @@ impl Tally {
         self.alike.add(&kind, outcome, failure);
         self.failures.push(FailedCustomer {
             customer_id: outcome.customer.id,
+            customer_name: outcome.customer.name.clone(),
             reason: failure.reason,
             detail: failure.detail.clone(),
         });

@@ -45,6 +45,7 @@ mod status_address;
 mod stopping;
 mod storing;
 mod support;
+mod terminal;
 mod throttling;
 mod token_file;
 mod transport;
