@@ -398,7 +398,7 @@ async fn every_answer_has_its_outcome_and_touches_no_other_customer(pool: PgPool
 }
 
 #[sqlx::test]
-async fn a_failed_handshake_is_a_failed_connection(pool: PgPool) {
+async fn a_server_that_speaks_no_tls_ends_the_run_and_is_no_customers_failure(pool: PgPool) {
     let mut world = World::with_customers(pool, 1).await;
     // Speaks before the handshake, and not TLS.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -414,13 +414,13 @@ async fn a_failed_handshake_is_a_failed_connection(pool: PgPool) {
         }
     };
     tokio::select! {
-        finished = world.backfill() => finished.assert_code(3),
+        finished = world.backfill() => finished.assert_code(4),
         () = answering => unreachable!(),
     };
     assert_eq!(
         world
-            .lines("select reason, http_status from sync_customer")
+            .lines("select outcome, detail like '%does not speak TLS%', (select count(*) from sync_customer) from sync_run")
             .await,
-        ["connection|-"]
+        ["failed|true|0"]
     );
 }
