@@ -64,6 +64,9 @@ use limiter::Limiter;
 use retry_budget::RetryBudget;
 use skew::Skew;
 
+/// What stands before the API shows within this time, or waits for the first call to show.
+const REACH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Speaks to one partner's Partner Center.
 pub struct Client {
     http: reqwest::Client,
@@ -192,6 +195,8 @@ impl Client {
             biased;
             () = stop.soon.cancelled() => return Ok(()),
             answer = self.http.head(&self.base).send() => answer,
+            // Whoever is that slow lets us through as far as this goes.
+            () = tokio::time::sleep(REACH_PATIENCE) => return Ok(()),
         };
         match answer.as_ref().err().and_then(Barrier::before) {
             Some(barrier) => Err(barrier),

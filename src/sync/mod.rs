@@ -2,6 +2,7 @@
 //! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
 
 mod alike;
+mod begin;
 mod commercial;
 mod customer_list;
 mod customers;
@@ -28,7 +29,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::{ApiError, Client};
 use crate::retry::{RetryPolicy, Stop};
-use crate::store::{DatedPass, LastFinish, NewRun, RunKind, RunLock, Store, StoreError};
+use crate::store::{DatedPass, LastFinish, RunKind, RunLock, Store, StoreError};
 use crate::usage::{
     Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
 };
@@ -46,9 +47,6 @@ pub use report::{CustomerCounts, FailedCustomer, Halt, Report, RunError};
 
 /// Outcomes fetched and not yet stored.
 const UNSTORED_OUTCOMES: usize = 256;
-
-/// How often the run lock of another process is tried.
-const LOCK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long the end of a run that was stopped may take to record.
 const LAST_WORD: Duration = Duration::from_secs(3);
@@ -281,66 +279,6 @@ impl Syncer {
             runs => warn!(runs, "Found a run that was cut off, marked as interrupted"),
         }
         Ok(())
-    }
-
-    /// Takes the right to run and records that a run begins. Waits while another run is under way, and says so.
-    async fn begin(
-        &self,
-        request: &Request,
-        stop: &Stop,
-        progress: &watch::Sender<Progress>,
-    ) -> Result<(RunLock, i64), RunError> {
-        loop {
-            let begun = insist(&self.store, request.patience.at_start, stop, async || {
-                let Some(mut lock) = self.store.try_lock_run().await? else {
-                    return Ok(None);
-                };
-                self.mark_interrupted(&mut lock).await?;
-                let run = NewRun {
-                    kind: request.kind,
-                    source: self.source.as_str(),
-                    only: request.only.clone(),
-                    dated: request.dated,
-                    resumes: request.resumes,
-                    started_at: self.clock.now(),
-                };
-                let run_id = lock.begin_run(&run).await?;
-                Ok(Some((lock, run_id)))
-            });
-            if let Some(begun) = begun.await? {
-                return Ok(begun);
-            }
-            let told = !progress.send_if_modified(|progress| {
-                let first = !progress.waiting;
-                progress.waiting = true;
-                first
-            });
-            if !told {
-                self.tell_of_the_other_run().await;
-            }
-            tokio::select! {
-                biased;
-                () = stop.soon.cancelled() => return Err(RunError::Stopped),
-                () = tokio::time::sleep(LOCK_INTERVAL) => {}
-            }
-        }
-    }
-
-    /// That a run waits for another, and whose that is, as far as it can be found out soon.
-    async fn tell_of_the_other_run(&self) {
-        let asked = tokio::time::timeout(LAST_WORD, self.store.load_other_run()).await;
-        match asked {
-            Ok(Ok(Some(other))) => {
-                let other = other.to_string();
-                info!(
-                    lock.holders = other,
-                    "Another run is under way, waiting for it to end: {other}"
-                );
-            }
-            Ok(Ok(None) | Err(_)) | Err(_) => {
-                info!("Another run is under way, waiting for it to end");
-            }
-        }
     }
 
     async fn walk(
