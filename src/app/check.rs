@@ -1,15 +1,20 @@
-//! `seatledger check`: each part tried in turn, one line each, up to the first thing to mend.
+//! `seatledger check`: every part tried that does not depend on one that failed, one line each, and the first thing to
+//! mend. Answers within half a minute, whatever is away.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{Mfa, Probed, advice};
-use crate::retry::{Fails as _, GaveUp, Remedy};
+use crate::retry::{Fails as _, GaveUp, Remedy, Stop};
 use crate::store::Experience;
-use crate::usage::Source;
+use crate::sync::Syncer;
+use crate::usage::{Customer, Source};
 
 use super::say;
 
@@ -19,92 +24,235 @@ const LISTED_PER_CALL: usize = 500;
 /// Rows on one page of a partner-wide collection.
 const ROWS_PER_PAGE: f64 = 10_000.0;
 
+/// The last answer is waited for until then. Half a minute is promised for the whole.
+const LIMIT: Duration = Duration::from_secs(28);
+
+/// One answer of the API is waited for no longer: a person is waiting.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// What fails is tried again no longer.
+const AGAIN: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     let stop = &lifecycle.stop;
-    let syncer = {
-        let retry = config.retry.with_doubt(super::START_PATIENCE);
-        super::syncer(config, retry, clock, lifecycle)?
-    };
+    let hurried = hurried(config);
+    let retry = hurried.retry.with_doubt(super::START_PATIENCE);
+    let syncer = super::syncer(&hurried, retry, Arc::clone(&clock), lifecycle)?;
     say(&format!("ok    configuration  {}", config.path.display()))?;
 
-    if let Err(error) = syncer.store.probe().await {
-        return mend("database", &with_causes(&error), error.remedy());
+    let ends = Instant::now() + LIMIT;
+    let mut found = Vec::new();
+    for proven in Box::pin(syncer.store.probe(&*clock)).await {
+        found.push(match proven.found {
+            Ok(what) => Found::fine(proven.part, what),
+            Err(error) => Found::amiss(proven.part, with_causes(&error), error.remedy()),
+        });
     }
-    say("ok    database       connected, may create tables")?;
-    // There may be no tables yet.
-    let known = syncer.store.load_locale().await.ok().flatten();
+    let mut asked = Asked::default();
+    let known = if found.iter().all(|found| found.remedy.is_none()) {
+        // There may be no tables yet.
+        syncer.store.load_locale().await.ok().flatten()
+    } else {
+        None
+    };
     if let Some(refused) = syncer.refuse_locale(known) {
-        return mend("locale", &refused.to_string(), refused.remedy());
+        // What would be asked for in a wrong language is not asked for.
+        found.push(Found::amiss(
+            "locale",
+            refused.to_string(),
+            refused.remedy(),
+        ));
+    } else {
+        asked = ask(config, &syncer, stop, ends).await;
     }
-
-    if let Err(error) = syncer.client.sign_in(stop).await {
-        return mend("sign-in", &with_causes(&error), error.remedy());
-    }
-    match syncer.client.examine_token(stop).await {
-        Ok(Mfa::Nobody) => say("ok    sign-in        a token was issued")?,
-        Ok(seen) => {
-            let seen = super::login::mfa(seen);
-            say(&format!("ok    sign-in        a token was issued. {seen}"))?;
-        }
-        Err(error) => return mend("sign-in", &with_causes(&error), error.remedy()),
-    }
-
-    let customers = match syncer.list_customers(stop).await {
-        Ok(customers) => customers,
-        Err(error) => return mend("customers", &with_causes(&error), error.remedy()),
-    };
-    say(&format!(
-        "ok    customers      {} on the list",
-        customers.len()
-    ))?;
-
-    let Some(first) = customers.first() else {
-        return mend("customers", "there is none", Remedy::Configuration);
-    };
-    let probed = match syncer
-        .client
-        .probe_usage(config.partner_center.source, first.id, stop)
-        .await
+    found.extend(asked.found);
+    if let (Some(customers), Some(probed)) = (asked.customers, asked.probed)
+        && found.iter().all(|found| found.remedy.is_none())
     {
-        Ok(probed) => probed,
+        let experience = syncer
+            .store
+            .load_experience(config.partner_center.source)
+            .await
+            .unwrap_or_default();
+        let estimate = estimate(config, customers, &probed, experience);
+        found.push(Found::fine("estimate", estimate));
+    }
+    report(&found)
+}
+
+/// What was found of one part.
+struct Found {
+    part: &'static str,
+    what: String,
+    /// What mends it; none: nothing is amiss.
+    remedy: Option<Remedy>,
+}
+
+impl Found {
+    fn fine(part: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            part,
+            what: what.into(),
+            remedy: None,
+        }
+    }
+
+    fn amiss(part: &'static str, what: impl Into<String>, remedy: Remedy) -> Self {
+        Self {
+            remedy: Some(remedy),
+            ..Self::fine(part, what)
+        }
+    }
+}
+
+/// The same, with answers that a person can wait for.
+fn hurried(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.retry = config
+        .retry
+        .with_max_elapsed(config.retry.max_elapsed().min(AGAIN));
+    let settings = &mut config.partner_center;
+    settings.request_timeout = settings.request_timeout.min(ANSWER);
+    settings.connect_timeout = settings.connect_timeout.min(ANSWER);
+    config
+}
+
+/// What the sign-in and the API say.
+#[derive(Default)]
+struct Asked {
+    found: Vec<Found>,
+    customers: Option<usize>,
+    probed: Option<Probed>,
+}
+
+async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> Asked {
+    let mut asked = Asked::default();
+    let signed_in = sign_in(syncer, stop, ends).await;
+    let has_token = signed_in.remedy.is_none();
+    asked.found.push(signed_in);
+
+    let mut first = None;
+    // Those that the configuration lists are known without a question.
+    if has_token || !config.customers.discover {
+        match timeout_at(ends, syncer.list_customers(stop)).await {
+            Ok(Ok(customers)) => {
+                asked.customers = Some(customers.len());
+                asked.found.push(match customers.len() {
+                    0 => Found::amiss("customers", "there is none", Remedy::Configuration),
+                    count => Found::fine("customers", format!("{count} on the list")),
+                });
+                first = customers.into_iter().next();
+            }
+            Ok(Err(error)) => {
+                let found = Found::amiss("customers", with_causes(&error), error.remedy());
+                asked.found.push(found);
+            }
+            Err(_) => asked.found.push(unanswered("customers")),
+        }
+    }
+    if !has_token {
+        return asked;
+    }
+    if let Some(first) = first {
+        match timeout_at(ends, usage(config, syncer, &first, stop)).await {
+            Ok((found, probed)) => {
+                asked.found.push(found);
+                asked.probed = probed;
+            }
+            Err(_) => asked.found.push(unanswered("usage")),
+        }
+    }
+    // A user who may read analytics need not be allowed to list customers, so that a refusal proves nothing here.
+    asked.found.push(
+        match timeout_at(ends, syncer.client.probe_mfa(stop)).await {
+            Ok(seen) => match seen.unwrap_or_default() {
+                Some(true) => Found::fine("MFA", "the API finds the token compliant"),
+                Some(false) => {
+                    Found::amiss("MFA", advice(Some(401), Some("900421")), Remedy::Person)
+                }
+                None => Found::fine("MFA", "the API does not say whether the token is compliant"),
+            },
+            Err(_) => unanswered("MFA"),
+        },
+    );
+    asked
+}
+
+fn unanswered(part: &'static str) -> Found {
+    Found::amiss(part, "no answer in time", Remedy::Time)
+}
+
+async fn sign_in(syncer: &Syncer, stop: &Stop, ends: Instant) -> Found {
+    const PART: &str = "sign-in";
+    let signing_in = async {
+        syncer.client.sign_in(stop).await?;
+        syncer.client.examine_token(stop).await
+    };
+    match timeout_at(ends, signing_in).await {
+        Ok(Ok(Mfa::Nobody)) => Found::fine(PART, "a token was issued"),
+        Ok(Ok(seen)) => {
+            let seen = super::login::mfa(seen);
+            Found::fine(PART, format!("a token was issued. {seen}"))
+        }
+        Ok(Err(error)) => Found::amiss(PART, with_causes(&error), error.remedy()),
+        Err(_) => unanswered(PART),
+    }
+}
+
+async fn usage(
+    config: &Config,
+    syncer: &Syncer,
+    customer: &Customer,
+    stop: &Stop,
+) -> (Found, Option<Probed>) {
+    const PART: &str = "usage";
+    let source = config.partner_center.source;
+    let id = customer.id;
+    match syncer.client.probe_usage(source, id, stop).await {
+        Ok(probed) => {
+            let what = format!(
+                "customer {id}: {} rows, {} rejected",
+                probed.rows, probed.rejected
+            );
+            (Found::fine(PART, what), Some(probed))
+        }
         Err(GaveUp::Failed { error, .. }) => {
-            let mut what = format!("customer {}: {}", first.id, with_causes(&error));
+            let mut what = format!("customer {id}: {}", with_causes(&error));
             if let Some(status) = error.http_status().filter(|status| *status >= 400) {
                 what.push_str("; ");
                 what.push_str(advice(Some(status), error.code()));
             }
-            return mend("usage", &what, error.remedy());
+            (Found::amiss(PART, what, error.remedy()), None)
         }
-        Err(GaveUp::Stopped { .. }) => return mend("usage", "stopped", Remedy::Time),
-    };
-    say(&format!(
-        "ok    usage          customer {}: {} rows, {} rejected",
-        first.id, probed.rows, probed.rejected
-    ))?;
-    // A user who may read analytics need not be allowed to list customers, so that a refusal proves nothing here.
-    match syncer.client.probe_mfa(stop).await.unwrap_or_default() {
-        Some(true) => say("ok    MFA            the API finds the token compliant")?,
-        Some(false) => {
-            let what = advice(Some(401), Some("900421"));
-            return mend("MFA", what, Remedy::Person);
-        }
-        None => say("ok    MFA            the API does not say whether the token is compliant")?,
+        Err(GaveUp::Stopped { .. }) => (Found::amiss(PART, "stopped", Remedy::Time), None),
     }
-    let experience = syncer
-        .store
-        .load_experience(config.partner_center.source)
-        .await
-        // There may be no tables yet.
-        .unwrap_or_default();
-    say(&format!(
-        "ok    estimate       {}",
-        estimate(config, customers.len(), &probed, experience)
-    ))?;
-    Ok(Exit::Success)
+}
+
+/// One line for each part, and last the one to be mended first: what a person has to see to comes before what may pass.
+fn report(found: &[Found]) -> anyhow::Result<Exit> {
+    let (amiss, fine): (Vec<_>, Vec<_>) = found.iter().partition(|found| found.remedy.is_some());
+    for Found { part, what, .. } in fine {
+        say(&format!("ok    {part:<14} {what}"))?;
+    }
+    let first = [Remedy::Configuration, Remedy::Person, Remedy::Time]
+        .into_iter()
+        .find_map(|remedy| Some((amiss.iter().position(|f| f.remedy == Some(remedy))?, remedy)));
+    let Some((first, remedy)) = first else {
+        return Ok(Exit::Success);
+    };
+    for (position, Found { part, what, .. }) in amiss.iter().enumerate() {
+        if position != first {
+            say(&format!("mend  {part:<14} {what}"))?;
+        }
+    }
+    let Found { part, what, .. } = amiss[first];
+    let before_others = if amiss.len() > 1 { "first: " } else { "" };
+    say(&format!("mend  {part:<14} {before_others}{what}"))?;
+    Ok(remedy.into())
 }
 
 /// What a full run would take, from what is known so far.
@@ -157,10 +305,4 @@ fn whole(count: usize) -> f64 {
 )]
 fn pages(rows: f64) -> usize {
     ((rows / ROWS_PER_PAGE).ceil() as usize).max(1)
-}
-
-/// Names the first thing to mend.
-fn mend(part: &str, what: &str, remedy: Remedy) -> anyhow::Result<Exit> {
-    say(&format!("mend  {part:<14} {what}"))?;
-    Ok(remedy.into())
 }

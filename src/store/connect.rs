@@ -133,6 +133,8 @@ pub(super) fn options(
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         })
         .ssl_root_cert_from_pem(trust::roots(&address.tls, mode, host)?)
+        // Postgres has its best precision by itself since version 12, and poolers do not know the parameter.
+        .extra_float_digits(None)
         .options(address.options.iter().map(|(name, value)| (name, value)))
         .disable_statement_logging();
     let options = match address.tls.identity_pem()? {

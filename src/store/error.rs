@@ -63,6 +63,14 @@ pub enum StoreError {
         /// The server.
         host: String,
     },
+    /// The server, the database or the role is not as a run needs it.
+    #[error("the database cannot be used: {problem}")]
+    Unfit {
+        /// What is wrong, and what to do.
+        problem: String,
+        /// What mends it.
+        remedy: Remedy,
+    },
     /// A file of certificates that the address names.
     #[error("database.url {0}")]
     File(#[from] config::FileFault),
@@ -186,6 +194,10 @@ impl Fails for StoreError {
             Self::Unavailable { .. } | Self::TimedOut { .. } | Self::ReadOnly { .. } => {
                 Disposition::Retry { after: None }
             }
+            Self::Unfit { remedy, .. } => match remedy {
+                Remedy::Time => Disposition::Retry { after: None },
+                Remedy::Person | Remedy::Configuration => Disposition::AbortRun(*remedy),
+            },
             Self::File(fault) if fault.passes => Disposition::Retry { after: None },
             Self::Nowhere(failures) => connect::together(failures),
             Self::Unusable { .. }

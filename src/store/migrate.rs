@@ -5,8 +5,11 @@ use sqlx::migrate::Migrator;
 
 use super::{Store, StoreError};
 
+/// The table in which the driver records what was applied.
+pub(super) const RECORD: &str = "_sqlx_migrations";
+
 /// The migrations. None needs the right to make temporary tables, which many a database does not give.
-fn migrations() -> Migrator {
+pub(super) fn migrations() -> Migrator {
     sqlx::migrate!()
 }
 
@@ -23,6 +26,7 @@ impl Store {
             .execute(&mut connection)
             .await
             .map_err(StoreError::during("preparing the migrations"))?;
+        self.prove_fit(&mut connection).await?;
         migrations()
             .run(&mut connection)
             .await

@@ -15,6 +15,7 @@ mod names;
 mod outcomes;
 mod partitions;
 mod payload;
+mod probe;
 mod reader;
 mod resume;
 mod runs;
@@ -34,6 +35,7 @@ use sqlx::{Connection as _, PgConnection};
 pub use error::{Cause, StoreError};
 pub use holders::{Holder, OtherRun};
 pub use listing::{Listing, Urgency};
+pub use probe::Proven;
 pub(crate) use reader::Reader;
 pub use resume::Unfinished;
 pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunLock, RunOutcome};
@@ -117,22 +119,6 @@ impl Store {
         let connection = self.connect().await?;
         let _closed = connection.close().await;
         Ok(())
-    }
-
-    /// Finds out whether Postgres lets us in and lets us create tables.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn probe(&self) -> Result<(), StoreError> {
-        let mut connection = self.connect().await?;
-        bounded("creating a table", async {
-            let mut transaction = connection.begin().await?;
-            sqlx::raw_sql("create table seatledger_probe (one integer)")
-                .execute(&mut *transaction)
-                .await?;
-            transaction.rollback().await
-        })
-        .await
     }
 
     /// Ends idle connections politely.

@@ -20,7 +20,7 @@ use crate::usage::{CustomerId, RowCounts, TrafficCounts};
 /// - a statement ends on the server when we stop waiting for it;
 /// - the server notices within a minute that a holder's machine is gone;
 /// - triggers know that what else has to be kept of rows is kept by us.
-const SESSION: &str = "
+pub(super) const SESSION: &str = "
     set synchronous_commit = on;
     set plan_cache_mode = force_custom_plan;
     set jit = off;
@@ -165,12 +165,7 @@ impl Store {
         })
         .await?;
         if locked {
-            Ok(Some(RunLock {
-                connection,
-                names: Names::default(),
-                partitions: Partitions::default(),
-                sets: Sets::default(),
-            }))
+            Ok(Some(RunLock::over(connection)))
         } else {
             let _closed = connection.close().await;
             Ok(None)
@@ -179,6 +174,16 @@ impl Store {
 }
 
 impl RunLock {
+    /// The connection of a run, of whose ledger nothing is known yet.
+    pub(super) fn over(connection: PgConnection) -> Self {
+        Self {
+            connection,
+            names: Names::default(),
+            partitions: Partitions::default(),
+            sets: Sets::default(),
+        }
+    }
+
     /// Gives the right to run back.
     pub async fn release(mut self) {
         // Closing frees the lock too, but only once the server has noticed; a next run need not wait for that.

@@ -20,6 +20,9 @@ async fn every_part_is_tried_and_a_full_run_estimated(pool: PgPool) {
         [
             "ok    configuration",
             "ok    database",
+            "ok    session",
+            "ok    schema",
+            "ok    rights",
             "ok    sign-in",
             "ok    customers",
             "ok    usage",

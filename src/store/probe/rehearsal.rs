@@ -1,0 +1,143 @@
+//! A run of one invented customer, by the statements of a real one, in a transaction that is never committed.
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::super::runs::{FinishedRun, RunLock, RunOutcome, SESSION};
+use super::super::{StoreError, migrate};
+use super::BOUNDS;
+use crate::usage::{
+    Attributes, Collection, Customer, CustomerId, CustomerOutcome, DeploymentKey, DeploymentRow,
+    Name, Rejection, RejectionReason, RowCounts, TrafficCounts, UsageKey, UsageRow,
+};
+
+/// No run has it: those count up from 1.
+const RUN: i64 = -1;
+
+/// Inserted by hand and not as a run does it, so that no number of a run is used up.
+const BEGIN: &str = "
+    insert into sync_run (run_id, kind, source, whole_list, started_at, outcome)
+    overriding system value
+    values (-1, 'backfill', 'customer', true, now(), 'running')
+";
+
+/// Takes the connection with it: what was done ends with the session.
+pub(super) async fn rehearse(
+    mut connection: PgConnection,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let during = || StoreError::during("rehearsing a run");
+    sqlx::raw_sql(SESSION)
+        .execute(&mut connection)
+        .await
+        .map_err(during())?;
+    sqlx::raw_sql(BOUNDS)
+        .execute(&mut connection)
+        .await
+        .map_err(during())?;
+    // Left open on purpose: transactions within become savepoints, whatever they think that they commit.
+    let transaction = connection.begin().await.map_err(during())?;
+    std::mem::forget(transaction);
+    // Nothing to do where the tables are up to date.
+    migrate::migrations()
+        .run(&mut connection)
+        .await
+        .map_err(StoreError::migrating)?;
+    sqlx::raw_sql(BEGIN)
+        .execute(&mut connection)
+        .await
+        .map_err(during())?;
+    let mut run = RunLock::over(connection);
+    run.record_total(RUN, 1).await?;
+    run.record(RUN, &[outcome(now)], now).await?;
+    run.finish_run(RUN, &end(now)).await?;
+    run.mark_interrupted(now).await?;
+    let mut connection = run.connection;
+    sqlx::raw_sql("rollback")
+        .execute(&mut connection)
+        .await
+        .map_err(during())?;
+    let _closed = connection.close().await;
+    Ok(())
+}
+
+/// A row of each dataset and a rejection, of a date for which there is no partition yet.
+fn outcome(now: DateTime<Utc>) -> CustomerOutcome {
+    let processed_date_time = Utc
+        .with_ymd_and_hms(2199, 1, 1, 0, 0, 0)
+        .single()
+        .unwrap_or(now);
+    let customer = CustomerId::from(Uuid::new_v4());
+    let text = "seatledger check";
+    let attributes = Attributes {
+        customer_name: Some(text.into()),
+        product_id: Some(text.into()),
+        ..Attributes::default()
+    };
+    let mut usage = Collection {
+        received: 2,
+        rejections: vec![Rejection {
+            reason: RejectionReason::MissingField,
+            detail: text.to_owned(),
+            payload: "{}".to_owned(),
+        }],
+        ..Collection::default()
+    };
+    let mut deployment = Collection {
+        received: 1,
+        ..Collection::default()
+    };
+    if let Some(name) = Name::new(text) {
+        usage.rows.push(UsageRow {
+            key: UsageKey {
+                processed_date_time,
+                product_name: name.clone(),
+                workload_name: name.clone(),
+            },
+            licenses_active: 1,
+            licenses_qualified: 2,
+            usage_percent: Some(50.0),
+            workload_code: Some(text.into()),
+            attributes: attributes.clone(),
+        });
+        deployment.rows.push(DeploymentRow {
+            key: DeploymentKey {
+                processed_date_time,
+                product_name: name,
+            },
+            licenses_deployed: 1,
+            licenses_sold: 2,
+            deployment_percent: Some(50.0),
+            attributes,
+        });
+    }
+    CustomerOutcome {
+        customer: Customer {
+            id: customer,
+            name: Some(text.to_owned()),
+            domain: None,
+        },
+        usage,
+        deployment,
+        failure: None,
+        http_status: Some(200),
+        attempts: 1,
+        finished_at: now,
+    }
+}
+
+fn end(now: DateTime<Utc>) -> FinishedRun {
+    FinishedRun {
+        outcome: RunOutcome::Succeeded,
+        detail: None,
+        ended_early: false,
+        learned_rate: None,
+        finished_at: now,
+        customers_total: 1,
+        customers_succeeded: 1,
+        customers_failed: 0,
+        rows: RowCounts::default(),
+        http: TrafficCounts::default(),
+    }
+}
