@@ -168,7 +168,14 @@ fn start(
         let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
         let exit = match &cli.command {
             None if cli.backfill.now => {
-                backfill::run(&cli.backfill, &config, clock, bars, &lifecycle).await
+                Box::pin(backfill::run(
+                    &cli.backfill,
+                    &config,
+                    clock,
+                    bars,
+                    &lifecycle,
+                ))
+                .await
             }
             None => Box::pin(daemon::run(&config, clock, &lifecycle)).await,
             // What a command waits for may not hear the stop, such as another's lock in the database.

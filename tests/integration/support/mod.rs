@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub(crate) use certificate::Identity;
 pub(crate) use partner_wide::{TODAY, queries};
 pub(crate) use program::{Finished, Running, send_signal, spawn};
-pub(crate) use server::Server;
+pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 

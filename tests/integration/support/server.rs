@@ -1,11 +1,13 @@
 //! A Postgres of a test's own, to be taken away in mid-run. See `scripts/postgres`.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
+use super::certificate::Authority;
 use super::root;
 
 /// A server in a folder of its own. Ends with the test, however that ends.
@@ -65,6 +67,66 @@ impl Server {
     fn script(&self, action: &str, arguments: &[&str]) -> String {
         run(&self.folder, action, arguments)
     }
+}
+
+/// A server that listens on a port too, with a certificate for `localhost`.
+pub(crate) struct TlsServer {
+    pub(crate) port: u16,
+    _server: Server,
+}
+
+impl TlsServer {
+    /// A way in for the test; opens nothing yet.
+    pub(crate) fn pool(&self) -> PgPool {
+        let url = format!(
+            "postgres://seatledger@127.0.0.1:{}/postgres?sslmode=disable",
+            self.port
+        );
+        PgPoolOptions::new().connect_lazy(&url).unwrap()
+    }
+}
+
+/// The server, and the authority that vouches for it. The role `me` is let in by a certificate of that authority only.
+pub(crate) fn server_with_tls() -> (TlsServer, Authority) {
+    let server = Server::start();
+    let authority = Authority::new();
+    let identity = authority.certify_server("localhost");
+    let data = server.data();
+    let owner = std::fs::metadata(&data).unwrap();
+    for (name, text) in [
+        ("server.crt", &identity.certificate),
+        ("server.key", &identity.key),
+        ("authority.crt", &authority.pem),
+    ] {
+        let path = data.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+    let hba = "local all all trust\nhostssl all me 127.0.0.1/32 cert\nhost all me 127.0.0.1/32 reject\n\
+               host all all 127.0.0.1/32 trust\n";
+    std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
+    run(&server.folder, "stop", &[]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (watched, number) = (std::process::id().to_string(), format!("port={port}"));
+    let mut arguments = vec!["--watch-pid", &watched];
+    for setting in [
+        "fsync=off",
+        "listen_addresses=127.0.0.1",
+        &number,
+        "ssl=on",
+        "ssl_ca_file=authority.crt",
+    ] {
+        arguments.extend(["-c", setting]);
+    }
+    run(&server.folder, "start", &arguments);
+    let server = TlsServer {
+        port,
+        _server: server,
+    };
+    (server, authority)
 }
 
 impl Drop for Server {
