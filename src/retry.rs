@@ -47,11 +47,26 @@ impl Disposition {
     }
 }
 
+/// How the waits between attempts grow where the server names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Exponentially: a server in trouble is to be left alone.
+    Backoff,
+    /// With the time that the failure has lasted: a limit ends at a moment of its own, and is to cost no more than it
+    /// lasts and a little.
+    Limit,
+}
+
 /// An error that knows what it asks of the run. Each implementation is the one place that judges its failures, by a
 /// match without a wildcard; retries, the daemon's end and the exit code all follow from it.
 pub trait Fails {
     /// What to do about it.
     fn disposition(&self) -> Disposition;
+
+    /// How soon to try again, where that is what to do.
+    fn pace(&self) -> Pace {
+        Pace::Backoff
+    }
 
     /// What mends it.
     fn remedy(&self) -> Remedy {
@@ -98,6 +113,14 @@ pub struct Stop {
     /// Drop what is under way too.
     pub now: CancellationToken,
 }
+
+/// A limit is looked at again after this share of the time for which it has lasted.
+const LIMIT_SHARE: u32 = 4;
+
+/// A wait that the server asks for is spread by its share of this size, and by no more than this time: all who were
+/// told the same are not to come at the same moment.
+pub(crate) const SPREAD_SHARE: u32 = 8;
+pub(crate) const LONGEST_SPREAD: Duration = Duration::from_secs(1);
 
 /// Exponential waits with full jitter: the n-th is uniform between nothing and
 /// `initial * 2^n`, at most `max`. Retrying ends once `max_elapsed` has passed since the first attempt.
@@ -187,6 +210,7 @@ impl RetryPolicy {
             waits: self.waits(),
             stop,
             began: Instant::now(),
+            failing_since: None,
             made: 0,
         }
     }
@@ -265,6 +289,8 @@ pub struct Attempts<'a> {
     waits: ExponentialBackoff,
     stop: &'a Stop,
     began: Instant,
+    /// When the first attempt failed.
+    failing_since: Option<Instant>,
     made: u32,
 }
 
@@ -316,8 +342,7 @@ impl Attempts<'_> {
                 return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
             }
         };
-        let ours = self.waits.next_backoff().unwrap_or(self.policy.max);
-        let wait = ours.max(after.unwrap_or_default());
+        let wait = self.wait(error.pace(), after);
         let most = if error.is_doubtful() {
             self.policy.max_elapsed.min(self.policy.doubt)
         } else {
@@ -332,6 +357,24 @@ impl Attempts<'_> {
             () = tokio::time::sleep(wait) => Tried::Again(error),
         }
     }
+
+    /// How long to wait after an attempt that has just failed.
+    fn wait(&mut self, pace: Pace, after: Option<Duration>) -> Duration {
+        let ours = self.waits.next_backoff().unwrap_or(self.policy.max);
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        let after = after.unwrap_or_default();
+        match pace {
+            Pace::Backoff => ours.max(after),
+            Pace::Limit if after.is_zero() => {
+                let share = since.elapsed() / LIMIT_SHARE;
+                ours.min(share.max(self.policy.initial))
+            }
+            Pace::Limit => {
+                let spread = ours.min(after / SPREAD_SHARE).min(LONGEST_SPREAD);
+                after.saturating_add(spread)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -341,6 +384,52 @@ mod tests {
 
     #[derive(Debug)]
     struct Fault(Disposition);
+
+    #[derive(Debug)]
+    struct Limited(Option<Duration>);
+
+    impl Fails for Limited {
+        fn disposition(&self) -> Disposition {
+            Disposition::Retry { after: self.0 }
+        }
+
+        fn pace(&self) -> Pace {
+            Pace::Limit
+        }
+    }
+
+    /// How long a limit of this length costs, and how many attempts.
+    async fn limited(secs: u64, wish: Option<Duration>) -> (Duration, u32) {
+        let began = Instant::now();
+        let stop = Stop::default();
+        let mut attempts = policy(1_000, 60_000, 900_000).attempts(&stop);
+        for made in 1.. {
+            let is_over = began.elapsed() >= Duration::from_secs(secs);
+            let result = if is_over { Ok(()) } else { Err(Limited(wish)) };
+            if let Some(end) = attempts.run(async { result }).await {
+                end.unwrap();
+                return (began.elapsed(), made);
+            }
+        }
+        unreachable!("the limit ends")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_costs_its_own_length_and_at_most_a_third_more() {
+        for secs in [2, 10, 60] {
+            for _ in 0..50 {
+                let (took, made) = limited(secs, None).await;
+                let most = Duration::from_secs(secs + 1 + secs / 3);
+                assert!(took <= most, "{secs} s cost {took:?}");
+                assert!(made < 40, "{secs} s cost {made} attempts");
+                let (took, _) = limited(secs, Some(Duration::from_secs(secs))).await;
+                assert!(
+                    took <= Duration::from_secs(secs + 1),
+                    "{secs} s cost {took:?}"
+                );
+            }
+        }
+    }
 
     impl Fails for Fault {
         fn disposition(&self) -> Disposition {

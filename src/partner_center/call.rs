@@ -13,15 +13,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
+use super::admission::{After, NoTurn, Retry};
 use super::auth::Token;
+use super::connections::is_enhance_your_calm;
 use super::echo::Within;
+use super::error::is_limit;
 use super::http::{read_beginning, read_body, redirect_target, retry_after};
 use super::limiter::{Hopeless, Pass, Verdict};
 use super::next::{self, Next};
-use super::turn::NoTurn;
 use super::{ApiError, Client, Fault, probe};
 use crate::causes::with_causes;
-use crate::retry::{GaveUp, Stop, Tried};
+use crate::retry::{Disposition, Fails as _, GaveUp, Pace, Stop, Tried};
 use crate::usage::CustomerId;
 
 /// An error answer is read this far; what comes after it explains nothing.
@@ -74,13 +76,14 @@ impl Client {
         read: impl Fn(&Answer) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
         let mut attempts = self.policy.attempts(stop);
+        let _counted = self.admission.begin();
         let mut failed: Option<ApiError> = None;
-        let mut retries = 0;
+        let mut retry: Option<Retry> = None;
         let end = loop {
-            let retry = failed.is_some().then_some(retries);
-            let turn = self.turn(call, &mut attempts, retry, stop).await;
-            retries += u32::from(failed.is_some());
-            let (permit, pass) = match turn {
+            let turn = self
+                .admission
+                .turn(call.customer, &mut attempts, retry, stop);
+            let (permit, pass) = match turn.await {
                 Ok(turn) => turn,
                 Err(NoTurn::Stopped) => {
                     let attempts = call.sent();
@@ -92,7 +95,7 @@ impl Client {
                 Err(NoTurn::TimeUp) => {
                     let attempts = call.sent();
                     if failed.is_none() {
-                        self.budget.turned_away();
+                        self.admission.budget.turned_away();
                     }
                     let error = failed.unwrap_or(ApiError::Throttled);
                     return Err(GaveUp::Failed { error, attempts });
@@ -111,7 +114,13 @@ impl Client {
             };
             match attempts.try_once(attempt).await {
                 Tried::Ended(end) => break end,
-                Tried::Again(error) => failed = Some(error),
+                Tried::Again(error) => {
+                    retry = Some(Retry {
+                        before: retry.map_or(0, |retry| retry.before + 1),
+                        after: follow_up(&error, self.admission.limiter.has_served()),
+                    });
+                    failed = Some(error);
+                }
             }
         };
         let attempts = call.sent();
@@ -179,8 +188,10 @@ impl Client {
             ms.correlation_id = call.correlation_id.to_str().ok(),
             attempt = call.sent(),
             error,
-            "Attempt {} failed: {error}",
-            call.sent()
+            "Attempt {} {}failed: {error}",
+            call.sent(),
+            call.customer
+                .map_or_else(String::new, |id| format!("for customer {id} ")),
         );
         if count == LOGGED_FAILURES {
             warn!("Further attempts of this run that fail alike are logged at debug only");
@@ -209,13 +220,32 @@ impl Client {
                 let pass = tokio::select! {
                     biased;
                     () = stop.soon.cancelled() => return Err(ApiError::Stopped),
-                    entered = self.limiter.enter(call.customer, left) => entered,
+                    entered = self.admission.limiter.enter(call.customer, true, left) => entered,
                 };
                 let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;
-                self.budget.repeated();
+                self.admission.budget.repeated();
                 self.send(call, &token, pass).await
             }
             None => answer,
+        }
+    }
+
+    /// Takes note of what an attempt says about the API as a whole.
+    fn note(&self, error: Option<&ApiError>, is_retry: bool) {
+        let budget = &self.admission.budget;
+        match error.map(|error| (error, error.disposition())) {
+            Some((ApiError::Throttled, _) | (_, Disposition::AbortRun(_))) => {}
+            Some((_, Disposition::Retry { .. })) => budget.failed(is_retry),
+            Some((_, Disposition::SkipCustomer(_))) | None => budget.alive(),
+        }
+    }
+
+    /// Counts an HTTP try.
+    fn count(&self, call: &Call) {
+        self.admission.budget.called();
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.traffic.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -225,28 +255,36 @@ impl Client {
         token: &Arc<Token>,
         pass: Pass<'_>,
     ) -> Result<Answer, ApiError> {
-        self.budget.called();
-        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-        if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
-            self.traffic.retries.fetch_add(1, Ordering::Relaxed);
-        }
+        self.count(call);
         let mut request = self
-            .http
+            .connections
+            .client()
             .get(&call.url)
             .build()
             .map_err(ApiError::from_transport)?;
         *request.headers_mut() = call.headers(&self.locale, token);
-        let mut answer = self
-            .http
-            .execute(request)
-            .await
-            .map_err(ApiError::from_transport)?;
+        let again = || {
+            self.admission.budget.repeated();
+            self.count(call);
+        };
+        let mut answer = match self.connections.send(request, again).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if is_enhance_your_calm(&error) {
+                    pass.answered(Verdict::Refused { wish: None });
+                }
+                return Err(ApiError::from_transport(error));
+            }
+        };
         let status = answer.status();
         let now = self.clock.now();
         self.skew.note(answer.headers(), now);
         let retry_after = retry_after(answer.headers(), now);
         pass.answered(match status {
-            StatusCode::TOO_MANY_REQUESTS => Verdict::Refused { wish: retry_after },
+            StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => Verdict::Doubtful,
+            status if is_limit(status.as_u16(), retry_after) => {
+                Verdict::Refused { wish: retry_after }
+            }
             StatusCode::REQUEST_TIMEOUT => Verdict::Troubled,
             status if status.is_server_error() => Verdict::Troubled,
             _ => Verdict::Served,
@@ -279,6 +317,22 @@ impl Client {
                 })
             }
         }
+    }
+}
+
+/// What is to be known of a failed attempt when its call is made again.
+fn follow_up(error: &ApiError, has_served: bool) -> After {
+    let was_told = matches!(
+        error.disposition(),
+        Disposition::Retry { after: Some(wish) } if !wish.is_zero()
+    );
+    let is_doubtful = error.http_status() == Some(503);
+    match error.pace() {
+        Pace::Limit if was_told => After::Told,
+        // A server that has served nobody yet is more likely down than throttling.
+        Pace::Limit if is_doubtful && !has_served => After::Trouble,
+        Pace::Limit => After::Limit,
+        Pace::Backoff => After::Trouble,
     }
 }
 

@@ -1,6 +1,5 @@
 //! What can go wrong in a call to Partner Center, what it asks of the run, and how the ledger names it.
 
-use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::barrier::{Barrier, Way};
 use super::body::Unreadable;
 use super::decode::NotACollection;
 use super::fault::Fault;
-use crate::retry::{Disposition, Fails, Remedy, passes_by_itself};
+use crate::retry::{Disposition, Fails, Pace, Remedy, passes_by_itself};
 use crate::usage::FailureReason;
 
 /// One call failed.
@@ -121,7 +120,10 @@ impl ApiError {
             Self::Status { status: 403, .. } => FailureReason::Forbidden,
             Self::Status { status: 404, .. } => FailureReason::NotFound,
             Self::Status { status: 408, .. } | Self::Timeout => FailureReason::Timeout,
-            Self::Status { status: 429, .. } | Self::Throttled => FailureReason::Throttled,
+            Self::Status {
+                status: 429 | 430, ..
+            }
+            | Self::Throttled => FailureReason::Throttled,
             Self::Status {
                 status: 500..=599, ..
             } => FailureReason::ServerError,
@@ -142,14 +144,6 @@ impl ApiError {
     pub(super) fn from_transport(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             return Self::Timeout;
-        }
-        // Reading a body fails in the unpacking, whose error is an I/O error right below those of the client, or else
-        // on the way, where the HTTP machinery's own error is in between.
-        let unpacking = std::iter::successors(error.source(), |&cause| cause.source())
-            .find(|cause| !cause.is::<reqwest::Error>())
-            .is_some_and(<dyn std::error::Error>::is::<io::Error>);
-        if error.is_decode() && unpacking {
-            return Self::Garbled("the body's compression is broken or ends too early");
         }
         if let Some(barrier) = Barrier::before(&error) {
             return Self::Barred(barrier);
@@ -222,6 +216,13 @@ impl Fails for ApiError {
             } => Disposition::Retry {
                 after: *retry_after,
             },
+            Self::Status {
+                status,
+                retry_after,
+                ..
+            } if is_limit(*status, *retry_after) => Disposition::Retry {
+                after: *retry_after,
+            },
             Self::Timeout | Self::Connection { .. } | Self::Garbled(_) => {
                 Disposition::Retry { after: None }
             }
@@ -244,5 +245,66 @@ impl Fails for ApiError {
 
     fn is_doubtful(&self) -> bool {
         matches!(self, Self::Connection { source, .. } if source.is_dns())
+    }
+
+    fn pace(&self) -> Pace {
+        match self {
+            Self::Status {
+                status,
+                retry_after,
+                ..
+            } if is_limit(*status, *retry_after) => Pace::Limit,
+            Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Timeout
+            | Self::Connection { .. }
+            | Self::Barred(_)
+            | Self::Garbled(_)
+            | Self::TooLarge { .. }
+            | Self::Unexpected(_)
+            | Self::Throttled
+            | Self::SignIn(_)
+            | Self::Spool(_)
+            | Self::Stopped => Pace::Backoff,
+        }
+    }
+}
+
+/// Whether a status says that there were too many requests, be it from the API or from a proxy before it: many of those
+/// say so with 503, and some with numbers of their own. Another one does where it says when to come again; 502 and 504
+/// by themselves speak of a server behind the proxy that is away, at any rate.
+pub(super) fn is_limit(status: u16, retry_after: Option<Duration>) -> bool {
+    match status {
+        429 | 430 | 503 | 509 | 529 => true,
+        403 | 408 | 413 | 420 | 425 | 500..=599 => retry_after.is_some(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod limit_tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_from_trouble_by_its_status_or_by_when_to_come_again() {
+        let wish = Some(Duration::from_secs(1));
+        for (status, without, with) in [
+            (429, true, true),
+            (503, true, true),
+            (430, true, true),
+            (509, true, true),
+            (529, true, true),
+            (500, false, true),
+            (502, false, true),
+            (504, false, true),
+            (408, false, true),
+            (403, false, true),
+            (401, false, false),
+            (404, false, false),
+            (200, false, false),
+        ] {
+            assert_eq!(is_limit(status, None), without, "{status}");
+            assert_eq!(is_limit(status, wish), with, "{status}");
+        }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::retry;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::ApiError;
+use super::encoding::{unpack, unpack_beginning};
 use super::fault::printable;
 use crate::config;
 use crate::retry::{Disposition, Fails, Remedy};
@@ -80,6 +81,11 @@ pub(super) fn http_client(
         .pool_max_idle_per_host(settings.max_concurrency)
         .redirect(redirects)
         .referer(false)
+        // Unpacked by us: proxies write the coding in ways of their own.
+        .default_headers(HeaderMap::from_iter([(
+            ACCEPT_ENCODING,
+            HeaderValue::from_static("gzip"),
+        )]))
         // Attempts are ours to make and to count.
         .retry(retry::never().max_retries_per_request(0))
         .build()
@@ -139,7 +145,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     (date - server_now).to_std().ok()
 }
 
-/// The whole body, decompressed, of at most `limit` bytes.
+/// The whole body, unpacked, of at most `limit` bytes.
 pub(super) async fn read_body(
     answer: &mut reqwest::Response,
     limit: u64,
@@ -165,7 +171,7 @@ pub(super) async fn read_body(
             longer.freeze()
         };
     }
-    Ok(body)
+    unpack(answer.headers(), body, limit).await
 }
 
 /// What arrives of a body, up to `limit` bytes. Whether it arrives whole changes nothing.
@@ -177,7 +183,7 @@ pub(super) async fn read_beginning(answer: &mut reqwest::Response, limit: usize)
         body.extend_from_slice(&chunk);
     }
     body.truncate(limit);
-    body
+    unpack_beginning(answer.headers(), body, limit)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! bound on their number and rate, and the token goes to the configured origin only.
 //! Knows no SQL and no schedule; answers come back as our own types.
 
+mod admission;
 mod advice;
 mod aside;
 mod auth;
@@ -10,10 +11,12 @@ mod body;
 mod call;
 mod collection;
 mod commercial;
+mod connections;
 mod customers;
 mod date;
 mod decode;
 mod echo;
+mod encoding;
 mod error;
 mod fault;
 mod http;
@@ -26,7 +29,6 @@ mod plain;
 mod probe;
 mod retry_budget;
 mod skew;
-mod turn;
 mod wire;
 
 use std::collections::HashMap;
@@ -35,7 +37,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 pub use advice::{advice, advice_for_many};
@@ -57,11 +59,11 @@ use crate::clock::Clock;
 use crate::config;
 use crate::retry::{GaveUp, RetryPolicy, Stop};
 use crate::usage::{Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow};
+use admission::Admission;
 use aside::Aside;
 use auth::Auth;
+use connections::{Connections, Keep};
 use http::{http_client, stay_at_origin};
-use limiter::Limiter;
-use retry_budget::RetryBudget;
 use skew::Skew;
 
 /// What stands before the API shows within this time, or waits for the first call to show.
@@ -69,17 +71,13 @@ const REACH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Speaks to one partner's Partner Center.
 pub struct Client {
-    http: reqwest::Client,
+    connections: Connections,
     base: String,
     locale: HeaderValue,
     max_response_bytes: u64,
     auth: Auth,
     policy: RetryPolicy,
-    in_flight: Arc<Semaphore>,
-    /// One call at a time that was not made yet queues for a place among them, so that retries do not wait behind all.
-    first_attempts: Semaphore,
-    limiter: Limiter,
-    budget: RetryBudget,
+    admission: Admission,
     clock: Arc<dyn Clock>,
     traffic: Traffic,
     /// Failed attempts since the run began, by kind.
@@ -127,16 +125,23 @@ impl Client {
         tasks: TaskTracker,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SetUpError> {
-        let http = http_client(settings, &settings.base_url, Policy::custom(stay_at_origin))?;
+        let api = settings.clone();
+        let connections = Connections::new(move |keep| {
+            let mut api = api.clone();
+            if keep == Keep::Closed {
+                api.max_concurrency = 0;
+            }
+            http_client(&api, &api.base_url, Policy::custom(stay_at_origin))
+        })?;
         let authority = match auth.method {
             // Never asked, so that its certificates need not be read.
-            config::Method::AccessToken(_) => http.clone(),
+            config::Method::AccessToken(_) => connections.client(),
             config::Method::RefreshToken { .. } | config::Method::ClientCredentials { .. } => {
                 http_client(settings, &auth.authority, Policy::none())?
             }
         };
         Ok(Self {
-            http,
+            connections,
             base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
             locale: HeaderValue::from_str(&settings.locale)
                 .expect("the locale was checked when the configuration was read"),
@@ -152,14 +157,11 @@ impl Client {
             aside: Aside::new(tasks),
             skew: Skew::default(),
             policy,
-            in_flight: Arc::new(Semaphore::new(settings.max_concurrency)),
-            first_attempts: Semaphore::new(1),
-            limiter: Limiter::new(
+            admission: Admission::new(
                 settings.max_requests_per_second,
                 settings.max_concurrency,
                 policy.max_elapsed(),
             ),
-            budget: RetryBudget::new(),
             clock,
             traffic: Traffic::default(),
             logged: Mutex::default(),
@@ -177,7 +179,7 @@ impl Client {
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
         self.skew.forget();
-        self.budget.begin();
+        self.admission.begin_run();
         self.auth.begin(stop).await
     }
 
@@ -194,7 +196,7 @@ impl Client {
         let answer = tokio::select! {
             biased;
             () = stop.soon.cancelled() => return Ok(()),
-            answer = self.http.head(&self.base).send() => answer,
+            answer = self.connections.client().head(&self.base).send() => answer,
             // Whoever is that slow lets us through as far as this goes.
             () = tokio::time::sleep(REACH_PATIENCE) => return Ok(()),
         };
@@ -226,7 +228,7 @@ impl Client {
     /// Kept for as long as the client lives, so that a run begins with what the one before learned.
     #[must_use]
     pub fn learned_rate(&self) -> Option<f64> {
-        self.limiter.learned()
+        self.admission.limiter.learned()
     }
 
     /// By how much this machine's clock is off, where it is off by more than a day: by the answers' own dates since the run
@@ -241,7 +243,7 @@ impl Client {
     /// A run has nothing to wait for any more once this lasts as long as a call is retried.
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
-        self.budget.outage()
+        self.admission.budget.outage()
     }
 
     /// One customer's newest licence usage, from

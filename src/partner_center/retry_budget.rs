@@ -1,32 +1,34 @@
 //! How much may be retried, by all calls together: a server in trouble is not to be pushed under by our own retries.
-//! Over any minute that ends now retries stay under a fifth of the calls, except that a few are always allowed, so
-//! that a small run may retry at all. Also knows since when nothing succeeds any more. Pure in time.
+//! While nobody is answered, retries stay under a sixth of the calls, except that a few are always allowed, so that a
+//! small run may retry at all, and one now and then, so that the end of the trouble is noticed. Each answer makes up
+//! for some, so that the way back is short. Also knows since when nothing succeeds any more. Pure in time.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Retries stay under one in so many calls, retries included.
-const CALLS_PER_RETRY: u64 = 5;
+/// Retries that are not made up for stay under one in so many calls, retries included.
+const CALLS_PER_RETRY: u64 = 6;
 
-/// So many retries a minute are always allowed: the promise therefore holds from a hundred calls a minute on.
+/// So many are always allowed, and more shortly after a call was answered: what fails then is a few customers. The promise
+/// of a fifth therefore holds from a hundred calls on where nobody was ever answered, and from 250 on otherwise.
 const ALWAYS: u64 = 20;
-
-/// The same while at least a third of the calls succeed: what fails then is a few customers, not the server.
 const ALWAYS_IF_ALIVE: u64 = 50;
+const ALIVE: Duration = Duration::from_secs(10);
 
-/// What is looked at, in seconds.
-const WINDOW_SECS: u64 = 60;
+/// So many are made up for by a call that is answered. Where more than a third of the calls are, it is a few customers
+/// that fail and not the server, and all of them are retried.
+const MADE_UP: u64 = 3;
 
-/// How often who waits looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// One is allowed whenever nothing was retried for this share of the time for which nobody has been answered, and for
+/// no less than this time.
+const SILENT_SHARE: u32 = 3;
+const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
 
 /// Shared by all calls of a client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct RetryBudget {
-    since: Instant,
     state: Mutex<State>,
 }
 
@@ -41,51 +43,56 @@ pub struct Outage {
     pub newcomer: Instant,
 }
 
+/// Where a retry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// It has waited as it was told to: it costs nothing.
+    Told,
+    /// It was refused by a limit and has waited, or somebody has to find out whether anybody gets through: it is counted
+    /// and not denied.
+    Free,
+    /// Calls that were not made yet can find that out, so that it has no more than its share.
+    Share,
+    /// The n-th retry of a call, counted from nought. From the second on it has to leave half to the first ones, so that
+    /// a few calls that fail again and again do not use up everybody's.
+    Retry(u32),
+}
+
 #[derive(Debug, Default)]
 struct State {
-    seconds: VecDeque<Second>,
+    /// Calls and retries since there was last no retry to be made up for.
+    calls: u64,
+    retries: u64,
+    retried_at: Option<Instant>,
+    answered_at: Option<Instant>,
     outage: Option<Outage>,
 }
 
-/// What happened in one second.
-#[derive(Debug, Default, Clone, Copy)]
-struct Second {
-    number: u64,
-    calls: u64,
-    retries: u64,
-    alive: u64,
-}
-
 impl RetryBudget {
-    pub(super) fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            state: Mutex::default(),
-        }
-    }
-
     /// A run begins: what was silent at the end of the one before says nothing about now.
     pub(super) fn begin(&self) {
-        self.state().outage = None;
+        *self.state() = State::default();
     }
 
     /// A request goes out.
     pub(super) fn called(&self) {
-        let now = Instant::now();
-        self.with_second(now, |second| second.calls += 1);
+        self.state().calls += 1;
     }
 
     /// A request goes out again that nobody asked leave for.
     pub(super) fn repeated(&self) {
-        let now = Instant::now();
-        self.with_second(now, |second| second.retries += 1);
+        self.state().retries += 1;
     }
 
     /// A call was answered in a way that no retry would change: somebody is there.
     pub(super) fn alive(&self) {
-        let now = Instant::now();
-        self.with_second(now, |second| second.alive += 1);
-        self.state().outage = None;
+        let mut state = self.state();
+        state.outage = None;
+        state.answered_at = Some(Instant::now());
+        state.retries = state.retries.saturating_sub(MADE_UP);
+        if state.retries == 0 {
+            state.calls = 0;
+        }
     }
 
     /// A call failed in a way that asks for a retry.
@@ -114,65 +121,27 @@ impl RetryBudget {
         self.state().outage
     }
 
-    /// Waits until a call may be retried that was retried `before` times.
-    pub(super) async fn leave(&self, before: u32) {
-        while !self.take(before, Instant::now()) {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    }
-
-    /// Takes one retry, if there is one. Who was retried before has to leave half of them to those who were not, so
-    /// that a few calls that fail again and again do not use up everybody's.
-    fn take(&self, before: u32, now: Instant) -> bool {
-        let this = now.saturating_duration_since(self.since).as_secs();
+    /// Takes one retry, if there is one.
+    pub(super) fn take(&self, claim: Claim) -> bool {
+        let now = Instant::now();
         let mut state = self.state();
-        while state
-            .seconds
-            .front()
-            .is_some_and(|second| second.number + WINDOW_SECS < this)
-        {
-            state.seconds.pop_front();
-        }
-        let sum = |of: fn(&Second) -> u64| state.seconds.iter().map(of).sum::<u64>();
-        let (calls, alive) = (sum(|it| it.calls), sum(|it| it.alive));
-        let share = if before == 0 { 1 } else { 2 };
-        let retries = (sum(|it| it.retries) + 1) * share;
-        let always = if alive * 3 >= calls {
-            ALWAYS_IF_ALIVE
-        } else {
-            ALWAYS
+        let next = state.retries + 1;
+        let allowed = match claim {
+            Claim::Told => return true,
+            Claim::Free => true,
+            Claim::Share => next * CALLS_PER_RETRY <= state.calls,
+            Claim::Retry(before) => {
+                let next = if before == 0 { next } else { next * 2 };
+                next <= state.always(now)
+                    || next * CALLS_PER_RETRY <= state.calls
+                    || state.is_overdue(now)
+            }
         };
-        let allowed = retries <= always || retries * CALLS_PER_RETRY <= calls;
         if allowed {
-            Self::second(&mut state, this).retries += 1;
+            state.retries = next;
+            state.retried_at = Some(now);
         }
         allowed
-    }
-
-    fn with_second(&self, now: Instant, change: impl FnOnce(&mut Second)) {
-        let this = now.saturating_duration_since(self.since).as_secs();
-        change(Self::second(&mut self.state(), this));
-    }
-
-    fn second(state: &mut State, number: u64) -> &mut Second {
-        if state
-            .seconds
-            .back()
-            .is_none_or(|second| second.number < number)
-        {
-            // As many as are looked at, also where nobody ever asks.
-            if state.seconds.len() > usize::try_from(WINDOW_SECS).unwrap_or(usize::MAX) {
-                state.seconds.pop_front();
-            }
-            state.seconds.push_back(Second {
-                number,
-                ..Second::default()
-            });
-        }
-        state
-            .seconds
-            .back_mut()
-            .expect("a second was just put in where there was none")
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -180,90 +149,125 @@ impl RetryBudget {
     }
 }
 
+impl State {
+    fn always(&self, now: Instant) -> u64 {
+        let is_alive = self
+            .answered_at
+            .is_some_and(|at| now.saturating_duration_since(at) < ALIVE);
+        if is_alive { ALWAYS_IF_ALIVE } else { ALWAYS }
+    }
+
+    fn is_overdue(&self, now: Instant) -> bool {
+        let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
+        let silent = since(self.outage.map(|outage| outage.since)).unwrap_or_default();
+        let least = SHORTEST_SILENCE.max(silent / SILENT_SHARE);
+        since(self.retried_at).is_none_or(|passed| passed >= least)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seconds(secs: u64) -> Duration {
-        Duration::from_secs(secs)
+    /// Takes as many retries as there are.
+    fn take_all(budget: &RetryBudget, claim: Claim) -> u64 {
+        (0..10_000).take_while(|_| budget.take(claim)).count() as u64
     }
 
-    /// Takes as many retries as there are.
-    fn take_all(budget: &RetryBudget, before: u32) -> u64 {
-        (0..10_000)
-            .take_while(|_| budget.take(before, Instant::now()))
-            .count() as u64
+    fn called(calls: usize) -> RetryBudget {
+        let budget = RetryBudget::default();
+        for _ in 0..calls {
+            budget.called();
+            budget.failed(false);
+        }
+        budget
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retries_stay_under_a_fifth_of_the_calls_of_a_minute() {
-        let budget = RetryBudget::new();
-        for _ in 0..400 {
-            budget.called();
-        }
-        let first = take_all(&budget, 0);
-        assert_eq!(first, 80);
-        for _ in 0..first {
-            budget.called();
-        }
-        // Retries are calls, and so earn further ones, but never a fifth of all.
-        let mut retries = first;
-        loop {
-            let more = take_all(&budget, 0);
-            (0..more).for_each(|_| budget.called());
-            retries += more;
-            assert!(retries * 5 <= 400 + retries);
-            if more == 0 {
-                break;
+    async fn retries_stay_under_a_fifth_of_the_calls_where_everything_fails() {
+        for calls in [100, 264, 6_000] {
+            let budget = called(calls);
+            let (mut retries, began) = (0, Instant::now());
+            while began.elapsed() < Duration::from_mins(15) {
+                for _ in 0..take_all(&budget, Claim::Retry(0)) {
+                    budget.called();
+                    budget.failed(true);
+                    retries += 1;
+                }
+                tokio::time::advance(Duration::from_millis(500)).await;
+            }
+            // Found out more than a dozen times that nobody is there.
+            let all = calls as u64 + retries;
+            assert!(retries * 4 < all && retries >= 20, "{retries} of {all}");
+            if calls > 200 {
+                assert!(retries * 5 < all, "{retries} of {all}");
             }
         }
-        tokio::time::advance(seconds(59)).await;
-        assert_eq!(take_all(&budget, 0), 0);
-        tokio::time::advance(seconds(2)).await;
-        assert_eq!(take_all(&budget, 0), ALWAYS_IF_ALIVE);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_are_always_allowed_and_more_while_others_succeed() {
-        let budget = RetryBudget::new();
-        for _ in 0..30 {
-            budget.called();
-        }
-        assert_eq!(take_all(&budget, 0), ALWAYS);
-        for _ in 0..10 {
+    async fn the_end_of_an_outage_is_noticed_and_everybody_is_retried_at_once() {
+        for secs in [2, 30, 300] {
+            let budget = called(264);
+            while take_all(&budget, Claim::Retry(0)) > 0 {}
+            let began = Instant::now();
+            tokio::time::advance(Duration::from_secs(secs)).await;
+            while !budget.take(Claim::Retry(3)) {
+                tokio::time::advance(Duration::from_millis(100)).await;
+            }
+            let took = began.elapsed().as_secs();
+            assert!(took <= 5 + secs * 4 / 3, "{took} s after {secs}");
             budget.alive();
+            // Each that is answered lets others through.
+            let (mut waiting, mut rounds) = (264, 0);
+            while waiting > 0 {
+                let some = take_all(&budget, Claim::Retry(3)).min(waiting);
+                (0..some).for_each(|_| budget.alive());
+                waiting -= some;
+                rounds += 1;
+                if some == 0 {
+                    tokio::time::advance(Duration::from_secs(5)).await;
+                }
+            }
+            assert!(rounds < 100, "{rounds}");
         }
-        assert_eq!(take_all(&budget, 0), ALWAYS_IF_ALIVE - ALWAYS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_are_retried_where_a_third_of_the_calls_are_answered() {
+        let budget = called(0);
+        for call in 0..3_000 {
+            assert!(call % 3 == 0 || budget.take(Claim::Retry(0)), "{call}");
+            budget.called();
+            if call % 3 == 0 {
+                budget.alive();
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_was_retried_before_leaves_half_to_the_others() {
-        let budget = RetryBudget::new();
-        for _ in 0..1_000 {
-            budget.called();
-        }
-        assert_eq!(take_all(&budget, 1), 100);
-        assert_eq!(take_all(&budget, 0), 100);
+        let budget = called(1_200);
+        assert!(budget.take(Claim::Retry(0)));
+        assert_eq!(take_all(&budget, Claim::Retry(1)), 99);
+        assert_eq!(take_all(&budget, Claim::Retry(0)), 100);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_nothing_waits_until_there_is_something() {
-        let budget = RetryBudget::new();
-        budget.called();
-        let began = Instant::now();
-        assert_eq!(take_all(&budget, 0), ALWAYS);
-        budget.leave(0).await;
-        assert!((60..=62).contains(&began.elapsed().as_secs()));
-        assert_eq!(take_all(&budget, 0), ALWAYS_IF_ALIVE - 1);
+    async fn a_wait_that_the_server_asked_for_is_paid_for() {
+        let budget = called(3);
+        assert_eq!(take_all(&budget, Claim::Retry(0)), ALWAYS);
+        assert_eq!(take_all(&budget, Claim::Told), 10_000);
+        assert!(!budget.take(Claim::Share));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_lasts_from_the_first_failure_to_the_next_sign_of_life() {
-        let budget = RetryBudget::new();
+        let budget = RetryBudget::default();
         assert_eq!(budget.outage(), None);
         let since = Instant::now();
         budget.failed(false);
-        tokio::time::advance(seconds(7)).await;
+        tokio::time::advance(Duration::from_secs(7)).await;
         budget.failed(true);
         let outage = |failures, newcomer| Outage {
             since,

@@ -32,6 +32,7 @@ mod one_shot;
 mod outage;
 mod pages;
 mod partner_center_simulator;
+mod proxies;
 mod refused_rows;
 mod restatements;
 mod resuming;

@@ -136,7 +136,14 @@ async fn many_dead_customers_do_not_keep_the_others_from_theirs(pool: PgPool) {
     for _ in 0..2 {
         let finished = world.backfill().await;
         finished.assert_code(3);
-        assert_eq!(finished.summary()["customers"]["succeeded"], 200);
+        assert_eq!(
+            finished.summary()["customers"]["succeeded"],
+            200,
+            "{:?}",
+            world
+                .lines("select reason, attempts, http_status, count(*), left(min(detail), 80) from sync_customer where outcome = 'failed' group by 1, 2, 3 order by 1, 2")
+                .await
+        );
         assert_eq!(
             world
                 .lines("select distinct reason from sync_customer where outcome = 'failed'")

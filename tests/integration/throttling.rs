@@ -110,8 +110,9 @@ async fn a_limit_is_learned_and_kept(pool: PgPool) {
     finished.assert_code(0);
     let http = &finished.summary()["http"];
     assert_eq!(http["requests"], 600 + http["throttled"].as_u64().unwrap());
-    // Without learning, most of them would have been refused once and more.
-    assert!(http["throttled"].as_u64().unwrap() < 60, "{http}");
+    // Without learning, most of them would have been refused once and more. With hardly any reserve it takes some to find
+    // the limit.
+    assert!(http["throttled"].as_u64().unwrap() < 100, "{http}");
 }
 
 #[sqlx::test]

@@ -1,8 +1,8 @@
 //! The one gate that every request to the API passes. The limits are not published, differ, and change, so that it
-//! learns them: see `rate` for how fast, `blame` for whose limit a refusal comes from, and
+//! learns them: see `rate` for how fast, `attribution` for whose limit a refusal comes from, and
 //! `docs/decisions/0006-a-limiter-of-our-own.md` for why it is ours.
 
-mod blame;
+mod attribution;
 mod rate;
 mod state;
 #[cfg(test)]
@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub(super) use attribution::UNSURE_QUORUM;
 pub(super) use state::Verdict;
 use state::{Entry, Sent, State};
 
@@ -21,6 +22,13 @@ use crate::usage::CustomerId;
 
 /// How long everybody waits for the partner's limit where calls are not retried: to wait for a first attempt is no retry.
 const WITHOUT_RETRIES: Duration = Duration::from_mins(2);
+
+/// However shortly calls are retried, nobody is given up for the sake of the partner's limit before this time: by then it
+/// shows that it is not a few customers, and the run ends with one reason.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a request that lets others go first looks again.
+const STEP_ASIDE: Duration = Duration::from_millis(50);
 
 /// As fine as timers are.
 const TICK: Duration = Duration::from_millis(1);
@@ -60,7 +68,7 @@ impl Limiter {
         } else {
             Duration::ZERO
         };
-        let patience = patience.max(least);
+        let patience = patience.max(least).max(SHORTEST_PATIENCE);
         Self {
             state: Mutex::new(State::new(max_per_second, max_in_flight, patience)),
             turn: tokio::sync::Mutex::new(()),
@@ -79,34 +87,70 @@ impl Limiter {
         self.state().paused(Instant::now())
     }
 
-    /// Waits for the turn of a request about a customer, or about none. In pauses it waits for no longer than `left`.
+    /// Whether anybody ever got through.
+    pub(super) fn has_served(&self) -> bool {
+        self.state().has_served()
+    }
+
+    /// Whether it is known that nobody gets through at present.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.state().is_stuck(Instant::now())
+    }
+
+    /// Waits for the turn of a request about a customer, or about none. In pauses it waits for no longer than `left`,
+    /// and a first attempt for a few seconds at least.
     pub(super) async fn enter(
         &self,
         about: Option<CustomerId>,
+        is_retry: bool,
         left: Duration,
     ) -> Result<Pass<'_>, Hopeless> {
-        let left = left.max(self.least);
+        let least = if is_retry {
+            self.least
+        } else {
+            self.least.max(SHORTEST_PATIENCE)
+        };
+        let left = left.max(least);
         let paused = self.paused();
-        let _turn = self.turn.lock().await;
+        loop {
+            let turn = self.turn.lock().await;
+            match self.look(about, is_retry, left, paused).await? {
+                Some(pass) => return Ok(pass),
+                // Others have the turn meanwhile.
+                None => drop(turn),
+            }
+            tokio::time::sleep(STEP_ASIDE).await;
+        }
+    }
+
+    /// Waits until a request may go out; none where another is to have the turn. The caller has it.
+    async fn look(
+        &self,
+        about: Option<CustomerId>,
+        is_retry: bool,
+        left: Duration,
+        paused: Duration,
+    ) -> Result<Option<Pass<'_>>, Hopeless> {
         loop {
             // Registered before the look, so that no change in between is missed.
             let changed = self.changed.notified();
             let now = Instant::now();
             let (entry, paused) = {
                 let mut state = self.state();
-                let entry = state.enter(about, now);
+                let entry = state.enter(about, is_retry, now);
                 (entry, state.paused(now).saturating_sub(paused))
             };
             let again = match entry {
                 Entry::Now(sent) => {
                     let sent = Some(sent);
-                    return Ok(Pass {
+                    return Ok(Some(Pass {
                         limiter: self,
                         sent,
-                    });
+                    }));
                 }
                 Entry::Hopeless => return Err(Hopeless),
-                Entry::Paused(_) if paused > left => return Err(Hopeless),
+                Entry::Paused(_) | Entry::After if paused > left => return Err(Hopeless),
+                Entry::After => return Ok(None),
                 Entry::Paused(until) => {
                     let end = now.checked_add(left.saturating_sub(paused).saturating_add(TICK));
                     Some(end.map_or(until, |end| until.min(end)))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::blame::{Blame, Gate, Sign};
-use super::rate::{Decrease, Rate};
+use super::attribution::{Attribution, Evidence, Gate, Refusal};
+use super::rate::Rate;
 use crate::usage::CustomerId;
 
 /// Requests under way before the first answer. Each that ends without one makes place for another: a few customers for
@@ -18,9 +18,6 @@ const WINDOW_STEP: u64 = 3;
 
 /// Timers are no finer than a millisecond and a busy machine is late, so that so much delay may be made up for.
 const CATCH_UP: Duration = Duration::from_millis(8);
-
-/// The distance between requests that are refused doubles so often at the most.
-const LONGEST_HOLD: u32 = 12;
 
 /// When nobody asked for so long, what was refused before says nothing about now.
 const LONG_REST: Duration = Duration::from_secs(30);
@@ -41,11 +38,13 @@ pub(in crate::partner_center) enum Verdict {
     Served,
     /// Answered, but by a server in trouble.
     Troubled,
-    /// 429, with the wait that the server asks for.
+    /// By a limit, with the wait that the server asks for.
     Refused {
         /// The server's wish.
         wish: Option<Duration>,
     },
+    /// 503 without such a wait: a proxy's limit, or a server in trouble.
+    Doubtful,
     /// No answer at all.
     Unanswered,
 }
@@ -67,6 +66,8 @@ pub(super) enum Entry {
     At(Instant),
     /// As before, but everybody waits, so that the wait is not one for one's turn.
     Paused(Instant),
+    /// Those who were told when to come are to have the turn first.
+    After,
     /// Ask again when something ends.
     Later,
     /// Everybody has waited for longer than any call is retried.
@@ -90,7 +91,7 @@ pub(super) struct State {
     /// Of the latest answers, smoothed.
     latency: Duration,
     rate: Rate,
-    blame: Blame,
+    attribution: Attribution,
 }
 
 impl State {
@@ -110,7 +111,7 @@ impl State {
             bound_at: None,
             latency: Duration::ZERO,
             rate: Rate::new(),
-            blame: Blame::new(patience),
+            attribution: Attribution::new(patience),
         }
     }
 
@@ -119,13 +120,29 @@ impl State {
     }
 
     pub(super) fn paused(&self, now: Instant) -> Duration {
-        self.blame.paused(now)
+        self.attribution.paused(now)
+    }
+
+    pub(super) fn has_served(&self) -> bool {
+        self.attribution.has_served()
+    }
+
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        self.attribution.stuck(now).is_some()
     }
 
     /// Asks for a request's turn.
-    pub(super) fn enter(&mut self, about: Option<CustomerId>, now: Instant) -> Entry {
-        match self.blame.gate(now) {
-            Gate::Paused(_) if self.blame.is_hopeless(now) => return Entry::Hopeless,
+    pub(super) fn enter(
+        &mut self,
+        about: Option<CustomerId>,
+        is_retry: bool,
+        now: Instant,
+    ) -> Entry {
+        if !is_retry && self.attribution.retries_first(now) {
+            return Entry::After;
+        }
+        match self.attribution.gate(now) {
+            Gate::Paused(_) if self.attribution.is_hopeless(now) => return Entry::Hopeless,
             Gate::Paused(until) => return Entry::Paused(until),
             Gate::Probing => return Entry::Later,
             Gate::Open if self.in_flight >= self.window => return Entry::Later,
@@ -134,17 +151,19 @@ impl State {
         let due = self.next.unwrap_or(now);
         if now < due {
             self.bound_at = Some(now);
-            return match self.blame.stuck(now) {
+            return match self.attribution.stuck(now) {
                 None => Entry::At(due),
-                Some(_) if self.blame.is_hopeless(now) => Entry::Hopeless,
+                Some(_) if self.attribution.is_hopeless(now) => Entry::Hopeless,
                 Some(_) => Entry::Paused(due),
             };
         }
         if now.saturating_duration_since(due) > REST {
             self.rate.rested();
         }
-        if now.saturating_duration_since(due) > LONG_REST {
-            self.blame.rested(now);
+        // A pause is no rest.
+        let due_after_pause = self.attribution.paused_until().max(Some(due));
+        if due_after_pause.is_some_and(|due| now.saturating_duration_since(due) > LONG_REST) {
+            self.attribution.rested(now);
         }
         if let Some(interval) = self.interval() {
             let due = due.max(now.checked_sub(CATCH_UP).unwrap_or(now));
@@ -154,7 +173,7 @@ impl State {
         }
         self.in_flight += 1;
         self.sent += 1;
-        self.blame.sent(self.sent);
+        self.attribution.sent(self.sent);
         Entry::Now(Sent {
             id: self.sent,
             at: now,
@@ -165,10 +184,10 @@ impl State {
     /// Takes note of how a request ended.
     pub(super) fn ended(&mut self, sent: Sent, verdict: Verdict, now: Instant) {
         self.in_flight -= 1;
-        self.blame.ended(sent.id);
+        self.attribution.ended(sent.id);
         match verdict {
             Verdict::Served => {
-                self.blame.served(sent.about, sent.at, now);
+                self.attribution.served(sent.about, sent.at, now);
                 self.served += 1;
                 if self.served.is_multiple_of(WINDOW_STEP) {
                     self.widen();
@@ -183,18 +202,39 @@ impl State {
                 self.rate.served(now, self.latency, bound);
             }
             Verdict::Troubled => {
-                self.blame.served(sent.about, sent.at, now);
+                self.attribution.served(sent.about, sent.at, now);
                 self.widen();
             }
-            Verdict::Refused { wish } => {
-                match self.blame.refused(sent.about, sent.at, wish, now) {
-                    Sign::Own | Sign::First => self.rate.refused(now),
-                    Sign::Several => self.decrease(sent, false, now),
-                    Sign::All => self.decrease(sent, true, now),
-                }
-                self.hold(wish, now);
-            }
+            Verdict::Refused { wish } => self.refused(sent, wish, false, now),
+            // A server that has served nobody yet is more likely down than throttling: the budget of retries keeps the rest
+            // away from it.
+            Verdict::Doubtful if !self.attribution.has_served() => self.widen(),
+            Verdict::Doubtful => self.refused(sent, None, true, now),
             Verdict::Unanswered => self.widen(),
+        }
+    }
+
+    fn refused(&mut self, sent: Sent, wish: Option<Duration>, is_doubtful: bool, now: Instant) {
+        let evidence = self.attribution.refused(
+            Refusal {
+                about: sent.about,
+                sent: sent.at,
+                wish,
+                is_doubtful,
+            },
+            now,
+        );
+        let (lowers, certain) = match evidence {
+            Evidence::One => (false, false),
+            Evidence::Several => (true, false),
+            Evidence::Everybody => (true, true),
+        };
+        self.rate.refused(now, sent.at, lowers, certain);
+        if let Gate::Paused(until) = self.attribution.gate(now) {
+            self.rate.paused(until.saturating_duration_since(now));
+        }
+        if wish.is_none() {
+            self.hold(now);
         }
     }
 
@@ -202,33 +242,12 @@ impl State {
         self.window = (self.window + 1).min(self.max_in_flight);
     }
 
-    fn decrease(&mut self, sent: Sent, certain: bool, now: Instant) {
-        match self.rate.decrease(now, sent.at, certain) {
-            Decrease::Done => self.next = self.interval().map(|interval| now + interval),
-            Decrease::Futile => self.blame.tolerate(now),
-            Decrease::Stale => {}
-        }
-    }
-
-    /// Refused requests may be counted too, and must be made up for. As long as nobody gets through, each further
-    /// attempt comes later than the one before.
-    fn hold(&mut self, wish: Option<Duration>, now: Instant) {
-        let Some(interval) = self.interval().filter(|_| self.rate.learned().is_some()) else {
-            return;
-        };
-        let next = self.next.map_or(now, |next| next.max(now));
-        let in_vain = self.blame.in_vain().min(LONGEST_HOLD);
-        let hold = if in_vain > 0 {
-            now + (interval * 2_u32.pow(in_vain)).min(Duration::from_mins(1))
-        } else if wish.is_none() {
-            (next + interval).min(now + MAKE_UP.max(interval))
-        } else {
-            next
-        };
-        self.next = Some(next.max(hold));
-        if let Gate::Paused(until) = self.blame.gate(now) {
-            self.next = self.next.max(Some(until));
-            self.rate.paused();
+    /// Refused requests may be counted too, and are made up for where the server does not say when to come again.
+    fn hold(&mut self, now: Instant) {
+        if let Some(interval) = self.interval().filter(|_| self.rate.learned().is_some()) {
+            let next = self.next.map_or(now, |next| next.max(now));
+            let hold = (next + interval).min(now + MAKE_UP.max(interval));
+            self.next = Some(next.max(hold));
         }
     }
 

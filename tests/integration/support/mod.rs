@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 mod certificate;
+mod h2_server;
 mod partner_wide;
 mod program;
 mod server;
@@ -16,6 +17,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
 pub(crate) use certificate::Identity;
+pub(crate) use h2_server::{H2Server, Turn};
 pub(crate) use partner_wide::{TODAY, queries};
 pub(crate) use program::{Finished, Running, send_signal, spawn};
 pub(crate) use server::{Server, server_with_tls};
