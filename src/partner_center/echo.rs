@@ -120,7 +120,7 @@ fn hide<'a>(body: &'a [u8], spellings: &[Vec<u8>], within: Within) -> Cow<'a, [u
         if body[at] == b'"' {
             in_text = !in_text;
         }
-        at += length;
+        at += step(body, at, length);
     }
     match clean {
         None => Cow::Borrowed(body),
@@ -129,6 +129,29 @@ fn hide<'a>(body: &'a [u8], spellings: &[Vec<u8>], within: Within) -> Cow<'a, [u
             Cow::Owned(clean)
         }
     }
+}
+
+/// How far the next place is at which a secret may begin. What reads like an escape may be none: in
+/// `100%AB`, with a secret that begins with `B`, and behind a backslash that is escaped itself.
+fn step(body: &[u8], at: usize, length: usize) -> usize {
+    match body[at] {
+        b'%' => 1,
+        b'\\' => {
+            let slashes = backslashes(&body[at..]);
+            if slashes.is_multiple_of(2) {
+                slashes
+            } else {
+                length
+            }
+        }
+        _ => length,
+    }
+}
+
+/// How many backslashes a text begins with.
+fn backslashes(text: &[u8]) -> usize {
+    let most = text.iter().take(MAX_BACKSLASHES);
+    most.take_while(|byte| **byte == b'\\').count()
 }
 
 /// Where a secret ends that begins at `at`, if enough of it is there.
@@ -158,8 +181,7 @@ fn unit(body: &[u8], at: usize) -> (u8, usize) {
     match rest[0] {
         b'\\' => {
             // JSON within JSON doubles them.
-            let slashes = rest.iter().take(MAX_BACKSLASHES);
-            let slashes = slashes.take_while(|byte| **byte == b'\\').count();
+            let slashes = backslashes(rest);
             match rest.get(slashes) {
                 Some(b'u') => match hex(slashes + 1, 4) {
                     Some(code) => (ascii(code), slashes + 5),
@@ -272,6 +294,15 @@ mod tests {
         );
         let few = format!(r#"["{}"]"#, &SECRET[..10]);
         assert_eq!(shown(&few), few);
+    }
+
+    #[test]
+    fn what_reads_like_an_escape_does_not_swallow_the_beginning_of_a_token() {
+        for before in ["%A", "100%", "%25", "%2", r"\\u004", r"\\\\u004", r"\\"] {
+            let clean = shown(&format!("[\"{before}{SECRET}\"]"));
+            assert!(clean.contains(HIDDEN), "{before}: {clean}");
+            assert!(!clean.contains("1234567890"), "{before}: {clean}");
+        }
     }
 
     #[test]
