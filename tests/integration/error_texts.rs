@@ -135,7 +135,8 @@ async fn a_texts_line_breaks_cannot_forge_a_log_line(pool: PgPool) {
     let body = answer(collection(&items), json!({}));
     world.simulator.script(customer, json!([body])).await;
     let finished = world.backfill().await;
-    finished.assert_code(0);
+    // A customer fails if none of its items can be used.
+    finished.assert_code(3);
     assert_eq!(
         world
             .lines("select reason, detail from rejected_row order by detail")
