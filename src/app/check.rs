@@ -10,7 +10,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::{Mfa, Probed, advice};
+use crate::partner_center::{Mfa, Probed, advice, prove_token_file};
 use crate::retry::{Fails as _, GaveUp, Remedy, Stop};
 use crate::store::Experience;
 use crate::sync::Syncer;
@@ -131,9 +131,18 @@ struct Asked {
 
 async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> Asked {
     let mut asked = Asked::default();
-    let signed_in = sign_in(syncer, stop, ends).await;
-    let has_token = signed_in.remedy.is_none();
-    asked.found.push(signed_in);
+    let kept = token_file(config).await;
+    let can_be_kept = kept.iter().all(|found| found.remedy.is_none());
+    asked.found.extend(kept);
+    let has_token = if can_be_kept {
+        let signed_in = sign_in(syncer, stop, ends).await;
+        let has_token = signed_in.remedy.is_none();
+        asked.found.push(signed_in);
+        has_token
+    } else {
+        // Without a place for its successor no token is spent.
+        false
+    };
 
     let mut first = None;
     // Those that the configuration lists are known without a question.
@@ -184,6 +193,19 @@ async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> As
 
 fn unanswered(part: &'static str) -> Found {
     Found::amiss(part, "no answer in time", Remedy::Time)
+}
+
+/// Whether a renewed token can be kept; none where no person signs in.
+async fn token_file(config: &Config) -> Option<Found> {
+    const PART: &str = "token file";
+    match prove_token_file(&config.auth).await {
+        Ok(file) => {
+            let file = file?.display();
+            let what = format!("{file}: a renewed token can be kept");
+            Some(Found::fine(PART, what))
+        }
+        Err(error) => Some(Found::amiss(PART, with_causes(&error), error.remedy())),
+    }
 }
 
 async fn sign_in(syncer: &Syncer, stop: &Stop, ends: Instant) -> Found {

@@ -23,6 +23,7 @@ async fn every_part_is_tried_and_a_full_run_estimated(pool: PgPool) {
             "ok    session",
             "ok    schema",
             "ok    rights",
+            "ok    token file",
             "ok    sign-in",
             "ok    customers",
             "ok    usage",
@@ -104,4 +105,18 @@ async fn a_refused_call_is_told_with_what_to_do(pool: PgPool) {
         assert!(last.starts_with("mend  usage"), "{last}");
         assert!(last.contains(named) && last.contains(advice), "{last}");
     }
+}
+
+#[sqlx::test]
+async fn a_token_file_that_cannot_be_replaced_is_found_before_a_token_is_spent(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let folder = world.folder.path().join("token");
+    std::fs::create_dir(&folder).unwrap();
+    world.set("auth.refresh_token_file", folder.to_str().unwrap());
+    let check = world.run(&["check"]).await;
+    check.assert_code(4);
+    let last = check.stdout.lines().last().unwrap_or_default();
+    assert!(last.starts_with("mend  token file"), "{last}");
+    assert!(last.contains(folder.to_str().unwrap()), "{last}");
+    assert_eq!(world.simulator.requests("token").await.len(), 0);
 }
