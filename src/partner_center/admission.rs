@@ -50,6 +50,8 @@ pub(super) enum After {
     Told,
     /// A limit without a word on how long it lasts.
     Limit,
+    /// 503 without such a word: a limit, or trouble.
+    Doubtful,
     /// Trouble.
     Trouble,
 }
@@ -138,11 +140,13 @@ impl Admission {
         let is_stuck = self.limiter.is_stuck();
         match retry.after {
             After::Told => Claim::Told,
-            After::Limit if are_few && !has_newcomers => Claim::Free,
-            After::Limit | After::Trouble if is_stuck && !has_newcomers => Claim::Free,
-            After::Limit | After::Trouble if is_stuck => Claim::Share,
+            After::Limit | After::Doubtful if are_few && !has_newcomers => Claim::Free,
+            After::Limit if is_stuck && !has_newcomers => Claim::Free,
+            After::Limit | After::Doubtful | After::Trouble if is_stuck && has_newcomers => {
+                Claim::Share
+            }
             After::Limit if has_newcomers && !self.limiter.has_served() => Claim::Share,
-            After::Limit | After::Trouble => Claim::Retry(retry.before),
+            After::Limit | After::Doubtful | After::Trouble => Claim::Retry(retry.before),
         }
     }
 

@@ -117,7 +117,7 @@ impl Client {
                 Tried::Again(error) => {
                     retry = Some(Retry {
                         before: retry.map_or(0, |retry| retry.before + 1),
-                        after: follow_up(&error, self.admission.limiter.has_served()),
+                        after: follow_up(&error),
                     });
                     failed = Some(error);
                 }
@@ -321,7 +321,7 @@ impl Client {
 }
 
 /// What is to be known of a failed attempt when its call is made again.
-fn follow_up(error: &ApiError, has_served: bool) -> After {
+fn follow_up(error: &ApiError) -> After {
     let was_told = matches!(
         error.disposition(),
         Disposition::Retry { after: Some(wish) } if !wish.is_zero()
@@ -329,8 +329,7 @@ fn follow_up(error: &ApiError, has_served: bool) -> After {
     let is_doubtful = error.http_status() == Some(503);
     match error.pace() {
         Pace::Limit if was_told => After::Told,
-        // A server that has served nobody yet is more likely down than throttling.
-        Pace::Limit if is_doubtful && !has_served => After::Trouble,
+        Pace::Limit if is_doubtful => After::Doubtful,
         Pace::Limit => After::Limit,
         Pace::Backoff => After::Trouble,
     }

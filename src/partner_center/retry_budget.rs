@@ -17,8 +17,8 @@ const ALWAYS: u64 = 20;
 const ALWAYS_IF_ALIVE: u64 = 50;
 const ALIVE: Duration = Duration::from_secs(10);
 
-/// So many are made up for by a call that is answered. Where more than a third of the calls are, it is a few customers
-/// that fail and not the server, and all of them are retried.
+/// A call that is answered makes up for half of them and for so many more. Where a third of the calls are, it is a few
+/// customers that fail and not the server, and all of them are retried.
 const MADE_UP: u64 = 3;
 
 /// One is allowed whenever nothing was retried for this share of the time for which nobody has been answered, and for
@@ -89,7 +89,7 @@ impl RetryBudget {
         let mut state = self.state();
         state.outage = None;
         state.answered_at = Some(Instant::now());
-        state.retries = state.retries.saturating_sub(MADE_UP);
+        state.retries = (state.retries / 2).saturating_sub(MADE_UP);
         if state.retries == 0 {
             state.calls = 0;
         }
@@ -128,6 +128,8 @@ impl RetryBudget {
         let next = state.retries + 1;
         let allowed = match claim {
             Claim::Told => return true,
+            // Not to be made up for for ever once somebody is answered again.
+            Claim::Free if state.retries >= ALWAYS => return true,
             Claim::Free => true,
             Claim::Share => next * CALLS_PER_RETRY <= state.calls,
             Claim::Retry(before) => {

@@ -116,7 +116,8 @@ impl Client<'_> {
                         before: retry.map_or(0, |retry| retry.before + 1),
                         after: match error {
                             Refusal::Limit(Some(_)) => After::Told,
-                            Refusal::Limit(None) | Refusal::Doubtful => After::Limit,
+                            Refusal::Limit(None) => After::Limit,
+                            Refusal::Doubtful => After::Doubtful,
                             Refusal::Trouble => After::Trouble,
                         },
                     });
@@ -271,7 +272,7 @@ async fn limits_of_the_customers_own_cost_about_their_own_length() {
             // Where very many are refused again and again, some of the refusals in a row are taken for the partner's.
             let wishes = WISHES.iter().take(match customers {
                 0..=12 => 4,
-                13..=60 => 3,
+                13..=60 => 2,
                 _ => 1,
             });
             for &wish in wishes {
