@@ -109,8 +109,8 @@ impl Schedule {
 
     /// The next time that fits the expression on a local clock that is never changed.
     fn match_from(&self, local: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
-        // Typed as UTC because that has no gaps: the parser's own treatment of them gives some days two ticks, and
-        // others none.
+        // Typed as UTC because that has no gaps: in a zone with one the parser ends with an error at a day that is left
+        // out, and in a repeated hour it answers with a moment that has passed.
         let found = self.cron.find_next_occurrence(&local.and_utc(), inclusive);
         found.ok().map(|found| found.naive_utc())
     }
