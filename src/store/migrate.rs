@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses, or was brought further by a newer version of the program.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect_for_work().await?;
         // Whatever the server's or the role's default is: on a large ledger a migration may take minutes, and cut off it
         // would begin anew for ever.
         sqlx::raw_sql("set statement_timeout = 0")

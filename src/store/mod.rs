@@ -55,7 +55,7 @@ pub struct Store {
     /// As it was when a connection last came about.
     database: Arc<Mutex<config::Database>>,
     pool: PgPool,
-    /// The server's process for the connection that was opened last, those of the pool left out.
+    /// The server's process for the connection that was last opened for a run or the migrations.
     backend: Arc<AtomicI32>,
 }
 
@@ -103,7 +103,12 @@ impl Store {
             let database = self.database.lock();
             *database.unwrap_or_else(PoisonError::into_inner) = renewed;
         }
-        let mut connection = connected.connection;
+        Ok(connected.connection)
+    }
+
+    /// A connection for a run or the migrations, whose waits for locks are told.
+    async fn connect_for_work(&self) -> Result<PgConnection, StoreError> {
+        let mut connection = self.connect().await?;
         let asked = sqlx::query_scalar!(r#"select pg_backend_pid() as "pid!""#);
         let asked = asked.fetch_one(&mut connection);
         let backend = bounded("asking for the connection's number", asked).await?;

@@ -149,7 +149,7 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn try_lock_run(&self) -> Result<Option<RunLock>, StoreError> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect_for_work().await?;
         let locked = bounded("taking the run lock", async {
             sqlx::raw_sql(SESSION).execute(&mut connection).await?;
             // The lock is per schema, so that two ledgers in one database do not wait for each other.

@@ -110,13 +110,12 @@ async fn a_refused_call_is_told_with_what_to_do(pool: PgPool) {
 #[sqlx::test]
 async fn a_token_file_that_cannot_be_replaced_is_found_before_a_token_is_spent(pool: PgPool) {
     let mut world = World::new(pool).await;
-    let folder = world.folder.path().join("token");
-    std::fs::create_dir(&folder).unwrap();
-    world.set("auth.refresh_token_file", folder.to_str().unwrap());
+    let file = world.folder.path().join("nowhere").join("refresh_token");
+    world.set("auth.refresh_token_file", file.to_str().unwrap());
     let check = world.run(&["check"]).await;
     check.assert_code(4);
     let last = check.stdout.lines().last().unwrap_or_default();
     assert!(last.starts_with("mend  token file"), "{last}");
-    assert!(last.contains(folder.to_str().unwrap()), "{last}");
+    assert!(last.contains(file.to_str().unwrap()), "{last}");
     assert_eq!(world.simulator.requests("token").await.len(), 0);
 }

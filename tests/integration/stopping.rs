@@ -167,7 +167,7 @@ async fn a_long_wait_for_the_next_attempt_ends_with_the_signal(pool: PgPool) {
         .await;
     let daemon = world.start(&[]);
     world.simulator.received("usage", 6).await;
-    daemon.says("Attempt 1 failed").await;
+    daemon.says("Attempt 1 for customer").await;
     stop(daemon, "TERM", SOON).await.assert_code(0);
     assert_eq!(asked(&world).await, 6);
     assert_eq!(outcomes(&world).await, ["failed|interrupted|6"]);

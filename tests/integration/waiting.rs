@@ -121,12 +121,17 @@ async fn a_database_that_is_full_or_reads_only_for_a_while_is_waited_for() {
     let daemon = world.start(&[]);
     daemon.says("SQLSTATE 53300").await;
     world
-        .execute("alter role limited set default_transaction_read_only = on; alter role limited connection limit 10")
+        .execute("alter system set default_transaction_read_only = on")
         .await;
-    daemon.says("SQLSTATE 25006").await;
+    world.execute("select pg_reload_conf()").await;
     world
-        .execute("alter role limited set default_transaction_read_only = off")
+        .execute("set transaction read write; alter role limited connection limit 10")
         .await;
+    daemon.says("the server only reads for now").await;
+    world
+        .execute("alter system reset default_transaction_read_only")
+        .await;
+    world.execute("select pg_reload_conf()").await;
     daemon.says("is back after").await;
     daemon.says("Waiting for the next run").await;
     let said = stop(daemon).await.stderr;
