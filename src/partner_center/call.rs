@@ -170,29 +170,28 @@ impl Client {
             *count
         };
         let error = with_causes(error);
+        // In the text too, which is all that the journal shows.
+        let whose = call
+            .customer
+            .map_or_else(String::new, |id| format!("for customer {id} "));
+        macro_rules! tell {
+            ($level:ident) => {
+                $level!(
+                    customer.id = call.customer.map(tracing::field::display),
+                    ms.request_id = call.request_id.to_str().ok(),
+                    ms.correlation_id = call.correlation_id.to_str().ok(),
+                    attempt = call.sent(),
+                    error,
+                    "Attempt {} {whose}failed: {error}",
+                    call.sent()
+                )
+            };
+        }
         if count > LOGGED_FAILURES {
-            debug!(
-                customer.id = call.customer.map(tracing::field::display),
-                ms.request_id = call.request_id.to_str().ok(),
-                ms.correlation_id = call.correlation_id.to_str().ok(),
-                attempt = call.sent(),
-                error,
-                "Attempt {} failed: {error}",
-                call.sent()
-            );
+            tell!(debug);
             return;
         }
-        warn!(
-            customer.id = call.customer.map(tracing::field::display),
-            ms.request_id = call.request_id.to_str().ok(),
-            ms.correlation_id = call.correlation_id.to_str().ok(),
-            attempt = call.sent(),
-            error,
-            "Attempt {} {}failed: {error}",
-            call.sent(),
-            call.customer
-                .map_or_else(String::new, |id| format!("for customer {id} ")),
-        );
+        tell!(warn);
         if count == LOGGED_FAILURES {
             warn!("Further attempts of this run that fail alike are logged at debug only");
         }
