@@ -1,5 +1,5 @@
 //! Reads text files as people and their tools save them, in whatever encoding and with whatever line ends.
-//! [`read`] gets the bytes without ever hanging or running out of memory, [`decode`] makes text of them, and
+//! [`read`] gets the bytes without ever hanging or running out of memory, [`mod@decode`] makes text of them, and
 //! [`secret`] and [`pem`] take the two kinds that several rooms read. What a text means is its reader's to judge.
 //!
 //! No fault says anything of a file's content: each may hold a secret.

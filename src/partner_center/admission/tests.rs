@@ -235,6 +235,30 @@ async fn a_throttle_costs_thousands_of_customers_no_more() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_proxys_limit_that_is_told_by_503_is_learned_like_one_told_by_429() {
+    // As nginx and its like limit: twenty a second, five at once.
+    let (per_second, burst, customers) = (20.0, 5.0, 500);
+    let run_with = async |refusal: Refusal| {
+        let bucket = Cell::new((Duration::ZERO, burst));
+        run(customers, QUARTER, &|_, _, now| {
+            let (since, left) = bucket.get();
+            let left = (left + (now - since).as_secs_f64() * per_second).min(burst);
+            let is_served = left >= 1.0;
+            bucket.set((now, if is_served { left - 1.0 } else { left }));
+            if is_served { Ok(()) } else { Err(refusal) }
+        })
+        .await
+    };
+    for refusal in [Refusal::Limit(None), Refusal::Doubtful] {
+        let run = run_with(refusal).await;
+        assert_eq!(run.failed, 0, "{refusal:?}: {run:?}");
+        assert!(run.took < Duration::from_secs(35), "{refusal:?}: {run:?}");
+        // Until it shows that those who were refused are served later, a 503 may be each customer's own.
+        assert!(run.requests < 2_000, "{refusal:?}: {run:?}");
+    }
+}
+
 /// A run in which each of the n-th customers is refused from its first request on for so long.
 async fn run_with_limits_of_their_own(
     customers: usize,

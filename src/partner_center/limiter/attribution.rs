@@ -59,6 +59,11 @@ pub(super) struct Attribution {
     served_any: bool,
     /// Customers that were refused and not served since.
     waiting: HashSet<CustomerId>,
+    /// Those among them whose latest refusal is doubtful.
+    doubtful: HashSet<CustomerId>,
+    /// The recent answers with which one of those was served, by number: a server in trouble, or a customer whose data
+    /// always fails, does not come right so often.
+    recovered: VecDeque<u64>,
     since_pause: SincePause,
     /// Time spent in pauses that are over.
     paused: Duration,
@@ -134,6 +139,8 @@ impl Attribution {
             settled: VecDeque::new(),
             served_any: false,
             waiting: HashSet::new(),
+            doubtful: HashSet::new(),
+            recovered: VecDeque::new(),
             since_pause: SincePause::default(),
             paused: Duration::ZERO,
         }
@@ -210,6 +217,8 @@ impl Attribution {
         self.incident = None;
         self.refused.clear();
         self.waiting.clear();
+        self.doubtful.clear();
+        self.recovered.clear();
         self.settled.clear();
     }
 
@@ -222,6 +231,9 @@ impl Attribution {
         } else {
             self.since_pause.others_served = true;
         }
+        if about.is_some_and(|customer| self.doubtful.remove(&customer)) {
+            self.recovered.push_back(self.answers);
+        }
         if self.incident.as_ref().is_some_and(|it| sent > it.since) {
             self.paused = self.paused(now);
             self.incident = None;
@@ -230,12 +242,22 @@ impl Attribution {
     }
 
     /// A request is refused.
-    pub(super) fn refused(&mut self, refusal: Refusal, now: Instant) -> Evidence {
+    pub(super) fn refused(&mut self, mut refusal: Refusal, now: Instant) -> Evidence {
         let Refusal { about, sent, .. } = refusal;
         self.answers += 1;
         let oldest = self.answers.saturating_sub(RECENT);
         self.refused.retain(|(answer, _)| *answer > oldest);
         self.settled.retain(|answer| *answer > oldest);
+        self.recovered.retain(|answer| *answer > oldest);
+        if let Some(customer) = about {
+            if refusal.is_doubtful {
+                self.doubtful.insert(customer);
+            } else {
+                self.doubtful.remove(&customer);
+            }
+        }
+        // Where customers are served after a 503, it is a limit like others.
+        refusal.is_doubtful &= self.recovered.len() < QUORUM;
         let is_new = about.is_none_or(|customer| self.waiting.insert(customer));
         self.since_pause.waited_refused |= !is_new;
         // Who has waited is served, and nobody else: each has a limit of its own.
