@@ -243,7 +243,7 @@ async fn a_proxys_limit_that_is_told_by_503_is_learned_like_one_told_by_429() {
         let bucket = Cell::new((Duration::ZERO, burst));
         run(customers, QUARTER, &|_, _, now| {
             let (since, left) = bucket.get();
-            let left = (left + (now - since).as_secs_f64() * per_second).min(burst);
+            let left = (left + now.saturating_sub(since).as_secs_f64() * per_second).min(burst);
             let is_served = left >= 1.0;
             bucket.set((now, if is_served { left - 1.0 } else { left }));
             if is_served { Ok(()) } else { Err(refusal) }
