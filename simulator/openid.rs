@@ -86,7 +86,7 @@ fn keys() -> Value {
     json!({ "keys": [key] })
 }
 
-/// A signed statement to the client about who has signed in.
+/// A signed statement to the client that names the user of the sign-in.
 pub(crate) fn id_token(origin: &str, tenant: &str, nonce: Option<&str>) -> String {
     let now = crate::state::now().timestamp();
     let mut claims = json!({

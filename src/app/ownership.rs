@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What root should know who has signed in, and did so perhaps for a service. None for everybody else.
+/// What to tell root after a sign-in, which may have been meant for a service. None for any other user.
 ///
 /// `is_default`: nobody said where the file is to be, and there was no state folder either.
 pub(super) fn note(file: &Path, is_default: bool) -> Option<String> {
