@@ -20,7 +20,8 @@ untrusted certificate, tables of a newer version); 78 the configuration is wrong
 or SIGTERM."
 )]
 pub(crate) struct Cli {
-    /// The configuration [default: `$SEATLEDGER_CONFIG`, `./config.toml`, `/etc/seatledger/config.toml`]
+    /// The configuration [default: `$SEATLEDGER_CONFIG`, `./config.toml`,
+    /// `/etc/seatledger/config.toml`]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
     /// One run.
@@ -67,7 +68,8 @@ pub(crate) struct Backfill {
 /// Anything but running.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Try the configuration, the database, the sign-in and one API call, and name the first thing to mend
+    /// Try the configuration, the database, the sign-in and one API call, and name the first thing
+    /// to mend
     Check,
     /// Sign in as a person, in a browser on this machine, and store the refresh token
     Login {

@@ -1,5 +1,6 @@
-//! A person's consent: since when it is known, and until when the refresh token that stands for it lives.
-//! Pure; the sign-in writes it down, the store keeps a copy, and `status` and the metrics show it.
+//! A person's consent: since when it is known, and until when the refresh token that stands for it
+//! lives. Pure; the sign-in writes it down, the store keeps a copy, and `status` and the metrics
+//! show it.
 
 use std::time::Duration;
 

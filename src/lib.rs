@@ -2,17 +2,20 @@
 //!
 //! The way through the rooms, from the door inwards:
 //!
-//! - [`app`] builds the parts and hands them to each other; `cli` is the command line, [`config`] what the operator
-//!   wrote, `telemetry` the log, [`lifecycle`] signals and exit codes, `progress` the bar on a terminal.
+//! - [`app`] builds the parts and hands them to each other; `cli` is the command line, [`config`]
+//!   what the operator wrote, `telemetry` the log, [`lifecycle`] signals and exit codes, `progress`
+//!   the bar on a terminal.
 //! - [`schedule`] says when a run is due, and [`sync`] does one: it walks over the customers, asks
 //!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
 //! - `status` serves what the store knows over HTTP.
 //! - [`consent`] says how old a person's sign-in is and how long it lasts.
-//! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes. [`retry`] says when to try
-//!   again, [`clock`] what time it is, `text` reads files that a person saved, `tls` says what is wrong with a certificate,
-//!   and `causes` puts an error and its causes on one line.
+//! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes.
+//!   [`retry`] says when to try again, [`clock`] what time it is, `text` reads files that a person
+//!   saved, `tls` says what is wrong with a certificate, and `causes` puts an error and its causes
+//!   on one line.
 //!
-//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`, `store` → `usage`, `consent`, `retry`, `clock`, `text`, `tls`.
+//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`,
+//! `store` → `usage`, `consent`, `retry`, `clock`, `text`, `tls`.
 
 pub mod app;
 mod causes;

@@ -1,4 +1,5 @@
-//! Signals, the two-step stop, tracked tasks, and the program's exit codes. Knows nothing of licences.
+//! Signals, the two-step stop, tracked tasks, and the program's exit codes. Knows nothing of
+//! licences.
 
 use std::io;
 use std::process::ExitCode;
@@ -28,7 +29,8 @@ pub enum Exit {
     Usage,
     /// It ran, and at least one customer failed.
     SomeFailed,
-    /// It could not run, and a person has to act first: sign-in, rights, certificates, the database's version.
+    /// It could not run, and a person has to act first: sign-in, rights, certificates, the
+    /// database's version.
     NeedsPerson,
     /// The configuration is wrong.
     Misconfigured,

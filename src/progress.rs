@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use crate::sync::Progress;
 
-/// Draws what `progress` says until its sender is gone. On anything but a terminal no bar is drawn. That another run
-/// is waited for is said everywhere, whatever is logged: the person at the terminal would take it for hanging.
+/// Draws what `progress` says until its sender is gone. On anything but a terminal no bar is drawn.
+/// That another run is waited for is said everywhere, whatever is logged: the person at the
+/// terminal would take it for hanging.
 pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Progress>) {
     let bar = bars.add(ProgressBar::no_length());
     bar.set_style(

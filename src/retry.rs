@@ -29,8 +29,8 @@ pub enum Disposition {
         /// A lower bound of the wait, from the server.
         after: Option<Duration>,
     },
-    /// Leave this customer, go on with the next. The remedy counts where the failure is not one customer's, such as
-    /// that of the list of customers.
+    /// Leave this customer, go on with the next. The remedy counts where the failure is not one
+    /// customer's, such as that of the list of customers.
     SkipCustomer(Remedy),
     /// Nothing further can succeed in this run.
     AbortRun(Remedy),
@@ -52,13 +52,14 @@ impl Disposition {
 pub enum Pace {
     /// Exponentially: a server in trouble is to be left alone.
     Backoff,
-    /// With the time that the failure has lasted: a limit ends at a moment of its own, and is to cost no more than it
-    /// lasts and a little.
+    /// With the time that the failure has lasted: a limit ends at a moment of its own, and is to
+    /// cost no more than it lasts and a little.
     Limit,
 }
 
-/// An error that knows what it asks of the run. Each implementation is the one place that judges its failures, by a
-/// match without a wildcard; retries, the daemon's end and the exit code all follow from it.
+/// An error that knows what it asks of the run. Each implementation is the one place that judges
+/// its failures, by a match without a wildcard; retries, the daemon's end and the exit code all
+/// follow from it.
 pub trait Fails {
     /// What to do about it.
     fn disposition(&self) -> Disposition;
@@ -73,14 +74,16 @@ pub trait Fails {
         self.disposition().remedy()
     }
 
-    /// Whether it is tried again although it has most likely to be mended by somebody: a name that nobody knows may be
-    /// misspelt, or the network be coming up. Whoever is watching is told sooner, see [`RetryPolicy::with_doubt`].
+    /// Whether it is tried again although it has most likely to be mended by somebody: a name that
+    /// nobody knows may be misspelt, or the network be coming up. Whoever is watching is told
+    /// sooner, see [`RetryPolicy::with_doubt`].
     fn is_doubtful(&self) -> bool {
         false
     }
 }
 
-/// What mends a failure to use a file of ours that a person has to see to, unless the cause passes by itself.
+/// What mends a failure to use a file of ours that a person has to see to, unless the cause passes
+/// by itself.
 #[must_use]
 pub fn remedy_of_io(error: &io::Error, otherwise: Remedy) -> Remedy {
     if passes_by_itself(error) {
@@ -90,15 +93,18 @@ pub fn remedy_of_io(error: &io::Error, otherwise: Remedy) -> Remedy {
     }
 }
 
-/// Whether an input or output error says nothing of the file or address: the machine was short of something.
+/// Whether an input or output error says nothing of the file or address: the machine was short of
+/// something.
 #[must_use]
 pub fn passes_by_itself(error: &io::Error) -> bool {
-    // EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE, which have these numbers on every Linux. The last two have no kind.
+    // EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE, which have these numbers on every Linux. The last
+    // two have no kind.
     const SHORT_OF_SOMETHING: [i32; 5] = [4, 11, 12, 23, 24];
     if let Some(code) = error.raw_os_error() {
         return SHORT_OF_SOMETHING.contains(&code);
     }
-    // What a library wraps, to add a path to it, is not among its sources and shows in its words only.
+    // What a library wraps, to add a path to it, is not among its sources and shows in its words
+    // only.
     let said = error.to_string();
     SHORT_OF_SOMETHING
         .iter()
@@ -117,13 +123,14 @@ pub struct Stop {
 /// A limit is looked at again after this share of the time for which it has lasted.
 const LIMIT_SHARE: u32 = 4;
 
-/// A wait that the server asks for is spread by its share of this size, and by no more than this time: all who were
-/// told the same are not to come at the same moment.
+/// A wait that the server asks for is spread by its share of this size, and by no more than this
+/// time: all who were told the same are not to come at the same moment.
 pub(crate) const SPREAD_SHARE: u32 = 8;
 pub(crate) const LONGEST_SPREAD: Duration = Duration::from_secs(1);
 
 /// Exponential waits with full jitter: the n-th is uniform between nothing and
-/// `initial * 2^n`, at most `max`. Retrying ends once `max_elapsed` has passed since the first attempt.
+/// `initial * 2^n`, at most `max`. Retrying ends once `max_elapsed` has passed since the first
+/// attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     initial: Duration,
@@ -196,7 +203,8 @@ impl RetryPolicy {
         }
     }
 
-    /// The same policy for somebody who is watching: what is doubtful is retried for this long at the most.
+    /// The same policy for somebody who is watching: what is doubtful is retried for this long at
+    /// the most.
     #[must_use]
     pub fn with_doubt(self, doubt: Duration) -> Self {
         Self { doubt, ..self }
@@ -239,7 +247,8 @@ pub enum GaveUp<E> {
         /// How many attempts were made.
         attempts: u32,
     },
-    /// The program was asked to stop: while waiting for an attempt, or in the middle of one when it had to end at once.
+    /// The program was asked to stop: while waiting for an attempt, or in the middle of one when it
+    /// had to end at once.
     Stopped {
         /// How many attempts were made.
         attempts: u32,
@@ -295,7 +304,8 @@ pub struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// Takes time that passed in a queue of our own off the policy's account: it was not the server's fault.
+    /// Takes time that passed in a queue of our own off the policy's account: it was not the
+    /// server's fault.
     pub fn discount(&mut self, queued: Duration) {
         self.began += queued;
     }
@@ -306,9 +316,10 @@ impl Attempts<'_> {
         self.policy.max_elapsed.saturating_sub(self.began.elapsed())
     }
 
-    /// Makes one attempt. Gives the end: success, a failure for good, the policy's time used up, or a stop.
-    /// Gives `None` once the wait before the next attempt is over. A wait is never shorter than the server
-    /// asked; where that is beyond the time left, it gives up at once rather than come early.
+    /// Makes one attempt. Gives the end: success, a failure for good, the policy's time used up, or
+    /// a stop. Gives `None` once the wait before the next attempt is over. A wait is never
+    /// shorter than the server asked; where that is beyond the time left, it gives up at once
+    /// rather than come early.
     pub async fn run<T, E: Fails>(
         &mut self,
         attempt: impl Future<Output = Result<T, E>>,

@@ -11,7 +11,8 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{Config, LogFormat};
 
-/// The cron scheduler speaks of its own workings at `info`, and Postgres of tables that are there already.
+/// The cron scheduler speaks of its own workings at `info`, and Postgres of tables that are there
+/// already.
 const QUIET: &str = "tokio_cron_scheduler=warn,sqlx=warn";
 
 /// Begins to log to standard error, or to the journal where standard error goes there anyway.
@@ -49,17 +50,17 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
             .with_span_list(false)
             .boxed(),
     };
-    // The filter is a layer of its own: as the filter of the other layer it would swallow the event that follows a
-    // mere question whether something is logged, as sqlx asks it for each of Postgres' notices.
-    // A second call, as tests make it, keeps the first set-up.
+    // The filter is a layer of its own: as the filter of the other layer it would swallow the event
+    // that follows a mere question whether something is logged, as sqlx asks it for each of
+    // Postgres' notices. A second call, as tests make it, keeps the first set-up.
     let _already_set = tracing_subscriber::registry()
         .with(layer)
         .with(filter)
         .try_init();
 }
 
-/// `$JOURNAL_STREAM` names the journal's stream by device and inode; it is inherited, so that only a
-/// standard error which still is that stream counts.
+/// `$JOURNAL_STREAM` names the journal's stream by device and inode; it is inherited, so that only
+/// a standard error which still is that stream counts.
 fn is_journal(journal_stream: Option<&str>) -> bool {
     let stderr = std::fs::metadata("/proc/self/fd/2")
         .map(|stream| format!("{}:{}", stream.st_dev(), stream.st_ino()));

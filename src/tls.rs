@@ -1,5 +1,5 @@
-//! What is wrong with a TLS connection where no waiting mends it, in words. Both clients ask here, that of the API and
-//! that of Postgres, so that a certificate is judged alike.
+//! What is wrong with a TLS connection where no waiting mends it, in words. Both clients ask here,
+//! that of the API and that of Postgres, so that a certificate is judged alike.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,8 @@ const NAMED: usize = 5;
 /// As much of a name from a certificate as is told.
 const MAX_NAME_CHARS: usize = 100;
 
-/// Why a server will not be trusted or understood, however often it is asked. Says what the server's fault is.
+/// Why a server will not be trusted or understood, however often it is asked. Says what the
+/// server's fault is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFault {
     fault: String,
@@ -48,7 +49,8 @@ pub(crate) fn fault(error: &(dyn Error + 'static)) -> Option<TlsFault> {
     causes(error).find_map(|cause| of_tls(cause.downcast_ref()?))
 }
 
-/// An error and its causes, those in the inside of I/O errors among them, which their `source` passes over.
+/// An error and its causes, those in the inside of I/O errors among them, which their `source`
+/// passes over.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -78,7 +80,8 @@ fn of_tls(error: &rustls::Error) -> Option<TlsFault> {
             Mend::Protocol,
         ),
         rustls::Error::AlertReceived(alert) => of_alert(*alert)?,
-        // A stream that was cut or spoilt on the way, or is of no meaning to us; the next may fare better.
+        // A stream that was cut or spoilt on the way, or is of no meaning to us; the next may fare
+        // better.
         _ => return None,
     };
     Some(TlsFault { fault, mend })
@@ -147,7 +150,8 @@ fn of_certificate(error: &CertificateError) -> (String, Mend) {
     }
 }
 
-/// What a server says when it ends a handshake. Most of it speaks of what it and we are; the rest may be its bad day.
+/// What a server says when it ends a handshake. Most of it speaks of what it and we are; the rest
+/// may be its bad day.
 fn of_alert(alert: AlertDescription) -> Option<(String, Mend)> {
     match alert {
         AlertDescription::HandshakeFailure

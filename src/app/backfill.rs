@@ -149,8 +149,8 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     }
 }
 
-/// Names the customers that failed, for the person at a terminal. Anything else that standard output goes to may be a
-/// log, which has no names.
+/// Names the customers that failed, for the person at a terminal. Anything else that standard
+/// output goes to may be a log, which has no names.
 async fn name_failures(report: &mut Report, store: &Store) {
     if !io::stdout().is_terminal() {
         for failure in &mut report.failures {

@@ -1,5 +1,6 @@
-//! Opens a page in the person's browser. The browser outlives this program and runs what pages send it, so that it gets
-//! the page and what a desktop needs, and nothing else of ours: no environment, no open files.
+//! Opens a page in the person's browser. The browser outlives this program and runs what pages send
+//! it, so that it gets the page and what a desktop needs, and nothing else of ours: no environment,
+//! no open files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +10,8 @@ use std::process::{Command, Stdio};
 use close_fds::CloseFdsBuilder;
 use url::Url;
 
-/// What opens pages: on desktops, under Windows' subsystem for Linux, and on Debian without a desktop.
+/// What opens pages: on desktops, under Windows' subsystem for Linux, and on Debian without a
+/// desktop.
 const OPENERS: [&str; 3] = ["xdg-open", "wslview", "x-www-browser"];
 
 /// `environment` is all that the browser gets to know of ours.
@@ -17,8 +19,8 @@ const OPENERS: [&str; 3] = ["xdg-open", "wslview", "x-www-browser"];
 /// # Errors
 /// When there is nothing to open pages with. Whether a browser then shows it nobody says.
 pub(super) fn open(page: &Url, environment: &BTreeMap<String, String>) -> io::Result<()> {
-    // Our own files close by themselves when another program begins. Those that this program was started with, which
-    // may hold secrets, do not.
+    // Our own files close by themselves when another program begins. Those that this program was
+    // started with, which may hold secrets, do not.
     CloseFdsBuilder::new().cloexecfrom(3);
     let mut last = Err(io::ErrorKind::NotFound.into());
     for opener in OPENERS {

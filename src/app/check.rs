@@ -1,5 +1,5 @@
-//! `seatledger check`: every part tried that does not depend on one that failed, one line each, and the first thing to
-//! mend. Answers within half a minute, whatever is away.
+//! `seatledger check`: every part tried that does not depend on one that failed, one line each, and
+//! the first thing to mend. Answers within half a minute, whatever is away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +175,8 @@ async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> As
             Err(_) => asked.found.push(unanswered("usage")),
         }
     }
-    // A user who may read analytics need not be allowed to list customers, so that a refusal proves nothing here.
+    // A user who may read analytics need not be allowed to list customers, so that a refusal proves
+    // nothing here.
     asked.found.push(
         match timeout_at(ends, syncer.client.probe_mfa(stop)).await {
             Ok(seen) => match seen.unwrap_or_default() {
@@ -254,7 +255,8 @@ async fn usage(
     }
 }
 
-/// One line for each part, and last the one to be mended first: what a person has to see to comes before what may pass.
+/// One line for each part, and last the one to be mended first: what a person has to see to comes
+/// before what may pass.
 fn report(found: &[Found]) -> anyhow::Result<Exit> {
     let (amiss, fine): (Vec<_>, Vec<_>) = found.iter().partition(|found| found.remedy.is_some());
     for Found { part, what, .. } in fine {

@@ -1,4 +1,5 @@
-//! Keeps an eye on the consent: puts its dates where `status` finds them, and warns while there is time to sign in.
+//! Keeps an eye on the consent: puts its dates where `status` finds them, and warns while there is
+//! time to sign in.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -45,7 +46,8 @@ impl ConsentWatch {
         })
     }
 
-    /// After a sign-in: records what is known now. A database that does not take it is no reason to stop anything.
+    /// After a sign-in: records what is known now. A database that does not take it is no reason to
+    /// stop anything.
     pub(super) async fn record(&self) {
         let Some(consent) = self.load() else { return };
         if let Err(error) = self.store.record_consent(&consent).await {

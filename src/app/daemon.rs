@@ -142,8 +142,8 @@ impl Daemon {
             .syncer
             .last_finish(now, self.patience.at_start, stop)
             .await?;
-        // A ledger without any run has missed all ticks. A run that ended in the future ended by a clock that was
-        // wrong, and must not keep the daemon quiet until then.
+        // A ledger without any run has missed all ticks. A run that ended in the future ended by a
+        // clock that was wrong, and must not keep the daemon quiet until then.
         let missed = last
             .not_ahead
             .is_none_or(|last| self.schedule.ticks_between(last, now));
@@ -184,7 +184,8 @@ impl Daemon {
         }
     }
 
-    /// One run. A tick that comes meanwhile is left out: the run under way fetches what it would fetch.
+    /// One run. A tick that comes meanwhile is left out: the run under way fetches what it would
+    /// fetch.
     async fn run(&self, kind: RunKind, ticker: &mut Ticker, stop: &Stop) -> Result<(), RunError> {
         notify_status("A run is under way");
         let request = Request {
@@ -225,8 +226,9 @@ impl Daemon {
         }
     }
 
-    /// Gives the error back if the next run may fare better, and fails with it if a person has to act first:
-    /// a service that has ended is noticed, one that fails every day in its log is not.
+    /// Gives the error back if the next run may fare better, and fails with it if a person has to
+    /// act first: a service that has ended is noticed, one that fails every day in its log is
+    /// not.
     fn survivable(error: RunError) -> Result<RunError, RunError> {
         match (&error, error.remedy()) {
             (RunError::Stopped, _) | (_, Remedy::Person | Remedy::Configuration) => Err(error),

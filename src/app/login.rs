@@ -1,4 +1,5 @@
-//! `seatledger login`: a person signs in, in a browser on this machine or by device code on another.
+//! `seatledger login`: a person signs in, in a browser on this machine or by device code on
+//! another.
 
 use std::path::Path;
 use std::sync::Arc;

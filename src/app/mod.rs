@@ -1,4 +1,5 @@
-//! Builds the parts and hands them to each other: the only file that knows every room. No business rule.
+//! Builds the parts and hands them to each other: the only file that knows every room. No business
+//! rule.
 
 mod backfill;
 mod browser;
@@ -37,10 +38,12 @@ use crate::usage::{EARLIEST, LATEST_AHEAD, Source};
 /// A database that is back is noticed within this time.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
 
-/// In the midst of a run a database that is away is waited for at least this long: it may be restarting.
+/// In the midst of a run a database that is away is waited for at least this long: it may be
+/// restarting.
 const DATABASE_RUN_PATIENCE: Duration = Duration::from_mins(1);
 
-/// A person at the command line is told after this time that the database is away, or a host's name not known.
+/// A person at the command line is told after this time that the database is away, or a host's name
+/// not known.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Files that the runtime opens as it starts, and some to spare.
@@ -52,7 +55,8 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors. In colour where the terminal has it, and so not by `print`.
+            // Help and version are no errors. In colour where the terminal has it, and so not by
+            // `print`.
             let printed = error.print().and_then(|()| io::stdout().flush());
             return match (error.exit_code(), printed) {
                 (0, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -92,8 +96,8 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// What mends a failure that ends the program. One of none of our rooms, such as a standard output that is closed, may
-/// pass.
+/// What mends a failure that ends the program. One of none of our rooms, such as a standard output
+/// that is closed, may pass.
 fn remedy(error: &anyhow::Error) -> Remedy {
     error.chain().find_map(known_remedy).unwrap_or(Remedy::Time)
 }
@@ -158,8 +162,9 @@ fn start(
 ) -> anyhow::Result<Exit> {
     // The runtime takes it for granted that it gets those that it needs.
     spare_files().context("this program may not open enough files (ulimit -n, LimitNOFILE=)")?;
-    // One thread does what there is to do: a customer takes it a fraction of a millisecond, and handing work from thread
-    // to thread cost more than it won. What takes longer, such as a share of a partner-wide collection, has threads of its own.
+    // One thread does what there is to do: a customer takes it a fraction of a millisecond, and
+    // handing work from thread to thread cost more than it won. What takes longer, such as a
+    // share of a partner-wide collection, has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -178,7 +183,8 @@ fn start(
                 .await
             }
             None => Box::pin(daemon::run(&config, clock, &lifecycle)).await,
-            // What a command waits for may not hear the stop, such as another's lock in the database.
+            // What a command waits for may not hear the stop, such as another's lock in the
+            // database.
             Some(command) => tokio::select! {
                 exit = run_command(command, &config, clock, &lifecycle) => exit,
                 () = lifecycle.stop.now.cancelled() => Err(anyhow::anyhow!("stopped")),
@@ -211,7 +217,8 @@ async fn run_command(
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
         Command::Status { json } => {
             let shown = show::run(config, clock.now(), *json).await;
-            // Whatever keeps the database from answering, a monitor learns from this command that it does not.
+            // Whatever keeps the database from answering, a monitor learns from this command that
+            // it does not.
             shown.or_else(|error| match remedy(&error) {
                 Remedy::Time | Remedy::Person => {
                     complain(&with_causes(&*error));
@@ -255,8 +262,8 @@ pub fn syncer(
     }))
 }
 
-/// How long `--backfill` waits for a database that is away: shortly at the start, where a person is watching,
-/// and as long as for the API in the midst of a run, but not less than a minute.
+/// How long `--backfill` waits for a database that is away: shortly at the start, where a person is
+/// watching, and as long as for the API in the midst of a run, but not less than a minute.
 #[must_use]
 pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
     let patience = retry.with_max_interval(DATABASE_MAX_INTERVAL);
@@ -278,8 +285,9 @@ fn say(text: &str) -> anyhow::Result<()> {
     print(&format!("{text}\n"))
 }
 
-/// Writes to standard output, whole. A reader that has seen enough, such as `head`, is no fault: the rest is for nobody,
-/// and the exit code still says how the command went. Anything else, such as a full disk, is one.
+/// Writes to standard output, whole. A reader that has seen enough, such as `head`, is no fault:
+/// the rest is for nobody, and the exit code still says how the command went. Anything else, such
+/// as a full disk, is one.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -288,8 +296,8 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// What a server sent, for a terminal: no control characters, which it would obey, none that change the order of what
-/// stands beside them, and not without end.
+/// What a server sent, for a terminal: no control characters, which it would obey, none that change
+/// the order of what stands beside them, and not without end.
 fn printable(text: &str) -> String {
     let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()

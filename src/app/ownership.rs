@@ -1,11 +1,12 @@
-//! Whose a file is that a sign-in has just written: root who signs in for a service may have written one that the
-//! service does not read.
+//! Whose a file is that a sign-in has just written: root who signs in for a service may have
+//! written one that the service does not read.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What to tell root after a sign-in, which may have been meant for a service. None for any other user.
+/// What to tell root after a sign-in, which may have been meant for a service. None for any other
+/// user.
 ///
 /// `is_default`: nobody said where the file is to be, and there was no state folder either.
 pub(super) fn note(file: &Path, is_default: bool) -> Option<String> {

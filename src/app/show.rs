@@ -1,4 +1,5 @@
-//! `seatledger status`: the last runs and how fresh each customer's figures are, read from the database.
+//! `seatledger status`: the last runs and how fresh each customer's figures are, read from the
+//! database.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Turns settings into what the rest may see, section by section. Each function looks at every key of its
-//! section before it gives up, so that one report names all that is wrong.
+//! Turns settings into what the rest may see, section by section. Each function looks at every key
+//! of its section before it gives up, so that one report names all that is wrong.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -303,7 +303,8 @@ pub(super) fn address(
     of_the_cloud.map(|text| web_address(text).expect("each cloud's addresses are well-formed"))
 }
 
-/// A place to send secrets to, without a slash at its end (but for the bare host, where `Url` adds one).
+/// A place to send secrets to, without a slash at its end (but for the bare host, where `Url` adds
+/// one).
 pub(super) fn web_address(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text.trim())
         .map_err(|error| format!("must be an address such as https://example.com: {error}"))?;

@@ -1,5 +1,6 @@
-//! What of the environment a browser gets that the program opens: what a desktop needs, and nothing that could hold a
-//! secret. A list of what is let through, since nobody can list what may be secret.
+//! What of the environment a browser gets that the program opens: what a desktop needs, and nothing
+//! that could hold a secret. A list of what is let through, since nobody can list what may be
+//! secret.
 
 use std::collections::{BTreeMap, HashMap};
 

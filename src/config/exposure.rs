@@ -1,4 +1,5 @@
-//! Finds secrets in files that everybody on the machine may read or change. No fault: it may be meant so in a container.
+//! Finds secrets in files that everybody on the machine may read or change. No fault: it may be
+//! meant so in a container.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -78,7 +78,8 @@ impl Fault {
         self
     }
 
-    /// Says whether it is the machine that was short of something, and not the configuration that is wrong.
+    /// Says whether it is the machine that was short of something, and not the configuration that
+    /// is wrong.
     pub(super) fn passing(mut self, passes: bool) -> Self {
         self.passes = passes;
         self
@@ -132,7 +133,8 @@ impl ConfigError {
         &self.faults
     }
 
-    /// What mends it: the configuration has to be changed, unless all that was wrong passes by itself.
+    /// What mends it: the configuration has to be changed, unless all that was wrong passes by
+    /// itself.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         if self.faults.iter().all(|fault| fault.passes) {

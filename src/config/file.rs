@@ -64,7 +64,8 @@ pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
     })
 }
 
-/// Position and message of a syntax error in `text`. The parser's own text quotes the line, which may hold a secret.
+/// Position and message of a syntax error in `text`. The parser's own text quotes the line, which
+/// may hold a secret.
 fn describe(error: &Unreadable, text: &str) -> String {
     let Unreadable::FileParse { cause, .. } = error else {
         return "is not TOML".to_owned();

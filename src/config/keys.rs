@@ -99,7 +99,8 @@ pub(super) fn find(path: &str) -> Option<&'static Key> {
     ALL.iter().copied().find(|key| key.path == path)
 }
 
-/// The key that a variable means whose parts are joined in a wrong way: `DATABASE_URL` after the program's name.
+/// The key that a variable means whose parts are joined in a wrong way: `DATABASE_URL` after the
+/// program's name.
 pub(super) fn find_run_together(rest: &str) -> Option<&'static Key> {
     let meant = rest.trim_start_matches('_').replace("__", "_");
     ALL.iter()

@@ -141,7 +141,8 @@ pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer,
                     );
                     faults.push(Fault::new(name, format!("sets no known key; {advice}")).hiding());
                 }
-                // Anything else with our prefix is none of ours: container platforms set such names for services.
+                // Anything else with our prefix is none of ours: container platforms set such names
+                // for services.
             }
         }
     }

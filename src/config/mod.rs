@@ -1,10 +1,12 @@
-//! Where settings come from: defaults, a TOML file, the environment; the later wins. The only reader of the
-//! environment. Opens no connection. Files are read by `crate::text`, in whatever encoding they were saved.
+//! Where settings come from: defaults, a TOML file, the environment; the later wins. The only
+//! reader of the environment. Opens no connection. Files are read by `crate::text`, in whatever
+//! encoding they were saved.
 //!
-//! [`load`] goes through these doors: `file` finds and reads the TOML, `layers` sorts known keys (`keys`) from
-//! unknown ones and merges, `settings` hands out typed values, `check`, `database`, `sign_in` and `secrets` judge them
-//! (`placeholder` knows what was never filled in, `exposure` who may read a secret), `valid` is what comes out. All
-//! faults are gathered in one [`ConfigError`]; no secret is in it.
+//! [`load`] goes through these doors: `file` finds and reads the TOML, `layers` sorts known keys
+//! (`keys`) from unknown ones and merges, `settings` hands out typed values, `check`, `database`,
+//! `sign_in` and `secrets` judge them (`placeholder` knows what was never filled in, `exposure` who
+//! may read a secret), `valid` is what comes out. All faults are gathered in one [`ConfigError`];
+//! no secret is in it.
 
 mod check;
 mod database;
@@ -39,7 +41,8 @@ pub use valid::{
     RunOnStart, ScheduleSettings, Status,
 };
 
-/// All that a configuration is made of. Deliberately without `Debug`: the environment holds secrets.
+/// All that a configuration is made of. Deliberately without `Debug`: the environment holds
+/// secrets.
 #[derive(Clone)]
 pub struct Sources {
     /// The file that the command line names.
@@ -51,7 +54,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The environment of this process. What is not UTF-8 in it becomes U+FFFD, which [`load`] refuses.
+    /// The environment of this process. What is not UTF-8 in it becomes U+FFFD, which [`load`]
+    /// refuses.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
@@ -119,7 +123,8 @@ impl Surroundings {
 /// Reads and checks everything.
 ///
 /// # Errors
-/// When there is no file, or anything in it or in the environment is wrong: then with all faults at once.
+/// When there is no file, or anything in it or in the environment is wrong: then with all faults at
+/// once.
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let path = file::find(sources)?;
     let name = path.display().to_string();

@@ -1,5 +1,6 @@
-//! Judges what the libraries below take from the environment: proxies and the authorities to trust. They pass over in
-//! silence what they cannot read, and the traffic goes another way than somebody meant it to go, or nowhere.
+//! Judges what the libraries below take from the environment: proxies and the authorities to trust.
+//! They pass over in silence what they cannot read, and the traffic goes another way than somebody
+//! meant it to go, or nowhere.
 
 use std::fs;
 use std::io;
@@ -114,7 +115,8 @@ fn judge(value: &str) -> Result<(), Wrong> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Wrong::Scheme(url.scheme().to_owned()));
     }
-    // What the library makes of it must be the same: otherwise it would pass it over, or ask another host.
+    // What the library makes of it must be the same: otherwise it would pass it over, or ask
+    // another host.
     let target = "https://any".parse().map_err(|_| Wrong::NotAnAddress)?;
     let read = Matcher::builder().all(value.to_owned()).build();
     let read = read.intercept(&target).ok_or(Wrong::NotAnAddress)?;
@@ -129,7 +131,8 @@ fn judge(value: &str) -> Result<(), Wrong> {
     }
 }
 
-/// Whether the certificates that the environment names are there. Where it names none, those of the system are taken.
+/// Whether the certificates that the environment names are there. Where it names none, those of the
+/// system are taken.
 fn trust(sources: &Sources) -> Vec<Fault> {
     let file = sources.environment.get(CERT_FILE);
     let folders: Vec<&str> = sources

@@ -1,5 +1,5 @@
-//! Recognises what documentation, consoles and templates put where a value is to be filled in. Only what cannot be
-//! anybody's real value: a tenant may be named nearly anything.
+//! Recognises what documentation, consoles and templates put where a value is to be filled in. Only
+//! what cannot be anybody's real value: a tenant may be named nearly anything.
 
 use crate::usage::written;
 
@@ -60,8 +60,9 @@ pub(super) fn is_placeholder_address(text: &str) -> bool {
         || parts.any(|part| is_bracketed(part) || is_instruction(part) || is_filler(part))
 }
 
-/// Brackets around the whole, as in `<secret>`, `[YOUR-PASSWORD]` and `{your_password}`, and variables that nothing has
-/// put a value in the place of: `${SECRET}`, `%SECRET%`, `#{secret}#`, `{{ secret }}`, `$(secret)`.
+/// Brackets around the whole, as in `<secret>`, `[YOUR-PASSWORD]` and `{your_password}`, and
+/// variables that nothing has put a value in the place of: `${SECRET}`, `%SECRET%`, `#{secret}#`,
+/// `{{ secret }}`, `$(secret)`.
 fn is_bracketed(text: &str) -> bool {
     const BRACKETS: [(&str, &str); 7] = [
         ("<", ">"),

@@ -1,5 +1,5 @@
-//! Reads each secret from where it was put: the setting, a file that the setting names, or a systemd credential.
-//! Nothing of a secret, nor of what may be one, gets into a fault.
+//! Reads each secret from where it was put: the setting, a file that the setting names, or a
+//! systemd credential. Nothing of a secret, nor of what may be one, gets into a fault.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,8 @@ pub(super) const CLIENT_SECRET: Secret = Secret {
     check: Some(secret::unbroken),
 };
 
-/// The token to begin with. `auth.refresh_token_file` is where renewed ones are kept, not one of its places.
+/// The token to begin with. `auth.refresh_token_file` is where renewed ones are kept, not one of
+/// its places.
 pub(super) const REFRESH_TOKEN: Secret = Secret {
     direct: keys::REFRESH_TOKEN,
     file: None,
@@ -231,7 +232,8 @@ pub(super) fn certificate_in_words(settings: &mut Settings, path: &Path) -> Stri
     }
 }
 
-/// What the program sees of a credential goes with the service; a person needs what it is made from.
+/// What the program sees of a credential goes with the service; a person needs what it is made
+/// from.
 fn credential_in_words(name: &str) -> String {
     format!(
         "the systemd credential {name}: that is the file which LoadCredential= or LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)"
@@ -282,7 +284,8 @@ pub(super) fn read_database_url(path: &Path) -> Result<SecretString, String> {
     DATABASE_URL.read(path).map_err(|fault| fault.to_string())
 }
 
-/// Where the certificate is that stands in for the client secret. Only a path: it is read anew at each use.
+/// Where the certificate is that stands in for the client secret. Only a path: it is read anew at
+/// each use.
 pub(super) fn client_certificate_file(
     settings: &mut Settings,
     surroundings: &Surroundings,

@@ -1,4 +1,5 @@
-//! Gives the merged values one by one, in the type that is asked for, and gathers the faults on the way.
+//! Gives the merged values one by one, in the type that is asked for, and gathers the faults on the
+//! way.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -163,7 +164,8 @@ impl Settings {
     }
 }
 
-/// One value as it was written. The errors of its methods say what would be right and never repeat the value.
+/// One value as it was written. The errors of its methods say what would be right and never repeat
+/// the value.
 pub(super) struct Given {
     kind: ValueKind,
     /// Environment and defaults know text only, so numbers and lists are read from it.
@@ -179,8 +181,8 @@ impl Given {
         }
     }
 
-    /// Text, blank or not, without blanks and invisible characters at its ends: values that come from a file by way of
-    /// the environment have them.
+    /// Text, blank or not, without blanks and invisible characters at its ends: values that come
+    /// from a file by way of the environment have them.
     pub(super) fn text_or_empty(&self) -> Result<&str, String> {
         match &self.kind {
             ValueKind::String(text) => Ok(trimmed(text)),
@@ -272,7 +274,8 @@ impl Given {
     ) -> Result<Vec<T>, String> {
         let entries: Vec<Value> = match &self.kind {
             ValueKind::Array(entries) => entries.clone(),
-            // Written with commas, line by line as a file has it, or as it would be in the configuration file.
+            // Written with commas, line by line as a file has it, or as it would be in the
+            // configuration file.
             ValueKind::String(text) if self.in_words => text
                 .trim()
                 .trim_start_matches('[')

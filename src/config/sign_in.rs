@@ -1,4 +1,5 @@
-//! Checks the section `auth`. What another method than the chosen one would need may stand there all the same.
+//! Checks the section `auth`. What another method than the chosen one would need may stand there
+//! all the same.
 
 use url::Url;
 

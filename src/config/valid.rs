@@ -34,9 +34,11 @@ pub struct Config {
     pub status: Status,
     /// What is logged, and how.
     pub log: Log,
-    /// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the journal.
+    /// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the
+    /// journal.
     pub journal_stream: Option<String>,
-    /// All that a browser gets of the environment; none where the person at the terminal has no screen for one.
+    /// All that a browser gets of the environment; none where the person at the terminal has no
+    /// screen for one.
     pub browser_environment: Option<BTreeMap<String, String>>,
     /// What is not wrong, but should be known: to be logged once logging is set up.
     pub warnings: Vec<String>,
@@ -134,7 +136,8 @@ pub enum Method {
         app: App,
         /// What the token is asked for.
         scope: String,
-        /// The token of the setting or the credential. [`Method::RefreshToken::file`] wins over it.
+        /// The token of the setting or the credential. [`Method::RefreshToken::file`] wins over
+        /// it.
         initial: Option<SecretString>,
         /// Where the renewed token is kept. It need not exist yet.
         file: PathBuf,
@@ -159,7 +162,8 @@ pub struct App {
     pub client_id: String,
     /// Always there for client credentials. A public client has none.
     pub credential: Option<ClientCredential>,
-    /// Where the secret or the certificate is, in words that go on from "put it into"; none where there is neither.
+    /// Where the secret or the certificate is, in words that go on from "put it into"; none where
+    /// there is neither.
     pub credential_place: Option<String>,
 }
 
@@ -168,7 +172,8 @@ pub struct App {
 pub enum ClientCredential {
     /// A secret that both sides know.
     Secret(SecretString),
-    /// A file with a certificate and its private key, read anew at each use, so that it can be renewed meanwhile.
+    /// A file with a certificate and its private key, read anew at each use, so that it can be
+    /// renewed meanwhile.
     CertificateFile(PathBuf),
 }
 

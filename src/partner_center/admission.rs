@@ -1,5 +1,5 @@
-//! What a call waits for before each attempt: leave to retry, a place among the requests in flight, and the limiter.
-//! Knows no HTTP, so that its tests play minutes in milliseconds.
+//! What a call waits for before each attempt: leave to retry, a place among the requests in flight,
+//! and the limiter. Knows no HTTP, so that its tests play minutes in milliseconds.
 
 #[cfg(test)]
 mod tests;
@@ -23,11 +23,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Admission {
     in_flight: Arc<Semaphore>,
-    /// One call at a time that was not made yet queues for a place among them, so that retries do not wait behind all.
+    /// One call at a time that was not made yet queues for a place among them, so that retries do
+    /// not wait behind all.
     first_attempts: Semaphore,
     /// Calls that were not made yet and wait for their turn.
     newcomers: AtomicUsize,
-    /// Calls that are being made, those that wait included, and the most that there were in this run.
+    /// Calls that are being made, those that wait included, and the most that there were in this
+    /// run.
     calls: AtomicUsize,
     most_calls: AtomicUsize,
     pub(super) limiter: Limiter,
@@ -130,9 +132,10 @@ impl Admission {
             .map_err(|_| NoTurn::TimeUp)
     }
 
-    /// A call that has waited as it was told to is denied nothing. While nobody gets through, the limiter lets one request
-    /// at a time find out whether that is over; unless it was told when to come, it had better be one that was not made
-    /// before, for what is asked again and again is a burden.
+    /// A call that has waited as it was told to is denied nothing. While nobody gets through, the
+    /// limiter lets one request at a time find out whether that is over; unless it was told
+    /// when to come, it had better be one that was not made before, for what is asked again and
+    /// again is a burden.
     fn claim(&self, retry: Retry) -> Claim {
         let has_newcomers = self.newcomers.load(Ordering::Relaxed) > 0;
         // Too few for it to show that nobody gets through: each goes by its own waits.
@@ -158,8 +161,8 @@ impl Admission {
         is_retry: bool,
     ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
         let (queued, paused) = (Instant::now(), self.limiter.paused());
-        // Held until the turn has come. Where many are new, who was refused and has waited as told would come after all of
-        // them, each of whom may be refused as well.
+        // Held until the turn has come. Where many are new, who was refused and has waited as told
+        // would come after all of them, each of whom may be refused as well.
         let _first = if is_retry {
             None
         } else {

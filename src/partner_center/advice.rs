@@ -1,6 +1,7 @@
 //! The API's codes in plain words, with what to do about each.
 
-/// What a refusal means and what to do about it. `status` is the answer's, `code` the API's own, where it gave one.
+/// What a refusal means and what to do about it. `status` is the answer's, `code` the API's own,
+/// where it gave one.
 #[must_use]
 pub fn advice(status: Option<u16>, code: Option<&str>) -> &'static str {
     match (status, code) {

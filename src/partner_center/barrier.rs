@@ -1,5 +1,6 @@
-//! What stands between us and a server of Microsoft's that no waiting removes: a certificate that is not trusted, TLS that
-//! cannot be agreed on, a proxy that wants another password. Told apart from a connection that only broke.
+//! What stands between us and a server of Microsoft's that no waiting removes: a certificate that
+//! is not trusted, TLS that cannot be agreed on, a proxy that wants another password. Told apart
+//! from a connection that only broke.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +10,8 @@ use url::Url;
 
 use crate::tls::{self, Mend, TlsFault};
 
-/// The library's error for a tunnel has no public type; these are its words, which a test holds it to.
+/// The library's error for a tunnel has no public type; these are its words, which a test holds it
+/// to.
 const TUNNEL: &str = "tunnel error: ";
 const WANTS_A_PASSWORD: &str = "tunnel error: proxy authorization required";
 
@@ -134,8 +136,8 @@ fn peer(url: &Url) -> String {
     }
 }
 
-/// The proxy that the HTTP client takes to get there, read as it reads it. Plain HTTP, which is for this machine only,
-/// takes none.
+/// The proxy that the HTTP client takes to get there, read as it reads it. Plain HTTP, which is for
+/// this machine only, takes none.
 fn proxy_before(url: &Url) -> Option<String> {
     if url.scheme() != "https" {
         return None;

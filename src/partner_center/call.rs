@@ -1,4 +1,5 @@
-//! One call: sent until it succeeds or is given up, with the token, the limiter and the budget of retries.
+//! One call: sent until it succeeds or is given up, with the token, the limiter and the budget of
+//! retries.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -67,8 +68,8 @@ pub(super) struct Call {
 }
 
 impl Client {
-    /// Sends a call until it succeeds or is given up, and reads each answer with `read`: on another thread where it is large,
-    /// since this one is everybody's.
+    /// Sends a call until it succeeds or is given up, and reads each answer with `read`: on another
+    /// thread where it is large, since this one is everybody's.
     pub(super) async fn call<T: Send + 'static>(
         &self,
         call: &Call,
@@ -156,8 +157,8 @@ impl Client {
             .unwrap_or(Err(ApiError::Stopped))
     }
 
-    /// Microsoft's support asks for both ids of a call that failed. Of failures of one kind the first few are enough: a
-    /// cause that all customers share would fill the log.
+    /// Microsoft's support asks for both ids of a call that failed. Of failures of one kind the
+    /// first few are enough: a cause that all customers share would fill the log.
     fn log(&self, call: &Call, error: &ApiError) {
         if matches!(error, ApiError::Stopped) {
             return;
@@ -206,7 +207,8 @@ impl Client {
         stop: &Stop,
     ) -> Result<Answer, ApiError> {
         let token = self.auth.token(stop).await?;
-        // The renewal may have taken longer than the patience of whoever stops us; nothing new begins then.
+        // The renewal may have taken longer than the patience of whoever stops us; nothing new
+        // begins then.
         if stop.soon.is_cancelled() {
             return Err(ApiError::Stopped);
         }

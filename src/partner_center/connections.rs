@@ -1,6 +1,6 @@
-//! The connections to the API. A request that the server has not processed is asked again, since that is no failure of
-//! the call: a stream refused or left behind by a server that closes its HTTP/2 connection, and one that came over a
-//! connection to the wrong server (421).
+//! The connections to the API. A request that the server has not processed is asked again, since
+//! that is no failure of the call: a stream refused or left behind by a server that closes its
+//! HTTP/2 connection, and one that came over a connection to the wrong server (421).
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -66,7 +66,8 @@ impl Connections {
         self.kept().client.clone()
     }
 
-    /// Sends a request without a body. `again` is told of each further one that the server has processed.
+    /// Sends a request without a body. `again` is told of each further one that the server has
+    /// processed.
     pub(super) async fn send(
         &self,
         request: Request,
@@ -188,8 +189,8 @@ pub(super) fn is_enhance_your_calm(error: &reqwest::Error) -> bool {
     })
 }
 
-/// Whether the server says that it has done nothing about a request. Streams that it still answers do not fail by the
-/// end of their connection.
+/// Whether the server says that it has done nothing about a request. Streams that it still answers
+/// do not fail by the end of their connection.
 fn is_unprocessed(error: &reqwest::Error) -> bool {
     h2_error(error).is_some_and(|error| {
         let reason = error.reason();

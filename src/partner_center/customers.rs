@@ -1,6 +1,7 @@
 //! The list of all the partner's customers, page by page, from `GET /v1/customers`.
-//! The next page's address has come in many forms without notice; whatever its form, it is asked for
-//! at the configured origin, with the headers it names, and a list that runs in circles is an error.
+//! The next page's address has come in many forms without notice; whatever its form, it is asked
+//! for at the configured origin, with the headers it names, and a list that runs in circles is an
+//! error.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;

@@ -1,9 +1,10 @@
-//! The API's dates: with an offset, with `Z`, or with none at all, and up to nine fractional digits.
+//! The API's dates: with an offset, with `Z`, or with none at all, and up to nine fractional
+//! digits.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Utc};
 
-/// Reads a date; one without an offset is UTC. Digits beyond the microsecond are cut off, not rounded,
-/// because Postgres keeps microseconds and a rounded date could land on another day.
+/// Reads a date; one without an offset is UTC. Digits beyond the microsecond are cut off, not
+/// rounded, because Postgres keeps microseconds and a rounded date could land on another day.
 pub(super) fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if let Some(date) = usual(text) {
@@ -20,7 +21,8 @@ pub(super) fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(moment.timestamp_micros())
 }
 
-/// The form in which nearly all come, such as `2026-05-04T00:00:00Z`, read in a fraction of the time that any form takes.
+/// The form in which nearly all come, such as `2026-05-04T00:00:00Z`, read in a fraction of the
+/// time that any form takes.
 fn usual(text: &str) -> Option<DateTime<Utc>> {
     let date_time = text
         .strip_suffix('Z')

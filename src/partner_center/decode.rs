@@ -315,8 +315,9 @@ fn read<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>>(
     Ok(envelope)
 }
 
-/// One customer's part of a partner-wide collection, made of its items in the order in which they came, each with its
-/// number in the whole. Such a collection has no column of percentages, so that nothing is read as one.
+/// One customer's part of a partner-wide collection, made of its items in the order in which they
+/// came, each with its number in the whole. Such a collection has no column of percentages, so that
+/// nothing is read as one.
 pub(super) fn decode_part<'a, R: Row>(
     items: impl IntoIterator<Item = (u64, &'a str)>,
     customer: CustomerId,

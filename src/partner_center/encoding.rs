@@ -1,4 +1,5 @@
-//! Bodies as they were before they were packed for the way: what `Content-Encoding` says, and what the bytes say.
+//! Bodies as they were before they were packed for the way: what `Content-Encoding` says, and what
+//! the bytes say.
 
 use std::io::{self, Write};
 
@@ -15,8 +16,8 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 /// Nobody packs a body more often.
 const MOST_LAYERS: usize = 3;
 
-/// So much of a packed body is unpacked at a stretch: at most a thousand times as much, in a few milliseconds. Others
-/// have their turn in between.
+/// So much of a packed body is unpacked at a stretch: at most a thousand times as much, in a few
+/// milliseconds. Others have their turn in between.
 const PIECE_BYTES: usize = 4 * 1024;
 
 /// The body, unpacked, of at most `limit` bytes.
@@ -32,7 +33,8 @@ pub(super) async fn unpack(
     }
     let mut body = body;
     for _ in 0..layers {
-        // An empty body needs no unpacking, and one that is JSON was unpacked by somebody who left the header.
+        // An empty body needs no unpacking, and one that is JSON was unpacked by somebody who left
+        // the header.
         if body.is_empty() || is_json(&body) {
             break;
         }

@@ -1,4 +1,5 @@
-//! What can go wrong in a call to Partner Center, what it asks of the run, and how the ledger names it.
+//! What can go wrong in a call to Partner Center, what it asks of the run, and how the ledger names
+//! it.
 
 use std::io;
 use std::sync::Arc;
@@ -155,11 +156,12 @@ impl ApiError {
     }
 }
 
-/// What mends a refusal. A person does where the API names its reason or says that this is not allowed; an API that is
-/// out of order has been seen to answer anything else with 400, 401 and 404, too.
+/// What mends a refusal. A person does where the API names its reason or says that this is not
+/// allowed; an API that is out of order has been seen to answer anything else with 400, 401 and
+/// 404, too.
 pub(crate) fn remedy_of_status(status: Option<u16>, code: Option<&str>) -> Remedy {
-    // No proof of multi-factor authentication, another audience, not for an application alone, Conditional Access, a
-    // role that is too small, no commerce relationship.
+    // No proof of multi-factor authentication, another audience, not for an application alone,
+    // Conditional Access, a role that is too small, no commerce relationship.
     const NAMED: [&str; 10] = [
         "900421", "10001", "900420", "900329", "900309", "900308", "2032", "900150", "1002",
         "20002",
@@ -270,9 +272,10 @@ impl Fails for ApiError {
     }
 }
 
-/// Whether a status says that there were too many requests, be it from the API or from a proxy before it: many of those
-/// say so with 503, and some with numbers of their own. Another one does where it says when to come again; 502 and 504
-/// by themselves speak of a server behind the proxy that is away, at any rate.
+/// Whether a status says that there were too many requests, be it from the API or from a proxy
+/// before it: many of those say so with 503, and some with numbers of their own. Another one does
+/// where it says when to come again; 502 and 504 by themselves speak of a server behind the proxy
+/// that is away, at any rate.
 pub(super) fn is_limit(status: u16, retry_after: Option<Duration>) -> bool {
     match status {
         429 | 430 | 503 | 509 | 529 => true,

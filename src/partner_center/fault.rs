@@ -1,5 +1,6 @@
-//! What the API says of a failure, in any of the shapes it has been seen to use: its own fault object, the
-//! gateway's `{"error":{…}}`, the throttle's `{"statusCode":…}`, a token endpoint's error, a reason phrase, a web page.
+//! What the API says of a failure, in any of the shapes it has been seen to use: its own fault
+//! object, the gateway's `{"error":{…}}`, the throttle's `{"statusCode":…}`, a token endpoint's
+//! error, a reason phrase, a web page.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -41,8 +42,8 @@ impl Fault {
         }
     }
 
-    /// The fault in an answer that has no items; none where there is nothing that speaks of a failure.
-    /// `secret` must not come back out of it.
+    /// The fault in an answer that has no items; none where there is nothing that speaks of a
+    /// failure. `secret` must not come back out of it.
     pub(super) fn in_envelope(envelope: &Envelope<'_>, secret: &str) -> Option<Self> {
         let plain = |value| plain(value, secret);
         let nested = envelope
@@ -80,7 +81,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A text or number member as printable text; anything else as its JSON. Empty ones count as missing.
+/// A text or number member as printable text; anything else as its JSON. Empty ones count as
+/// missing.
 fn plain(value: Raw<'_>, secret: &str) -> Option<String> {
     let json = value.map(Json::get)?;
     let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());

@@ -1,5 +1,5 @@
-//! What calls to the API and to the sign-in service have in common: the HTTP client, redirects, waits asked
-//! for, bodies of bounded size.
+//! What calls to the API and to the sign-in service have in common: the HTTP client, redirects,
+//! waits asked for, bodies of bounded size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::config;
 use crate::retry::{Disposition, Fails, Remedy};
 use crate::tls;
 
-/// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or less.
+/// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or
+/// less.
 const BYTES_IN_A_ROW: usize = 128 * 1024;
 
 /// Redirects followed within the configured origin.
@@ -64,7 +65,8 @@ impl Fails for SetUpError {
     }
 }
 
-/// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a proxy.
+/// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a
+/// proxy.
 pub(super) fn http_client(
     settings: &config::PartnerCenter,
     origin: &Url,
@@ -92,7 +94,8 @@ pub(super) fn http_client(
         .map_err(SetUpError::from)
 }
 
-/// TLS that trusts nobody. Where none is spoken, the system's root certificates need not be read: some hundred files.
+/// TLS that trusts nobody. Where none is spoken, the system's root certificates need not be read:
+/// some hundred files.
 fn no_tls() -> Result<ClientConfig, SetUpError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
@@ -156,7 +159,8 @@ pub(super) async fn read_body(
         if (body.len() + chunk.len()) as u64 > limit {
             return Err(ApiError::TooLarge { limit });
         }
-        // A few bytes may unpack to very many, none of which is waited for: everybody else has a turn in between.
+        // A few bytes may unpack to very many, none of which is waited for: everybody else has a
+        // turn in between.
         in_a_row += chunk.len();
         if in_a_row > BYTES_IN_A_ROW {
             in_a_row = 0;

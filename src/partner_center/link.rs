@@ -1,5 +1,5 @@
-//! The address of a list's next page. It has come in many forms without notice; whatever its form, it is asked for at the
-//! configured origin, for our token goes along.
+//! The address of a list's next page. It has come in many forms without notice; whatever its form,
+//! it is asked for at the configured origin, for our token goes along.
 
 use url::Url;
 
@@ -9,11 +9,12 @@ const VERSIONS: [&str; 2] = ["v1/", "partner/v1/"];
 /// No honest address is longer, and none over 64 KiB could be asked for.
 pub(super) const MAX_LINK_BYTES: usize = 16 * 1024;
 
-/// The next page's address at our own origin, under `version`: the link may be with a version, with several, without one,
-/// without a leading slash, or absolute. None where it leads to another origin.
+/// The next page's address at our own origin, under `version`: the link may be with a version, with
+/// several, without one, without a leading slash, or absolute. None where it leads to another
+/// origin.
 ///
-/// The version is the call's own and not the link's, because a gateway that adds or takes off the first part of a path
-/// does not do so in the links.
+/// The version is the call's own and not the link's, because a gateway that adds or takes off the
+/// first part of a path does not do so in the links.
 pub(super) fn next_url(base: &str, version: &str, uri: &str) -> Option<String> {
     let uri = uri.trim();
     let base_url = Url::parse(base).ok()?;

@@ -1,6 +1,6 @@
-//! Everything Microsoft: the client with one method per endpoint. Requests go out here and nowhere else, under one
-//! bound on their number and rate, and the token goes to the configured origin only.
-//! Knows no SQL and no schedule; answers come back as our own types.
+//! Everything Microsoft: the client with one method per endpoint. Requests go out here and nowhere
+//! else, under one bound on their number and rate, and the token goes to the configured origin
+//! only. Knows no SQL and no schedule; answers come back as our own types.
 
 mod admission;
 mod advice;
@@ -169,7 +169,8 @@ impl Client {
         })
     }
 
-    /// To be called as a run begins: makes sure that there is a token before the first customer is asked for.
+    /// To be called as a run begins: makes sure that there is a token before the first customer is
+    /// asked for.
     ///
     /// # Errors
     /// When there is none to be had.
@@ -183,8 +184,8 @@ impl Client {
         self.auth.begin(stop).await
     }
 
-    /// Looks whether anything stands before the API that no waiting removes. Sends no token, and leaves it to the first
-    /// call to find out whatever else may be wrong.
+    /// Looks whether anything stands before the API that no waiting removes. Sends no token, and
+    /// leaves it to the first call to find out whatever else may be wrong.
     ///
     /// # Errors
     /// With what stands there.
@@ -224,23 +225,25 @@ impl Client {
         }
     }
 
-    /// The rate that the API allows as far as it was learned, in requests a second; none while nothing was refused.
-    /// Kept for as long as the client lives, so that a run begins with what the one before learned.
+    /// The rate that the API allows as far as it was learned, in requests a second; none while
+    /// nothing was refused. Kept for as long as the client lives, so that a run begins with
+    /// what the one before learned.
     #[must_use]
     pub fn learned_rate(&self) -> Option<f64> {
         self.admission.limiter.learned()
     }
 
-    /// By how much this machine's clock is off, where it is off by more than a day: by the answers' own dates since the run
-    /// began.
+    /// By how much this machine's clock is off, where it is off by more than a day: by the answers'
+    /// own dates since the run began.
     #[must_use]
     pub fn clock_skew(&self) -> Option<ClockSkew> {
         self.skew.told(self.clock.now())
     }
 
-    /// Whether everything fails: since when, if no call got an answer after that which no retry would change (any but
-    /// 408, 429 and 5xx, and whole). A call that is not made, or stopped, or without a token says nothing.
-    /// A run has nothing to wait for any more once this lasts as long as a call is retried.
+    /// Whether everything fails: since when, if no call got an answer after that which no retry
+    /// would change (any but 408, 429 and 5xx, and whole). A call that is not made, or stopped,
+    /// or without a token says nothing. A run has nothing to wait for any more once this lasts
+    /// as long as a call is retried.
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
         self.admission.budget.outage()

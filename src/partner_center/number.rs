@@ -1,5 +1,5 @@
-//! Whole numbers out of JSON number text, exactly. The API sends integral columns as `206.0` now and then,
-//! and a float in between would round what lies beyond 53 bits.
+//! Whole numbers out of JSON number text, exactly. The API sends integral columns as `206.0` now
+//! and then, and a float in between would round what lies beyond 53 bits.
 
 /// Why a JSON number is not a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,6 @@
-//! Reads the JSON that nearly every answer is made of, in one pass and without a copy: names and texts without escapes.
-//! Whatever else comes is no fault yet. It is left to `serde_json`, which reads all there is, and says what is wrong.
+//! Reads the JSON that nearly every answer is made of, in one pass and without a copy: names and
+//! texts without escapes. Whatever else comes is no fault yet. It is left to `serde_json`, which
+//! reads all there is, and says what is wrong.
 
 use super::wire::Json;
 
@@ -166,12 +167,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes come before a quotation mark, a backslash or a control character. Most of a body is in texts, so that
-/// eight bytes are looked at together.
+/// How many bytes come before a quotation mark, a backslash or a control character. Most of a body
+/// is in texts, so that eight bytes are looked at together.
 fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
-    // The highest bit of each byte that is below `bound`; above the first such byte there may be others by mistake.
+    // The highest bit of each byte that is below `bound`; above the first such byte there may be
+    // others by mistake.
     let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHS;
     let (words, _) = bytes.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {

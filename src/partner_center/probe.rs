@@ -1,5 +1,6 @@
-//! Two calls to find out whether a run would succeed: one customer's usage, and whether the token carries the proof of
-//! multi-factor authentication that Partner Center demands more and more often.
+//! Two calls to find out whether a run would succeed: one customer's usage, and whether the token
+//! carries the proof of multi-factor authentication that Partner Center demands more and more
+//! often.
 
 use std::time::Duration;
 
@@ -73,8 +74,8 @@ impl Client {
         })
     }
 
-    /// Asks the API whether the token proves multi-factor authentication, by a call for one line of the customers'
-    /// list; none where it does not say.
+    /// Asks the API whether the token proves multi-factor authentication, by a call for one line of
+    /// the customers' list; none where it does not say.
     ///
     /// # Errors
     /// When the call fails, which says nothing about other calls.

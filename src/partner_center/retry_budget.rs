@@ -1,7 +1,8 @@
-//! How much may be retried, by all calls together: a server in trouble is not to be pushed under by our own retries.
-//! While nobody is answered, retries stay under a sixth of the calls, except that a few are always allowed, so that a
-//! small run may retry at all, and one now and then, so that the end of the trouble is noticed. Each answer makes up
-//! for some, so that the way back is short. Also knows since when nothing succeeds any more. Pure in time.
+//! How much may be retried, by all calls together: a server in trouble is not to be pushed under by
+//! our own retries. While nobody is answered, retries stay under a sixth of the calls, except that
+//! a few are always allowed, so that a small run may retry at all, and one now and then, so that
+//! the end of the trouble is noticed. Each answer makes up for some, so that the way back is short.
+//! Also knows since when nothing succeeds any more. Pure in time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,18 +12,19 @@ use tokio::time::Instant;
 /// Retries that are not made up for stay under one in so many calls, retries included.
 const CALLS_PER_RETRY: u64 = 6;
 
-/// So many are always allowed, and more shortly after a call was answered: what fails then is a few customers. The promise
-/// of a fifth therefore holds from a hundred calls on where nobody was ever answered, and from 250 on otherwise.
+/// So many are always allowed, and more shortly after a call was answered: what fails then is a few
+/// customers. The promise of a fifth therefore holds from a hundred calls on where nobody was ever
+/// answered, and from 250 on otherwise.
 const ALWAYS: u64 = 20;
 const ALWAYS_IF_ALIVE: u64 = 50;
 const ALIVE: Duration = Duration::from_secs(10);
 
-/// A call that is answered makes up for half of them and for so many more. Where a third of the calls are, it is a few
-/// customers that fail and not the server, and all of them are retried.
+/// A call that is answered makes up for half of them and for so many more. Where a third of the
+/// calls are, it is a few customers that fail and not the server, and all of them are retried.
 const MADE_UP: u64 = 3;
 
-/// One is allowed whenever nothing was retried for this share of the time for which nobody has been answered, and for
-/// no less than this time.
+/// One is allowed whenever nothing was retried for this share of the time for which nobody has been
+/// answered, and for no less than this time.
 const SILENT_SHARE: u32 = 3;
 const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
 
@@ -39,7 +41,8 @@ pub struct Outage {
     pub since: Instant,
     /// Calls that failed since.
     pub failures: u64,
-    /// When the last of them failed that was made for the first time. That the others fail again says nothing new.
+    /// When the last of them failed that was made for the first time. That the others fail again
+    /// says nothing new.
     pub newcomer: Instant,
 }
 
@@ -48,13 +51,13 @@ pub struct Outage {
 pub(super) enum Claim {
     /// It has waited as it was told to: it costs nothing.
     Told,
-    /// It was refused by a limit and has waited, or somebody has to find out whether anybody gets through: it is counted
-    /// and not denied.
+    /// It was refused by a limit and has waited, or somebody has to find out whether anybody gets
+    /// through: it is counted and not denied.
     Free,
     /// Calls that were not made yet can find that out, so that it has no more than its share.
     Share,
-    /// The n-th retry of a call, counted from nought. From the second on it has to leave half to the first ones, so that
-    /// a few calls that fail again and again do not use up everybody's.
+    /// The n-th retry of a call, counted from nought. From the second on it has to leave half to
+    /// the first ones, so that a few calls that fail again and again do not use up everybody's.
     Retry(u32),
 }
 

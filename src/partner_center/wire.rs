@@ -43,7 +43,8 @@ impl<'a> Json<'a> {
         self.json.starts_with('"')
     }
 
-    /// What a text says; none where it is another value, or holds half of a character that takes two.
+    /// What a text says; none where it is another value, or holds half of a character that takes
+    /// two.
     pub(super) fn as_text(self) -> Option<Cow<'a, str>> {
         let inner = self.json.strip_prefix('"')?.strip_suffix('"')?;
         if !self.is_plain_text && inner.contains('\\') {
@@ -78,7 +79,8 @@ pub(super) trait Members<'a>: Default + Deserialize<'a> {
         Some(object)
     }
 
-    /// Reads an object; none where it is something else, or a member's name holds half of a character.
+    /// Reads an object; none where it is something else, or a member's name holds half of a
+    /// character.
     fn read(json: &'a str) -> Option<Self> {
         let mut reader = Reader::new(json);
         Self::read_plain(&mut reader)

@@ -1,4 +1,5 @@
-//! The stretches of wall-clock time whose ticks have come. A clock that is set back into one brings none again.
+//! The stretches of wall-clock time whose ticks have come. A clock that is set back into one brings
+//! none again.
 
 use chrono::{DateTime, Utc};
 

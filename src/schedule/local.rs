@@ -33,8 +33,9 @@ pub(super) fn under_offset_of(
 
 /// When the clock first reaches or passes `wanted`, on the local day that it names.
 ///
-/// A time that comes twice is reached the first time. One that is left out is passed when the gap ends; where that is on
-/// the next day already, the last second before the gap stands for it. None for a day that is left out as a whole.
+/// A time that comes twice is reached the first time. One that is left out is passed when the gap
+/// ends; where that is on the next day already, the last second before the gap stands for it. None
+/// for a day that is left out as a whole.
 pub(super) fn reached(zone: Tz, wanted: NaiveDateTime) -> Option<DateTime<Utc>> {
     match zone.from_local_datetime(&wanted) {
         LocalResult::Single(moment) => Some(moment.to_utc()),

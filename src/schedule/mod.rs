@@ -1,7 +1,7 @@
 //! A cron expression and a time zone, and the ticks that follow from them. Runs no work.
-//! [`Schedule`] says when the ticks are, `plan` which of them is due while the clock is set to and fro, and
-//! [`Ticker`] waits for it. What a clock change does to a tick is decided here and in `local`
-//! (see `docs/decisions/0002-scheduler-as-an-alarm-clock.md`).
+//! [`Schedule`] says when the ticks are, `plan` which of them is due while the clock is set to and
+//! fro, and [`Ticker`] waits for it. What a clock change does to a tick is decided here and in
+//! `local` (see `docs/decisions/0002-scheduler-as-an-alarm-clock.md`).
 
 mod had;
 mod local;
@@ -17,9 +17,10 @@ pub use ticker::Ticker;
 
 /// When runs are due, in local time of a zone.
 ///
-/// An expression that names every hour goes by intervals: it matches whatever the local clock shows, so that an hour
-/// that comes twice has its ticks twice, and one that is left out has none. Any other expression names times of day,
-/// and each comes once on each local day: at the first time the local clock reaches or passes it.
+/// An expression that names every hour goes by intervals: it matches whatever the local clock
+/// shows, so that an hour that comes twice has its ticks twice, and one that is left out has none.
+/// Any other expression names times of day, and each comes once on each local day: at the first
+/// time the local clock reaches or passes it.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     cron: Cron,
@@ -42,7 +43,8 @@ pub enum ScheduleError {
 }
 
 impl Schedule {
-    /// Reads a six-field expression (seconds first; day of month AND day of week must both fit) and a zone.
+    /// Reads a six-field expression (seconds first; day of month AND day of week must both fit) and
+    /// a zone.
     ///
     /// # Errors
     /// When either cannot be read, or when no moment after `now` fits.
@@ -76,14 +78,16 @@ impl Schedule {
         }
     }
 
-    /// Times of day: a later one never comes before an earlier one, so the first that lies ahead is the next.
+    /// Times of day: a later one never comes before an earlier one, so the first that lies ahead is
+    /// the next.
     fn next_of_times(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut wanted = local::time(self.zone, moment)?;
         loop {
             wanted = self.match_after(wanted)?;
             match local::reached(self.zone, wanted) {
                 Some(tick) if tick > moment => return Some(tick),
-                // Its local day does not exist, or it came the first time the clock showed this hour.
+                // Its local day does not exist, or it came the first time the clock showed this
+                // hour.
                 _ => {}
             }
         }
@@ -109,8 +113,9 @@ impl Schedule {
 
     /// The next time that fits the expression on a local clock that is never changed.
     fn match_from(&self, local: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
-        // Typed as UTC because that has no gaps: in a zone with one the parser ends with an error at a day that is left
-        // out, and in a repeated hour it answers with a moment that has passed.
+        // Typed as UTC because that has no gaps: in a zone with one the parser ends with an error
+        // at a day that is left out, and in a repeated hour it answers with a moment that
+        // has passed.
         let found = self.cron.find_next_occurrence(&local.and_utc(), inclusive);
         found.ok().map(|found| found.naive_utc())
     }

@@ -1,4 +1,5 @@
-//! Which tick is due, and which is next, while the wall clock is set forward and back. Pure: it is told the time.
+//! Which tick is due, and which is next, while the wall clock is set forward and back. Pure: it is
+//! told the time.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Schedule;
 use super::had::Had;
 
-/// A look finds the wall clock this far from where the last one expects it, and still it was not set.
+/// A look finds the wall clock this far from where the last one expects it, and still it was not
+/// set.
 const SLACK: TimeDelta = TimeDelta::seconds(1);
 
 /// How far back a tick is looked for that an earlier run has brought.
@@ -15,9 +17,10 @@ const MEMORY: TimeDelta = TimeDelta::days(400);
 
 /// The ticks of a schedule as a clock comes to them.
 ///
-/// Each tick comes once. It comes when the clock lives through it, or as the newest of several that the clock leapt
-/// over: those come as one. After the clock was set, the next tick is the first after the new time that has not come
-/// yet, so that a clock set back by an hour brings nothing twice, and one set back by years is not silent for years.
+/// Each tick comes once. It comes when the clock lives through it, or as the newest of several that
+/// the clock leapt over: those come as one. After the clock was set, the next tick is the first
+/// after the new time that has not come yet, so that a clock set back by an hour brings nothing
+/// twice, and one set back by years is not silent for years.
 #[derive(Debug)]
 pub(super) struct Plan {
     schedule: Schedule,
@@ -32,7 +35,8 @@ pub(super) struct Plan {
 pub(super) struct Look {
     /// The tick that is due.
     pub(super) due: Option<DateTime<Utc>>,
-    /// How far the wall clock went beyond the time that passed: it was set, or the machine slept. Zero within the slack.
+    /// How far the wall clock went beyond the time that passed: it was set, or the machine slept.
+    /// Zero within the slack.
     pub(super) leapt: TimeDelta,
 }
 
@@ -64,7 +68,8 @@ impl Plan {
         };
         let due = self.newest_not_had(now);
         match due {
-            // What it leapt over before the newest was not lived through, and comes where the clock is set back.
+            // What it leapt over before the newest was not lived through, and comes where the clock
+            // is set back.
             Some(due) if leapt > TimeDelta::zero() => self.had.add(due, now),
             _ => self.had.add(self.seen.min(now), now),
         }
@@ -73,7 +78,8 @@ impl Plan {
         Look { due, leapt }
     }
 
-    /// The newest tick up to `moment` has come: a run that ended then, or begins now, brought what it would bring.
+    /// The newest tick up to `moment` has come: a run that ended then, or begins now, brought what
+    /// it would bring.
     pub(super) fn take_as_had(&mut self, moment: DateTime<Utc>) {
         let from = moment.checked_sub_signed(MEMORY);
         if let Some(tick) = from.and_then(|from| self.schedule.newest_between(from, moment)) {

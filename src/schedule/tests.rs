@@ -29,8 +29,8 @@ fn shown(zone: Tz, moment: DateTime<Utc>) -> NaiveDateTime {
     moment.with_timezone(&zone).naive_local()
 }
 
-/// Holds daily schedules against a clock on the wall that is read every hour: each local day that is ever
-/// shown has one tick, at the first moment that shows the time of day where one does.
+/// Holds daily schedules against a clock on the wall that is read every hour: each local day that
+/// is ever shown has one tick, at the first moment that shows the time of day where one does.
 fn have_one_tick_a_day(zone: Tz, times: &[NaiveTime], from: DateTime<Utc>, to: DateTime<Utc>) {
     let hour = TimeDelta::hours(1);
     let moments = std::iter::successors(Some(from), |moment| Some(*moment + hour));

@@ -1,6 +1,7 @@
-//! Waits for the ticks of a [`Schedule`]. The only user of the cron scheduler, which is used as a plain alarm clock:
-//! it is set to one moment in UTC and says no more than that it is time to look at the clock. What is due is decided by
-//! the plan, so that an alarm that rings late, twice or never costs a second and no tick.
+//! Waits for the ticks of a [`Schedule`]. The only user of the cron scheduler, which is used as a
+//! plain alarm clock: it is set to one moment in UTC and says no more than that it is time to look
+//! at the clock. What is due is decided by the plan, so that an alarm that rings late, twice or
+//! never costs a second and no tick.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use super::Schedule;
 use super::plan::Plan;
 use crate::clock::Clock;
 
-/// The alarm is set a minute before a tick. Its scheduler looks at the clock twice a second, which nobody needs all day.
+/// The alarm is set a minute before a tick. Its scheduler looks at the clock twice a second, which
+/// nobody needs all day.
 const NEAR: Duration = Duration::from_mins(1);
 
 /// How often the clock is looked at in any case. The machine may sleep, and its clock may be set.
@@ -24,7 +26,8 @@ const LOOK: Duration = Duration::from_secs(30);
 /// An alarm that has not rung by then is not waited for.
 const LATE: Duration = Duration::from_secs(1);
 
-/// A clock that is set by less than this, as time synchronisation does it, is not worth a line in the log.
+/// A clock that is set by less than this, as time synchronisation does it, is not worth a line in
+/// the log.
 const WORTH_TELLING: TimeDelta = TimeDelta::seconds(10);
 
 /// Gives the ticks of a [`Schedule`], one at a time, and says which is next.
@@ -62,22 +65,23 @@ impl Ticker {
         }
     }
 
-    /// The moment of the next tick, for everybody who tells of it. It changes at each tick and when the clock was set;
-    /// none when the schedule names no further tick.
+    /// The moment of the next tick, for everybody who tells of it. It changes at each tick and when
+    /// the clock was set; none when the schedule names no further tick.
     #[must_use]
     pub fn next_tick(&self) -> watch::Receiver<Option<DateTime<Utc>>> {
         self.next.subscribe()
     }
 
-    /// The newest tick up to `moment` does not come (again): a run that ended then, or begins now, has brought what it
-    /// would bring. This matters where the clock is set back later.
+    /// The newest tick up to `moment` does not come (again): a run that ended then, or begins now,
+    /// has brought what it would bring. This matters where the clock is set back later.
     pub fn take_as_had(&mut self, moment: DateTime<Utc>) {
         self.plan.take_as_had(moment);
         self.tell_next();
     }
 
-    /// Waits for the next tick and returns the moment it was set for. Ticks that passed unheard, because the machine
-    /// slept or its clock leapt, come as one. Dropping the future loses no tick.
+    /// Waits for the next tick and returns the moment it was set for. Ticks that passed unheard,
+    /// because the machine slept or its clock leapt, come as one. Dropping the future loses no
+    /// tick.
     pub async fn tick(&mut self) -> DateTime<Utc> {
         loop {
             if let Some(due) = self.look() {

@@ -1,5 +1,6 @@
-//! Which `Host` the status address answers to. A page in somebody's browser can have its own name resolve to our
-//! address and then ask us as if we were its server; it cannot send another name than its own.
+//! Which `Host` the status address answers to. A page in somebody's browser can have its own name
+//! resolve to our address and then ask us as if we were its server; it cannot send another name
+//! than its own.
 
 use std::net::IpAddr;
 
@@ -58,7 +59,8 @@ impl Hosts {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let is_ours = match bare.parse::<IpAddr>() {
-            // No page has an address for its name, so that on an open network any is taken: it may be a router's.
+            // No page has an address for its name, so that on an open network any is taken: it may
+            // be a router's.
             Ok(address) => {
                 let address = address.to_canonical();
                 address.is_loopback()

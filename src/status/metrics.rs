@@ -11,7 +11,8 @@ use prometheus_client::registry::Registry;
 use crate::consent::Consent;
 use crate::store::RunRecord;
 
-/// What [`render`] writes. Prometheus takes it whatever it would like best, and so does everything else that scrapes.
+/// What [`render`] writes. Prometheus takes it whatever it would like best, and so does everything
+/// else that scrapes.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The outcomes of a run that has ended.

@@ -1,5 +1,5 @@
-//! The status address: one JSON object for people and probes, and the metrics. Reads the store, changes nothing, and holds nothing
-//! that is secret.
+//! The status address: one JSON object for people and probes, and the metrics. Reads the store,
+//! changes nothing, and holds nothing that is secret.
 
 mod host;
 mod metrics;
@@ -44,7 +44,8 @@ pub(crate) struct Status {
     pub(crate) hosts: Vec<String>,
 }
 
-/// Every question is answered within about this time: a scrape that waits for long is given up by its asker.
+/// Every question is answered within about this time: a scrape that waits for long is given up by
+/// its asker.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Said of a database that takes longer.
@@ -70,7 +71,8 @@ impl Shared {
         *self.status.next_run.borrow()
     }
 
-    /// From the file and not from the database, which may be away. What cannot be read is not known.
+    /// From the file and not from the database, which may be away. What cannot be read is not
+    /// known.
     async fn consent(&self) -> Option<Consent> {
         let file = self.status.consent.clone()?;
         // A disk may hang, and a run must not hang with it.
@@ -104,7 +106,8 @@ impl Shared {
     }
 }
 
-/// Serves until `stop`. A port that is taken costs the status address, not the daemon: keeping the history comes first.
+/// Serves until `stop`. A port that is taken costs the status address, not the daemon: keeping the
+/// history comes first.
 pub(crate) async fn serve(address: SocketAddr, status: Status, stop: CancellationToken) {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
@@ -163,7 +166,8 @@ fn refuse(shared: &Shared, refusal: &Refusal) -> Response {
         Refusal::Unclear => StatusCode::BAD_REQUEST,
         Refusal::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
     };
-    // Once, for the operator who has forgotten a name; not for each request of somebody who tries names.
+    // Once, for the operator who has forgotten a name; not for each request of somebody who tries
+    // names.
     if shared.was_told.swap(true, Ordering::Relaxed) {
         debug!(%refusal, "A request to the status address was refused");
     } else {

@@ -1,5 +1,6 @@
-//! Connections to the status address, and what one of them may cost: few at a time, one request each, a short time to
-//! ask and to be answered. Whatever is done to it, it goes on, and touches nothing else of the daemon.
+//! Connections to the status address, and what one of them may cost: few at a time, one request
+//! each, a short time to ask and to be answered. Whatever is done to it, it goes on, and touches
+//! nothing else of the daemon.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Connections at a time. A probe and a few browsers need a handful; each costs a file descriptor and some KiB.
+/// Connections at a time. A probe and a few browsers need a handful; each costs a file descriptor
+/// and some KiB.
 const MAX_CONNECTIONS: usize = 32;
 
 /// A request's header is there within this time.
@@ -33,8 +35,8 @@ const CONNECTION_PATIENCE: Duration = Duration::from_secs(15);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 
-/// What is sent to us unasked after the answer is thrown away for this time and up to this length. Closed at once, the
-/// connection would be reset, and the answer lost with it.
+/// What is sent to us unasked after the answer is thrown away for this time and up to this length.
+/// Closed at once, the connection would be reset, and the answer lost with it.
 const LINGER: Duration = Duration::from_secs(1);
 const MAX_LINGER_BYTES: usize = 256 * 1024;
 
@@ -91,7 +93,8 @@ pub(super) async fn run<F: Future<Output = ()>>(
             }
         });
         open.push(Open { task, is_answered });
-        // A flood of connections must not keep those that are open from being answered, nor a run from going on.
+        // A flood of connections must not keep those that are open from being answered, nor a run
+        // from going on.
         tokio::task::yield_now().await;
     }
     drop(listener);
@@ -106,8 +109,8 @@ pub(super) async fn run<F: Future<Output = ()>>(
     .await;
 }
 
-/// Closes the connection that has asked nothing for the longest. Where all are being answered, waits for one of them:
-/// an answer takes seconds at most.
+/// Closes the connection that has asked nothing for the longest. Where all are being answered,
+/// waits for one of them: an answer takes seconds at most.
 async fn make_room(open: &mut Vec<Open>, tasks: &mut JoinSet<()>) {
     let silent = open
         .iter()

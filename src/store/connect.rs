@@ -1,5 +1,5 @@
-//! Opens connections, as the address says and in no other way: the driver is told everything, so that nothing is left
-//! that it would take from the environment.
+//! Opens connections, as the address says and in no other way: the driver is told everything, so
+//! that nothing is left that it would take from the environment.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub(super) struct Connected {
     pub(super) renewed: Option<Database>,
 }
 
-/// A connection to the first host that will do. A password that is refused may have been changed meanwhile, in the file
-/// that holds the address: it is looked at again then.
+/// A connection to the first host that will do. A password that is refused may have been changed
+/// meanwhile, in the file that holds the address: it is looked at again then.
 pub(super) async fn connect(database: &Database) -> Result<Connected, StoreError> {
     match to_any_host(&database.address).await {
         Err(error) if error.is_refused_password() => {
@@ -133,7 +133,8 @@ pub(super) fn options(
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         })
         .ssl_root_cert_from_pem(trust::roots(&address.tls, mode, host)?)
-        // Postgres has its best precision by itself since version 12, and poolers do not know the parameter.
+        // Postgres has its best precision by itself since version 12, and poolers do not know the
+        // parameter.
         .extra_float_digits(None)
         .options(address.options.iter().map(|(name, value)| (name, value)))
         .disable_statement_logging();

@@ -1,5 +1,5 @@
-//! Rows on their way into a table by COPY in its binary form: three fifths of what the same rows cost Postgres as the
-//! arguments of a statement. The values are encoded by sqlx.
+//! Rows on their way into a table by COPY in its binary form: three fifths of what the same rows
+//! cost Postgres as the arguments of a statement. The values are encoded by sqlx.
 
 use std::collections::HashMap;
 
@@ -20,10 +20,12 @@ const END: [u8; 2] = (-1_i16).to_be_bytes();
 /// In place of a value's length.
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
-/// So much is sent at once, so that Postgres stores the first rows while the next ones are still being encoded.
+/// So much is sent at once, so that Postgres stores the first rows while the next ones are still
+/// being encoded.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A COPY that is under way. Dropped before its end it leaves nothing behind, and a connection that is not to be used again.
+/// A COPY that is under way. Dropped before its end it leaves nothing behind, and a connection that
+/// is not to be used again.
 pub(super) struct CopyIn<'c> {
     copy: PgCopyIn<&'c mut PgConnection>,
     columns: i16,

@@ -1,5 +1,5 @@
-//! Digests of a customer's rows of a day, as they came: by them rows that come again are told from others without
-//! comparing them one by one.
+//! Digests of a customer's rows of a day, as they came: by them rows that come again are told from
+//! others without comparing them one by one.
 
 use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 use chrono::{DateTime, Utc};

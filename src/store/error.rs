@@ -101,7 +101,8 @@ pub enum StoreError {
     Migrate(#[source] Box<MigrateError>),
 }
 
-/// What the driver says. Of Postgres' own errors only the message: the rest speaks of places in its sources.
+/// What the driver says. Of Postgres' own errors only the message: the rest speaks of places in its
+/// sources.
 #[derive(Debug)]
 pub struct Cause(sqlx::Error);
 
@@ -138,7 +139,8 @@ impl StoreError {
         Self::judged(operation.into(), During::Work)
     }
 
-    /// The same for what comes before we are let in, where servers and poolers say other things by the same codes.
+    /// The same for what comes before we are let in, where servers and poolers say other things by
+    /// the same codes.
     pub(super) fn connecting(
         operation: impl Into<Cow<'static, str>>,
     ) -> impl Fn(sqlx::Error) -> Self {

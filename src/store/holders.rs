@@ -81,7 +81,8 @@ impl fmt::Display for OtherRun {
 }
 
 impl Store {
-    /// Who holds the locks that the connection opened last waits for; nobody, where it waits for none.
+    /// Who holds the locks that the connection opened last waits for; nobody, where it waits for
+    /// none.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

@@ -1,4 +1,5 @@
-//! What the ledger knows of customers before they are fetched: who is due first, who has gone, who has returned.
+//! What the ledger knows of customers before they are fetched: who is due first, who has gone, who
+//! has returned.
 
 use std::collections::HashSet;
 use std::future::ready;
@@ -22,7 +23,8 @@ pub enum Listing {
         /// No longer marked as gone.
         returned: Vec<CustomerId>,
     },
-    /// It has lost over half of its customers at once, which is taken for a fault: nobody was marked.
+    /// It has lost over half of its customers at once, which is taken for a fault: nobody was
+    /// marked.
     Shrunk {
         /// Customers that it had.
         known: u64,
@@ -32,7 +34,8 @@ pub enum Listing {
 }
 
 /// How urgently a customer should be fetched: the lesser the sooner.
-/// Those without figures of the newest processed date come first, and among equals those that wait the longest.
+/// Those without figures of the newest processed date come first, and among equals those that wait
+/// the longest.
 ///
 /// Of one that is not known it is the default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +62,8 @@ impl Urgency {
         Self(bits)
     }
 
-    /// Whether the ledger has the customer's figures of the newest processed date that it has of anybody.
+    /// Whether the ledger has the customer's figures of the newest processed date that it has of
+    /// anybody.
     #[must_use]
     pub fn has_newest_date(&self) -> bool {
         self.0 & Self::HAS_NEWEST_DATE != 0
@@ -113,8 +117,8 @@ impl RunLock {
         bounded("looking up who is due first", told).await
     }
 
-    /// Compares the partner's own list with what it was, and notes who has gone and who has returned. Customers that
-    /// `excluded` names are on the list, and not made known by it.
+    /// Compares the partner's own list with what it was, and notes who has gone and who has
+    /// returned. Customers that `excluded` names are on the list, and not made known by it.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -220,8 +224,8 @@ impl RunLock {
         .await
     }
 
-    /// Makes sure that names are asked for in the ledger's locale. Returns the one it has, where that is another
-    /// and may not be changed.
+    /// Makes sure that names are asked for in the ledger's locale. Returns the one it has, where
+    /// that is another and may not be changed.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

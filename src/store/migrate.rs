@@ -8,7 +8,8 @@ use super::{Store, StoreError};
 /// The table in which the driver records what was applied.
 pub(super) const RECORD: &str = "_sqlx_migrations";
 
-/// The migrations. None needs the right to make temporary tables, which many a database does not give.
+/// The migrations. None needs the right to make temporary tables, which many a database does not
+/// give.
 pub(super) fn migrations() -> Migrator {
     sqlx::migrate!()
 }
@@ -20,8 +21,8 @@ impl Store {
     /// When Postgres is away or refuses, or was brought further by a newer version of the program.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.connect_for_work().await?;
-        // Whatever the server's or the role's default is: on a large ledger a migration may take minutes, and cut off it
-        // would begin anew for ever.
+        // Whatever the server's or the role's default is: on a large ledger a migration may take
+        // minutes, and cut off it would begin anew for ever.
         sqlx::raw_sql("set statement_timeout = 0")
             .execute(&mut connection)
             .await

@@ -1,5 +1,6 @@
-//! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a failure asks for.
-//! `Store` opens connections and reads, `RunLock` is the one connection that a run writes through.
+//! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a
+//! failure asks for. `Store` opens connections and reads, `RunLock` is the one connection that a
+//! run writes through.
 
 mod connect;
 mod consent;

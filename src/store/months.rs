@@ -1,7 +1,8 @@
 //! Keeps the newest row of each series in each month, which the views of newest rows read.
 //!
-//! What happens day by day needs no look at the ledger: a customer's rows come with the texts of the day before, and take
-//! the place of that day's. Whatever else happens, the customer's month is collected anew.
+//! What happens day by day needs no look at the ledger: a customer's rows come with the texts of
+//! the day before, and take the place of that day's. Whatever else happens, the customer's month is
+//! collected anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -44,8 +45,8 @@ struct Plan<'a> {
     collected: BTreeSet<Key>,
 }
 
-/// To be called after the rows were stored, in the same transaction. `fresh` are rows of customers and dates that had
-/// none; in `changed` are the months of customers that had some.
+/// To be called after the rows were stored, in the same transaction. `fresh` are rows of customers
+/// and dates that had none; in `changed` are the months of customers that had some.
 pub(super) async fn note(
     connection: &mut PgConnection,
     sets: &mut Sets,
@@ -165,7 +166,8 @@ async fn load(
     Ok(kept)
 }
 
-/// One array per column, of all rows of all of `$of`, with the number of the month that each belongs to.
+/// One array per column, of all rows of all of `$of`, with the number of the month that each
+/// belongs to.
 macro_rules! column {
     ($of:expr, |$row:ident| $value:expr) => {
         $of.iter()
@@ -350,7 +352,8 @@ async fn collect(
     let (months, customers): (Vec<NaiveDate>, Vec<Uuid>) = known.iter().map(|one| one.0).unzip();
     let texts: Vec<i64> = known.iter().map(|one| one.1.texts).collect();
     let times: Vec<DateTime<Utc>> = known.iter().map(|one| one.1.at).collect();
-    // Where the date that came has all series of the month, the next day's rows can take the place of its rows.
+    // Where the date that came has all series of the month, the next day's rows can take the place
+    // of its rows.
     sqlx::query!(
         "
         update license_usage_month as m

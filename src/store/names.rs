@@ -75,7 +75,8 @@ impl Names {
         if unknown.is_empty() {
             return Ok(());
         }
-        // Of several spellings in one batch the first in the alphabet, so that the choice does not depend on chance.
+        // Of several spellings in one batch the first in the alphabet, so that the choice does not
+        // depend on chance.
         let mut first: BTreeMap<String, &str> = BTreeMap::new();
         for name in &unknown {
             let folded = folded(name);

@@ -1,5 +1,5 @@
-//! Stores what became of customers: rows, rejections and outcomes, several customers in one transaction,
-//! each whole or not at all.
+//! Stores what became of customers: rows, rejections and outcomes, several customers in one
+//! transaction, each whole or not at all.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -26,8 +26,8 @@ impl RunLock {
     /// Returns what became of the rows, in the order of `outcomes`.
     ///
     /// # Errors
-    /// When Postgres is away or refuses; nothing is stored then, unless the connection broke while it was being
-    /// committed: see [`RunLock::load_recorded`].
+    /// When Postgres is away or refuses; nothing is stored then, unless the connection broke while
+    /// it was being committed: see [`RunLock::load_recorded`].
     pub async fn record(
         &mut self,
         run_id: i64,
@@ -88,8 +88,8 @@ impl RunLock {
         recorded
     }
 
-    /// Keeps the items of a partner-wide collection that name no customer, all of a run's at once and once only: after
-    /// a connection broke nobody knows whether they are there already.
+    /// Keeps the items of a partner-wide collection that name no customer, all of a run's at once
+    /// and once only: after a connection broke nobody knows whether they are there already.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -108,8 +108,8 @@ impl RunLock {
         .await
     }
 
-    /// Which of `customers` the run has recorded already, with their counts. Asked after a connection broke, when
-    /// nobody knows whether the last transaction was committed.
+    /// Which of `customers` the run has recorded already, with their counts. Asked after a
+    /// connection broke, when nobody knows whether the last transaction was committed.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -289,8 +289,8 @@ async fn insert_rejections(
     .map(drop)
 }
 
-/// By COPY: it writes a page's rows to the log at once, and this is the one table that a run writes to even where nothing
-/// is new.
+/// By COPY: it writes a page's rows to the log at once, and this is the one table that a run writes
+/// to even where nothing is new.
 async fn insert_outcomes(
     connection: &mut PgConnection,
     run_id: i64,

@@ -1,4 +1,5 @@
-//! The partitions of the ledger that a run writes to: a third of a month each, made when a first row of it comes.
+//! The partitions of the ledger that a run writes to: a third of a month each, made when a first
+//! row of it comes.
 
 use std::collections::BTreeSet;
 

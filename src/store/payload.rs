@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use crate::usage::MAX_PAYLOAD_BYTES;
 
-/// Numbers with more digits, or a greater exponent, are no figures. Postgres' `numeric` ends far beyond, at 16,383
-/// digits behind the point.
+/// Numbers with more digits, or a greater exponent, are no figures. Postgres' `numeric` ends far
+/// beyond, at 16,383 digits behind the point.
 const MAX_DIGITS: usize = 1_000;
 
 /// JSON that Postgres can hold: the item as it came, or else a JSON string with its text.
@@ -25,7 +25,8 @@ pub(super) fn storable(item: &str) -> Box<RawValue> {
     RawValue::from_string(json).expect("the text was read as JSON or was just written as JSON")
 }
 
-/// Whether every number in JSON text is of a size that `numeric` takes. A double can be too small for that.
+/// Whether every number in JSON text is of a size that `numeric` takes. A double can be too small
+/// for that.
 fn numbers_fit(json: &str) -> bool {
     let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
     // Without escaped quotes, every other piece between quotes is outside of strings.

@@ -1,5 +1,5 @@
-//! The connection on which the status address asks: one, and apart from those of a run, which must not wait for a
-//! question from outside. It is opened with the first question and kept.
+//! The connection on which the status address asks: one, and apart from those of a run, which must
+//! not wait for a question from outside. It is opened with the first question and kept.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ impl Reader {
         const OPERATION: &str = "reading the last runs";
         let asked = tokio::time::timeout(patience, async {
             let mut kept = self.kept.lock().await;
-            // Taken out: a question that is given up may be waiting for a lock, and its connection is closed with it.
+            // Taken out: a question that is given up may be waiting for a lock, and its connection
+            // is closed with it.
             if let Some(mut connection) = kept.take()
                 && let Ok(runs) = ask(&mut connection, limit, patience).await
             {
@@ -74,8 +75,8 @@ async fn ask(
     patience: Duration,
 ) -> Result<Vec<RunRecord>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    // The server gives up too, and keeps no process for a question whose asker is gone. Only for this transaction:
-    // behind a pool of connections the next may be somebody else's.
+    // The server gives up too, and keeps no process for a question whose asker is gone. Only for
+    // this transaction: behind a pool of connections the next may be somebody else's.
     let bound = (patience + Duration::from_secs(1)).as_millis();
     let bound = format!("set local statement_timeout = {bound}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(bound))

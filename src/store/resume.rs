@@ -8,8 +8,8 @@ use super::runs::RunLock;
 use super::{Store, StoreError, bounded};
 use crate::usage::CustomerId;
 
-/// After so many days every service has reported of a date: some take several, each its own time. What is asked for
-/// before may lack one.
+/// After so many days every service has reported of a date: some take several, each its own time.
+/// What is asked for before may lack one.
 const SETTLED_DAYS: i32 = 7;
 
 /// The newest backfill that is not finished.
@@ -24,8 +24,8 @@ pub struct Unfinished {
 }
 
 impl Store {
-    /// The newest backfill from `source` that ended before all was done, and that no later one of the same customers
-    /// and dates has finished.
+    /// The newest backfill from `source` that ended before all was done, and that no later one of
+    /// the same customers and dates has finished.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -96,8 +96,8 @@ impl Store {
         }))
     }
 
-    /// The dates of a range of which a backfill over the whole list has stored something, and failed for nobody, when all
-    /// services had reported.
+    /// The dates of a range of which a backfill over the whole list has stored something, and
+    /// failed for nobody, when all services had reported.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

@@ -1,6 +1,6 @@
 //! The record of each run, and the lock under which there is one run at a time.
-//! The lock lives in the very connection that writes the run's rows: whoever loses the connection loses both at
-//! once, and a killed holder's lock is freed by Postgres when its connection ends.
+//! The lock lives in the very connection that writes the run's rows: whoever loses the connection
+//! loses both at once, and a killed holder's lock is freed by Postgres when its connection ends.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -15,7 +15,8 @@ use crate::usage::{CustomerId, RowCounts, TrafficCounts};
 
 /// What a run's connection needs, whatever the server's or the role's defaults are:
 /// - what is recorded as stored survives a crash of the server;
-/// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is quadratic for long;
+/// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is
+///   quadratic for long;
 /// - no plan is compiled: that costs more than it saves for a batch;
 /// - a statement ends on the server when we stop waiting for it;
 /// - the server notices within a minute that a holder's machine is gone;
@@ -152,7 +153,8 @@ impl Store {
         let mut connection = self.connect_for_work().await?;
         let locked = bounded("taking the run lock", async {
             sqlx::raw_sql(SESSION).execute(&mut connection).await?;
-            // The lock is per schema, so that two ledgers in one database do not wait for each other.
+            // The lock is per schema, so that two ledgers in one database do not wait for each
+            // other.
             sqlx::query_scalar!(
                 r#"
                 select pg_try_advisory_lock(
@@ -186,14 +188,15 @@ impl RunLock {
 
     /// Gives the right to run back.
     pub async fn release(mut self) {
-        // Closing frees the lock too, but only once the server has noticed; a next run need not wait for that.
+        // Closing frees the lock too, but only once the server has noticed; a next run need not
+        // wait for that.
         let unlock = sqlx::raw_sql("select pg_advisory_unlock_all()").execute(&mut self.connection);
         let _unlocked = bounded("giving the run lock back", unlock).await;
         let _closed = self.connection.close().await;
     }
 
-    /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is alive.
-    /// Their counts are made up from what they recorded.
+    /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is
+    /// alive. Their counts are made up from what they recorded.
     /// Returns how many there were.
     ///
     /// # Errors
@@ -241,8 +244,9 @@ impl RunLock {
         .map(|done| done.rows_affected())
     }
 
-    /// Records that a run begins, and returns its id. Customers that only the run before the last had are brought up to
-    /// date: the newest two are looked at where there is nothing new to write of a customer.
+    /// Records that a run begins, and returns its id. Customers that only the run before the last
+    /// had are brought up to date: the newest two are looked at where there is nothing new to
+    /// write of a customer.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

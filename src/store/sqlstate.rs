@@ -1,4 +1,5 @@
-//! What Postgres, a pooler before it or the driver means by an error: come again, not these data, or not at all.
+//! What Postgres, a pooler before it or the driver means by an error: come again, not these data,
+//! or not at all.
 
 use std::io;
 
@@ -17,7 +18,8 @@ pub(super) enum Verdict {
     Unusable,
 }
 
-/// When an error came: before we are let in, servers and poolers say other things by the same codes.
+/// When an error came: before we are let in, servers and poolers say other things by the same
+/// codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum During {
     Connecting,
@@ -31,8 +33,9 @@ const HOPELESS_PROTOCOLS: [&str; 3] = [
     "unexpected response from SSLRequest",
 ];
 
-/// What `PgBouncer` says of our own credentials, by the code for any breach of the protocol. What it says by the same code of
-/// its server, such as "server login failed", may be a server that starts.
+/// What `PgBouncer` says of our own credentials, by the code for any breach of the protocol. What
+/// it says by the same code of its server, such as "server login failed", may be a server that
+/// starts.
 const REFUSED_BY_A_POOLER: [&str; 5] = [
     "password authentication failed",
     "SASL authentication failed",
@@ -41,12 +44,13 @@ const REFUSED_BY_A_POOLER: [&str; 5] = [
     "no authentication method",
 ];
 
-/// Connection, serialization and deadlock, resources (too many connections and a full disk among them), operator
-/// intervention (starting up, shutting down, cancelled), system error.
+/// Connection, serialization and deadlock, resources (too many connections and a full disk among
+/// them), operator intervention (starting up, shutting down, cancelled), system error.
 const PASSING: [&str; 5] = ["08", "40", "53", "57", "58"];
 
-/// Authorization, no such database, no such schema, a feature that this server does not have, a statement that a pooler has
-/// taken away, and all of what our statements presume of tables and rights. None speaks of data.
+/// Authorization, no such database, no such schema, a feature that this server does not have, a
+/// statement that a pooler has taken away, and all of what our statements presume of tables and
+/// rights. None speaks of data.
 const FOR_GOOD: [&str; 6] = ["28", "3D", "3F", "0A", "26", "42"];
 
 pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
@@ -58,14 +62,15 @@ pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
                 .and_then(PgDatabaseError::routine);
             of_code(&code, error.message(), routine, during)
         }
-        // Of a handshake that only broke the driver says that in- or output failed. A type or column that is missing means
-        // tables that are others than ours.
+        // Of a handshake that only broke the driver says that in- or output failed. A type or
+        // column that is missing means tables that are others than ours.
         sqlx::Error::Configuration(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::ColumnNotFound(_) => Verdict::Unusable,
         sqlx::Error::Io(_) if tls::fault(error).is_some() => Verdict::Unusable,
-        // The socket's, which is nobody's bad day. A socket that is not there is a server that is not up.
+        // The socket's, which is nobody's bad day. A socket that is not there is a server that is
+        // not up.
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Verdict::Unusable
         }
@@ -84,10 +89,12 @@ pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
 
 fn of_code(code: &str, message: &str, routine: Option<&str>, during: During) -> Verdict {
     match code {
-        // Read-only: a standby, or for a moment a server that is switched over. A transaction that took too long. A lock
-        // that was not to be had, an object in use, a snapshot that is too old.
+        // Read-only: a standby, or for a moment a server that is switched over. A transaction that
+        // took too long. A lock that was not to be had, an object in use, a snapshot that
+        // is too old.
         "25006" | "25P03" | "25P04" | "55P03" | "55006" | "72000" => return Verdict::Unavailable,
-        // A statement that was prepared before a table changed, and is prepared anew on the next connection.
+        // A statement that was prepared before a table changed, and is prepared anew on the next
+        // connection.
         "0A000" if routine == Some("RevalidateCachedQuery") => return Verdict::Unavailable,
         "08P01"
             if REFUSED_BY_A_POOLER
@@ -108,8 +115,9 @@ fn of_code(code: &str, message: &str, routine: Option<&str>, during: During) -> 
         return Verdict::Unusable;
     }
     match during {
-        // Poolers say by an internal error that they have no server at hand, and servers by these that they are closed for
-        // now or cannot read their settings. What is new to us there is not called dead.
+        // Poolers say by an internal error that they have no server at hand, and servers by these
+        // that they are closed for now or cannot read their settings. What is new to us
+        // there is not called dead.
         During::Connecting => Verdict::Unavailable,
         During::Work => Verdict::Refused,
     }

@@ -114,8 +114,8 @@ impl Store {
         bounded("reading the locale", query.fetch_optional(&self.pool)).await
     }
 
-    /// When runs over the whole list last ended by themselves. A backfill of past dates has not brought what a tick
-    /// would.
+    /// When runs over the whole list last ended by themselves. A backfill of past dates has not
+    /// brought what a tick would.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

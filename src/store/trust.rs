@@ -23,8 +23,8 @@ pub(super) fn roots(tls: &Tls, mode: SslMode, host: &Host) -> Result<Vec<u8>, St
     }
 }
 
-/// The system's authorities, as the client for the API has them too. Those that cannot be read are left out: a store
-/// often has some, and the driver would stumble over each.
+/// The system's authorities, as the client for the API has them too. Those that cannot be read are
+/// left out: a store often has some, and the driver would stumble over each.
 fn of_the_system() -> Result<Vec<u8>, String> {
     let loaded = rustls_native_certs::load_native_certs();
     let mut store = RootCertStore::empty();

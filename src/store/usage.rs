@@ -26,8 +26,8 @@ pub(super) async fn learn_names(
     names.learn(connection, of_rows).await
 }
 
-/// The usage rows of a batch in the spelling of the ledger: in the order of customers, and of each customer's in that of
-/// the primary key; and whether the ledger's spelling of all names is known.
+/// The usage rows of a batch in the spelling of the ledger: in the order of customers, and of each
+/// customer's in that of the primary key; and whether the ledger's spelling of all names is known.
 pub(super) fn spell<'a>(
     names: &'a Names,
     outcomes: &'a [CustomerOutcome],
@@ -106,8 +106,8 @@ pub(super) async fn upsert(
     Ok(written)
 }
 
-/// The customers and dates among `dated` that the ledger has rows of already, with the digest of the day's rows as they last
-/// came.
+/// The customers and dates among `dated` that the ledger has rows of already, with the digest of
+/// the day's rows as they last came.
 async fn known_dates(
     connection: &mut PgConnection,
     dated: &[Dated<'_>],
@@ -149,8 +149,8 @@ async fn known_dates(
         .collect())
 }
 
-/// Stores rows of customers and dates that the ledger has no row of yet. Should a person write the same at this moment, it
-/// is refused, and what is done again finds the person's.
+/// Stores rows of customers and dates that the ledger has no row of yet. Should a person write the
+/// same at this moment, it is refused, and what is done again finds the person's.
 async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
@@ -247,7 +247,8 @@ async fn update(
     Ok(written.collect())
 }
 
-/// Notes of which customers and processed dates the ledger has rows now, and how far the run has come.
+/// Notes of which customers and processed dates the ledger has rows now, and how far the run has
+/// come.
 async fn record_dates(
     connection: &mut PgConnection,
     run_id: i64,

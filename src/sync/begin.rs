@@ -1,4 +1,5 @@
-//! The beginning of a run: the right to run, and its record. Waits while another run is under way, and says whose.
+//! The beginning of a run: the right to run, and its record. Waits while another run is under way,
+//! and says whose.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::store::{NewRun, RunLock};
 const LOCK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Syncer {
-    /// Takes the right to run and records that a run begins. Waits while another run is under way, and says so.
+    /// Takes the right to run and records that a run begins. Waits while another run is under way,
+    /// and says so.
     pub(super) async fn begin(
         &self,
         request: &Request,

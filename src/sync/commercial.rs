@@ -1,5 +1,6 @@
-//! A run over the partner-wide collections: each dataset is fetched whole, and only then given out to the writer
-//! customer by customer, because a customer's rows may be on any page. What fails fails for all customers at once.
+//! A run over the partner-wide collections: each dataset is fetched whole, and only then given out
+//! to the writer customer by customer, because a customer's rows may be on any page. What fails
+//! fails for all customers at once.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,4 +1,5 @@
-//! Who is on a run's list: the union of the configured ids, the file and the partner's own list, less the excluded.
+//! Who is on a run's list: the union of the configured ids, the file and the partner's own list,
+//! less the excluded.
 
 use std::collections::HashSet;
 use std::io;
@@ -58,7 +59,8 @@ impl CustomersError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            // It was there when the configuration was read, so that somebody may be putting a newer one in its place.
+            // It was there when the configuration was read, so that somebody may be putting a newer
+            // one in its place.
             Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Remedy::Time,
             Self::File { source, .. } => remedy_of_io(source, Remedy::Configuration),
             Self::Lines { .. } | Self::Empty { discovered: false } => Remedy::Configuration,
@@ -116,7 +118,8 @@ pub(super) async fn discover(
         })
 }
 
-/// The customers of a run, each once. `only` replaces what is configured; `listed` is the partner's own list.
+/// The customers of a run, each once. `only` replaces what is configured; `listed` is the partner's
+/// own list.
 pub(super) fn resolve(
     settings: &config::Customers,
     only: &[CustomerId],
@@ -155,8 +158,9 @@ fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersErr
         faults.truncate(NAMED_FAULTS);
         faults.push(format!("and {further} more lines"));
     }
-    // Nobody is watching a scheduled run: one bad line must not cost all other customers their day. A person who
-    // watches can mend the file before anything is fetched, and a file without a good line is no list.
+    // Nobody is watching a scheduled run: one bad line must not cost all other customers their day.
+    // A person who watches can mend the file before anything is fetched, and a file without a
+    // good line is no list.
     let is_watched = match kind {
         RunKind::Backfill => true,
         RunKind::Schedule | RunKind::Startup => false,

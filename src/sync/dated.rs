@@ -1,5 +1,6 @@
-//! A dated backfill: one run for each processed date, the newest first, because that is the one the API is surest to
-//! have. Dates that are complete are left out, so that a backfill that was cut off goes on where it was.
+//! A dated backfill: one run for each processed date, the newest first, because that is the one the
+//! API is surest to have. Dates that are complete are left out, so that a backfill that was cut off
+//! goes on where it was.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use crate::retry::Stop;
 use crate::store::{DatedPass, RunOutcome};
 use crate::usage::CustomerId;
 
-/// So many dates in a row that fail for every customer mean that the cause is not the dates. Each may have been tried again
-/// for a quarter of an hour.
+/// So many dates in a row that fail for every customer mean that the cause is not the dates. Each
+/// may have been tried again for a quarter of an hour.
 const HOPELESS_DATES: u32 = 3;
 
 /// The processed dates that are asked for, both ends included.
@@ -58,7 +59,8 @@ pub struct DateOutcomes {
 }
 
 impl Syncer {
-    /// Does one run for each date that is not complete, and sums them up. Ends after the first that could not go on.
+    /// Does one run for each date that is not complete, and sums them up. Ends after the first that
+    /// could not go on.
     ///
     /// # Errors
     /// When not even the first could begin.

@@ -19,8 +19,8 @@ impl Syncer {
     ) -> Result<(), RunError> {
         let away = matches!(report.fatal, Some(RunError::Store(_)));
         let recorded = if stop.soon.is_cancelled() || away {
-            // The stop has been heard, or the database been waited for; the record must not be cut short by the
-            // one, nor hold up the end for long.
+            // The stop has been heard, or the database been waited for; the record must not be cut
+            // short by the one, nor hold up the end for long.
             let unhurried = Stop::default();
             tokio::time::timeout(LAST_WORD, ledger.finish(&report.to_record(), &unhurried))
                 .await
@@ -67,7 +67,8 @@ pub(super) fn log_end(report: &Report) {
         ..
     } = report;
     let outcome = report.outcome.as_str();
-    // The journal shows the message alone, so that it says by itself what the fields say to a machine.
+    // The journal shows the message alone, so that it says by itself what the fields say to a
+    // machine.
     info!(
         outcome,
         duration_ms = (report.finished_at - report.started_at).num_milliseconds(),

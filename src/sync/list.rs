@@ -1,4 +1,5 @@
-//! Makes up a run's list: who is on it, who has gone from the partner's own list, and who comes first.
+//! Makes up a run's list: who is on it, who has gone from the partner's own list, and who comes
+//! first.
 
 use tracing::{error, info, warn};
 
@@ -69,7 +70,8 @@ impl Syncer {
             // Of a few customers a large ledger is not asked for everybody.
             let few: Option<Vec<CustomerId>> =
                 (list.len() <= FEW).then(|| list.iter().map(|customer| customer.id).collect());
-            // Among equals in the order of the ledger's keys, which makes the rows of one date cheaper to store.
+            // Among equals in the order of the ledger's keys, which makes the rows of one date
+            // cheaper to store.
             list.sort_unstable_by_key(|customer| customer.id);
             let mut urgency = vec![Urgency::default(); list.len()];
             let tell = |id, of_it| {

@@ -1,4 +1,5 @@
-//! Says when a run waits for somebody's lock on the ledger, and who holds it: nothing else shows why it stands still.
+//! Says when a run waits for somebody's lock on the ledger, and who holds it: nothing else shows
+//! why it stands still.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::store::{Holder, Store};
 /// How often it is looked whether the run waits. A lock that is held for less is nobody's business.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// Does `work` on the connection that `store` opened last, and says meanwhile whose lock it waits for.
+/// Does `work` on the connection that `store` opened last, and says meanwhile whose lock it waits
+/// for.
 pub async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T>) -> T {
     let mut told = Vec::new();
     let done = tokio::select! {

@@ -1,5 +1,6 @@
 //! One run: who, in what order, how many at once, and what happens on failure.
-//! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every customer ends the run.
+//! Many workers fetch, one writer stores. A customer's failure is its own; what would fail every
+//! customer ends the run.
 
 mod alike;
 mod begin;
@@ -121,10 +122,12 @@ pub struct Syncer {
 }
 
 impl Syncer {
-    /// Does one run and records it. A run that could not go on is a report too, with the reason in `fatal`.
+    /// Does one run and records it. A run that could not go on is a report too, with the reason in
+    /// `fatal`.
     ///
     /// # Errors
-    /// When the run could not even be recorded as begun, or the program was stopped before it began.
+    /// When the run could not even be recorded as begun, or the program was stopped before it
+    /// began.
     pub async fn run(
         self: &Arc<Self>,
         request: &Request,
@@ -349,7 +352,8 @@ fn customer_failure(dataset: Dataset, error: &ApiError) -> Failure {
     }
 }
 
-/// A customer of whose items none became a row has not been fetched: a part is never a success, and nothing even less.
+/// A customer of whose items none became a row has not been fetched: a part is never a success, and
+/// nothing even less.
 fn useless<R>(dataset: Dataset, collection: &Collection<R>) -> Option<Failure> {
     let error = ApiError::Unexpected(collection.uselessness()?);
     Some(customer_failure(dataset, &error))

@@ -1,5 +1,5 @@
-//! How a database that is away is waited for, and what is said of it: that it went, every quarter of an hour that it is
-//! still away, and that it is back. A line for each attempt would hide these.
+//! How a database that is away is waited for, and what is said of it: that it went, every quarter
+//! of an hour that it is still away, and that it is back. A line for each attempt would hide these.
 
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ impl Outage {
     }
 }
 
-/// Does `work` on the database, again and again while it is away, for as long as `patience` lasts. Whose lock it waits for
-/// is said, too.
+/// Does `work` on the database, again and again while it is away, for as long as `patience` lasts.
+/// Whose lock it waits for is said, too.
 pub(super) async fn insist<T>(
     store: &Store,
     patience: RetryPolicy,

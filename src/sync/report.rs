@@ -51,7 +51,8 @@ pub enum RunError {
     /// What the API answered, or did not, let nothing further be expected of it.
     #[error(transparent)]
     Halted(#[from] Halt),
-    /// While the database was away another process took the run lock and found this run left behind.
+    /// While the database was away another process took the run lock and found this run left
+    /// behind.
     #[error(
         "after the database came back this run was no longer on record as under way: another process marked it as interrupted, or the record was lost"
     )]
@@ -230,7 +231,8 @@ impl Report {
         }
     }
 
-    /// The failures that a person is shown: a few of those in the same words, so that others are seen among them.
+    /// The failures that a person is shown: a few of those in the same words, so that others are
+    /// seen among them.
     #[must_use]
     pub fn examples(&self) -> Vec<&FailedCustomer> {
         let mut alike: HashMap<(FailureReason, &str), usize> = HashMap::new();

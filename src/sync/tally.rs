@@ -1,5 +1,5 @@
-//! What a run has recorded so far, and what that says of the run as a whole: many failures of one kind are one
-//! message, not one for each customer.
+//! What a run has recorded so far, and what that says of the run as a whole: many failures of one
+//! kind are one message, not one for each customer.
 
 use chrono::NaiveDate;
 use tracing::error;
@@ -9,8 +9,9 @@ use super::report::{CustomerCounts, FailedCustomer, Halt};
 use crate::partner_center::{AuthError, advice_for_many, remedy_of_status};
 use crate::usage::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
 
-/// So many customers in a row that are refused alike, none let through, mean that the cause is not the customers.
-/// Those that were refused last time too are not among them: they come first in every run, and the cause may be theirs.
+/// So many customers in a row that are refused alike, none let through, mean that the cause is not
+/// the customers. Those that were refused last time too are not among them: they come first in
+/// every run, and the cause may be theirs.
 const HOPELESS: u64 = 100;
 
 /// So many customers whose usage is gone at once have not all given up their licences.
@@ -32,8 +33,8 @@ pub(super) struct Tally {
     unauthorized: u64,
     /// Customers that were refused when they were last asked for, sorted.
     expected: Vec<CustomerId>,
-    /// Customers that had usage the last time, sorted: a quarter of each id, since there may be very many. One that is taken
-    /// for another changes a count by one.
+    /// Customers that had usage the last time, sorted: a quarter of each id, since there may be
+    /// very many. One that is taken for another changes a count by one.
     with_usage: Vec<u32>,
     /// Those among them that have some again, and those that came without.
     kept: u64,
@@ -70,8 +71,9 @@ impl Tally {
         self.with_usage.sort_unstable();
     }
 
-    /// One message where most of the customers that had usage come without any. Each for itself may have given up its
-    /// licences; all together are a fault of the API, and one that looks like success.
+    /// One message where most of the customers that had usage come without any. Each for itself may
+    /// have given up its licences; all together are a fault of the API, and one that looks like
+    /// success.
     pub(super) fn usage_is_gone(&self) -> Option<String> {
         let (gone, of) = (self.gone, self.gone + self.kept);
         let is_fault = gone >= MANY_GONE && gone > self.kept;
@@ -203,8 +205,8 @@ impl Tally {
         });
     }
 
-    /// Whether many customers at a stretch, or in the end all of them, were refused for the token's sake. A token that
-    /// has brought rows is none that is refused.
+    /// Whether many customers at a stretch, or in the end all of them, were refused for the token's
+    /// sake. A token that has brought rows is none that is refused.
     pub(super) fn token_is_refused(&self, at_the_end: bool) -> Option<AuthError> {
         let failed_all = self.customers.failed == self.done() && self.rows.received == 0;
         let only_so = self.alike.kinds().all(Kind::is_unauthorized);
@@ -231,7 +233,8 @@ impl Tally {
         })
     }
 
-    /// How many customers at a stretch have failed, none of them refused in the sense of [`Tally::all_are_refused`].
+    /// How many customers at a stretch have failed, none of them refused in the sense of
+    /// [`Tally::all_are_refused`].
     pub(super) fn unanswered(&self) -> u64 {
         match &self.streak {
             Some((kind, count)) if !kind.is_refusal() => *count,

@@ -1,5 +1,5 @@
-//! The workers of a run over each customer's own collections: each takes the next customer, fetches it, and hands its
-//! outcome on.
+//! The workers of a run over each customer's own collections: each takes the next customer, fetches
+//! it, and hands its outcome on.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,14 +24,16 @@ const LARGE_COLLECTION: usize = 1_000;
 /// How often the run looks whether the API is down while no customer comes to an end.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// So many customers in a row that fail without an answer show that the API is down, where calls are not retried.
+/// So many customers in a row that fail without an answer show that the API is down, where calls
+/// are not retried.
 const MANY_UNANSWERED: u64 = 100;
 
-/// However shortly calls are retried: a few customers that fail at the beginning are not yet the API.
+/// However shortly calls are retried: a few customers that fail at the beginning are not yet the
+/// API.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(3);
 
-/// Customers that may be waiting for their next attempt while others are asked: a few that are slow or throttled
-/// must not hold up the rest.
+/// Customers that may be waiting for their next attempt while others are asked: a few that are slow
+/// or throttled must not hold up the rest.
 const WAITING_CUSTOMERS: usize = 256;
 
 /// An outcome on its way to the writer, with the place that it still takes.
@@ -95,8 +97,8 @@ impl Walk {
             .outage()
             .is_some_and(|outage| outage.since.elapsed() >= self.given_up() / 2);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those who failed the last time come first. When it matters whether anybody is answered at all, it is the others
-        // who tell.
+        // Those who failed the last time come first. When it matters whether anybody is answered at
+        // all, it is the others who tell.
         let next = if is_silent {
             queue.next_back()
         } else {
@@ -105,7 +107,8 @@ impl Walk {
         next.map(Customer::from)
     }
 
-    /// Ends the run where nothing further can succeed: at once for the token's sake, else with the calls under way.
+    /// Ends the run where nothing further can succeed: at once for the token's sake, else with the
+    /// calls under way.
     pub(super) fn judge(&self, tally: &Tally) -> Result<(), RunError> {
         if let Some(refused) = tally.token_is_refused(false) {
             return Err(refused.into());
@@ -123,8 +126,9 @@ impl Walk {
         self.stop.soon.cancel();
     }
 
-    /// Ends the run where calls take so long to fail that no customer would come to an end for hours. It takes longer
-    /// than a customer's failure does, so that those who are still waiting for their first turn get it.
+    /// Ends the run where calls take so long to fail that no customer would come to an end for
+    /// hours. It takes longer than a customer's failure does, so that those who are still
+    /// waiting for their first turn get it.
     async fn watch(&self) -> ! {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -143,9 +147,9 @@ impl Walk {
         self.syncer.max_elapsed.mul_f64(0.8).max(SHORTEST_OUTAGE)
     }
 
-    /// How long nobody was answered, if that says that nobody will be: those who failed before may all be ones that
-    /// always fail, so that somebody must have failed late who was asked for the first time. Where nobody is left to be
-    /// asked, it takes twice as long.
+    /// How long nobody was answered, if that says that nobody will be: those who failed before may
+    /// all be ones that always fail, so that somebody must have failed late who was asked for
+    /// the first time. Where nobody is left to be asked, it takes twice as long.
     fn silence(&self) -> Option<Duration> {
         let outage = self.syncer.client.outage()?;
         let (silence, given_up) = (outage.since.elapsed(), self.given_up());
@@ -153,8 +157,8 @@ impl Walk {
         is_down.then_some(silence)
     }
 
-    /// A customer is given up after `retry.max_elapsed_time`. Where no call at all was answered for as long, the next
-    /// customers would fare no better, and each would take as long.
+    /// A customer is given up after `retry.max_elapsed_time`. Where no call at all was answered for
+    /// as long, the next customers would fare no better, and each would take as long.
     fn api_is_down(&self, tally: &Tally) -> Option<Halt> {
         let least = if self.syncer.max_elapsed.is_zero() {
             MANY_UNANSWERED
@@ -171,7 +175,8 @@ impl Walk {
         })
     }
 
-    /// Where the API's silence ended the run, a call that was only waiting to be made again has failed for itself.
+    /// Where the API's silence ended the run, a call that was only waiting to be made again has
+    /// failed for itself.
     fn own<R>(
         &self,
         fetched: Result<Answered<R>, GaveUp<ApiError>>,
@@ -197,7 +202,8 @@ impl Walk {
         }
     }
 
-    /// Fetches all that is asked for of a customer; none where no call can be made or nothing was sent before a stop.
+    /// Fetches all that is asked for of a customer; none where no call can be made or nothing was
+    /// sent before a stop.
     async fn fetch(&self, customer: Customer) -> Option<Fetched> {
         let (id, client) = (customer.id, &self.syncer.client);
         let mut answers = Answers::default();
@@ -242,8 +248,8 @@ impl Walk {
             attempts: answers.attempts,
             finished_at: self.syncer.clock.now(),
         };
-        // A large collection keeps its place among the requests in flight until it is stored: so many of them, and
-        // no more, are in memory at a time.
+        // A large collection keeps its place among the requests in flight until it is stored: so
+        // many of them, and no more, are in memory at a time.
         let permit = answers
             .permit
             .filter(|_| outcome.row_count() > LARGE_COLLECTION);
@@ -269,8 +275,8 @@ impl Syncer {
                 .spawn(async move { walk.work(sender).await }.in_current_span());
         }
         drop(sender);
-        // What was fetched is stored even after the last call to stop, but not for long. Only waiting for the
-        // database ends with the first.
+        // What was fetched is stored even after the last call to stop, but not for long. Only
+        // waiting for the database ends with the first.
         let writing = Stop {
             soon: walk.stop.soon.clone(),
             ..Stop::default()
@@ -333,7 +339,8 @@ enum Over {
 }
 
 impl Answers {
-    /// Notes how one dataset fared. The last failure is the customer's; what does come is stored all the same.
+    /// Notes how one dataset fared. The last failure is the customer's; what does come is stored
+    /// all the same.
     fn take<R: Row>(
         &mut self,
         dataset: Dataset,

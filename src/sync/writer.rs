@@ -1,6 +1,6 @@
-//! The one place from which a run writes. Outcomes that are ready together share a transaction; a batch that
-//! Postgres refuses is taken apart, so that one customer does not take others with it; a database that is away
-//! is waited for.
+//! The one place from which a run writes. Outcomes that are ready together share a transaction; a
+//! batch that Postgres refuses is taken apart, so that one customer does not take others with it; a
+//! database that is away is waited for.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -69,8 +69,8 @@ impl Ledger {
         self.run_id
     }
 
-    /// Does `work` under the run lock, again and again while the database is away. `fresh` says whether the
-    /// connection is another one than that of the attempt before.
+    /// Does `work` under the run lock, again and again while the database is away. `fresh` says
+    /// whether the connection is another one than that of the attempt before.
     async fn persist<T>(
         &mut self,
         stop: &Stop,
@@ -78,7 +78,8 @@ impl Ledger {
     ) -> Result<T, RunError> {
         let store = self.store.clone();
         let done = insist(&store, self.patience, stop, async || {
-            // Taken out, so that a connection that fails or is dropped in mid-transaction is not used again.
+            // Taken out, so that a connection that fails or is dropped in mid-transaction is not
+            // used again.
             let (mut lock, fresh) = match self.lock.take() {
                 Some(lock) => (lock, false),
                 None => (self.retake().await?, true),
@@ -98,7 +99,8 @@ impl Ledger {
     }
 
     async fn retake(&self) -> Result<RunLock, StoreError> {
-        // Our own lost connection may hold the lock until Postgres notices; another process until its run ends.
+        // Our own lost connection may hold the lock until Postgres notices; another process until
+        // its run ends.
         self.store
             .try_lock_run()
             .await?
@@ -177,7 +179,8 @@ impl Ledger {
         .await
     }
 
-    /// Tells how urgent each known customer is, or only those among `customers`, again and again if need be.
+    /// Tells how urgent each known customer is, or only those among `customers`, again and again if
+    /// need be.
     pub(super) async fn load_urgency(
         &mut self,
         customers: Option<&[CustomerId]>,
@@ -227,8 +230,9 @@ impl Ledger {
 }
 
 impl Sink {
-    /// Takes outcomes until there are no more. `judge` sees what has been recorded after each batch. Ends early, with
-    /// the reason, when nothing further can be recorded or the judge says that nothing further can succeed.
+    /// Takes outcomes until there are no more. `judge` sees what has been recorded after each
+    /// batch. Ends early, with the reason, when nothing further can be recorded or the judge
+    /// says that nothing further can succeed.
     pub(super) async fn drain(
         &mut self,
         mut outcomes: mpsc::Receiver<Fetched>,

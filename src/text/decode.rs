@@ -1,9 +1,10 @@
-//! Makes text of bytes: UTF-8, UTF-16 and UTF-32 with and without a byte order mark, and, line by line, the code page
-//! that Windows calls ANSI. Pure.
+//! Makes text of bytes: UTF-8, UTF-16 and UTF-32 with and without a byte order mark, and, line by
+//! line, the code page that Windows calls ANSI. Pure.
 
 use secrecy::zeroize::Zeroizing;
 
-/// Bytes without which no line of a file counts as appended in another encoding: a GUID has twice as many.
+/// Bytes without which no line of a file counts as appended in another encoding: a GUID has twice
+/// as many.
 const TELLING_RUN: usize = 16;
 
 /// The first bytes of files that are taken for text by mistake.
@@ -100,8 +101,9 @@ enum Encoding {
     Utf8,
     Utf16(End),
     Utf32(End),
-    /// Lines of one byte a character beside lines of two: somebody appended with a tool that writes another encoding,
-    /// such as `>>` of Windows PowerShell. What is ASCII survives without the zero bytes.
+    /// Lines of one byte a character beside lines of two: somebody appended with a tool that writes
+    /// another encoding, such as `>>` of Windows PowerShell. What is ASCII survives without the
+    /// zero bytes.
     Mixed,
 }
 
@@ -130,7 +132,8 @@ fn encoding_of(bytes: &[u8]) -> (Encoding, &[u8]) {
     if let Some(named) = named {
         return (named, body);
     }
-    // In text that is mostly ASCII every second byte is zero, and text in UTF-8 or a code page has none.
+    // In text that is mostly ASCII every second byte is zero, and text in UTF-8 or a code page has
+    // none.
     let enough = body.len() / 8;
     let encoding = if odd > enough && even * 16 <= odd {
         Encoding::Utf16(End::Little)
@@ -142,8 +145,8 @@ fn encoding_of(bytes: &[u8]) -> (Encoding, &[u8]) {
     (encoding, body)
 }
 
-/// Whether a line of one byte a character ends in it. Pairs of such bytes could be Chinese characters, but hardly so
-/// many of them in a row.
+/// Whether a line of one byte a character ends in it. Pairs of such bytes could be Chinese
+/// characters, but hardly so many of them in a row.
 fn has_narrow_line(bytes: &[u8]) -> bool {
     let mut run = 0;
     for byte in bytes {
@@ -206,7 +209,8 @@ fn wide(bytes: &[u8], width: usize, end: End) -> Zeroizing<String> {
     text
 }
 
-/// One kind of line end, and nothing after the last line: MS-DOS marks the end with Ctrl-Z, and a crash with zeros.
+/// One kind of line end, and nothing after the last line: MS-DOS marks the end with Ctrl-Z, and a
+/// crash with zeros.
 fn tidy(text: &str) -> String {
     let text = text.trim_start_matches('\u{feff}');
     // The same mark, read as a code page once and saved again.
@@ -226,8 +230,8 @@ fn tidy(text: &str) -> String {
     tidy
 }
 
-/// Whether most lines hold control codes, so that it never was text. One such line in a list is no reason to refuse the
-/// others.
+/// Whether most lines hold control codes, so that it never was text. One such line in a list is no
+/// reason to refuse the others.
 fn is_binary(text: &str) -> bool {
     let is_code = |c: &char| {
         c.is_control() && !c.is_whitespace() && !matches!(c, '\x1a' | '\x1b') || *c == '\u{fffd}'

@@ -1,6 +1,7 @@
-//! Reads text files as people and their tools save them, in whatever encoding and with whatever line ends.
-//! [`read`] gets the bytes without ever hanging or running out of memory, [`mod@decode`] makes text of them, and
-//! [`secret`] and [`pem`] take the two kinds that several rooms read. What a text means is its reader's to judge.
+//! Reads text files as people and their tools save them, in whatever encoding and with whatever
+//! line ends. [`read`] gets the bytes without ever hanging or running out of memory, [`mod@decode`]
+//! makes text of them, and [`secret`] and [`pem`] take the two kinds that several rooms read. What
+//! a text means is its reader's to judge.
 //!
 //! No fault says anything of a file's content: each may hold a secret.
 
@@ -108,8 +109,8 @@ pub(crate) fn probe(path: &Path) -> Result<(), ReadFault> {
 }
 
 fn open(path: &Path) -> Result<File, ReadFault> {
-    // Without the first flag a named pipe that nobody writes to would hang the program; without the second a
-    // terminal could become ours.
+    // Without the first flag a named pipe that nobody writes to would hang the program; without the
+    // second a terminal could become ours.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let file = OpenOptions::new()
         .read(true)
@@ -146,7 +147,8 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, ReadF
     }
 }
 
-/// Characters that nobody sees, and that come along when text is copied from a page, a chat or a dialogue.
+/// Characters that nobody sees, and that come along when text is copied from a page, a chat or a
+/// dialogue.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -1,5 +1,6 @@
-//! PEM files: certificates and private keys between `-----BEGIN` and `-----END` lines. Here they get the shape that
-//! parsers take, and other forms of the same things are told apart. Nothing of a key gets into a fault.
+//! PEM files: certificates and private keys between `-----BEGIN` and `-----END` lines. Here they
+//! get the shape that parsers take, and other forms of the same things are told apart. Nothing of a
+//! key gets into a fault.
 
 use std::path::Path;
 
@@ -72,7 +73,8 @@ fn der(bytes: &[u8]) -> Option<&'static str> {
     else {
         return None;
     };
-    // PKCS#12 begins with the number 3, private keys with 0 or 1; a certificate with another sequence.
+    // PKCS#12 begins with the number 3, private keys with 0 or 1; a certificate with another
+    // sequence.
     Some(match content {
         [0x02, 0x01, 0x03, ..] => PKCS12,
         [0x02, 0x01, ..] => DER_KEY,

@@ -1,7 +1,8 @@
 //! What is cut from the text of a secret, and why a text cannot be one. No fault repeats any of it.
 //!
-//! Every secret of the program is text: a client secret, a token or an address, all within ASCII. None has blanks at
-//! its ends, and none is in quotes, so that both are the traces of how it was saved.
+//! Every secret of the program is text: a client secret, a token or an address, all within ASCII.
+//! None has blanks at its ends, and none is in quotes, so that both are the traces of how it was
+//! saved.
 
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use secrecy::SecretString;
 
 use super::{ReadFault, SECRET, decode, is_invisible, is_quote, read, trimmed};
 
-/// What the name before a secret ends with where a whole line of an `.env` file was saved, letters only.
+/// What the name before a secret ends with where a whole line of an `.env` file was saved, letters
+/// only.
 const NAMES: [&str; 6] = [
     "secret",
     "token",
@@ -39,7 +41,8 @@ pub(crate) fn load(path: &Path) -> Result<Option<SecretString>, ReadFault> {
 /// Letters that are another one in each code page cannot be sent for certain.
 pub(crate) const NOT_UNICODE: &str = "holds letters beyond ASCII and is not in Unicode, so that it is not certain which they are; save it as UTF-8";
 
-/// `text` without what came with saving it: blanks, line ends and marks at its ends, and quotes around it.
+/// `text` without what came with saving it: blanks, line ends and marks at its ends, and quotes
+/// around it.
 pub(crate) fn bare(text: &str) -> &str {
     let text = trimmed(text);
     let inner = text.strip_prefix(is_quote);

@@ -49,8 +49,9 @@ impl<R> Default for Collection<R> {
 }
 
 impl<R: Row> Collection<R> {
-    /// Applies the duplicate rule to the rows in the order in which they came. Of equal rows one is kept;
-    /// of rows with the same key that differ the last one is kept and the earlier ones are rejected.
+    /// Applies the duplicate rule to the rows in the order in which they came. Of equal rows one is
+    /// kept; of rows with the same key that differ the last one is kept and the earlier ones
+    /// are rejected.
     ///
     /// `payloads` are the JSON texts that the rows were read from.
     #[must_use]

@@ -107,7 +107,8 @@ impl Dataset {
 /// The ledger's text columns hold this many characters.
 pub const MAX_TEXT_CHARS: usize = 512;
 
-/// A btree entry of Postgres holds 2,704 bytes at most. What the two key texts may take of it together.
+/// A btree entry of Postgres holds 2,704 bytes at most. What the two key texts may take of it
+/// together.
 pub const MAX_KEY_BYTES: usize = 2_600;
 
 /// So much is kept of an item that could not become a row: more explains nothing more.

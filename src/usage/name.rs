@@ -1,9 +1,10 @@
-//! The one place where names are normalised. Product and workload names are part of a series' identity, and the API
-//! has been seen to spell one name in several ways: with other letter case, outer blanks, or in another Unicode form.
+//! The one place where names are normalised. Product and workload names are part of a series'
+//! identity, and the API has been seen to spell one name in several ways: with other letter case,
+//! outer blanks, or in another Unicode form.
 //!
-//! The rule: outer blanks are taken off and the text is put into Unicode form NFC; letter case is kept for the eye, and
-//! is of no account where names are compared. Which of several spellings the ledger shows is its own affair: the first
-//! that it saw, see `store`.
+//! The rule: outer blanks are taken off and the text is put into Unicode form NFC; letter case is
+//! kept for the eye, and is of no account where names are compared. Which of several spellings the
+//! ledger shows is its own affair: the first that it saw, see `store`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -48,7 +49,8 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Each character is folded for itself, so that the first two that differ tell. They are nearly always ASCII.
+        // Each character is folded for itself, so that the first two that differ tell. They are
+        // nearly always ASCII.
         for (one, other_one) in self.0.bytes().zip(other.0.bytes()) {
             if one == other_one {
                 continue;

@@ -1,12 +1,13 @@
-//! Customer ids as people and their tools write them: in braces, quotes or capitals, without hyphens, as a URN, or with
-//! what a spreadsheet, a word processor or a chat makes of them.
+//! Customer ids as people and their tools write them: in braces, quotes or capitals, without
+//! hyphens, as a URN, or with what a spreadsheet, a word processor or a chat makes of them.
 
 use uuid::Uuid;
 
 use super::{CustomerId, NotAGuid};
 use crate::text::{is_invisible, is_quote};
 
-/// GUIDs that documentation and examples use, besides those of which each group is one digit repeated.
+/// GUIDs that documentation and examples use, besides those of which each group is one digit
+/// repeated.
 const EXAMPLES: [&str; 5] = [
     "12345678-1234-1234-1234-123456789012",
     "12345678-1234-1234-1234-1234567890ab",
@@ -27,7 +28,8 @@ pub(crate) enum NoCustomer {
 }
 
 impl CustomerId {
-    /// Reads an id that a person or a person's tool wrote. The API's own ids are read by `parse`, which is stricter.
+    /// Reads an id that a person or a person's tool wrote. The API's own ids are read by `parse`,
+    /// which is stricter.
     pub(crate) fn from_written(text: &str) -> Result<Self, NoCustomer> {
         let id = guid(text).ok_or(NotAGuid)?;
         if is_placeholder(id) {

@@ -1,4 +1,5 @@
-//! The certificates that an address names. Read again at each use: they are renewed while the program runs.
+//! The certificates that an address names. Read again at each use: they are renewed while the
+//! program runs.
 
 use std::fmt;
 use std::io::ErrorKind;

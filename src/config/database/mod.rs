@@ -1,10 +1,12 @@
-//! The database's address, judged whole before anything is connected. The driver is never given the text: it logs
-//! parameters that it does not know with their values, and takes from the environment what the text leaves out.
+//! The database's address, judged whole before anything is connected. The driver is never given the
+//! text: it logs parameters that it does not know with their values, and takes from the environment
+//! what the text leaves out.
 //!
-//! `text` takes the address apart and recognises what is none, `parameters` knows every name that may follow the
-//! question mark, `startup` with `hosts` and `values` judges each part, `files` reads certificates, `passfile` looks a
-//! password up where libpq's users keep it.
-//! No part of an address but the names of parameters gets into a fault: any other may be a piece of a password.
+//! `text` takes the address apart and recognises what is none, `parameters` knows every name that
+//! may follow the question mark, `startup` with `hosts` and `values` judges each part, `files`
+//! reads certificates, `passfile` looks a password up where libpq's users keep it.
+//! No part of an address but the names of parameters gets into a fault: any other may be a piece of
+//! a password.
 
 mod files;
 mod hosts;
@@ -35,7 +37,8 @@ pub struct Database {
     pub url: SecretString,
     /// The same, read.
     pub address: Address,
-    /// The file that [`Database::url`] was read from. It may be written again while the program runs.
+    /// The file that [`Database::url`] was read from. It may be written again while the program
+    /// runs.
     pub file: Option<PathBuf>,
     /// Never zero.
     pub max_connections: u32,

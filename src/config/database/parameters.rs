@@ -1,11 +1,13 @@
-//! Every parameter that may follow the question mark of an address: libpq's all, and those that people bring along from
-//! other clients. Each is supported, or refused by its name with what to do instead. Values are never repeated.
+//! Every parameter that may follow the question mark of an address: libpq's all, and those that
+//! people bring along from other clients. Each is supported, or refused by its name with what to do
+//! instead. Values are never repeated.
 
 /// What becomes of a parameter.
 pub(super) enum Known {
     /// Has a meaning here.
     Supported(Parameter),
-    /// Asks for what holds anyway, if its value is one of these; any other is refused with the advice.
+    /// Asks for what holds anyway, if its value is one of these; any other is refused with the
+    /// advice.
     Only(&'static [&'static str], &'static str),
     /// Cannot be had here.
     Refused(&'static str),

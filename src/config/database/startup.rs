@@ -39,7 +39,8 @@ struct Said {
 pub(super) fn address(parts: Parts) -> Result<Address, String> {
     let tangled = parts.tangled && parts.user.is_none();
     whole(parts).map_err(|problem| {
-        // With an @ behind the ? and none before it, whatever is wrong may be a piece of a password.
+        // With an @ behind the ? and none before it, whatever is wrong may be a piece of a
+        // password.
         if tangled && !problem.told_from_the_table {
             UNESCAPED.to_owned()
         } else {

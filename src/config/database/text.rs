@@ -1,5 +1,6 @@
-//! Takes the text of an address apart, and recognises what is no address of the kind that is wanted.
-//! libpq's rules and not those of web addresses: several hosts, raw passwords and folders of sockets are no such.
+//! Takes the text of an address apart, and recognises what is no address of the kind that is
+//! wanted. libpq's rules and not those of web addresses: several hosts, raw passwords and folders
+//! of sockets are no such.
 
 use secrecy::SecretString;
 

@@ -54,8 +54,8 @@ pub(super) fn target(value: &str) -> Result<Target, String> {
     }
 }
 
-/// `-c name=value`, `-cname=value`, `--name=value`; blanks within are escaped by a backslash. Some hosted servers want
-/// `name=value` alone.
+/// `-c name=value`, `-cname=value`, `--name=value`; blanks within are escaped by a backslash. Some
+/// hosted servers want `name=value` alone.
 pub(super) fn options(value: &str) -> Result<Vec<(String, String)>, String> {
     let mut words = vec![String::new()];
     let mut chars = value.chars();

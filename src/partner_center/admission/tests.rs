@@ -1,4 +1,5 @@
-//! Whole runs against a server that throttles for a while: what a throttle costs, minute by minute, in no time.
+//! Whole runs against a server that throttles for a while: what a throttle costs, minute by minute,
+//! in no time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -198,7 +199,8 @@ async fn a_throttle_on_everything_costs_about_its_own_length() {
                         }
                     })
                     .await;
-                    // A server that fails from the beginning may be down, so that it is asked again less often.
+                    // A server that fails from the beginning may be down, so that it is asked again
+                    // less often.
                     let is_down = begins == 0.0 && matches!(wish, Wish::Doubtful);
                     let longer = if is_down {
                         length / 3 + Duration::from_secs(5)
@@ -254,7 +256,8 @@ async fn a_proxys_limit_that_is_told_by_503_is_learned_like_one_told_by_429() {
         let run = run_with(refusal).await;
         assert_eq!(run.failed, 0, "{refusal:?}: {run:?}");
         assert!(run.took < Duration::from_secs(35), "{refusal:?}: {run:?}");
-        // Until it shows that those who were refused are served later, a 503 may be each customer's own.
+        // Until it shows that those who were refused are served later, a 503 may be each customer's
+        // own.
         assert!(run.requests < 2_000, "{refusal:?}: {run:?}");
     }
 }
@@ -293,7 +296,8 @@ async fn limits_of_the_customers_own_cost_about_their_own_length() {
     ] {
         let alone = run(customers, QUARTER, &|_, _, _| Ok(())).await;
         for length in [2, 10, 60].map(Duration::from_secs) {
-            // Where very many are refused again and again, some of the refusals in a row are taken for the partner's.
+            // Where very many are refused again and again, some of the refusals in a row are taken
+            // for the partner's.
             let wishes = WISHES.iter().take(match customers {
                 0..=12 => 4,
                 13..=60 => 2,

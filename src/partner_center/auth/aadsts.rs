@@ -1,5 +1,6 @@
-//! What Microsoft's sign-in codes mean and ask for. The numbers and their names are those of Microsoft's reference of
-//! authentication and authorization error codes; which of them pass by themselves is our reading of that reference.
+//! What Microsoft's sign-in codes mean and ask for. The numbers and their names are those of
+//! Microsoft's reference of authentication and authorization error codes; which of them pass by
+//! themselves is our reading of that reference.
 
 /// What a code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,29 +52,34 @@ fn passing(code: u32) -> Option<Meaning> {
     Some(match code {
         // OAuth2IdPRetryableServerError.
         40_010 => Passing("the federated identity provider has a fault of its own"),
-        // TokenIssuanceError; MsodsServiceUnretryableFailure and GraphNonRetryableError, where the same request may fail
-        // again but nobody here can mend it; the backup service reached past its gateway; MsaServerError.
+        // TokenIssuanceError; MsodsServiceUnretryableFailure and GraphNonRetryableError, where the
+        // same request may fail again but nobody here can mend it; the backup service
+        // reached past its gateway; MsaServerError.
         50_000 | 90_036 | 90_092 | 230_109 | 70_012 => {
             Passing("the sign-in service has a fault of its own")
         }
-        // RetryableError, SasRetryableError, ExternalServerRetryableError, RequestTimeout, RequestBudgetExceededError,
-        // too long a way through the gateway, MsodsServiceUnavailable, GraphRetryableError, GraphServiceUnreachable,
+        // RetryableError, SasRetryableError, ExternalServerRetryableError, RequestTimeout,
+        // RequestBudgetExceededError, too long a way through the gateway,
+        // MsodsServiceUnavailable, GraphRetryableError, GraphServiceUnreachable,
         // TemporaryRedirect.
         50_033 | 50_087 | 90_006 | 90_012 | 90_024 | 90_025 | 90_033 | 90_090 | 90_091 | 51_005 => {
             Passing("it has a transient fault and asks to come again later")
         }
         // The company object is still being made.
         90_085 => Passing("the tenant is not ready yet"),
-        // Pass-through authentication on the tenant's own servers: OnPremiseStoreIsNotAvailable, RequestTimedout,
-        // UnpredictableWebException, ErrorOccurredOnPrem, AuthenticationAgentTimeout.
+        // Pass-through authentication on the tenant's own servers: OnPremiseStoreIsNotAvailable,
+        // RequestTimedout, UnpredictableWebException, ErrorOccurredOnPrem,
+        // AuthenticationAgentTimeout.
         80_001 | 80_002 | 80_005 | 80_007 | 80_014 => {
             Passing("the tenant's own authentication agents do not answer")
         }
-        // TenantThrottlingError, ExternalClaimsProviderThrottled, the limit on calls for a second factor.
+        // TenantThrottlingError, ExternalClaimsProviderThrottled, the limit on calls for a second
+        // factor.
         90_055 | 50_166 | 50_088 => PassingSlowly("it is throttling the tenant"),
         // LoopDetected: so many equal requests that it takes them for a loop.
         50_196 => PassingSlowly("it has had too many equal requests in a short time"),
-        // IdsLocked: locked for minutes after wrong passwords, or for the address that they came from.
+        // IdsLocked: locked for minutes after wrong passwords, or for the address that they came
+        // from.
         50_053 => PassingSlowly(
             "the account is locked for a while, or its sign-ins are blocked from this address; the tenant's sign-in logs say which",
         ),
@@ -86,7 +92,8 @@ fn of_a_grant(code: u32) -> Option<Meaning> {
     use Meaning::Grant;
     Some(match code {
         700_082 => Grant("has expired because it was not used for 90 days"),
-        // ExpiredOrRevokedGrant, also of a single-page app; CodeExpired; a flow token that has expired.
+        // ExpiredOrRevokedGrant, also of a single-page app; CodeExpired; a flow token that has
+        // expired.
         70_008 | 700_081 | 700_084 | 70_019 | 50_089 => Grant("has expired"),
         // FreshTokenNeeded, SsoArtifactInvalidOrExpired, SsoArtifactRevoked.
         50_173 | 50_132 | 50_133 => Grant("was revoked, for example by a changed password"),

@@ -8,7 +8,8 @@ use serde::Deserialize;
 /// What a token is taken to live when the answer does not say.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
-/// What a refresh token is taken to live when the answer does not say; Microsoft's documented lifetime.
+/// What a refresh token is taken to live when the answer does not say; Microsoft's documented
+/// lifetime.
 const DEFAULT_REFRESH_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
 /// What the person has to do, and what we poll with.
@@ -27,8 +28,8 @@ pub struct DeviceCode {
     pub(super) expires_in: Option<serde_json::Value>,
 }
 
-/// Seconds, as a number or as text: both have been seen. Nothing, less or nonsense counts as missing: a life of nothing
-/// would ask for a renewal before each call.
+/// Seconds, as a number or as text: both have been seen. Nothing, less or nonsense counts as
+/// missing: a life of nothing would ask for a renewal before each call.
 pub(super) fn seconds(value: Option<&serde_json::Value>) -> Option<Duration> {
     let seconds = match value? {
         serde_json::Value::Number(seconds) => seconds.as_f64(),
@@ -45,7 +46,8 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// Nobody is polled more often, whatever the service says.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A person who is done is not kept waiting for longer; a service that minds says so and is given more time.
+/// A person who is done is not kept waiting for longer; a service that minds says so and is given
+/// more time.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long a code is good when the service does not say, and at the most.
@@ -102,7 +104,8 @@ impl TokenAnswer {
             .filter(|token| !token.expose_secret().trim().is_empty())
     }
 
-    /// The kind of token, unless it is the one that the API takes. An answer that does not say is taken at its word.
+    /// The kind of token, unless it is the one that the API takes. An answer that does not say is
+    /// taken at its word.
     pub(super) fn foreign_type(&self) -> Option<String> {
         match self.token_type.as_ref()? {
             serde_json::Value::Null => None,

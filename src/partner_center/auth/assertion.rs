@@ -1,5 +1,6 @@
-//! A certificate in place of the client secret: a short-lived statement, signed with the certificate's private key,
-//! that it is the application who asks (RFC 7523). The key is read for each statement and kept nowhere.
+//! A certificate in place of the client secret: a short-lived statement, signed with the
+//! certificate's private key, that it is the application who asks (RFC 7523). The key is read for
+//! each statement and kept nowhere.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -158,8 +158,9 @@ impl Authority {
         self.settings.endpoint(&path)
     }
 
-    /// Posts a form to one of the tenant's endpoints, with what proves that it is the application who asks: the device
-    /// endpoint wants that proof like the token endpoint (RFC 8628, 3.1). An answer that cannot be read is an empty one.
+    /// Posts a form to one of the tenant's endpoints, with what proves that it is the application
+    /// who asks: the device endpoint wants that proof like the token endpoint (RFC 8628, 3.1).
+    /// An answer that cannot be read is an empty one.
     async fn ask<T: DeserializeOwned + Default>(
         &self,
         app: &config::App,
@@ -175,7 +176,8 @@ impl Authority {
                 form.push(("client_secret", secret.expose_secret()));
             }
             Some(config::ClientCredential::CertificateFile(file)) => {
-                // Whichever endpoint is asked, the statement is for the service that the token endpoint stands for.
+                // Whichever endpoint is asked, the statement is for the service that the token
+                // endpoint stands for.
                 let audience = self.endpoint(app, "token");
                 assertion = assertion::sign(file, app, audience.as_str(), self.clock.now())?;
                 form.push(("client_assertion_type", assertion::ASSERTION_TYPE));

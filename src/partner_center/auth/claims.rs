@@ -1,5 +1,6 @@
-//! What an access token says of itself, where it is a JWT. Only looked at: its signature is not checked, since none
-//! but the API has to believe it. Told at the sign-in, a person can mend at once what would fail every call.
+//! What an access token says of itself, where it is a JWT. Only looked at: its signature is not
+//! checked, since none but the API has to believe it. Told at the sign-in, a person can mend at
+//! once what would fail every call.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -68,7 +69,8 @@ impl Audiences {
         Self(right)
     }
 
-    /// Looks for what would make the API refuse every call. What the token does not say is no fault.
+    /// Looks for what would make the API refuse every call. What the token does not say is no
+    /// fault.
     pub(super) fn examine(&self, token: &str, by_a_person: bool) -> Result<Mfa, AuthError> {
         let unseen = if by_a_person {
             Mfa::NotSeen

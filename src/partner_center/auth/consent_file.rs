@@ -1,5 +1,6 @@
-//! The file beside the refresh token's that says how old the consent is. Nothing in it is secret, and no sign-in
-//! depends on it: where it is missing or cannot be written, only the figures of `status` suffer.
+//! The file beside the refresh token's that says how old the consent is. Nothing in it is secret,
+//! and no sign-in depends on it: where it is missing or cannot be written, only the figures of
+//! `status` suffer.
 
 use std::io;
 use std::path::PathBuf;
@@ -47,7 +48,8 @@ impl ConsentFile {
         }
     }
 
-    /// Puts `consent` in the place of what was known, readable to the owner only, as a whole or not at all.
+    /// Puts `consent` in the place of what was known, readable to the owner only, as a whole or not
+    /// at all.
     pub(super) fn keep(&self, consent: &Consent) -> io::Result<()> {
         let mut text = serde_json::to_vec(consent)?;
         text.push(b'\n');

@@ -1,5 +1,5 @@
-//! The device-code flow: the person opens a page on any machine, types a code and passes multi-factor authentication
-//! there; we poll until the tokens come.
+//! The device-code flow: the person opens a page on any machine, types a code and passes
+//! multi-factor authentication there; we poll until the tokens come.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,7 +18,8 @@ impl Login {
     /// Asks for a code.
     ///
     /// # Errors
-    /// When the sign-in service refuses or does not answer, or the token could not be kept afterwards.
+    /// When the sign-in service refuses or does not answer, or the token could not be kept
+    /// afterwards.
     pub async fn begin_with_code(&self, stop: &Stop) -> Result<DeviceCode, AuthError> {
         // Before the person goes to the trouble.
         prove_writable(&self.file).await?;
@@ -38,7 +39,8 @@ impl Login {
     /// Waits until the person is done, and keeps the refresh token.
     ///
     /// # Errors
-    /// When the person declines or lets the code expire, the token would be of no use, or cannot be kept.
+    /// When the person declines or lets the code expire, the token would be of no use, or cannot be
+    /// kept.
     pub async fn finish_with_code(
         &self,
         code: &DeviceCode,

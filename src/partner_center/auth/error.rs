@@ -164,7 +164,8 @@ pub enum AuthError {
         fault: String,
         /// What to do.
         advice: &'static str,
-        /// A person, where the API names its reason; an API that is out of order refuses every token, too.
+        /// A person, where the API names its reason; an API that is out of order refuses every
+        /// token, too.
         remedy: Remedy,
     },
     /// The certificate that stands in for the client secret cannot be read.

@@ -1,11 +1,13 @@
-//! Puts new content in the place of a small file, wherever that file lies, so that a crash leaves the old or the new
-//! and never a part; and proves beforehand that it can be done, by doing it as far as it goes.
+//! Puts new content in the place of a small file, wherever that file lies, so that a crash leaves
+//! the old or the new and never a part; and proves beforehand that it can be done, by doing it as
+//! far as it goes.
 //!
 //! - A symbolic link stays one: what it leads to is replaced, also where there is nothing yet.
 //! - Usually a new file takes the name of the old one, which is atomic.
-//! - Where no file may take the name (a mount of its own, a folder that takes no new file) or where that would leave
-//!   the old content under another name (hard links), the file itself is written, in one write that covers all of the
-//!   old. Both contents are read as text that may end with blanks, so that a process killed in between harms neither.
+//! - Where no file may take the name (a mount of its own, a folder that takes no new file) or where
+//!   that would leave the old content under another name (hard links), the file itself is written,
+//!   in one write that covers all of the old. Both contents are read as text that may end with
+//!   blanks, so that a process killed in between harms neither.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write as _};
@@ -60,7 +62,8 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// What `path` leads to where it is a symbolic link, or a chain of them; the end of it need not be there.
+/// What `path` leads to where it is a symbolic link, or a chain of them; the end of it need not be
+/// there.
 pub(super) fn target_of(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -78,8 +81,8 @@ pub(super) fn target_of(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Proves that `room` bytes can be put in the place of `path`. `alone`: no other process does the same just now, so
-/// that the present content may be kept anew in proof.
+/// Proves that `room` bytes can be put in the place of `path`. `alone`: no other process does the
+/// same just now, so that the present content may be kept anew in proof.
 pub(super) fn reserve(path: &Path, room: usize, alone: bool) -> io::Result<Slot> {
     let target = target_of(path)?;
     let present = present(&target)?;
@@ -115,7 +118,8 @@ fn no_file() -> io::Error {
     )
 }
 
-/// Whether an error says that no file may be made or renamed there, which the file itself may survive.
+/// Whether an error says that no file may be made or renamed there, which the file itself may
+/// survive.
 fn is_about_names(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -172,7 +176,8 @@ fn is_same(before: &Metadata, now: &Metadata) -> bool {
     identity(before) == identity(now)
 }
 
-/// A file that only its owner may read, written to the disk. It never takes the place of one that is there.
+/// A file that only its owner may read, written to the disk. It never takes the place of one that
+/// is there.
 fn new_file(
     folder: &Path,
     present: Option<&Metadata>,
@@ -187,8 +192,8 @@ fn new_file(
     Ok(file)
 }
 
-/// What root writes for a service, the service must be able to read: the file gets the owner of the one whose place it
-/// takes, or of the folder.
+/// What root writes for a service, the service must be able to read: the file gets the owner of the
+/// one whose place it takes, or of the folder.
 fn hand_over(file: &File, folder: &Path, present: Option<&Metadata>) -> io::Result<()> {
     let ours = file.metadata()?;
     if ours.uid() != 0 {
@@ -197,7 +202,8 @@ fn hand_over(file: &File, folder: &Path, present: Option<&Metadata>) -> io::Resu
     let folder = std::fs::metadata(folder)?;
     let wanted = present.unwrap_or(&folder);
     if (ours.uid(), ours.gid()) != (wanted.uid(), wanted.gid()) {
-        // Some file systems know no owners, and a service may have lost the right to give files away.
+        // Some file systems know no owners, and a service may have lost the right to give files
+        // away.
         let _given = fchown(file, Some(wanted.uid()), Some(wanted.gid()));
     }
     Ok(())
@@ -246,7 +252,8 @@ impl Slot {
         match way {
             Way::InPlace(lengthened) => write_over(lengthened, content),
             Way::Rename(file) => take_name(file, &target, content).or_else(|error| {
-                // What was proved does not hold any more. The content may be the only one of its kind.
+                // What was proved does not hold any more. The content may be the only one of its
+                // kind.
                 let room = content.len();
                 lengthen(&target, room)
                     .and_then(|lengthened| write_over(lengthened, content))

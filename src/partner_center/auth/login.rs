@@ -1,5 +1,6 @@
-//! Signing in as a person, once: by a browser on this machine (authorization code with PKCE), or by a code typed on
-//! another (device code). Either ends with a refresh token, which is kept only if the token beside it is of use.
+//! Signing in as a person, once: by a browser on this machine (authorization code with PKCE), or by
+//! a code typed on another (device code). Either ends with a refresh token, which is kept only if
+//! the token beside it is of use.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -120,8 +121,8 @@ impl Login {
     /// Waits until the person is done, and keeps the refresh token.
     ///
     /// # Errors
-    /// When the person declines or never comes back, what came back is not what was asked for, the token would be of
-    /// no use, or cannot be kept.
+    /// When the person declines or never comes back, what came back is not what was asked for, the
+    /// token would be of no use, or cannot be kept.
     pub async fn finish_in_browser(
         &self,
         sign_in: BrowserSignIn,
@@ -162,7 +163,8 @@ impl Login {
         }
     }
 
-    /// Keeps the refresh token of an answer, unless the access token beside it shows that it would be of no use.
+    /// Keeps the refresh token of an answer, unless the access token beside it shows that it would
+    /// be of no use.
     pub(super) async fn keep(&self, answer: &TokenAnswer) -> Result<SignedIn, AuthError> {
         self.authority.judge_type(answer)?;
         let mfa = match &answer.access_token {

@@ -1,6 +1,7 @@
-//! Where the browser comes back to after a sign-in: a web server of one page on this machine's own loopback address.
-//! It takes the first answer that carries the right `state`, and ends. Whatever else comes, be it a browser that looks
-//! around, an answer to an earlier sign-in or a stranger's, gets an answer of its own and changes nothing.
+//! Where the browser comes back to after a sign-in: a web server of one page on this machine's own
+//! loopback address. It takes the first answer that carries the right `state`, and ends. Whatever
+//! else comes, be it a browser that looks around, an answer to an earlier sign-in or a stranger's,
+//! gets an answer of its own and changes nothing.
 
 use std::future::IntoFuture as _;
 use std::io;

@@ -48,8 +48,8 @@ use authority::Authority;
 /// Renewed this long before the end, or after four fifths of a short life.
 const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
 
-/// Proves that a renewed refresh token can be kept, by keeping the present one anew. Gives its file; none where no person
-/// signs in. Asks nobody and spends nothing.
+/// Proves that a renewed refresh token can be kept, by keeping the present one anew. Gives its
+/// file; none where no person signs in. Asks nobody and spends nothing.
 ///
 /// # Errors
 /// When the file cannot be replaced, as a renewal would find out.
@@ -128,7 +128,8 @@ struct State {
 }
 
 impl Auth {
-    /// `tasks` must be awaited before the program ends: a renewal under way is finished, not dropped.
+    /// `tasks` must be awaited before the program ends: a renewal under way is finished, not
+    /// dropped.
     pub(super) fn new(
         http: reqwest::Client,
         base_url: &Url,
@@ -145,7 +146,8 @@ impl Auth {
         }
     }
 
-    /// Forgets an earlier failure: a person may have signed in since. Gets a token, unless the present one still lives.
+    /// Forgets an earlier failure: a person may have signed in since. Gets a token, unless the
+    /// present one still lives.
     pub(super) async fn begin(&self, stop: &Stop) -> Result<(), AuthError> {
         let mut state = self.state.lock().await;
         state.dead = None;
@@ -180,8 +182,9 @@ impl Auth {
             Some(token) if !Arc::ptr_eq(token, refused) => return Ok(Some(Arc::clone(token))),
             _ => {}
         }
-        // A 401 may be a token that died between our check and the call, so renew once. A renewed token that was
-        // never accepted is refused for another reason, and no further renewal mends that.
+        // A 401 may be a token that died between our check and the call, so renew once. A renewed
+        // token that was never accepted is refused for another reason, and no further
+        // renewal mends that.
         if refused.is_hopeless()
             || matches!(
                 self.authority.settings.method,
@@ -205,7 +208,8 @@ impl Auth {
         let mut attempts = self.policy.attempts(stop);
         let renewed = loop {
             let authority = Arc::clone(&self.authority);
-            // In a task of its own, so that a stop between the answer and its storing loses no token.
+            // In a task of its own, so that a stop between the answer and its storing loses no
+            // token.
             let task = self
                 .tasks
                 .spawn(async move { authority.sign_in(after_refusal).await });

@@ -1,5 +1,6 @@
-//! The errors of OAuth and of Microsoft's sign-in service, and what each means where no code of Microsoft's says more.
-//! Only these words are passed on: a description may name a person, and a hostile answer could echo what we sent.
+//! The errors of OAuth and of Microsoft's sign-in service, and what each means where no code of
+//! Microsoft's says more. Only these words are passed on: a description may name a person, and a
+//! hostile answer could echo what we sent.
 
 use super::aadsts::{Meaning, Remedy};
 

@@ -32,7 +32,8 @@ fn keep(slot: Slot, token: &SecretString, file: &Path) -> Result<(), AuthError> 
         })
 }
 
-/// Writes the dates of the consent down. Only figures depend on it, so that a failure is no reason to give up a token.
+/// Writes the dates of the consent down. Only figures depend on it, so that a failure is no reason
+/// to give up a token.
 fn note(file: &ConsentFile, consent: &Consent) {
     if let Err(error) = file.keep(consent) {
         warn!(%error, "The age of the consent cannot be written down beside the refresh token");
@@ -88,7 +89,8 @@ impl Authority {
         Err(last)
     }
 
-    /// Writes down that the token was renewed. `is_kept`: it is the one whose consent was written down before.
+    /// Writes down that the token was renewed. `is_kept`: it is the one whose consent was written
+    /// down before.
     fn note_renewal(&self, file: &Path, is_kept: bool, lifetime: Duration) {
         let known = ConsentFile::beside(file.to_owned());
         // What cannot be read is replaced.

@@ -1,5 +1,6 @@
-//! The file that keeps the refresh token across renewals: read, locked, and proved to take the next token before the
-//! present one is spent, since a renewed token that cannot be kept would end in a sign-in that nobody can repeat.
+//! The file that keeps the refresh token across renewals: read, locked, and proved to take the next
+//! token before the present one is spent, since a renewed token that cannot be kept would end in a
+//! sign-in that nobody can repeat.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -13,7 +14,8 @@ use tracing::warn;
 use super::kept_file::{self, SLOT_PREFIX, Slot, folder_of, target_of};
 use crate::text::secret;
 
-/// Room for any token Microsoft issues; reserved before the old one is spent, so that a full disk shows in time.
+/// Room for any token Microsoft issues; reserved before the old one is spent, so that a full disk
+/// shows in time.
 const RESERVED_BYTES: usize = 16 * 1024;
 
 /// No renewal takes longer; whoever holds the lock for longer hangs.
@@ -49,7 +51,8 @@ enum Locked {
 }
 
 impl Lock {
-    /// Whether nobody else renews for certain. The file's lock alone proves nothing: another file may have its name.
+    /// Whether nobody else renews for certain. The file's lock alone proves nothing: another file
+    /// may have its name.
     fn is_alone(&self) -> bool {
         matches!(self.folder, Locked::Held { .. }) && !matches!(self.file, Locked::Elsewhere)
     }
@@ -64,13 +67,13 @@ impl RefreshStore {
         &self.path
     }
 
-    /// Waits until no other process renews, but not for ever. What a killed process left beside the token is cleared
-    /// away.
+    /// Waits until no other process renews, but not for ever. What a killed process left beside the
+    /// token is cleared away.
     pub(super) async fn lock(&self) -> io::Result<Lock> {
         let lock = self.lock_within(LOCK_PATIENCE).await?;
         if !lock.is_alone() {
-            // Where there is no lock to be had, as on some network file systems, the token is kept all the same: only
-            // two processes at once might each renew.
+            // Where there is no lock to be had, as on some network file systems, the token is kept
+            // all the same: only two processes at once might each renew.
             warn!(
                 folder = ?lock.folder,
                 file = ?lock.file,
@@ -108,8 +111,9 @@ impl RefreshStore {
         })
     }
 
-    /// The kept token; none where there is no file yet or it is blank. However a person may have saved it, and refused
-    /// where it cannot be a token: the authority would say that it has expired.
+    /// The kept token; none where there is no file yet or it is blank. However a person may have
+    /// saved it, and refused where it cannot be a token: the authority would say that it has
+    /// expired.
     pub(super) fn load(&self) -> io::Result<Option<SecretString>> {
         match secret::load(&self.path) {
             Ok(Some(token))
@@ -129,7 +133,8 @@ impl RefreshStore {
         }
     }
 
-    /// Proves that the next token can be kept. Under `lock` by keeping the present one anew, as a renewal would.
+    /// Proves that the next token can be kept. Under `lock` by keeping the present one anew, as a
+    /// renewal would.
     pub(super) fn reserve(&self, lock: &Lock) -> io::Result<Slot> {
         kept_file::reserve(&self.path, RESERVED_BYTES, lock.is_alone())
     }

@@ -1,4 +1,5 @@
-//! What came of a partner-wide collection so far: items on their way into the spool, and those of nobody.
+//! What came of a partner-wide collection so far: items on their way into the spool, and those of
+//! nobody.
 
 use std::io;
 

@@ -1,6 +1,7 @@
-//! The partner-wide collections, from `GET /v1/analytics/commercial/usage/license/` and its sibling for deployment: the rows
-//! of all customers in one list of many pages. Everything is asked for where most customers are wanted, and single customers
-//! where they are few; either way what comes waits in a spool until it is whole, and is given out customer by customer.
+//! The partner-wide collections, from `GET /v1/analytics/commercial/usage/license/` and its sibling
+//! for deployment: the rows of all customers in one list of many pages. Everything is asked for
+//! where most customers are wanted, and single customers where they are few; either way what comes
+//! waits in a spool until it is whole, and is given out customer by customer.
 
 mod gathered;
 mod page;
@@ -55,8 +56,8 @@ impl<R: Row> Commercial<R> {
     }
 
     /// The next share of the wanted customers that have items; none after the last.
-    /// A share may be empty. Its customers are those that [`Wanted::share_of`] puts there, so that usage and deployment of
-    /// the same wanted customers can be walked side by side.
+    /// A share may be empty. Its customers are those that [`Wanted::share_of`] puts there, so that
+    /// usage and deployment of the same wanted customers can be walked side by side.
     ///
     /// It reads a file and decodes up to some megabytes, in a fraction of a second.
     ///
@@ -85,8 +86,9 @@ impl Client {
     /// The licence usage of all wanted customers: that of `date`, or the newest of each service.
     ///
     /// # Errors
-    /// The first call's error that no retry mended, with the number of HTTP tries so far; or that the collection has a
-    /// hole, runs in circles or is of nobody; or that the program is stopping. Half a collection is never given out.
+    /// The first call's error that no retry mended, with the number of HTTP tries so far; or that
+    /// the collection has a hole, runs in circles or is of nobody; or that the program is
+    /// stopping. Half a collection is never given out.
     pub async fn fetch_commercial_usage(
         &self,
         wanted: &Wanted,
@@ -97,7 +99,8 @@ impl Client {
         reader.fetch(decode::usage_row).await
     }
 
-    /// The licence deployment of all wanted customers, as [`Client::fetch_commercial_usage`] has their usage.
+    /// The licence deployment of all wanted customers, as [`Client::fetch_commercial_usage`] has
+    /// their usage.
     ///
     /// # Errors
     /// As there.

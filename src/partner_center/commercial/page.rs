@@ -68,8 +68,9 @@ pub(super) fn read_page(
     if let Some(list) = list {
         page.read_list(list, reading)?;
     }
-    // As with one customer's collection: beside an empty list a mere remark is no fault; in the place of a list it is.
-    // Beside items a server that fails while it writes them says so, and what came is not all.
+    // As with one customer's collection: beside an empty list a mere remark is no fault; in the
+    // place of a list it is. Beside items a server that fails while it writes them says so, and
+    // what came is not all.
     let is_cut_off = envelope
         .error
         .is_some_and(|error| error.get().starts_with('{'));

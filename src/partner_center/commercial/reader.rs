@@ -1,5 +1,5 @@
-//! Fetches one partner-wide collection: chooses between everything and single customers, goes through the pages, and
-//! begins anew where what came cannot be trusted.
+//! Fetches one partner-wide collection: chooses between everything and single customers, goes
+//! through the pages, and begins anew where what came cannot be trusted.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ use crate::causes::with_causes;
 use crate::retry::{GaveUp, Stop};
 use crate::usage::CustomerId;
 
-/// What a path begins with. The documentation has both: the first in its table, the second in its example.
+/// What a path begins with. The documentation has both: the first in its table, the second in its
+/// example.
 const VERSIONS: [&str; 2] = ["v1", "partner/v1"];
 
 /// How often a collection that changes while it is read is begun anew.
@@ -148,8 +149,8 @@ impl<'a> Reader<'a> {
     ) -> Result<End, GaveUp<ApiError>> {
         for part in self.wanted.parts() {
             let end = match self.walk(Some(part), is_last_chance, gathered).await {
-                // The filter may be what the API does not understand. Without it there is nothing of ours that could be
-                // wrong.
+                // The filter may be what the API does not understand. Without it there is nothing
+                // of ours that could be wrong.
                 Err(GaveUp::Failed {
                     error:
                         error @ ApiError::Status {
@@ -247,7 +248,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The first page, under whichever version of the path there is one. `address` is changed to it.
+    /// The first page, under whichever version of the path there is one. `address` is changed to
+    /// it.
     async fn first_page(
         &mut self,
         address: &mut Address,

@@ -1,9 +1,10 @@
-//! Items on their way from pages to customers. A page holds a bit of some customers, and a customer is stored whole, so
-//! that a collection has to be taken in to its end before its first customer is ready. Memory would not hold it: the items
-//! wait in a temporary file, divided into shares of which one at a time fits.
+//! Items on their way from pages to customers. A page holds a bit of some customers, and a customer
+//! is stored whole, so that a collection has to be taken in to its end before its first customer is
+//! ready. Memory would not hold it: the items wait in a temporary file, divided into shares of
+//! which one at a time fits.
 //!
-//! The file has no name, so that nothing is left behind however the program ends. It is packed, for it often lies in
-//! memory after all: many a machine's `/tmp` does.
+//! The file has no name, so that nothing is left behind however the program ends. It is packed, for
+//! it often lies in memory after all: many a machine's `/tmp` does.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

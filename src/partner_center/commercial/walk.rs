@@ -1,7 +1,8 @@
-//! The way through a collection's pages: where the next one is, when the end is reached, and whether all came. Pure.
+//! The way through a collection's pages: where the next one is, when the end is reached, and
+//! whether all came. Pure.
 //!
-//! A hole in a partner-wide collection is a hole in many customers' history that nobody would look for. What may be one is
-//! therefore an error here, and what is merely odd is noted.
+//! A hole in a partner-wide collection is a hole in many customers' history that nobody would look
+//! for. What may be one is therefore an error here, and what is merely odd is noted.
 
 use std::collections::HashSet;
 
@@ -178,14 +179,15 @@ impl Walk {
             return Ok(Turn::End);
         }
         let goes_on = match self.announced {
-            // A full page that announces just itself may be one of many, and one that announces less tells nothing.
+            // A full page that announces just itself may be one of many, and one that announces
+            // less tells nothing.
             Some(total @ 1..) => {
                 self.received < total
                     || (page.received >= PAGE_SIZE
                         && (self.announces_pages || self.received > total))
             }
-            // Nought beside items was not counted. Servers give less than was asked for where they have a limit of their own, so that only an empty page
-            // is the end.
+            // Nought beside items was not counted. Servers give less than was asked for where they
+            // have a limit of their own, so that only an empty page is the end.
             None | Some(0) => true,
         };
         Ok(if goes_on {
@@ -200,8 +202,8 @@ impl Walk {
         })
     }
 
-    /// A server that does not know the parameter sends the first page for ever. That page is the whole collection if it
-    /// was not even full, or if nothing more was announced.
+    /// A server that does not know the parameter sends the first page for ever. That page is the
+    /// whole collection if it was not even full, or if nothing more was announced.
     fn pass_repeated(&mut self, page: &Page) -> Result<Turn, Lost> {
         let (fingerprint, items) = self.first;
         let is_skip_ignored = self.visited.is_empty() && page.fingerprint == fingerprint;
@@ -213,8 +215,9 @@ impl Walk {
         Err(Lost::Circle)
     }
 
-    /// Whether all came, with something worth knowing if it did. A collection that falls short is refused: it is not known
-    /// whose rows are missing, and taking it would show all customers as fetched.
+    /// Whether all came, with something worth knowing if it did. A collection that falls short is
+    /// refused: it is not known whose rows are missing, and taking it would show all customers
+    /// as fetched.
     pub(super) fn finish(self) -> Result<Option<String>, Lost> {
         let received = self.received;
         let Some(announced) = self.announced else {

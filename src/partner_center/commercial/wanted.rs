@@ -1,4 +1,5 @@
-//! Whose rows are wanted of a partner-wide collection, how few of them are asked for, and in which share each one's are.
+//! Whose rows are wanted of a partner-wide collection, how few of them are asked for, and in which
+//! share each one's are.
 
 use std::sync::Arc;
 
@@ -6,8 +7,8 @@ use url::form_urlencoded;
 
 use crate::usage::CustomerId;
 
-/// Customers whom one call asks for. Each takes about 160 bytes of the address, and gateways have been seen to refuse
-/// addresses of over 2,048.
+/// Customers whom one call asks for. Each takes about 160 bytes of the address, and gateways have
+/// been seen to refuse addresses of over 2,048.
 pub(super) const CUSTOMERS_PER_CALL: usize = 10;
 
 /// Customers of a share, about. At 20 rows each they take some 1 MB while they are read.
@@ -25,8 +26,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// `everybody` says that these are all of the partner's customers, or nearly so: then it is not worth while to ask
-    /// for single ones.
+    /// `everybody` says that these are all of the partner's customers, or nearly so: then it is not
+    /// worth while to ask for single ones.
     #[must_use]
     pub fn new(customers: impl IntoIterator<Item = CustomerId>, everybody: bool) -> Self {
         let mut customers: Vec<CustomerId> = customers.into_iter().collect();
@@ -45,7 +46,8 @@ impl Wanted {
         shares.next_power_of_two().min(MAX_SHARES)
     }
 
-    /// The place of the share that holds a customer's collection, for either dataset: below [`Wanted::shares`].
+    /// The place of the share that holds a customer's collection, for either dataset: below
+    /// [`Wanted::shares`].
     #[must_use]
     pub fn share_of(&self, customer: CustomerId) -> usize {
         // FNV-1a. Not all ids are drawn by chance, so that no part of one will do as it is.
@@ -76,8 +78,8 @@ impl Wanted {
 
 /// The value of the parameter `filter` that asks for these customers, fit for an address.
 ///
-/// The rows have been seen with their ids in upper case, the list of customers in lower case, and nothing says that a
-/// server compares them without regard to it: so both are named.
+/// The rows have been seen with their ids in upper case, the list of customers in lower case, and
+/// nothing says that a server compares them without regard to it: so both are named.
 pub(super) fn filter(customers: &[CustomerId]) -> String {
     let mut terms = Vec::with_capacity(2 * customers.len());
     for customer in customers {

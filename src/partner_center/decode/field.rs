@@ -11,7 +11,8 @@ use super::super::wire::{Json, Raw};
 use super::Unusable;
 use crate::usage::{EARLIEST, LATEST_AHEAD, MAX_TEXT_CHARS, Name, RejectionReason};
 
-/// What is missing is told before what is wrong, so that the reason does not depend on the order of members.
+/// What is missing is told before what is wrong, so that the reason does not depend on the order of
+/// members.
 pub(super) fn demand(fields: &[(&str, Raw<'_>)]) -> Result<(), Unusable> {
     match fields.iter().find(|(_, value)| value.is_none()) {
         Some((field, _)) => Err((RejectionReason::MissingField, format!("{field} is missing"))),

@@ -1,9 +1,11 @@
-//! Whose limit a refusal comes from: one customer's own, or the partner's, which is everybody's. Pure in time.
+//! Whose limit a refusal comes from: one customer's own, or the partner's, which is everybody's.
+//! Pure in time.
 //!
-//! A refusal opens an incident, and the answers to what is sent after it settle it. Served: others still get through,
-//! and the limit was that of the refused customers. Refused, for a quorum of customers without one that is served in
-//! between: it is the partner's, and everybody waits for as long as the quorum was told to, or for a share of the time
-//! that it has lasted, and then lets one request at a time find out.
+//! A refusal opens an incident, and the answers to what is sent after it settle it. Served: others
+//! still get through, and the limit was that of the refused customers. Refused, for a quorum of
+//! customers without one that is served in between: it is the partner's, and everybody waits for as
+//! long as the quorum was told to, or for a share of the time that it has lasted, and then lets one
+//! request at a time find out.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -16,24 +18,25 @@ use crate::usage::CustomerId;
 /// So many customers that are refused, with no other served in between, show the partner's limit.
 const QUORUM: usize = 3;
 
-/// While nobody was ever served, limits of each one's own look like one of all, and so do customers who always fail with
-/// 503, until so many are refused.
+/// While nobody was ever served, limits of each one's own look like one of all, and so do customers
+/// who always fail with 503, until so many are refused.
 pub(in crate::partner_center) const UNSURE_QUORUM: usize = 12;
 
-/// To keep everybody waiting for longer than this takes twice the quorum: a few customers with absurd wishes are not to
-/// hold up the rest.
+/// To keep everybody waiting for longer than this takes twice the quorum: a few customers with
+/// absurd wishes are not to hold up the rest.
 const LONG_WISH: Duration = Duration::from_secs(5);
 
 /// Among so many answers refusals are looked at together.
 const RECENT: u64 = 100;
 
-/// Each incident among them doubles the quorum, so often at the most: where many customers have limits of their own, a
-/// few refusals in a row say little.
+/// Each incident among them doubles the quorum, so often at the most: where many customers have
+/// limits of their own, a few refusals in a row say little.
 const MOST_DOUBLINGS: usize = 6;
 const OWN_DOUBLINGS: usize = 3;
 
-/// Where no wait is asked for, somebody finds out after this share of the time that nobody has got through. A pause
-/// beyond the time in which a call is retried is interrupted by a look so many times in that time.
+/// Where no wait is asked for, somebody finds out after this share of the time that nobody has got
+/// through. A pause beyond the time in which a call is retried is interrupted by a look so many
+/// times in that time.
 const SHARE: u32 = 4;
 const LOOKS: u32 = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -61,8 +64,8 @@ pub(super) struct Attribution {
     waiting: HashSet<CustomerId>,
     /// Those among them whose latest refusal is doubtful.
     doubtful: HashSet<CustomerId>,
-    /// The recent answers with which one of those was served, by number: a server in trouble, or a customer whose data
-    /// always fails, does not come right so often.
+    /// The recent answers with which one of those was served, by number: a server in trouble, or a
+    /// customer whose data always fails, does not come right so often.
     recovered: VecDeque<u64>,
     since_pause: SincePause,
     /// Time spent in pauses that are over.
@@ -162,8 +165,8 @@ impl Attribution {
         self.served_any
     }
 
-    /// Whether those who were told when to come again are to be the first after a pause: they have waited as told, and are
-    /// answered if the limit was each one's own.
+    /// Whether those who were told when to come again are to be the first after a pause: they have
+    /// waited as told, and are answered if the limit was each one's own.
     pub(super) fn retries_first(&self, now: Instant) -> bool {
         let Some(incident) = &self.incident else {
             return false;
@@ -345,7 +348,8 @@ impl Attribution {
             };
             told
         } else {
-            // Once it is known, one that comes after a pause speaks for all, and for no longer than others did.
+            // Once it is known, one that comes after a pause speaks for all, and for no longer than
+            // others did.
             let trusted = wish.min(incident.vouched.max(LONG_WISH));
             told.unwrap_or_default().max(trusted)
         };
@@ -357,7 +361,8 @@ impl Attribution {
         let pause = if !pause.is_zero() {
             pause
         } else if refusal.is_doubtful {
-            // Those who always fail come first in a run, and the others are not to wait for long behind them.
+            // Those who always fail come first in a run, and the others are not to wait for long
+            // behind them.
             SHORTEST_PAUSE
         } else {
             (stuck / SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
@@ -374,8 +379,8 @@ impl Attribution {
 }
 
 impl Incident {
-    /// The longest wait that enough of the refused were told; none where it may be a few that are to wait for reasons of
-    /// their own.
+    /// The longest wait that enough of the refused were told; none where it may be a few that are
+    /// to wait for reasons of their own.
     fn told(&self, quorum: usize, now: Instant) -> Option<Duration> {
         let left = |until: Instant| until.saturating_duration_since(now);
         let mut waits: Vec<Duration> = self.refused.iter().map(|(_, it)| left(*it)).collect();

@@ -1,6 +1,6 @@
-//! The one gate that every request to the API passes. The limits are not published, differ, and change, so that it
-//! learns them: see `rate` for how fast, `attribution` for whose limit a refusal comes from, and
-//! `docs/decisions/0006-a-limiter-of-our-own.md` for why it is ours.
+//! The one gate that every request to the API passes. The limits are not published, differ, and
+//! change, so that it learns them: see `rate` for how fast, `attribution` for whose limit a refusal
+//! comes from, and `docs/decisions/0006-a-limiter-of-our-own.md` for why it is ours.
 
 mod attribution;
 mod rate;
@@ -20,11 +20,12 @@ use state::{Entry, Sent, State};
 
 use crate::usage::CustomerId;
 
-/// How long everybody waits for the partner's limit where calls are not retried: to wait for a first attempt is no retry.
+/// How long everybody waits for the partner's limit where calls are not retried: to wait for a
+/// first attempt is no retry.
 const WITHOUT_RETRIES: Duration = Duration::from_mins(2);
 
-/// However shortly calls are retried, nobody is given up for the sake of the partner's limit before this time: by then it
-/// shows that it is not a few customers, and the run ends with one reason.
+/// However shortly calls are retried, nobody is given up for the sake of the partner's limit before
+/// this time: by then it shows that it is not a few customers, and the run ends with one reason.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a request that lets others go first looks again.
@@ -37,7 +38,8 @@ const TICK: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Limiter {
     state: Mutex<State>,
-    /// Requests go in the order in which they came: the first of them waits for the gate, the others for it.
+    /// Requests go in the order in which they came: the first of them waits for the gate, the
+    /// others for it.
     turn: tokio::sync::Mutex<()>,
     /// Something ended.
     changed: Notify,
@@ -97,8 +99,8 @@ impl Limiter {
         self.state().is_stuck(Instant::now())
     }
 
-    /// Waits for the turn of a request about a customer, or about none. In pauses it waits for no longer than `left`,
-    /// and a first attempt for a few seconds at least.
+    /// Waits for the turn of a request about a customer, or about none. In pauses it waits for no
+    /// longer than `left`, and a first attempt for a few seconds at least.
     pub(super) async fn enter(
         &self,
         about: Option<CustomerId>,

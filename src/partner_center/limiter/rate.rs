@@ -1,9 +1,11 @@
-//! How many requests a second the server allows, as learned from what it serves and refuses. Pure in time.
+//! How many requests a second the server allows, as learned from what it serves and refuses. Pure
+//! in time.
 //!
-//! The rate doubles until the first refusal. Each incident then lowers it once, to a little less than what was served a
-//! second since the last incident: between two moments at which the server had nothing left to give, what it served is
-//! what it allows, whatever its reserve. From there it rises as TCP's CUBIC does: fast from afar, slowly near what was
-//! measured, and faster the longer nothing is refused beyond it, until the search begins anew.
+//! The rate doubles until the first refusal. Each incident then lowers it once, to a little less
+//! than what was served a second since the last incident: between two moments at which the server
+//! had nothing left to give, what it served is what it allows, whatever its reserve. From there it
+//! rises as TCP's CUBIC does: fast from afar, slowly near what was measured, and faster the longer
+//! nothing is refused beyond it, until the search begins anew.
 
 use std::time::Duration;
 
@@ -12,14 +14,16 @@ use tokio::time::Instant;
 /// Where the search begins, in requests a second.
 const START: f64 = 50.0;
 
-/// No slower than this, so that an end of the refusals is noticed. Slower limits are kept by the pauses that they ask for.
+/// No slower than this, so that an end of the refusals is noticed. Slower limits are kept by the
+/// pauses that they ask for.
 const SLOWEST: f64 = 1.0;
 
-/// From here on nothing is paced: no limit is in sight, and the bound on requests in flight remains.
+/// From here on nothing is paced: no limit is in sight, and the bound on requests in flight
+/// remains.
 const UNPACED: f64 = 10_000.0;
 
-/// A step of the search takes so many answers, and this time or so many round trips, whichever is shorter: the nearer
-/// the server, the sooner its limit is known.
+/// A step of the search takes so many answers, and this time or so many round trips, whichever is
+/// shorter: the nearer the server, the sooner its limit is known.
 const STEP_ANSWERS: u32 = 5;
 const STEP_TIME: Duration = Duration::from_millis(50);
 const STEP_ROUND_TRIPS: f64 = 2.5;
@@ -27,19 +31,19 @@ const STEP_ROUND_TRIPS: f64 = 2.5;
 /// No answer counts as having come sooner, nor a step of the search as shorter than a few of them.
 const SHORTEST_ROUND_TRIP: Duration = Duration::from_millis(1);
 
-/// Fewer answers, or a shorter time, are no measure, unless they are those of a second. Single refusals among others that
-/// are served may have another cause, and take longer.
+/// Fewer answers, or a shorter time, are no measure, unless they are those of a second. Single
+/// refusals among others that are served may have another cause, and take longer.
 const MEASURE_ANSWERS: u32 = 4;
 const MEASURE_TIME: Duration = Duration::from_millis(100);
 const UNCERTAIN_TIME: Duration = Duration::from_millis(500);
 
-/// A measured rate is undercut by this share, so that what the server is short of can come back. No incident leaves less
-/// of the rate than the other.
+/// A measured rate is undercut by this share, so that what the server is short of can come back. No
+/// incident leaves less of the rate than the other.
 const BELOW_MEASURE: f64 = 0.07;
 const LOWEST_SHARE: f64 = 0.4;
 
-/// The way back to the measured rate takes this time and this many answers. A measure of few answers is tried again
-/// sooner: after so many times as many.
+/// The way back to the measured rate takes this time and this many answers. A measure of few
+/// answers is tried again sooner: after so many times as many.
 const RECOVERY_TIME: f64 = 15.0;
 const RECOVERY_ANSWERS: f64 = 100.0;
 const UNSURE: f64 = 8.0;
@@ -47,12 +51,13 @@ const UNSURE: f64 = 8.0;
 /// So far above the measure without a refusal, the limit was raised.
 const RAISED: f64 = 1.4;
 
-/// A longer time without an answer is not one in which the rate was tried; the server's reserve ran over in it. What was
-/// served for as long is more than a reserve.
+/// A longer time without an answer is not one in which the rate was tried; the server's reserve ran
+/// over in it. What was served for as long is more than a reserve.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Where most are served, and single ones are refused at less than this share of what was served for a second before,
-/// customers are refused for reasons of their own, at any rate. For this time single refusals do not lower it.
+/// Where most are served, and single ones are refused at less than this share of what was served
+/// for a second before, customers are refused for reasons of their own, at any rate. For this time
+/// single refusals do not lower it.
 const FAR_BELOW: f64 = 0.45;
 const VAIN_TIME: Duration = Duration::from_secs(30);
 
@@ -136,14 +141,16 @@ impl Rate {
         match &mut self.phase {
             Phase::Search { served, since } => {
                 if self.decreased_at.is_none() {
-                    // One request after the other, however fast, is one refusal when the limit is reached.
+                    // One request after the other, however fast, is one refusal when the limit is
+                    // reached.
                     let one_by_one = 1.0 / latency.max(SHORTEST_ROUND_TRIP).as_secs_f64();
                     self.per_second = self.per_second.max(one_by_one);
                 }
                 *served += 1;
                 let since = *since.get_or_insert(now);
                 let near = latency.mul_f64(STEP_ROUND_TRIPS);
-                // What is on its way must have been answered, or the rate would run ahead of the answers.
+                // What is on its way must have been answered, or the rate would run ahead of the
+                // answers.
                 let time = near
                     .clamp(SHORTEST_ROUND_TRIP * 4, STEP_TIME)
                     .max(latency.mul_f64(1.5));
@@ -167,7 +174,8 @@ impl Rate {
                     *measure * (1.0 + BELOW_MEASURE * (beyond / slowly).powi(3))
                 };
                 if self.per_second > RAISED * *measure {
-                    // The server's reserve ran over meanwhile, so that what was served is no measure.
+                    // The server's reserve ran over meanwhile, so that what was served is no
+                    // measure.
                     self.rested();
                     self.search(now);
                 }
@@ -186,12 +194,14 @@ impl Rate {
         self.epoch.paused = (self.epoch.paused + pause).min(SECOND);
     }
 
-    /// Takes note of a refusal of a request that was sent at `sent`, and goes down where it `lowers` the rate: it does
-    /// where several are refused, and for `certain` where everybody is.
+    /// Takes note of a refusal of a request that was sent at `sent`, and goes down where it
+    /// `lowers` the rate: it does where several are refused, and for `certain` where everybody
+    /// is.
     pub(super) fn refused(&mut self, now: Instant, sent: Instant, lowers: bool, certain: bool) {
         self.epoch.refused += 1;
         self.epoch.evident += u32::from(lowers);
-        // What is on its way back to us was refused for the same reason, and so is whoever asks at once.
+        // What is on its way back to us was refused for the same reason, and so is whoever asks at
+        // once.
         let is_stale = self.decreased_at.is_some_and(|last| sent <= last) || self.epoch.served == 0;
         let is_vain = !certain && self.vain_until.is_some_and(|until| now < until);
         if is_stale || is_vain || !lowers {

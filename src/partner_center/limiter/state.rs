@@ -1,5 +1,5 @@
-//! Which request may go out when: the learned rate, the configured bound, the number in flight and whose limit was hit,
-//! put together. Pure in time.
+//! Which request may go out when: the learned rate, the configured bound, the number in flight and
+//! whose limit was hit, put together. Pure in time.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use super::attribution::{Attribution, Evidence, Gate, Refusal};
 use super::rate::Rate;
 use crate::usage::CustomerId;
 
-/// Requests under way before the first answer. Each that ends without one makes place for another: a few customers for
-/// whom nothing comes must not hold up the rest.
+/// Requests under way before the first answer. Each that ends without one makes place for another:
+/// a few customers for whom nothing comes must not hold up the rest.
 const FIRST_WINDOW: usize = 3;
 
 /// So many that are served make place for one more.
 const WINDOW_STEP: u64 = 3;
 
-/// Timers are no finer than a millisecond and a busy machine is late, so that so much delay may be made up for.
+/// Timers are no finer than a millisecond and a busy machine is late, so that so much delay may be
+/// made up for.
 const CATCH_UP: Duration = Duration::from_millis(8);
 
 /// When nobody asked for so long, what was refused before says nothing about now.
@@ -28,7 +29,8 @@ const MAKE_UP: Duration = Duration::from_secs(1);
 /// When nobody asked for so long, the server's bucket is full.
 const REST: Duration = Duration::from_secs(1);
 
-/// How long ago a request may have waited for the rate, at least, for the rate still to be what holds us back.
+/// How long ago a request may have waited for the rate, at least, for the rate still to be what
+/// holds us back.
 const BOUND: Duration = Duration::from_secs(1);
 
 /// How a request ended.
@@ -206,8 +208,8 @@ impl State {
                 self.widen();
             }
             Verdict::Refused { wish } => self.refused(sent, wish, false, now),
-            // A server that has served nobody yet is more likely down than throttling: the budget of retries keeps the rest
-            // away from it.
+            // A server that has served nobody yet is more likely down than throttling: the budget
+            // of retries keeps the rest away from it.
             Verdict::Doubtful if !self.attribution.has_served() => self.widen(),
             Verdict::Doubtful => self.refused(sent, None, true, now),
             Verdict::Unanswered => self.widen(),
@@ -242,7 +244,8 @@ impl State {
         self.window = (self.window + 1).min(self.max_in_flight);
     }
 
-    /// Refused requests may be counted too, and are made up for where the server does not say when to come again.
+    /// Refused requests may be counted too, and are made up for where the server does not say when
+    /// to come again.
     fn hold(&mut self, now: Instant) {
         if let Some(interval) = self.interval().filter(|_| self.rate.learned().is_some()) {
             let next = self.next.map_or(now, |next| next.max(now));

@@ -105,7 +105,8 @@ enum Event {
     Retry(u64),
 }
 
-/// Makes requests about ever new customers, at most `in_flight` at once, for so long; counts each second's.
+/// Makes requests about ever new customers, at most `in_flight` at once, for so long; counts each
+/// second's.
 fn run(
     state: &mut State,
     server: &mut Server,
@@ -263,8 +264,8 @@ fn a_limit_is_used_and_few_requests_are_refused() {
                 let counts = sum(&endless(&mut server, in_flight, 300));
                 let used = f64::from(counts.served) / per_second / 300.0;
                 let refused = counts.refused_share();
-                // Where refused calls count, all that is on its way when the server has nothing left takes away as
-                // much of what is to come.
+                // Where refused calls count, all that is on its way when the server has nothing
+                // left takes away as much of what is to come.
                 // Where no wait is asked for, finding a small limit takes some more.
                 let (least, most) = match (refusals_count, whole_seconds) {
                     (true, _) => (0.8, 0.05),

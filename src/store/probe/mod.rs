@@ -1,9 +1,10 @@
-//! Proves what a run needs of the database, before a run needs it. What the server says of itself and of the role is
-//! asked (`facts`, `rights`), whether a session is one is tried (`session`), and in the end a run is rehearsed in a
-//! transaction that is taken back (`rehearsal`): only doing it proves it.
+//! Proves what a run needs of the database, before a run needs it. What the server says of itself
+//! and of the role is asked (`facts`, `rights`), whether a session is one is tried (`session`), and
+//! in the end a run is rehearsed in a transaction that is taken back (`rehearsal`): only doing it
+//! proves it.
 //!
-//! Statements here are sent without being prepared: behind a pooler that hands out transactions, prepared ones fail for
-//! another reason than the one to be named.
+//! Statements here are sent without being prepared: behind a pooler that hands out transactions,
+//! prepared ones fail for another reason than the one to be named.
 
 mod facts;
 mod rehearsal;
@@ -24,7 +25,8 @@ use facts::Facts;
 /// All of the proof but the way to the server takes no longer on a database that is alive.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Whatever the role's defaults are: somebody else's lock is not waited for long, and nothing of ours outlives the proof.
+/// Whatever the role's defaults are: somebody else's lock is not waited for long, and nothing of
+/// ours outlives the proof.
 const BOUNDS: &str = "set lock_timeout = '3s'; set statement_timeout = '7s'";
 
 /// A part of the proof.
@@ -47,7 +49,8 @@ enum Version {
 }
 
 impl Store {
-    /// Tries every part that does not depend on one that failed, in the order in which they are to be mended.
+    /// Tries every part that does not depend on one that failed, in the order in which they are to
+    /// be mended.
     pub async fn probe(&self, clock: &dyn Clock) -> Vec<Proven> {
         let mut proven = Vec::new();
         let mut add = |part, found: Result<String, StoreError>| {
@@ -137,8 +140,8 @@ impl Store {
         ))
     }
 
-    /// What can be told without doing it, so that a run that would fail for good is never begun. Cheap enough for every
-    /// start.
+    /// What can be told without doing it, so that a run that would fail for good is never begun.
+    /// Cheap enough for every start.
     pub(super) async fn prove_fit(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let facts = within(facts::ask(connection)).await?;
         facts.judge_server()?;
@@ -189,7 +192,8 @@ impl Store {
     }
 }
 
-/// How far the tables are; an error where a newer program brought them further, or a migration was cut off.
+/// How far the tables are; an error where a newer program brought them further, or a migration was
+/// cut off.
 async fn version(connection: &mut PgConnection, facts: &Facts) -> Result<Version, StoreError> {
     if facts.ledger_schema.is_none() {
         return Ok(Version::None);

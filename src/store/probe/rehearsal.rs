@@ -1,4 +1,5 @@
-//! A run of one invented customer, by the statements of a real one, in a transaction that is never committed.
+//! A run of one invented customer, by the statements of a real one, in a transaction that is never
+//! committed.
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use sqlx::{Connection as _, PgConnection};
@@ -36,7 +37,8 @@ pub(super) async fn rehearse(
         .execute(&mut connection)
         .await
         .map_err(during())?;
-    // Left open on purpose: transactions within become savepoints, whatever they think that they commit.
+    // Left open on purpose: transactions within become savepoints, whatever they think that they
+    // commit.
     let transaction = connection.begin().await.map_err(during())?;
     std::mem::forget(transaction);
     // Nothing to do where the tables are up to date.

@@ -1,5 +1,6 @@
-//! Whether a session is one. A pooler that hands out transactions gives each to whichever connection is free: settings
-//! and locks of a run would be somebody else's. It is told by two sessions of ours, which must not meet.
+//! Whether a session is one. A pooler that hands out transactions gives each to whichever
+//! connection is free: settings and locks of a run would be somebody else's. It is told by two
+//! sessions of ours, which must not meet.
 
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
@@ -27,7 +28,8 @@ pub(super) async fn prove(store: &Store, first: &mut PgConnection) -> Result<(),
         Err(error) if error.remedy() == Remedy::Time => return Ok(()),
         Err(error) => return Err(error),
     };
-    // Within a transaction it keeps the connection that it was given, so that the first one is given another.
+    // Within a transaction it keeps the connection that it was given, so that the first one is
+    // given another.
     sqlx::raw_sql("begin")
         .execute(&mut other)
         .await

@@ -1,4 +1,5 @@
-//! Finds out how a list is laid out: where its header is, if it has one, and what keeps its cells apart.
+//! Finds out how a list is laid out: where its header is, if it has one, and what keeps its cells
+//! apart.
 
 use super::names::{is_vague, rank};
 use super::records::{is_skipped, records};
@@ -94,7 +95,8 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
     Table::layout(lines, separator, first, Vec::new())
 }
 
-/// What PowerShell writes where an object has many properties: a name that may mean the customer, and its value.
+/// What PowerShell writes where an object has many properties: a name that may mean the customer,
+/// and its value.
 pub(super) fn property(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(" :")?;
     let name = name.trim();
@@ -114,7 +116,8 @@ fn declared_separator(lines: &[&str]) -> (Option<char>, usize) {
     }
 }
 
-/// The cells of the record that begins at a line, by the separator that makes the most of them among those that `fit`.
+/// The cells of the record that begins at a line, by the separator that makes the most of them
+/// among those that `fit`.
 fn cells_at(
     lines: &[&str],
     index: usize,

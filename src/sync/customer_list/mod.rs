@@ -1,6 +1,7 @@
-//! Reads `customers.file` as people's tools write it: one GUID a line, CSV with any of the usual separators, or a table
-//! with aligned columns. Every line that could name a customer ends as an id or as a fault with its number; what is no
-//! list at all is one fault of the whole. Pure but for the reading.
+//! Reads `customers.file` as people's tools write it: one GUID a line, CSV with any of the usual
+//! separators, or a table with aligned columns. Every line that could name a customer ends as an id
+//! or as a fault with its number; what is no list at all is one fault of the whole. Pure but for
+//! the reading.
 
 mod columns;
 mod names;
@@ -125,7 +126,8 @@ fn read_aligned(lines: &[&str], first: usize, offset: usize) -> CustomerList {
     list
 }
 
-/// A line for each property; those of another name are of no account, and so are their further lines.
+/// A line for each property; those of another name are of no account, and so are their further
+/// lines.
 fn read_properties(lines: &[&str], name: &str) -> CustomerList {
     let mut list = CustomerList::default();
     for (index, line) in lines.iter().enumerate() {
@@ -180,7 +182,8 @@ impl CustomerList {
     }
 }
 
-/// In quotes and not too long. The fault goes to a terminal and into a column, which take no control characters.
+/// In quotes and not too long. The fault goes to a terminal and into a column, which take no
+/// control characters.
 fn shown(text: &str) -> String {
     let mut chars = text.chars();
     let head: String = chars

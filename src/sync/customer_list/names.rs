@@ -1,6 +1,7 @@
 //! What the column of the customers is called in the tools that people export them with.
 
-/// The words that such names are made of, without what is between them. A longer one comes before its own beginning.
+/// The words that such names are made of, without what is between them. A longer one comes before
+/// its own beginning.
 const WORDS: [&str; 36] = [
     "microsoft365",
     "office365",
@@ -88,7 +89,8 @@ fn letters(name: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// The words that a name consists of; `None` if there is another one in it, such as "partner" or "subscription".
+/// The words that a name consists of; `None` if there is another one in it, such as "partner" or
+/// "subscription".
 fn words(name: &str) -> Option<Vec<&'static str>> {
     let mut rest = name;
     let mut words = Vec::new();

@@ -1,4 +1,5 @@
-//! Takes CSV apart, record by record, so that a quote in the wrong place costs its own line and not all that follow.
+//! Takes CSV apart, record by record, so that a quote in the wrong place costs its own line and not
+//! all that follow.
 
 use crate::usage::written;
 
@@ -22,14 +23,14 @@ enum End {
     Broken,
 }
 
-/// Lines of a text whose line ends are in order end with `\n`; the others are seen in text that was copied from
-/// documents.
+/// Lines of a text whose line ends are in order end with `\n`; the others are seen in text that was
+/// copied from documents.
 pub(super) fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\u{b}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Blank lines and those that begin with `#` hold nothing; among the latter is the `#TYPE` of PowerShell. A column may
-/// be headed `#`, though.
+/// Blank lines and those that begin with `#` hold nothing; among the latter is the `#TYPE` of
+/// PowerShell. A column may be headed `#`, though.
 pub(super) fn is_skipped(line: &str) -> bool {
     let line = crate::text::trimmed(line);
     let is_comment = line
@@ -38,8 +39,8 @@ pub(super) fn is_skipped(line: &str) -> bool {
     line.is_empty() || is_comment
 }
 
-/// The lines without the quotes around each as a whole, if they have them: Excel wraps them so where it took the
-/// separator for a letter.
+/// The lines without the quotes around each as a whole, if they have them: Excel wraps them so
+/// where it took the separator for a letter.
 pub(super) fn unwrapped(lines: &[&str]) -> Option<Vec<String>> {
     // No line has this separator, so that only what is quoted from end to end is one cell.
     let inner = |line: &str| {
@@ -86,7 +87,8 @@ fn record(lines: &[&str], line: usize, separator: char) -> (Record, usize) {
     for (index, text) in lines.iter().enumerate().skip(line).take(MAX_LINES) {
         match splitter.feed(text) {
             End::Whole => {
-                // A cell over several lines that holds an id has more likely swallowed other customers.
+                // A cell over several lines that holds an id has more likely swallowed other
+                // customers.
                 let is_over_lines = |cell: &String| cell.contains('\n');
                 let has_id = |cell: &String| {
                     let mut words = cell.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
@@ -162,7 +164,8 @@ impl Splitter {
                 }
                 Some(c) if was_quoted && !c.is_whitespace() => return End::Broken,
                 Some(_) if was_quoted => {}
-                // Blanks before a quote are of no account; within a cell that does not begin with one it is a letter.
+                // Blanks before a quote are of no account; within a cell that does not begin with
+                // one it is a letter.
                 Some('"') if self.cell.trim().is_empty() => {
                     self.cell.clear();
                     self.in_quotes = true;

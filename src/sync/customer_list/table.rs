@@ -182,7 +182,8 @@ impl Table {
         if others(&mut self.rivals.iter()) {
             return Err("its columns name different customers".to_owned());
         }
-        // A cell too many or too few moves the others, so that another GUID may stand where the customer's should.
+        // A cell too many or too few moves the others, so that another GUID may stand where the
+        // customer's should.
         let all: Vec<usize> = (0..cells.len()).collect();
         if is_ragged && others(&mut all.iter()) {
             return Err(format!(
