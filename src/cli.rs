@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 
-use crate::usage::CustomerId;
+use crate::ledger::CustomerId;
 
 /// Keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
 ///

@@ -9,13 +9,13 @@
 //!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
 //! - `status` serves what the store knows over HTTP.
 //! - [`consent`] says how old a person's sign-in is and how long it lasts.
-//! - [`usage`] holds the words that all of them share: customers, rows, rejections, outcomes.
+//! - [`ledger`] holds the words that all of them share: customers, rows, rejections, outcomes.
 //!   [`retry`] says when to try again, [`clock`] what time it is, `text` reads files that a person
 //!   saved, `tls` says what is wrong with a certificate, and `causes` puts an error and its causes
 //!   on one line.
 //!
 //! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`,
-//! `store` → `usage`, `consent`, `retry`, `clock`, `text`, `tls`.
+//! `store` → `ledger`, `consent`, `retry`, `clock`, `text`, `tls`.
 
 pub mod app;
 mod causes;
@@ -23,6 +23,7 @@ mod cli;
 pub mod clock;
 pub mod config;
 pub mod consent;
+pub mod ledger;
 pub mod lifecycle;
 pub mod partner_center;
 mod progress;
@@ -34,4 +35,3 @@ pub mod sync;
 mod telemetry;
 mod text;
 mod tls;
-pub mod usage;

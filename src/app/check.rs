@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ledger::{Customer, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{Mfa, Probed, advice, prove_token_file};
 use crate::retry::{Fails as _, GaveUp, Remedy, Stop};
 use crate::store::Experience;
 use crate::sync::Syncer;
-use crate::usage::{Customer, Source};
 
 use super::say;
 

@@ -27,13 +27,13 @@ use crate::causes::with_causes;
 use crate::cli::{Cli, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Sources};
+use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
 use crate::retry::{Fails, Remedy, RetryPolicy};
 use crate::store::{Store, StoreError};
 use crate::sync::{Patience, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
-use crate::usage::{EARLIEST, LATEST_AHEAD, Source};
 
 /// A database that is back is noticed within this time.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);

@@ -19,10 +19,10 @@ use super::valid::{
     Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Status,
 };
 use super::{Sources, Surroundings};
+use crate::ledger::{CustomerId, Dataset, Source};
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
 use crate::text;
-use crate::usage::{CustomerId, Dataset, Source};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -1,7 +1,7 @@
 //! Recognises what documentation, consoles and templates put where a value is to be filled in. Only
 //! what cannot be anybody's real value: a tenant may be named nearly anything.
 
-use crate::usage::written;
+use crate::ledger::written;
 
 /// What a fault says of one.
 pub(super) const PROBLEM: &str = "is still a placeholder";

@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::Database;
+use crate::ledger::{CustomerId, Dataset, Source};
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
-use crate::usage::{CustomerId, Dataset, Source};
 
 /// The whole configuration. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]

@@ -2,34 +2,11 @@
 //! else, under one bound on their number and rate, and the token goes to the configured origin
 //! only. Knows no SQL and no schedule; answers come back as our own types.
 
-mod admission;
-mod advice;
-mod aside;
 mod auth;
-mod barrier;
-mod body;
-mod call;
-mod collection;
-mod commercial;
-mod connections;
-mod customers;
-mod date;
 mod decode;
-mod echo;
-mod encoding;
-mod error;
-mod fault;
-mod http;
-mod limiter;
-mod link;
-mod next;
-mod number;
-mod pager;
-mod plain;
-mod probe;
-mod retry_budget;
-mod skew;
-mod wire;
+mod endpoints;
+mod throttle;
+mod transport;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,31 +17,33 @@ use reqwest::redirect::Policy;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
-pub use advice::{advice, advice_for_many};
 pub use auth::{
     AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, OauthError, Presented, SignedIn,
     prove_token_file,
 };
-pub use barrier::Barrier;
-pub use commercial::{Commercial, Share, Wanted};
-pub use error::ApiError;
-pub(crate) use error::remedy_of_status;
-pub use fault::Fault;
-pub use http::SetUpError;
-pub use probe::Probed;
-pub use retry_budget::Outage;
-pub use skew::ClockSkew;
+pub use decode::fault::Fault;
+pub use endpoints::partner_wide::{Commercial, Share, Wanted};
+pub use endpoints::probe::Probed;
+pub use throttle::retry_budget::Outage;
+pub use transport::advice::{advice, advice_for_many};
+pub use transport::barrier::Barrier;
+pub use transport::error::ApiError;
+pub(crate) use transport::error::remedy_of_status;
+pub use transport::http::SetUpError;
+pub use transport::skew::ClockSkew;
 
 use crate::clock::Clock;
 use crate::config;
+use crate::ledger::{
+    Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow,
+};
 use crate::retry::{GaveUp, RetryPolicy, Stop};
-use crate::usage::{Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow};
-use admission::Admission;
-use aside::Aside;
 use auth::Auth;
-use connections::{Connections, Keep};
-use http::{http_client, stay_at_origin};
-use skew::Skew;
+use throttle::admission::Admission;
+use transport::aside::Aside;
+use transport::connections::{Connections, Keep};
+use transport::http::{http_client, stay_at_origin};
+use transport::skew::Skew;
 
 /// What stands before the API shows within this time, or waits for the first call to show.
 const REACH_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);

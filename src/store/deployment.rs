@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::names::Names;
 use super::outcomes::Written;
 use super::runs::uncount;
-use crate::usage::{CustomerOutcome, Row as _};
+use crate::ledger::{CustomerOutcome, Row as _};
 
 /// Stores the deployment rows of a batch in the spelling of the ledger.
 pub(super) async fn upsert(

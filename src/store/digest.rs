@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::usage::UsageRow;
+use crate::ledger::UsageRow;
 
 /// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
 pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);

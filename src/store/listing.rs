@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::runs::{RunLock, uncount};
 use super::{StoreError, bounded};
-use crate::usage::{Customer, CustomerId};
+use crate::ledger::{Customer, CustomerId};
 
 /// What the partner's own list has changed since it was last asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::copy::{CopyIn, Repeated, Varchar};
 use super::digest::Dated;
-use crate::usage::Row as _;
+use crate::ledger::Row as _;
 
 /// A month and a customer.
 type Key = (NaiveDate, Uuid);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use foldhash::fast::RandomState;
 use sqlx::PgConnection;
 
-use crate::usage::{MAX_KEY_BYTES, Name, UsageRow};
+use crate::ledger::{MAX_KEY_BYTES, Name, UsageRow};
 
 /// More spellings than any catalogue has; beyond them the memory begins anew.
 const MAX_REMEMBERED: usize = 100_000;

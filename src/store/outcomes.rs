@@ -12,7 +12,7 @@ use super::copy::CopyIn;
 use super::payload::storable;
 use super::runs::{RunLock, count, uncount};
 use super::{StoreError, bounded, deployment, digest, usage};
-use crate::usage::{CustomerId, CustomerOutcome, Dataset, Rejection, Row, RowCounts};
+use crate::ledger::{CustomerId, CustomerOutcome, Dataset, Rejection, Row, RowCounts};
 
 /// After so much of refused items everybody else has a turn: they are read as JSON once more, and
 /// may be many megabytes.

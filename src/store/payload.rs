@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::usage::MAX_PAYLOAD_BYTES;
+use crate::ledger::MAX_PAYLOAD_BYTES;
 
 /// Numbers with more digits, or a greater exponent, are no figures. Postgres' `numeric` ends far
 /// beyond, at 16,383 digits behind the point.

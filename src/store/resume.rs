@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::runs::RunLock;
 use super::{Store, StoreError, bounded};
-use crate::usage::CustomerId;
+use crate::ledger::CustomerId;
 
 /// After so many days every service has reported of a date: some take several, each its own time.
 /// What is asked for before may lack one.

@@ -11,7 +11,7 @@ use super::months::Sets;
 use super::names::Names;
 use super::partitions::Partitions;
 use super::{Store, StoreError, bounded};
-use crate::usage::{CustomerId, RowCounts, TrafficCounts};
+use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
 
 /// What a run's connection needs, whatever the server's or the role's defaults are:
 /// - what is recorded as stored survives a crash of the server;

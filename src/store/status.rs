@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError, bounded};
-use crate::usage::{CustomerId, Source};
+use crate::ledger::{CustomerId, Source};
 
 /// A run, as recorded.
 #[derive(Debug, Clone, Serialize)]

@@ -13,7 +13,7 @@ use super::names::Names;
 use super::outcomes::Written;
 use super::partitions::Partitions;
 use super::runs::uncount;
-use crate::usage::{CustomerOutcome, Name, Row as _};
+use crate::ledger::{CustomerOutcome, Name, Row as _};
 
 /// Finds out how the ledger spells the names of a batch.
 pub(super) async fn learn_names(

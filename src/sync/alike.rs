@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use tracing::{debug, error, warn};
 
+use crate::ledger::{CustomerId, CustomerOutcome, Failure, FailureReason};
 use crate::partner_center::advice_for_many;
-use crate::usage::{CustomerId, CustomerOutcome, Failure, FailureReason};
 
 /// Failures of a kind that are logged as they come.
 const EXAMPLES: u64 = 3;
@@ -240,7 +240,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::usage::{Collection, Customer};
+    use crate::ledger::{Collection, Customer};
 
     fn outcome(number: u128, failure: &Failure, attempts: u32) -> CustomerOutcome {
         CustomerOutcome {

@@ -16,12 +16,12 @@ use super::walk::Fetched;
 use super::writer::Sink;
 use super::{Progress, Request, Syncer, UNSTORED_OUTCOMES, customer_failure, too_late, useless};
 use crate::causes::with_causes;
-use crate::partner_center::{ApiError, Commercial, Wanted};
-use crate::retry::{GaveUp, Stop};
-use crate::usage::{
+use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
     FailureReason, Rejection, Row, RowCounts, UsageRow,
 };
+use crate::partner_center::{ApiError, Commercial, Wanted};
+use crate::retry::{GaveUp, Stop};
 
 /// Each customer's collection, or why it has none that could be kept.
 type Collections<R> = HashMap<CustomerId, Result<Collection<R>, ApiError>>;

@@ -10,10 +10,10 @@ use tracing::error;
 
 use super::customer_list::{self, CustomerList};
 use crate::config;
+use crate::ledger::{Customer, CustomerId};
 use crate::partner_center::{ApiError, Client};
 use crate::retry::{Fails as _, GaveUp, Remedy, Stop, remedy_of_io};
 use crate::store::RunKind;
-use crate::usage::{Customer, CustomerId};
 
 /// So many bad lines of `customers.file` are named.
 const NAMED_FAULTS: usize = 10;

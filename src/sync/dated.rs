@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{CustomerCounts, Mode, Progress, Report, Request, RunError, Syncer};
+use crate::ledger::CustomerId;
 use crate::retry::Stop;
 use crate::store::{DatedPass, RunOutcome};
-use crate::usage::CustomerId;
 
 /// So many dates in a row that fail for every customer mean that the cause is not the dates. Each
 /// may have been tried again for a quarter of an hour.

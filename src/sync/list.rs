@@ -8,9 +8,9 @@ use super::report::RunError;
 use super::tally::Tally;
 use super::writer::Sink;
 use super::{Request, Syncer, customers, run_error};
+use crate::ledger::{CustomerId, Dataset};
 use crate::retry::Stop;
 use crate::store::{Listing, Urgency};
-use crate::usage::{CustomerId, Dataset};
 
 /// The ledger is asked by name for so many customers at the most.
 const FEW: usize = 1_000;

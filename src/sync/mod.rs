@@ -28,12 +28,12 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
+use crate::ledger::{
+    Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
+};
 use crate::partner_center::{ApiError, Client};
 use crate::retry::{RetryPolicy, Stop};
 use crate::store::{DatedPass, LastFinish, RunKind, RunLock, Store, StoreError};
-use crate::usage::{
-    Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
-};
 use end::{log_end, outcome};
 use patience::insist;
 use report::DeadEnd;

@@ -8,10 +8,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
+use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 use crate::partner_center::{ApiError, AuthError, Barrier};
 use crate::retry::{Fails as _, Remedy};
 use crate::store::{FinishedRun, RunOutcome, StoreError};
-use crate::usage::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 
 use super::customers::CustomersError;
 use super::dated::DateOutcomes;

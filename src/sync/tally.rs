@@ -6,8 +6,8 @@ use tracing::error;
 
 use super::alike::{Alike, Kind};
 use super::report::{CustomerCounts, FailedCustomer, Halt};
+use crate::ledger::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
 use crate::partner_center::{AuthError, advice_for_many, remedy_of_status};
-use crate::usage::{CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
 
 /// So many customers in a row that are refused alike, none let through, mean that the cause is not
 /// the customers. Those that were refused last time too are not among them: they come first in

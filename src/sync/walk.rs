@@ -14,9 +14,9 @@ use super::writer::Sink;
 use super::{
     Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late, useless,
 };
+use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
 use crate::partner_center::{ApiError, Fetched as Answered};
 use crate::retry::{GaveUp, Stop};
-use crate::usage::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
 
 /// From so many rows on a collection counts as large.
 const LARGE_COLLECTION: usize = 1_000;

@@ -15,12 +15,12 @@ use super::tally::Tally;
 use super::walk::Fetched;
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::retry::{RetryPolicy, Stop};
-use crate::store::{FinishedRun, Listing, RunLock, Store, StoreError, Urgency};
-use crate::usage::{
+use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Rejection,
     RowCounts,
 };
+use crate::retry::{RetryPolicy, Stop};
+use crate::store::{FinishedRun, Listing, RunLock, Store, StoreError, Urgency};
 
 /// A transaction holds no more customers than this, or rows than the next.
 const BATCH_CUSTOMERS: usize = 256;

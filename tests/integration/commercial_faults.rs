@@ -6,8 +6,8 @@ use sqlx::PgPool;
 
 use seatledger::clock::{Clock as _, SystemClock};
 use seatledger::config::Database;
+use seatledger::ledger::{Dataset, Rejection, RejectionReason};
 use seatledger::store::{NewRun, RunKind, Store};
-use seatledger::usage::{Dataset, Rejection, RejectionReason};
 
 use super::support::{Finished, Simulator, World, until};
 

@@ -20,9 +20,9 @@ use super::refusal::{self, Judged, Presented};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::partner_center::barrier::{Barrier, Way};
-use crate::partner_center::body::json_text;
-use crate::partner_center::http::{read_body, redirect_target, retry_after};
+use crate::partner_center::decode::body::json_text;
+use crate::partner_center::transport::barrier::{Barrier, Way};
+use crate::partner_center::transport::http::{read_body, redirect_target, retry_after};
 
 /// No token answer is larger.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;

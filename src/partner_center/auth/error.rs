@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::kept_file::target_of;
 use super::oauth::OauthError;
 use super::refusal::Presented;
-use crate::partner_center::barrier::Barrier;
+use crate::partner_center::transport::barrier::Barrier;
 use crate::retry::{Disposition, Fails, Remedy, passes_by_itself, remedy_of_io};
 
 /// What to do where the token's file cannot be replaced.

@@ -22,7 +22,7 @@ use super::refusal::Presented;
 use crate::clock::Clock;
 use crate::config;
 use crate::consent::Consent;
-use crate::partner_center::http::{SetUpError, http_client};
+use crate::partner_center::transport::http::{SetUpError, http_client};
 use crate::retry::{GaveUp, RetryPolicy, Stop};
 
 /// A sign-in of a person.

@@ -38,7 +38,7 @@ pub use login::{BrowserSignIn, Login, SignedIn};
 pub use oauth::OauthError;
 pub use refusal::Presented;
 
-use super::echo::Echo;
+use super::transport::echo::Echo;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;

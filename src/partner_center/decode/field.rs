@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use compact_str::CompactString;
 
-use super::super::date::parse_date;
-use super::super::number::parse_count;
-use super::super::wire::{Json, Raw};
 use super::Unusable;
-use crate::usage::{EARLIEST, LATEST_AHEAD, MAX_TEXT_CHARS, Name, RejectionReason};
+use crate::ledger::{EARLIEST, LATEST_AHEAD, MAX_TEXT_CHARS, Name, RejectionReason};
+use crate::partner_center::decode::date::parse_date;
+use crate::partner_center::decode::number::parse_count;
+use crate::partner_center::decode::wire::{Json, Raw};
 
 /// What is missing is told before what is wrong, so that the reason does not depend on the order of
 /// members.

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::super::echo;
-use super::super::wire::{Item, Members as _, Owner as Owned, Raw};
 use super::field::{count, date, demand, invalid, name, owned, percent, text};
-use crate::usage::{
+use crate::ledger::{
     Attributes, CustomerId, DeploymentKey, DeploymentRow, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
     Rejection, RejectionReason, UsageKey, UsageRow,
 };
+use crate::partner_center::decode::wire::{Item, Members as _, Owner as Owned, Raw};
+use crate::partner_center::transport::echo;
 
 /// What is kept of the item that is number `number` of its collection.
 pub(in super::super) fn rejection(number: u64, item: &str, (reason, what): Unusable) -> Rejection {

@@ -2,7 +2,7 @@
 
 use super::item::kept;
 use super::{Before, MAX_REJECTIONS, NotACollection};
-use crate::usage::{Collection, Rejection, Row};
+use crate::ledger::{Collection, Rejection, Row};
 
 /// What one page of several holds.
 #[derive(Debug, PartialEq)]

@@ -2,9 +2,9 @@ use insta::assert_debug_snapshot;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::wire::Json;
 use super::*;
-use crate::usage::MAX_PAYLOAD_BYTES;
+use crate::ledger::MAX_PAYLOAD_BYTES;
+use crate::partner_center::decode::wire::Json;
 
 const CUSTOMER: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
 

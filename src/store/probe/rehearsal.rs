@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::runs::{FinishedRun, RunLock, RunOutcome, SESSION};
 use super::super::{StoreError, migrate};
 use super::BOUNDS;
-use crate::usage::{
+use crate::ledger::{
     Attributes, Collection, Customer, CustomerId, CustomerOutcome, DeploymentKey, DeploymentRow,
     Name, Rejection, RejectionReason, RowCounts, TrafficCounts, UsageKey, UsageRow,
 };

@@ -5,7 +5,7 @@ use super::names::{is_vague, rank};
 use super::records::{is_skipped, records};
 use super::table::{Table, unknown_header};
 use super::tokens;
-use crate::usage::written;
+use crate::ledger::written;
 
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 

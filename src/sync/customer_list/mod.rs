@@ -11,8 +11,8 @@ mod table;
 use std::io;
 use std::path::Path;
 
+use crate::ledger::{CustomerId, written};
 use crate::text::{self, NotText, ReadFault};
-use crate::usage::{CustomerId, written};
 use columns::Layout;
 
 /// So much of a bad line is shown.

@@ -1,7 +1,7 @@
 //! Takes CSV apart, record by record, so that a quote in the wrong place costs its own line and not
 //! all that follow.
 
-use crate::usage::written;
+use crate::ledger::written;
 
 /// A quoted cell goes over so many lines at most; a quote that is not closed until then is a slip.
 const MAX_LINES: usize = 20;

@@ -4,7 +4,7 @@ use super::columns::{Layout, is_rule};
 use super::names::{is_vague, rank};
 use super::records::{Record, records};
 use super::{CustomerList, shown};
-use crate::usage::{CustomerId, written};
+use crate::ledger::{CustomerId, written};
 
 /// So many of the names that were found are told.
 const NAMES_TOLD: usize = 12;

@@ -1,0 +1,205 @@
+//! The list of all the partner's customers, page by page, from `GET /v1/customers`.
+//! The next page's address has come in many forms without notice; whatever its form, it is asked
+//! for at the configured origin, with the headers it names, and a list that runs in circles is an
+//! error.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use tracing::warn;
+
+use crate::ledger::{Customer, MAX_TEXT_CHARS};
+use crate::partner_center::decode::body::{json_text, parse_object};
+use crate::partner_center::decode::fault::Fault;
+use crate::partner_center::decode::next::{Address, Next, next_page};
+use crate::partner_center::decode::wire::{self, CompanyProfile, Envelope, Json, Raw, for_each};
+use crate::partner_center::decode::{self, NotACollection};
+use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
+use crate::partner_center::transport::call::{Answer, Call};
+use crate::partner_center::{ApiError, Client};
+use crate::retry::{GaveUp, Stop};
+
+/// What the address begins with, after the configured base.
+const VERSION: &str = "v1";
+
+/// The server gives no more on one page.
+const PAGE_SIZE: u32 = 500;
+
+/// No partner has so many customers: at 500 a page it would be a million. Each page is a call.
+const MAX_PAGES: u32 = 2_000;
+
+/// The server's own bound is 500. A list without pages may be longer, and one beyond this is
+/// hostile.
+const MAX_ENTRIES: u64 = 1_000_000;
+
+/// So many bodies of the largest size may a list take.
+const MAX_BODIES: u64 = 16;
+
+/// One page, and where the next one is.
+struct Page {
+    customers: Vec<Customer>,
+    next: Option<Next>,
+    /// What the API says it sends: of this page or of all, which its documentation leaves open.
+    announced: Option<u64>,
+    /// Entries, those without a usable id among them.
+    entries: u64,
+    bytes: usize,
+}
+
+impl Client {
+    /// Every customer of the partner, each once.
+    ///
+    /// # Errors
+    /// When a page cannot be had, leads to another host, or repeats an earlier one, or when no
+    /// entry names a customer: half a list would silently leave customers out.
+    pub async fn fetch_customers(&self, stop: &Stop) -> Result<Vec<Customer>, GaveUp<ApiError>> {
+        let mut address = Address {
+            url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.base),
+            headers: HeaderMap::new(),
+        };
+        let bounds = Bounds {
+            pages: MAX_PAGES,
+            bytes: self.max_response_bytes.saturating_mul(MAX_BODIES),
+        };
+        let mut pager = Pager::new(&self.base, VERSION, address.clone(), bounds);
+        let mut customers = Vec::new();
+        let mut seen = HashSet::new();
+        let (mut announced, mut entries, mut unusable) = (0, 0, 0);
+        loop {
+            let call = Call::new(address.url, None, address.headers);
+            let read = |answer: &Answer| {
+                read_page(&answer.body, answer.next.as_ref(), answer.token.secret())
+            };
+            let (page, _permit) = self.call(&call, stop, read).await?;
+            let failed = |error| GaveUp::Failed {
+                error,
+                attempts: call.sent(),
+            };
+            entries += page.entries;
+            unusable += page.entries - page.customers.len() as u64;
+            let (before, is_blank) = (seen.len(), page.customers.is_empty());
+            let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
+            customers.extend(new);
+            announced = announced.max(page.announced.unwrap_or_default());
+            let turn = pager.pass(Seen {
+                items: page.entries,
+                // A list that changes while it is read may name the last ones again.
+                is_repeated: seen.len() == before && !is_blank && page.next.is_some(),
+                bytes: page.bytes,
+                next: page.next.as_ref(),
+                announced: page.announced,
+            });
+            match turn.map_err(|lost| failed(lost.of("the customers' list")))? {
+                Turn::Next(next) => address = next,
+                Turn::End | Turn::Repeated => break,
+            }
+        }
+        let listed = customers.len();
+        if unusable > 0 {
+            warn!(
+                entries,
+                unusable,
+                "The customers' list has {unusable} entries without a usable id, of {entries}"
+            );
+        }
+        if listed == 0 && entries > 0 {
+            let what = format!("of the customers' list none of {entries} entries has a usable id");
+            return Err(GaveUp::Failed {
+                error: ApiError::Unexpected(what),
+                attempts: 1,
+            });
+        }
+        if announced > listed as u64 {
+            warn!(
+                announced,
+                listed, "The customers' list announced {announced} and named {listed}"
+            );
+        }
+        Ok(customers)
+    }
+}
+
+/// `secret` must not come back out of a fault.
+fn read_page(body: &[u8], linked: Option<&Next>, secret: &str) -> Result<Page, ApiError> {
+    let text = json_text(body)?;
+    let page: Envelope<'_> = parse_object(text)?;
+    // A fault in the place of the list must not pass for an empty list.
+    if page.items.is_none()
+        && let Some(fault) = Fault::in_envelope(&page, secret)
+    {
+        return Err(NotACollection::Fault(fault).into());
+    }
+    let (mut customers, mut entries) = (Vec::new(), 0);
+    if let Some(items) = page.items {
+        let flow = for_each(items, |item| {
+            entries += 1;
+            customers.extend(read_customer(item));
+            if entries > MAX_ENTRIES {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        let flow = flow.map_err(|_| NotACollection::ItemsNotAList)?;
+        if flow.is_break() {
+            let what = format!("the customers' list has over {MAX_ENTRIES} entries on one page");
+            return Err(ApiError::Unexpected(what));
+        }
+    }
+    let next = next_page(&page, linked).map_err(NotACollection::from)?;
+    Ok(Page {
+        customers,
+        next,
+        announced: decode::announced(&page),
+        entries,
+        bytes: body.len(),
+    })
+}
+
+fn read_customer(item: Json<'_>) -> Option<Customer> {
+    let customer: wire::Customer<'_> = read(Some(item))?;
+    let profile: CompanyProfile<'_> = read(customer.company_profile).unwrap_or_default();
+    let id: String = read(customer.id).or_else(|| read(profile.tenant_id))?;
+    let storable = |text: &String| text.chars().count() <= MAX_TEXT_CHARS && !text.contains('\0');
+    Some(Customer {
+        id: id.parse().ok()?,
+        name: read(profile.company_name).filter(storable),
+        domain: read(profile.domain).filter(storable),
+    })
+}
+
+/// A member of the right type, or nothing.
+fn read<'a, T: Deserialize<'a>>(value: Raw<'a>) -> Option<T> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_gives_its_customers_and_the_way_to_the_next() {
+        let page = read_page(
+            r#"{"totalCount":3,"items":[
+                {"id":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04","companyProfile":{"companyName":"Contoso","domain":"contoso.example"}},
+                {"companyProfile":{"tenantId":"11111111-70f4-4e1e-9ff1-b2bfce8d9f04"}},
+                {"id":"no guid"}],
+              "links":{"next":{"uri":"/customers?size=500","headers":[{"key":"MS-ContinuationToken","value":"t1"}]}}}"#
+                .as_bytes(),
+            None,
+            "s3cret",
+        )
+        .unwrap();
+        let names: Vec<_> = page.customers.iter().map(|c| c.name.as_deref()).collect();
+        assert_eq!(names, [Some("Contoso"), None]);
+        let next = page.next.unwrap();
+        assert_eq!(next.uri.as_deref(), Some("/customers?size=500"));
+        assert_eq!((page.entries, page.announced), (3, Some(3)));
+        assert_eq!(
+            next.headers,
+            [("MS-ContinuationToken".to_owned(), "t1".to_owned())]
+        );
+    }
+}

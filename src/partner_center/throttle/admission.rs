@@ -1,0 +1,207 @@
+//! What a call waits for before each attempt: leave to retry, a place among the requests in flight,
+//! and the limiter. Knows no HTTP, so that its tests play minutes in milliseconds.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::ledger::CustomerId;
+use crate::partner_center::throttle::limiter::{Hopeless, Limiter, Pass, UNSURE_QUORUM};
+use crate::partner_center::throttle::retry_budget::{Claim, RetryBudget};
+use crate::retry::{Attempts, Stop};
+
+/// How often a call that waits for leave to retry looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The one door that all calls of a client go through.
+#[derive(Debug)]
+pub(in crate::partner_center) struct Admission {
+    in_flight: Arc<Semaphore>,
+    /// One call at a time that was not made yet queues for a place among them, so that retries do
+    /// not wait behind all.
+    first_attempts: Semaphore,
+    /// Calls that were not made yet and wait for their turn.
+    newcomers: AtomicUsize,
+    /// Calls that are being made, those that wait included, and the most that there were in this
+    /// run.
+    calls: AtomicUsize,
+    most_calls: AtomicUsize,
+    pub(in crate::partner_center) limiter: Limiter,
+    pub(in crate::partner_center) budget: RetryBudget,
+}
+
+/// A call that is made again.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::partner_center) struct Retry {
+    /// How often it was made again before.
+    pub(in crate::partner_center) before: u32,
+    /// How its last attempt ended.
+    pub(in crate::partner_center) after: After,
+}
+
+/// How a failed attempt is to be followed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::partner_center) enum After {
+    /// The server asked for a wait, which is over.
+    Told,
+    /// A limit without a word on how long it lasts.
+    Limit,
+    /// 503 without such a word: a limit, or trouble.
+    Doubtful,
+    /// Trouble.
+    Trouble,
+}
+
+/// Why a call does not get its turn.
+#[derive(Debug)]
+pub(in crate::partner_center) enum NoTurn {
+    /// The program is to stop.
+    Stopped,
+    /// There is no time left for it.
+    TimeUp,
+}
+
+impl Admission {
+    /// `patience`: how long a call is retried.
+    pub(in crate::partner_center) fn new(
+        max_per_second: Option<f64>,
+        max_in_flight: usize,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            in_flight: Arc::new(Semaphore::new(max_in_flight)),
+            first_attempts: Semaphore::new(1),
+            newcomers: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+            most_calls: AtomicUsize::new(0),
+            limiter: Limiter::new(max_per_second, max_in_flight, patience),
+            budget: RetryBudget::default(),
+        }
+    }
+
+    /// A run begins.
+    pub(in crate::partner_center) fn begin_run(&self) {
+        self.budget.begin();
+        self.most_calls.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a call for as long as it is being made.
+    pub(in crate::partner_center) fn begin(&self) -> impl Drop + use<'_> {
+        let counted = Counted::one_of(&self.calls);
+        let calls = self.calls.load(Ordering::Relaxed);
+        self.most_calls.fetch_max(calls, Ordering::Relaxed);
+        counted
+    }
+
+    /// Waits for the turn of a call, about a customer or about none.
+    pub(in crate::partner_center) async fn turn(
+        &self,
+        about: Option<CustomerId>,
+        attempts: &mut Attempts<'_>,
+        retry: Option<Retry>,
+        stop: &Stop,
+    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
+        let turn = async {
+            if let Some(retry) = retry {
+                self.leave_to_retry(attempts, retry).await?;
+            }
+            self.admit(about, attempts, retry.is_some()).await
+        };
+        tokio::select! {
+            biased;
+            () = stop.soon.cancelled() => Err(NoTurn::Stopped),
+            turn = turn => turn,
+        }
+    }
+
+    /// Waits until the budget that all calls share allows a retry.
+    async fn leave_to_retry(&self, attempts: &Attempts<'_>, retry: Retry) -> Result<(), NoTurn> {
+        let leave = async {
+            while !self.budget.take(self.claim(retry)) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(attempts.left(), leave)
+            .await
+            .map_err(|_| NoTurn::TimeUp)
+    }
+
+    /// A call that has waited as it was told to is denied nothing. While nobody gets through, the
+    /// limiter lets one request at a time find out whether that is over; unless it was told
+    /// when to come, it had better be one that was not made before, for what is asked again and
+    /// again is a burden.
+    fn claim(&self, retry: Retry) -> Claim {
+        let has_newcomers = self.newcomers.load(Ordering::Relaxed) > 0;
+        // Too few for it to show that nobody gets through: each goes by its own waits.
+        let are_few = self.most_calls.load(Ordering::Relaxed) <= UNSURE_QUORUM;
+        let is_stuck = self.limiter.is_stuck();
+        match retry.after {
+            After::Told => Claim::Told,
+            After::Limit | After::Doubtful if are_few && !has_newcomers => Claim::Free,
+            After::Limit if is_stuck && !has_newcomers => Claim::Free,
+            After::Limit | After::Doubtful | After::Trouble if is_stuck && has_newcomers => {
+                Claim::Share
+            }
+            After::Limit if has_newcomers && !self.limiter.has_served() => Claim::Share,
+            After::Limit | After::Doubtful | After::Trouble => Claim::Retry(retry.before),
+        }
+    }
+
+    /// Waits for a place among the requests in flight, and for the turn.
+    async fn admit(
+        &self,
+        about: Option<CustomerId>,
+        attempts: &mut Attempts<'_>,
+        is_retry: bool,
+    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
+        let (queued, paused) = (Instant::now(), self.limiter.paused());
+        // Held until the turn has come. Where many are new, who was refused and has waited as told
+        // would come after all of them, each of whom may be refused as well.
+        let _first = if is_retry {
+            None
+        } else {
+            let newcomer = Counted::one_of(&self.newcomers);
+            let first = self.first_attempts.acquire().await;
+            Some((first.expect("the semaphore is never closed"), newcomer))
+        };
+        let permit = Arc::clone(&self.in_flight)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let held = self.limiter.paused().saturating_sub(paused);
+        let left = attempts
+            .left()
+            .saturating_add(queued.elapsed())
+            .saturating_sub(held);
+        let entered = self.limiter.enter(about, is_retry, left).await;
+        // The queue is our own, but a wait that the server asks of everybody is not.
+        let held = self.limiter.paused().saturating_sub(paused);
+        attempts.discount(queued.elapsed().saturating_sub(held));
+        match entered {
+            Ok(pass) => Ok((permit, pass)),
+            Err(Hopeless) => Err(NoTurn::TimeUp),
+        }
+    }
+}
+
+/// A call that is counted.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn one_of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,393 @@
+//! Takes the token out of what the API sends back: an answer that echoes a request would carry it
+//! into the ledger, where many may read it. Whether it is written plainly, with the escapes of JSON
+//! or of addresses, or in Base64 as part of a longer text, makes no difference; half of it is
+//! hidden like the whole.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use memchr::memmem;
+
+/// What stands in its place.
+const HIDDEN: &str = "(not shown)";
+
+/// A shorter token is no secret, and may be part of anything.
+const MIN_SECRET_BYTES: usize = 8;
+
+/// So much of a secret's beginning is the secret.
+const TELLING_BYTES: usize = 24;
+
+/// From this length on, what begins as a JSON Web Token does is taken for one. So much of one says
+/// nothing yet.
+const MIN_JWT_BYTES: usize = 20;
+
+/// A run of more backslashes than this is no escape.
+const MAX_BACKSLASHES: usize = 8;
+
+/// Whether a secret is looked for in the texts of JSON alone. What is outside of them holds no
+/// text, and a number is not to be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::partner_center) enum Within {
+    JsonTexts,
+    Everything,
+}
+
+/// A token's spellings, to be looked for. It is as secret as the token.
+pub(in crate::partner_center) struct Echo {
+    spellings: Vec<Vec<u8>>,
+    beginnings: Vec<memmem::Finder<'static>>,
+}
+
+impl Echo {
+    pub(in crate::partner_center) fn new(secret: &str) -> Self {
+        let spellings = if secret.len() < MIN_SECRET_BYTES {
+            Vec::new()
+        } else {
+            spellings(secret)
+        };
+        let beginning = |spelling: &Vec<u8>| {
+            let telling = TELLING_BYTES.min(spelling.len());
+            memmem::Finder::new(&spelling[..telling]).into_owned()
+        };
+        Self {
+            beginnings: spellings.iter().map(beginning).collect(),
+            spellings,
+        }
+    }
+
+    /// `body` without the token; as it is where it does not hold it.
+    pub(in crate::partner_center) fn taken_out_of<'a>(
+        &self,
+        body: &'a [u8],
+        within: Within,
+    ) -> Cow<'a, [u8]> {
+        // Escapes may hide it, so that a body with any is gone over character by character.
+        let may_hold = !self.spellings.is_empty()
+            && (memchr::memchr2(b'\\', b'%', body).is_some()
+                || self.beginnings.iter().any(|b| b.find(body).is_some()));
+        if may_hold {
+            hide(body, &self.spellings, within)
+        } else {
+            Cow::Borrowed(body)
+        }
+    }
+}
+
+/// The forms in which the secret may be written, escapes aside: as it is, and in Base64 of either
+/// alphabet. A longer text's Base64 holds that of the secret in one of three ways, by the number of
+/// bytes before it, and shares a character at either end with what is around it.
+fn spellings(secret: &str) -> Vec<Vec<u8>> {
+    let mut spellings = vec![secret.as_bytes().to_vec()];
+    for before in 0..3_usize {
+        let mut text = vec![0; before];
+        text.extend_from_slice(secret.as_bytes());
+        let whole = text.len() * 8 / 6;
+        let encoded = STANDARD_NO_PAD.encode(&text);
+        let own = &encoded.as_bytes()[(before * 8).div_ceil(6)..whole];
+        let url_safe: Vec<u8> = own
+            .iter()
+            .map(|byte| match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                byte => *byte,
+            })
+            .collect();
+        if url_safe != own {
+            spellings.push(url_safe);
+        }
+        spellings.push(own.to_vec());
+    }
+    spellings
+}
+
+fn hide<'a>(body: &'a [u8], spellings: &[Vec<u8>], within: Within) -> Cow<'a, [u8]> {
+    let mut begins = [false; 256];
+    for spelling in spellings {
+        begins[usize::from(spelling[0])] = true;
+    }
+    let mut clean: Option<Vec<u8>> = None;
+    let (mut at, mut kept, mut in_text) = (0, 0, false);
+    while at < body.len() {
+        let (byte, length) = unit(body, at);
+        let is_looked_at = in_text || within == Within::Everything;
+        if is_looked_at
+            && begins[usize::from(byte)]
+            && let Some(end) = spellings.iter().filter_map(|s| spelt(body, at, s)).max()
+        {
+            let clean = clean.get_or_insert_default();
+            clean.extend_from_slice(&body[kept..at]);
+            clean.extend_from_slice(HIDDEN.as_bytes());
+            (at, kept) = (end, end);
+            continue;
+        }
+        if body[at] == b'"' {
+            in_text = !in_text;
+        }
+        at += step(body, at, length);
+    }
+    match clean {
+        None => Cow::Borrowed(body),
+        Some(mut clean) => {
+            clean.extend_from_slice(&body[kept..]);
+            Cow::Owned(clean)
+        }
+    }
+}
+
+/// How far the next place is at which a secret may begin. What reads like an escape may be none: in
+/// `100%AB`, with a secret that begins with `B`, and behind a backslash that is escaped itself.
+fn step(body: &[u8], at: usize, length: usize) -> usize {
+    match body[at] {
+        b'%' => 1,
+        b'\\' => {
+            let slashes = backslashes(&body[at..]);
+            if slashes.is_multiple_of(2) {
+                slashes
+            } else {
+                length
+            }
+        }
+        _ => length,
+    }
+}
+
+/// How many backslashes a text begins with.
+fn backslashes(text: &[u8]) -> usize {
+    let most = text.iter().take(MAX_BACKSLASHES);
+    most.take_while(|byte| **byte == b'\\').count()
+}
+
+/// Where a secret ends that begins at `at`, if enough of it is there.
+fn spelt(body: &[u8], mut at: usize, spelling: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    while count < spelling.len() && at < body.len() {
+        let (byte, length) = unit(body, at);
+        if byte != spelling[count] {
+            break;
+        }
+        count += 1;
+        at += length;
+    }
+    (count >= TELLING_BYTES.min(spelling.len())).then_some(at)
+}
+
+/// The character that begins at a place, with the length of its spelling. A token is made of ASCII
+/// alone, so that any other character is as good as none.
+fn unit(body: &[u8], at: usize) -> (u8, usize) {
+    let rest = &body[at..];
+    let hex = |from: usize, length: usize| {
+        let digits = std::str::from_utf8(rest.get(from..from + length)?).ok()?;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hex.then(|| u32::from_str_radix(digits, 16).ok())?
+    };
+    let ascii = |code: u32| u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(0);
+    match rest[0] {
+        b'\\' => {
+            // JSON within JSON doubles them.
+            let slashes = backslashes(rest);
+            match rest.get(slashes) {
+                Some(b'u') => match hex(slashes + 1, 4) {
+                    Some(code) => (ascii(code), slashes + 5),
+                    None => (0, slashes + 1),
+                },
+                // The quotation mark ends the text, behind a backslash that is escaped itself.
+                Some(b'"') if slashes.is_multiple_of(2) => (0, slashes),
+                Some(b'\\') | None => (0, slashes),
+                Some(byte) => (*byte, slashes + 1),
+            }
+        }
+        b'%' => {
+            let is_twice = rest.get(1..3) == Some(&b"25"[..]) && hex(3, 2).is_some();
+            let from = if is_twice { 3 } else { 1 };
+            hex(from, 2).map_or((b'%', 1), |code| (ascii(code), from + 2))
+        }
+        byte => (byte, 1),
+    }
+}
+
+/// `text` without what looks like a JSON Web Token, whosever it is.
+pub(in crate::partner_center) fn without_tokens(text: &str) -> Cow<'_, str> {
+    // How a JSON object begins, in Base64.
+    const BEGINNING: &str = "eyJ";
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let mut clean = String::new();
+    let (mut at, mut kept) = (0, 0);
+    while let Some(found) = memmem::find(&text.as_bytes()[at..], BEGINNING.as_bytes()) {
+        let from = at + found;
+        let length = text.as_bytes()[from..]
+            .iter()
+            .take_while(|byte| is_part(byte));
+        at = from + length.count();
+        if at - from >= MIN_JWT_BYTES {
+            clean.push_str(&text[kept..from]);
+            clean.push_str(HIDDEN);
+            kept = at;
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    clean.push_str(&text[kept..]);
+    Cow::Owned(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECRET: &str = "0.AXoA/zK+9~q-Tok_en.1234567890abcdefghijklmnop==";
+
+    fn without<'a>(body: &'a [u8], secret: &str, within: Within) -> Cow<'a, [u8]> {
+        Echo::new(secret).taken_out_of(body, within)
+    }
+
+    fn shown(body: &str) -> String {
+        let clean = without(body.as_bytes(), SECRET, Within::JsonTexts);
+        String::from_utf8(clean.into_owned()).unwrap()
+    }
+
+    fn percent(text: &str, all: bool) -> String {
+        text.bytes().fold(String::new(), |mut encoded, byte| {
+            if all || !byte.is_ascii_alphanumeric() {
+                let _ = write!(encoded, "%{byte:02X}");
+            } else {
+                encoded.push(char::from(byte));
+            }
+            encoded
+        })
+    }
+
+    fn escaped(text: &str, prefix: &str) -> String {
+        text.bytes().fold(String::new(), |mut escaped, byte| {
+            let _ = write!(escaped, "{prefix}{byte:04x}");
+            escaped
+        })
+    }
+
+    #[test]
+    fn a_token_is_hidden_in_every_spelling() {
+        for spelling in [
+            SECRET.to_owned(),
+            SECRET.replace('/', r"\/"),
+            SECRET.replace('/', r"\\\/"),
+            escaped(SECRET, r"\u"),
+            escaped(SECRET, r"\\u"),
+            SECRET.replacen('A', r"\u0041", 1),
+            percent(SECRET, false),
+            percent(SECRET, true).to_lowercase(),
+            percent(&percent(SECRET, false), false),
+        ] {
+            let body = format!(r#"{{"a":["x {spelling}y"],"{spelling}":1}}"#);
+            let expected = format!(r#"{{"a":["x {HIDDEN}y"],"{HIDDEN}":1}}"#);
+            assert_eq!(shown(&body), expected, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn half_a_token_is_hidden_too_and_a_few_letters_are_not() {
+        let half = &SECRET[..30];
+        assert_eq!(
+            shown(&format!(r#"["{half}…"]"#)),
+            format!("[\"{HIDDEN}…\"]")
+        );
+        let few = format!(r#"["{}"]"#, &SECRET[..10]);
+        assert_eq!(shown(&few), few);
+    }
+
+    #[test]
+    fn what_reads_like_an_escape_does_not_swallow_the_beginning_of_a_token() {
+        for before in ["%A", "100%", "%25", "%2", r"\\u004", r"\\\\u004", r"\\"] {
+            let clean = shown(&format!("[\"{before}{SECRET}\"]"));
+            assert!(clean.contains(HIDDEN), "{before}: {clean}");
+            assert!(!clean.contains("1234567890"), "{before}: {clean}");
+        }
+    }
+
+    #[test]
+    fn a_token_within_a_text_in_base64_leaves_nothing_of_use() {
+        for before in ["", "B", "Be", "Bearer ", "user:"] {
+            let text = format!("{before}{SECRET} and more");
+            for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+                let clean = shown(&format!(r#"{{"a":"{encoded}"}}"#));
+                assert!(clean.contains(HIDDEN), "{before}: {clean}");
+                let middle = &encoded[encoded.len() / 3..encoded.len() / 2];
+                assert!(!clean.contains(middle), "{before}: {clean}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_stays_as_it_is() {
+        for body in [
+            r#"{"a":"50 %","b":"\\","c":"\"","d":"\u00e4\/","e":12345678}"#,
+            "\"\\",
+            "%",
+            "%2",
+            r#"{"\u12"#,
+            "",
+        ] {
+            assert!(matches!(
+                without(body.as_bytes(), SECRET, Within::JsonTexts),
+                Cow::Borrowed(_)
+            ));
+        }
+        // A number is none, even where the token is the same.
+        let body = br#"{"licensesActive":12345678,"\u0061":"12345678"}"#;
+        assert_eq!(
+            &*without(body, "12345678", Within::JsonTexts),
+            br#"{"licensesActive":12345678,"\u0061":"(not shown)"}"#
+        );
+        assert_eq!(
+            &*without(b"no JSON: 12345678", "12345678", Within::Everything),
+            b"no JSON: (not shown)"
+        );
+        assert_eq!(
+            &*without(b"\"short\"", "short", Within::JsonTexts),
+            b"\"short\""
+        );
+    }
+
+    #[test]
+    fn what_looks_like_a_web_token_is_hidden_whosever_it_is() {
+        let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln-_A";
+        assert_eq!(
+            without_tokens(&format!(
+                r#"{{"a":"Bearer {token}","b":"{}"}}"#,
+                &token[..25]
+            )),
+            format!(r#"{{"a":"Bearer {HIDDEN}","b":"{HIDDEN}"}}"#)
+        );
+        for text in ["eyJ", "", "eyJhbGci", "heyJude", "no token"] {
+            assert!(matches!(without_tokens(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn json_stays_json(text in ".{0,30}", at in any::<prop::sample::Index>(), is_key: bool) {
+            let mut chars: Vec<char> = text.chars().collect();
+            let at = at.index(chars.len() + 1);
+            chars.splice(at..at, SECRET.chars());
+            let text: String = chars.into_iter().collect();
+            let value = if is_key {
+                serde_json::json!({ (text): 1 })
+            } else {
+                serde_json::json!([text])
+            };
+            let clean = shown(&value.to_string());
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&clean).is_ok(), "{}", clean);
+            prop_assert!(!clean.contains("1234567890"));
+        }
+
+        #[test]
+        fn no_body_makes_it_panic(body in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\\'), Just(b'%'), Just(b'u'), Just(b'"')], 0..60)) {
+            let _whatever = without(&body, SECRET, Within::JsonTexts);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What calls to the API and to the sign-in service have in common: the HTTP client, redirects,
+//! waits asked for, bodies of bounded size.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use reqwest::header::{ACCEPT_ENCODING, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::retry;
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+use crate::config;
+use crate::partner_center::ApiError;
+use crate::partner_center::decode::fault::printable;
+use crate::partner_center::transport::encoding::{unpack, unpack_beginning};
+use crate::retry::{Disposition, Fails, Remedy};
+use crate::tls;
+
+/// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or
+/// less.
+const BYTES_IN_A_ROW: usize = 128 * 1024;
+
+/// Redirects followed within the configured origin.
+const MAX_REDIRECTS: usize = 5;
+
+/// The TLS or HTTP machinery could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// There is nobody to trust.
+    #[error(
+        "this machine has no certificates of authorities to trust; install them (the package ca-certificates), or name a file with them in the environment: SSL_CERT_FILE=/path/to/authorities.pem"
+    )]
+    NobodyToTrust,
+    /// The client.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] reqwest::Error),
+    /// TLS itself.
+    #[error("the HTTP client cannot be set up")]
+    Tls(#[source] rustls::Error),
+}
+
+impl From<reqwest::Error> for SetUpError {
+    fn from(error: reqwest::Error) -> Self {
+        let trusts_nobody = tls::causes(&error).any(|cause| {
+            matches!(cause.downcast_ref(), Some(rustls::Error::General(said)) if said.starts_with("No CA certificates"))
+        });
+        if trusts_nobody {
+            Self::NobodyToTrust
+        } else {
+            Self::Client(error)
+        }
+    }
+}
+
+impl Fails for SetUpError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::NobodyToTrust | Self::Client(_) | Self::Tls(_) => {
+                Disposition::AbortRun(Remedy::Person)
+            }
+        }
+    }
+}
+
+/// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a
+/// proxy.
+pub(in crate::partner_center) fn http_client(
+    settings: &config::PartnerCenter,
+    origin: &Url,
+    redirects: Policy,
+) -> Result<reqwest::Client, SetUpError> {
+    let mut builder = reqwest::Client::builder();
+    if origin.scheme() == "http" {
+        builder = builder.no_proxy().tls_backend_preconfigured(no_tls()?);
+    }
+    builder
+        .user_agent(concat!("seatledger/", env!("CARGO_PKG_VERSION")))
+        .timeout(settings.request_timeout)
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(settings.max_concurrency)
+        .redirect(redirects)
+        .referer(false)
+        // Unpacked by us: proxies write the coding in ways of their own.
+        .default_headers(HeaderMap::from_iter([(
+            ACCEPT_ENCODING,
+            HeaderValue::from_static("gzip"),
+        )]))
+        // Attempts are ours to make and to count.
+        .retry(retry::never().max_retries_per_request(0))
+        .build()
+        .map_err(SetUpError::from)
+}
+
+/// TLS that trusts nobody. Where none is spoken, the system's root certificates need not be read:
+/// some hundred files.
+fn no_tls() -> Result<ClientConfig, SetUpError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(SetUpError::Tls)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
+}
+
+/// Follows a redirect within the origin it came from and no other, because the token goes along.
+pub(in crate::partner_center) fn stay_at_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let previous = attempt.previous();
+    let same_origin = previous
+        .last()
+        .is_some_and(|from| from.origin() == attempt.url().origin());
+    if same_origin && previous.len() <= MAX_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
+/// Scheme and host of a redirect, for the record: the rest of the address may hold anything.
+pub(in crate::partner_center) fn redirect_target(answer: &reqwest::Response) -> String {
+    answer
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| answer.url().join(location).ok())
+        .map_or_else(
+            || "nowhere".to_owned(),
+            |target| printable(&target.origin().ascii_serialization()),
+        )
+}
+
+/// The wait that an answer asks for, in seconds or as a date.
+pub(in crate::partner_center) fn retry_after(
+    headers: &HeaderMap,
+    now: DateTime<Utc>,
+) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are still a wish, and one beyond any budget.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date: DateTime<Utc> = httpdate::parse_http_date(value).ok()?.into();
+    // The server's own clock, where it shows one, is what its date was computed from.
+    let server_now: DateTime<Utc> = headers
+        .get(DATE)
+        .and_then(|now| now.to_str().ok())
+        .and_then(|now| httpdate::parse_http_date(now).ok())
+        .map_or(now, Into::into);
+    (date - server_now).to_std().ok()
+}
+
+/// The whole body, unpacked, of at most `limit` bytes.
+pub(in crate::partner_center) async fn read_body(
+    answer: &mut reqwest::Response,
+    limit: u64,
+) -> Result<Bytes, ApiError> {
+    let mut body = Bytes::new();
+    let mut in_a_row = 0;
+    while let Some(chunk) = answer.chunk().await.map_err(ApiError::from_transport)? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(ApiError::TooLarge { limit });
+        }
+        // A few bytes may unpack to very many, none of which is waited for: everybody else has a
+        // turn in between.
+        in_a_row += chunk.len();
+        if in_a_row > BYTES_IN_A_ROW {
+            in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
+        // Most come in one piece, which needs no copy.
+        body = if body.is_empty() {
+            chunk
+        } else {
+            let mut longer = BytesMut::from(body);
+            longer.extend_from_slice(&chunk);
+            longer.freeze()
+        };
+    }
+    unpack(answer.headers(), body, limit).await
+}
+
+/// What arrives of a body, up to `limit` bytes. Whether it arrives whole changes nothing.
+pub(in crate::partner_center) async fn read_beginning(
+    answer: &mut reqwest::Response,
+    limit: usize,
+) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < limit
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(limit);
+    unpack_beginning(answer.headers(), body, limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    fn wait(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect();
+        retry_after(&headers, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_wish_to_wait_is_read_in_seconds_and_as_a_date() {
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        for (wish, seconds) in [
+            ("57", Some(57)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", None),
+            ("soon", None),
+            ("-5", None),
+            ("1.5", None),
+            ("", None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(wait(&[date, ("retry-after", wish)]), expected, "{wish}");
+        }
+        assert_eq!(wait(&[]), None);
+    }
+}
