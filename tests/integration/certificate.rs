@@ -1,4 +1,5 @@
-//! A certificate in place of the client secret: what is sent, what is refused, and that the key stays where it is.
+//! A certificate in place of the client secret: what is sent, what is refused, and that the key
+//! stays where it is.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;

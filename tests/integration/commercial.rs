@@ -1,4 +1,5 @@
-//! Source "commercial": the partner-wide collections, fetched page by page and stored customer by customer.
+//! Source "commercial": the partner-wide collections, fetched page by page and stored customer by
+//! customer.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,8 @@ const KNOWN: &str = "select customer_id from license_usage union select customer
                      union select customer_id from customer union select customer_id from customer_date
                      union select customer_id from sync_customer union select customer_id from rejected_row";
 
-/// Keys and figures of usage, and of deployment by date: a customer's own collection has the time of day, too.
+/// Keys and figures of usage, and of deployment by date: a customer's own collection has the time
+/// of day, too.
 const FIGURES: &str =
     "select customer_id, product_name, workload_name, processed_date_time::text as date, customer_name, channel,
             licenses_active, licenses_qualified

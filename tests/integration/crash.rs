@@ -1,4 +1,5 @@
-//! `kill -9` at any moment: nothing is half stored, nothing stays `running`, and the next run mends all.
+//! `kill -9` at any moment: nothing is half stored, nothing stays `running`, and the next run mends
+//! all.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

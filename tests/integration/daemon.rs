@@ -148,7 +148,8 @@ async fn a_run_that_ended_in_the_future_by_a_wrong_clock_does_not_keep_the_daemo
                 ('schedule', true, now() - interval '{ago}', now() - interval '{ago}', 'succeeded')"
         )
     };
-    // Every tick of the years to come has been had, as it seems; in truth one was missed two hours ago.
+    // Every tick of the years to come has been had, as it seems; in truth one was missed two hours
+    // ago.
     world.execute(&finished("2 hours")).await;
     world.execute(&finished("-5 years")).await;
     start_and_stop(&world).await;

@@ -1,5 +1,5 @@
-//! The database's address: judged whole before anything is connected, several hosts tried in turn, and no piece of a
-//! password shown by anybody.
+//! The database's address: judged whole before anything is connected, several hosts tried in turn,
+//! and no piece of a password shown by anybody.
 
 use std::net::TcpListener;
 

@@ -1,5 +1,5 @@
-//! `check` proves what a run needs of the database: where it says ok a run succeeds, and where a run would fail for good
-//! both say why and end with 4.
+//! `check` proves what a run needs of the database: where it says ok a run succeeds, and where a
+//! run would fail for good both say why and end with 4.
 
 use serde_json::json;
 use tokio::net::TcpListener;

@@ -1,4 +1,5 @@
-//! Dated backfills: one run for each processed date, newest first, those that are complete left out.
+//! Dated backfills: one run for each processed date, newest first, those that are complete left
+//! out.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

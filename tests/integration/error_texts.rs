@@ -1,4 +1,5 @@
-//! What an error says of itself is a stranger's text: it is shown, but it can neither steal nor deface.
+//! What an error says of itself is a stranger's text: it is shown, but it can neither steal nor
+//! deface.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;

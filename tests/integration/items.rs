@@ -15,8 +15,8 @@ macro_rules! table {
     };
 }
 
-/// A member, its JSON text (none: the member is missing), and what becomes of an item with it: the reason of its
-/// rejection, or active and qualified seats, per cent and date as they are stored.
+/// A member, its JSON text (none: the member is missing), and what becomes of an item with it: the
+/// reason of its rejection, or active and qualified seats, per cent and date as they are stored.
 type Case = (&'static str, String, String);
 
 const DAY: &str = "2026-09-28 00:00:00";
@@ -155,7 +155,8 @@ async fn store(world: &World, items: &[String]) -> String {
 async fn every_item_becomes_a_row_or_a_rejection_with_its_reason(pool: PgPool) {
     let world = World::with_customers(pool, 1).await;
     let cases = [numbers(), dates(), texts()].concat();
-    // The number of the case stands in the workload's name, and in a member that only the payload shows.
+    // The number of the case stands in the workload's name, and in a member that only the payload
+    // shows.
     let items: Vec<String> = cases
         .iter()
         .enumerate()

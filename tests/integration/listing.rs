@@ -1,4 +1,5 @@
-//! Who is fetched: the configured customers, the partner's own list, and what the command line makes of them.
+//! Who is fetched: the configured customers, the partner's own list, and what the command line
+//! makes of them.
 
 use std::collections::BTreeSet;
 

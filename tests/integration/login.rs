@@ -183,8 +183,8 @@ async fn a_check_names_the_first_thing_to_mend(pool: PgPool) {
             json!([{ "status": 403, "json": { "code": "2032" } }]),
         )
         .await;
-    // Each further fault comes before the ones that are there already: what may pass by itself after what a person has
-    // to see to, and the configuration before all.
+    // Each further fault comes before the ones that are there already: what may pass by itself
+    // after what a person has to see to, and the configuration before all.
     let everybody = world.simulator.customers().await.join(",");
     for (key, value, part, why, code) in [
         (

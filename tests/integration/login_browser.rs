@@ -1,4 +1,5 @@
-//! `login` in a browser: the test is the browser. Also what both ways of signing in look for in the token.
+//! `login` in a browser: the test is the browser. Also what both ways of signing in look for in the
+//! token.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;

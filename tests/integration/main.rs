@@ -1,4 +1,5 @@
-//! Everything that needs more than one room: the real binary, a real Postgres, real HTTP over loopback.
+//! Everything that needs more than one room: the real binary, a real Postgres, real HTTP over
+//! loopback.
 
 #![cfg(test)]
 

@@ -1,4 +1,5 @@
-//! What the views of newest rows show, beside what the ledger itself says, while all kinds of things happen to it.
+//! What the views of newest rows show, beside what the ledger itself says, while all kinds of
+//! things happen to it.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;

@@ -1,4 +1,5 @@
-//! `--backfill` and the other calls at a command line: one at a time, what they print, and how they end.
+//! `--backfill` and the other calls at a command line: one at a time, what they print, and how they
+//! end.
 
 use std::process::Stdio;
 

@@ -1,4 +1,5 @@
-//! An API that is down: the run ends early with one reason, and who was not reached is on record and comes first next.
+//! An API that is down: the run ends early with one reason, and who was not reached is on record
+//! and comes first next.
 
 use std::collections::HashSet;
 

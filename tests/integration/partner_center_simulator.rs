@@ -1,5 +1,5 @@
-//! The simulator itself, over HTTP: what it says when the gateway throttles or refuses, what its partner-wide
-//! collections hold, and what changes from one simulated day to the next.
+//! The simulator itself, over HTTP: what it says when the gateway throttles or refuses, what its
+//! partner-wide collections hold, and what changes from one simulated day to the next.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What proxies and gateways on the way do: they throttle with 503, close HTTP/2 connections, refuse streams, send a
-//! request to the wrong server, and pack bodies in ways of their own.
+//! What proxies and gateways on the way do: they throttle with 503, close HTTP/2 connections,
+//! refuse streams, send a request to the wrong server, and pack bodies in ways of their own.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,8 @@ async fn over_http2(
 
 #[sqlx::test]
 async fn connections_that_a_server_closes_are_no_failures_of_the_calls(pool: PgPool) {
-    // The first connection is closed with all that came over it left behind, and the others with every tenth request.
+    // The first connection is closed with all that came over it left behind, and the others with
+    // every tenth request.
     let (world, server) = over_http2(pool, 60, |request| match request % 10 {
         0 => Turn::GoAway,
         _ => Turn::Serve,

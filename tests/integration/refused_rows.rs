@@ -87,7 +87,8 @@ async fn a_collection_that_postgres_refuses_at_its_first_row_takes_no_other_with
     let world = World::new(pool).await;
     let ids = world.simulator.customers().await;
     answer_all(&world, 3, "2026-09-28").await;
-    // Far more than the socket to Postgres holds, so that the refusal comes while rows are still being sent.
+    // Far more than the socket to Postgres holds, so that the refusal comes while rows are still
+    // being sent.
     let items: Vec<_> = (0..3_000)
         .map(|number| {
             item(&json!({

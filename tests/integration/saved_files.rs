@@ -1,4 +1,5 @@
-//! The real program with files as people and their tools save them: lists of customers, tokens, secrets, certificates.
+//! The real program with files as people and their tools save them: lists of customers, tokens,
+//! secrets, certificates.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,5 @@
-//! Series that stay one: over both sources, over new names of products, over languages, over letter cases of ids.
+//! Series that stay one: over both sources, over new names of products, over languages, over letter
+//! cases of ids.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -35,7 +36,8 @@ async fn restatements(world: &World) -> i64 {
         .await
 }
 
-/// Series under one identity: a customer's product and workload, by ids where the series knows them.
+/// Series under one identity: a customer's product and workload, by ids where the series knows
+/// them.
 async fn count_series(world: &World) -> i64 {
     world
         .value(
@@ -74,7 +76,8 @@ async fn a_ledger_changes_its_source_and_back_without_new_rows(pool: PgPool) {
     assert_eq!(world.lines(percents).await, before);
     assert_eq!(restatements(&world).await, 0);
 
-    // A ledger that begins with the ids gets its percentages from the other source. That is no other figure.
+    // A ledger that begins with the ids gets its percentages from the other source. That is no
+    // other figure.
     world.empty_the_ledger().await;
     rows(&world).await;
     world.use_source_customer();

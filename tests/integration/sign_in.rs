@@ -1,4 +1,5 @@
-//! Tokens as they come, go and are kept: what the authority and the API receive, and what lies in the folder.
+//! Tokens as they come, go and are kept: what the authority and the API receive, and what lies in
+//! the folder.
 
 use std::os::unix::fs::PermissionsExt as _;
 

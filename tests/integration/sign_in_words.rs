@@ -1,5 +1,5 @@
-//! What a sign-in that fails is told as: that it passes by itself where it does, and otherwise what was refused and where
-//! in this installation it is to be mended. Also who gets to know what of it.
+//! What a sign-in that fails is told as: that it passes by itself where it does, and otherwise what
+//! was refused and where in this installation it is to be mended. Also who gets to know what of it.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::process::Stdio;

@@ -1,5 +1,5 @@
-//! The simulator as an `OpenID` provider and as a server of HTTP. What Microsoft's own library makes of it is tried by
-//! `make test-clients`.
+//! The simulator as an `OpenID` provider and as a server of HTTP. What Microsoft's own library
+//! makes of it is tried by `make test-clients`.
 
 use std::process::Command;
 

@@ -9,7 +9,8 @@ use super::support::{Finished, Running, World, until};
 
 const SOON: Duration = Duration::from_secs(4);
 
-/// Longer than what is under way may take, and than the last record; shorter than service managers wait.
+/// Longer than what is under way may take, and than the last record; shorter than service managers
+/// wait.
 const AT_MOST: Duration = Duration::from_secs(12);
 
 /// A world whose customers are asked four at a time.

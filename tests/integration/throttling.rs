@@ -1,4 +1,5 @@
-//! Limits of the API: whose they are, how they are learned and kept, and how much is retried when everything fails.
+//! Limits of the API: whose they are, how they are learned and kept, and how much is retried when
+//! everything fails.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -28,8 +29,9 @@ async fn the_partners_limit_pauses_everybody(pool: PgPool) {
     world.simulator.patch(json!({ "latency_ms": 50 })).await;
     let running = world.start(&["--backfill", "--json"]);
     world.simulator.received("usage", 1).await;
-    // Three more are served, and then nobody for two seconds, in which the server asks for a wait of three and more.
-    // Whoever comes back after two is served, so that only that wish holds them back.
+    // Three more are served, and then nobody for two seconds, in which the server asks for a wait
+    // of three and more. Whoever comes back after two is served, so that only that wish holds
+    // them back.
     let limit = json!({ "burst": 3, "rate_schedule": [[0, 0.25], [2, null]] });
     world.simulator.patch(limit).await;
     let finished = running.finish().await;
@@ -110,8 +112,8 @@ async fn a_limit_is_learned_and_kept(pool: PgPool) {
     finished.assert_code(0);
     let http = &finished.summary()["http"];
     assert_eq!(http["requests"], 600 + http["throttled"].as_u64().unwrap());
-    // Without learning, most of them would have been refused once and more. With hardly any reserve it takes some to find
-    // the limit.
+    // Without learning, most of them would have been refused once and more. With hardly any reserve
+    // it takes some to find the limit.
     assert!(http["throttled"].as_u64().unwrap() < 100, "{http}");
 }
 

@@ -1,6 +1,7 @@
-//! The refresh token's file where it is not a plain file in a folder of our own: behind links, mounted by itself, on a
-//! file system that is full or read-only, in a folder of somebody else's. The tests that need mounts have namespaces of
-//! their own for them, for which one need not be root.
+//! The refresh token's file where it is not a plain file in a folder of our own: behind links,
+//! mounted by itself, on a file system that is full or read-only, in a folder of somebody else's.
+//! The tests that need mounts have namespaces of their own for them, for which one need not be
+//! root.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -51,8 +52,8 @@ fn places(world: &World) -> (PathBuf, PathBuf) {
     (volume, world.refresh_token_path())
 }
 
-/// What a script did in which `run` is one `--backfill`, `login` a sign-in by device code, and `unprivileged COMMAND`
-/// what a user may do whom modes bind.
+/// What a script did in which `run` is one `--backfill`, `login` a sign-in by device code, and
+/// `unprivileged COMMAND` what a user may do whom modes bind.
 struct Done {
     code: i32,
     said: String,

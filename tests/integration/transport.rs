@@ -1,5 +1,5 @@
-//! The way to Microsoft: certificates, TLS, proxies and names. What no waiting mends ends the program at once, in words
-//! that say where and what to do; what only broke is tried again.
+//! The way to Microsoft: certificates, TLS, proxies and names. What no waiting mends ends the
+//! program at once, in words that say where and what to do; what only broke is tried again.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,8 @@ use super::support::{CertificateAuthority, Claims, TlsFront, World, self_signed,
 /// Every way to begin.
 const CALLS: [&[&str]; 3] = [&["--backfill"], &["check"], &[]];
 
-/// Far below the quarter of an hour for which calls are retried, and far above what an answer needs here.
+/// Far below the quarter of an hour for which calls are retried, and far above what an answer needs
+/// here.
 const SOON: Duration = Duration::from_secs(40);
 
 /// A world that is asked over TLS, and would be for long.
@@ -223,7 +224,8 @@ async fn answering(answer: &'static str, end: &'static [u8]) -> String {
                     }
                 }
                 let _sent = stream.write_all(answer.as_bytes()).await;
-                // Until the other side has had enough: what was not read would cut the answer short.
+                // Until the other side has had enough: what was not read would cut the answer
+                // short.
                 let _rest = stream.read_to_end(&mut asked).await;
             });
         }

@@ -1,4 +1,5 @@
-//! What many customers' failures say of the run as a whole: one message with what to do, not one for each customer.
+//! What many customers' failures say of the run as a whole: one message with what to do, not one
+//! for each customer.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -51,7 +52,8 @@ async fn a_refusal_of_everybody_ends_the_run_with_one_message(pool: PgPool) {
             .execute("truncate sync_customer, sync_run, rejected_row, customer")
             .await;
         world.simulator.forget_requests().await;
-        // Those that would still be under way when the verdict is known take so long that it surely is.
+        // Those that would still be under way when the verdict is known take so long that it surely
+        // is.
         let mut answers = vec![answer.clone(); 110];
         let mut slow = answer;
         slow["delay_ms"] = json!(1_500);

@@ -1,4 +1,5 @@
-//! What is waited for, and what is said of it: a database that is away, a lock that somebody else holds, another run.
+//! What is waited for, and what is said of it: a database that is away, a lock that somebody else
+//! holds, another run.
 
 use std::process::Stdio;
 

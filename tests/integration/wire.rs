@@ -189,7 +189,8 @@ async fn the_rate_of_requests_stays_below_its_bound(pool: PgPool) {
     assert_eq!(times.len(), 32);
     let (first, last) = (times[0], times[31]);
     assert!(last - first >= 1_500, "32 requests in {} ms", last - first);
-    // No burst either: in no second more than a rate of 20 lets through, and a few for a busy machine.
+    // No burst either: in no second more than a rate of 20 lets through, and a few for a busy
+    // machine.
     for (place, begin) in times.iter().enumerate() {
         let burst = times[place..]
             .iter()

@@ -102,7 +102,8 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
 #[test]
 fn each_commented_line_of_the_example_can_be_put_to_use() {
     for (key, line, commented) in settings_of_the_example() {
-        // What names a file of the operator's, and what would be a second place of one secret, cannot stand here.
+        // What names a file of the operator's, and what would be a second place of one secret,
+        // cannot stand here.
         if !commented || ["customers.file", "database.url_file"].contains(&key.as_str()) {
             continue;
         }

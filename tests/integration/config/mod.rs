@@ -1,5 +1,5 @@
-//! The configuration as an operator meets it: files, environment, credentials, and the report of what is wrong.
-//! The environment is always an invented one, never that of the process.
+//! The configuration as an operator meets it: files, environment, credentials, and the report of
+//! what is wrong. The environment is always an invented one, never that of the process.
 
 mod encodings;
 mod example;

@@ -188,7 +188,8 @@ fn the_refresh_token_is_kept_in_the_state_folder_or_beside_the_configuration() {
         PathBuf::from("/var/lib/one/refresh_token")
     );
 
-    // Both are given here, and do not contradict each other: the one is where the other is kept once renewed.
+    // Both are given here, and do not contradict each other: the one is where the other is kept
+    // once renewed.
     let world = world
         .set("SEATLEDGER__AUTH__REFRESH_TOKEN_FILE", "tokens/kept")
         .set("SEATLEDGER__AUTH__REFRESH_TOKEN", "first");

@@ -1,4 +1,5 @@
-//! More than one source of a secret, placeholders that were left, and files that everybody may read.
+//! More than one source of a secret, placeholders that were left, and files that everybody may
+//! read.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -28,7 +28,8 @@ impl Identity {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(to, 1, 1);
-        // What precedes the older form in the newer one is of the same length for every key of this size.
+        // What precedes the older form in the newer one is of the same length for every key of this
+        // size.
         let pkcs1 = STANDARD.encode(&key.serialize_der()[26..]);
         let lines: Vec<_> = pkcs1.as_bytes().chunks(64).collect();
         let lines = lines.join(&b'\n');

@@ -22,8 +22,8 @@ use super::program::spawn;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Turn {
     Serve,
-    /// It is served, and its connection is closed for those that come after it. The first connection is closed at once,
-    /// with what came over it left behind.
+    /// It is served, and its connection is closed for those that come after it. The first
+    /// connection is closed at once, with what came over it left behind.
     GoAway,
     /// Its stream is refused.
     Refuse,

@@ -1,4 +1,5 @@
-//! One fixture that stands the world up: a database of its own, a simulator of its own, and the real binary.
+//! One fixture that stands the world up: a database of its own, a simulator of its own, and the
+//! real binary.
 
 pub(crate) mod answers;
 mod certificate;
@@ -39,7 +40,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Five customers of the simulator, all configured by id, quick retries, a sign-in by refresh token.
+    /// Five customers of the simulator, all configured by id, quick retries, a sign-in by refresh
+    /// token.
     pub(crate) async fn new(pool: PgPool) -> Self {
         Self::with_customers(pool, 5).await
     }

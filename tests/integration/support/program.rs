@@ -158,8 +158,8 @@ pub(crate) fn spawn<T: Send + 'static>(
     tokio::spawn(work)
 }
 
-/// Sends a signal by name to a process; false where there is none. The shell's own `kill`: the program of that name is
-/// not on every machine.
+/// Sends a signal by name to a process; false where there is none. The shell's own `kill`: the
+/// program of that name is not on every machine.
 pub(crate) fn send_signal(name: &str, process: &str) -> bool {
     let status = std::process::Command::new("sh")
         .args(["-c", &format!("kill -{name} {process}")])

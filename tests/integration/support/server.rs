@@ -17,7 +17,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        // The script deletes the folder. It lies where the user whom root lends the server to may reach it.
+        // The script deletes the folder. It lies where the user whom root lends the server to may
+        // reach it.
         let folder = tempfile::Builder::new()
             .prefix("seatledger-test.")
             .tempdir_in("/var/tmp")
@@ -86,7 +87,8 @@ impl TlsServer {
     }
 }
 
-/// The server, and the authority that vouches for it. The role `me` is let in by a certificate of that authority only.
+/// The server, and the authority that vouches for it. The role `me` is let in by a certificate of
+/// that authority only.
 pub(crate) fn server_with_tls() -> (TlsServer, Authority) {
     let server = Server::start();
     let authority = Authority::new();

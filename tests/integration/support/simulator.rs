@@ -83,7 +83,8 @@ impl Simulator {
         .await;
     }
 
-    /// The next answers of `target` (a customer's id, `usage`, `customers`, `token`), then normal service.
+    /// The next answers of `target` (a customer's id, `usage`, `customers`, `token`), then normal
+    /// service.
     pub(crate) async fn script(&self, target: &str, answers: Value) {
         self.script_then(target, answers, "normal").await;
     }
