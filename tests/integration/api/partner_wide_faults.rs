@@ -1,0 +1,480 @@
+//! What goes wrong with a partner-wide collection goes wrong as a whole: nothing is half stored,
+//! the reason is told once.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use seatledger::clock::{Clock as _, SystemClock};
+use seatledger::config::Database;
+use seatledger::ledger::{Dataset, Rejection, RejectionReason};
+use seatledger::store::{NewRun, RunKind, Store};
+
+use crate::support::{Finished, Simulator, World, until};
+
+const USAGE: &str = "commercial_usage";
+const DEPLOYMENT: &str = "commercial_deployment";
+
+/// Twelve customers whose usage takes some pages.
+async fn world(pool: PgPool) -> World {
+    let world = World::commercial(pool, 12).await;
+    world.simulator.patch(json!({ "max_top": 20 })).await;
+    world
+}
+
+/// Twelve customers of whom only usage is fetched.
+async fn usage_only(pool: PgPool) -> World {
+    let mut world = world(pool).await;
+    world.set("partner_center.datasets", "usage");
+    world
+}
+
+/// How customers ended in the last run, each kind of end once.
+async fn ends(world: &World) -> Vec<String> {
+    world
+        .lines(
+            "select outcome, reason, fault_code, http_status, count(*) from sync_customer
+             where run_id = (select max(run_id) from sync_run) group by 1, 2, 3, 4 order by 1",
+        )
+        .await
+}
+
+async fn stored(world: &World) -> [i64; 2] {
+    [
+        world.value("select count(*) from license_usage").await,
+        world.value("select count(*) from license_deployment").await,
+    ]
+}
+
+/// Asserts that everybody failed, with one line on the whole, and the same on each.
+async fn assert_all_failed(world: &World, finished: &Finished, end: &str, detail: &str) {
+    finished.assert_code(3);
+    assert_eq!(ends(world).await, [format!("failed|{end}|12")]);
+    let summary = finished.summary();
+    assert_eq!(summary["outcome"], "failed");
+    assert_eq!(summary["failures"].as_array().unwrap().len(), 12);
+    let notes = summary["notes"].as_array().unwrap();
+    let [note] = &notes[..] else {
+        panic!("{notes:?}")
+    };
+    let note = note.as_str().unwrap();
+    assert!(
+        note.contains("and with it every customer's") && note.contains(detail),
+        "{note}"
+    );
+    let run = "select detail from sync_run order by run_id desc limit 1";
+    assert_eq!(world.lines(run).await, [note]);
+    let like = format!("select count(*) from sync_customer where detail like '%{detail}%'");
+    assert!(world.value::<i64>(&like).await >= 12, "{detail}");
+    // One line for the journal, and not one for each customer.
+    let said = finished.stderr.matches("\"ERROR\"").count();
+    assert_eq!(said, 1, "{}", finished.stderr);
+}
+
+#[sqlx::test]
+async fn a_link_to_another_host_is_not_followed_and_fails_everybody(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let elsewhere = Simulator::start(&["--customers", "12"]).await;
+    let foreign =
+        json!({ "commercial_next_link": "foreign", "next_link_host": elsewhere.base_url });
+    world.simulator.patch(foreign).await;
+    let finished = world.backfill().await;
+    let end = "invalid_response|-|200";
+    assert_all_failed(&world, &finished, end, "goes on at another host").await;
+    assert_eq!(elsewhere.get("requests").await, json!([]));
+    assert_eq!(stored(&world).await, [0, 0]);
+}
+
+#[sqlx::test]
+async fn a_page_that_comes_for_ever_fails_everybody(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let repeat = json!({ "commercial_next_link": "repeat" });
+    world.simulator.patch(repeat).await;
+    let finished = world.backfill().await;
+    let end = "invalid_response|-|200";
+    assert_all_failed(&world, &finished, end, "repeats a page").await;
+    assert!(world.simulator.requests(USAGE).await.len() <= 3);
+    assert_eq!(stored(&world).await, [0, 0]);
+}
+
+#[sqlx::test]
+async fn a_page_that_is_cut_off_in_the_midst_is_asked_for_again(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let cut = json!([{ "normal": true }, { "normal": true, "cut_after": 300 }, { "status": 503 }]);
+    world.simulator.script(USAGE, cut).await;
+    world.backfill().await.assert_code(0);
+    let skips: Vec<String> = crate::support::queries(&world, USAGE)
+        .await
+        .into_iter()
+        .take(5)
+        .collect();
+    assert_eq!(
+        skips,
+        [
+            "top=10000",
+            "top=20&skip=20",
+            "top=20&skip=20",
+            "top=20&skip=20",
+            "top=20&skip=40"
+        ]
+    );
+    let rows = stored(&world).await;
+    assert_eq!(
+        world
+            .value::<i64>("select rows_received from sync_run")
+            .await,
+        rows[0]
+    );
+    world.empty_the_ledger().await;
+    world.backfill().await.assert_code(0);
+    assert_eq!(stored(&world).await, rows);
+}
+
+#[sqlx::test]
+async fn a_page_that_stays_bad_fails_everybody_for_one_reason(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let fault = json!({ "code": "900309", "description": "blocked" });
+    for (bad, end, detail) in [
+        (json!({ "status": 500 }), "server_error|-|500", "500"),
+        (
+            json!({ "status": 403, "json": fault }),
+            "forbidden|900309|403",
+            "900309",
+        ),
+        (
+            json!({ "text": "<html>Sign in</html>" }),
+            "invalid_response|-|200",
+            "JSON",
+        ),
+    ] {
+        let answers = json!([{ "normal": true }, { "normal": true }, bad]);
+        world.simulator.script_for_ever(USAGE, answers).await;
+        let finished = world.backfill().await;
+        assert_all_failed(&world, &finished, end, detail).await;
+        assert_eq!(stored(&world).await, [0, 0], "{end}");
+        assert_eq!(
+            world
+                .value::<i64>("select count(*) from customer_date")
+                .await,
+            0
+        );
+    }
+    world.simulator.unscript().await;
+    world.backfill().await.assert_code(0);
+}
+
+#[sqlx::test]
+async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let ids = world.simulator.customers().await;
+    let item = |workload: u32| {
+        json!({
+            "processedDateTime": "2026-05-02T00:00:00", "workloadName": workload.to_string(),
+            "customerTenantId": ids[0], "productName": "E3", "licensesActive": 1, "licensesQualified": 2,
+        })
+    };
+    let page = |items: &[Value]| json!({ "json": { "Value": items, "TotalCount": 5 } });
+    let pages = [page(&[item(1), item(2)]), page(&[item(3)]), page(&[])];
+    world.simulator.script_for_ever(USAGE, json!(pages)).await;
+    let finished = world.backfill().await;
+    let (end, detail) = ("invalid_response|-|200", "announced 5 items and sent 3");
+    assert_all_failed(&world, &finished, end, detail).await;
+    assert_eq!(stored(&world).await, [0, 0]);
+}
+
+#[sqlx::test]
+async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored(pool: PgPool) {
+    let world = world(pool).await;
+    let (error, reset) = (json!({ "status": 500 }), json!({ "reset": true }));
+    for (bad, end, detail) in [
+        (&error, "server_error|-|500", "500"),
+        // Not the other's status.
+        (&reset, "connection|-|-", "connection"),
+    ] {
+        world.empty_the_ledger().await;
+        let bad = json!([{ "normal": true }, bad]);
+        world.simulator.script_for_ever(USAGE, bad).await;
+        let finished = world.backfill().await;
+        assert_all_failed(&world, &finished, end, detail).await;
+        let rows = stored(&world).await;
+        assert!(rows[0] == 0 && rows[1] > 0, "{rows:?}");
+        world.simulator.unscript().await;
+        world.backfill().await.assert_code(0);
+        let whole = stored(&world).await;
+        assert!(whole[0] > 0 && whole[1] == rows[1], "{whole:?}");
+    }
+}
+
+#[sqlx::test]
+async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer(pool: PgPool) {
+    let world = world(pool).await;
+    let useless = json!({ "json": { "TotalCount": 2, "Value": [{ "productName": "A" }, {}] } });
+    for (bad, told) in [
+        (json!([{ "status": 404 }]), "deployment: status 404"),
+        (
+            json!([{ "status": 501, "json": { "code": "0" } }]),
+            "not promised outside the worldwide cloud",
+        ),
+        (
+            json!([{ "normal": true }, { "status": 500 }]),
+            "deployment: status 500",
+        ),
+        (json!([{ "text": "<html>Sign in</html>" }]), "web page"),
+        (
+            json!([useless]),
+            "deployment: none of its 2 items could become a row: item 1: customerTenantId is missing",
+        ),
+    ] {
+        world.empty_the_ledger().await;
+        world
+            .simulator
+            .script_for_ever(DEPLOYMENT, bad.clone())
+            .await;
+        let finished = world.backfill().await;
+        finished.assert_code(3);
+        let summary = finished.summary();
+        assert_eq!(summary["outcome"], "partial", "{bad}");
+        assert_eq!(
+            summary["customers"],
+            json!({ "total": 12, "succeeded": 12, "failed": 0 })
+        );
+        assert_eq!(summary["failures"], json!([]));
+        let notes = summary["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let note = notes[0].as_str().unwrap();
+        let whole = "the partner-wide collection of deployment failed, so that this run stored nothing of it: ";
+        assert!(note.starts_with(whole) && note.contains(told), "{note}");
+        let run = "select outcome, detail, customers_failed from sync_run";
+        assert_eq!(world.lines(run).await, [format!("partial|{note}|0")]);
+        assert_eq!(
+            finished.stderr.matches("\"ERROR\"").count(),
+            1,
+            "{}",
+            finished.stderr
+        );
+        assert_eq!(ends(&world).await, ["succeeded|-|-|200|12"]);
+        let rows = stored(&world).await;
+        assert!(rows[0] > 0 && rows[1] == 0, "{rows:?}");
+        assert_eq!(
+            world
+                .lines("select count(*), count(last_failure_reason) from customer_freshness where last_success_at is not null")
+                .await,
+            ["12|0"]
+        );
+    }
+    let useless =
+        world.value::<i64>("select count(*) from rejected_row where dataset = 'deployment'");
+    assert_eq!(useless.await, 2);
+    world.simulator.unscript().await;
+    world.backfill().await.assert_code(0);
+    assert!(stored(&world).await[1] > 0);
+}
+
+#[sqlx::test]
+async fn a_deployment_that_fails_alone_fails_everybody(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.set("partner_center.datasets", "deployment");
+    let missing = json!([{ "status": 404 }]);
+    world.simulator.script_for_ever(DEPLOYMENT, missing).await;
+    let finished = world.backfill().await;
+    assert_all_failed(&world, &finished, "not_found|-|404", "404").await;
+}
+
+#[sqlx::test]
+async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let page = json!([{ "json": { "TotalCount": 3, "Value": [{ "productName": "A" }, 7, {}] } }]);
+    world.simulator.script_for_ever(USAGE, page).await;
+    let finished = world.backfill().await;
+    let detail = "none of its 3 items could become a row";
+    assert_all_failed(&world, &finished, "invalid_response|-|200", detail).await;
+    assert_eq!(finished.summary()["rows"]["rejected"], 3);
+    let kept = "select count(*) from rejected_row where customer_id is null";
+    assert_eq!(world.value::<i64>(kept).await, 3);
+}
+
+#[sqlx::test]
+async fn a_customer_of_whose_items_none_could_become_a_row_fails_alone(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let ids = world.simulator.customers().await;
+    let item = |customer: usize, active: Value| {
+        json!({
+            "processedDateTime": "2026-05-02T00:00:00", "workloadName": "Exchange", "licensesQualified": 2,
+            "customerTenantId": ids[customer], "productName": "E3", "licensesActive": active,
+        })
+    };
+    let items = json!([
+        item(0, json!(1)),
+        item(1, json!(-1)),
+        item(1, json!(null)),
+        item(2, json!("1")),
+        item(2, json!(2))
+    ]);
+    // Customer 2 has a row under the key of its bad item.
+    let page = json!([{ "json": { "Value": items } }]);
+    world.simulator.script_for_ever(USAGE, page).await;
+    world.backfill().await.assert_code(3);
+    assert_eq!(
+        world
+            .lines("select customer_id, reason, rows_received, rows_rejected, detail from sync_customer where outcome = 'failed'")
+            .await,
+        [format!(
+            "{}|invalid_response|2|2|none of its 2 items could become a row: item 2: licensesActive is negative",
+            ids[1]
+        )]
+    );
+    let kept = format!(
+        "select count(*) from rejected_row where customer_id = '{}'",
+        ids[1]
+    );
+    assert_eq!(world.value::<i64>(&kept).await, 2);
+    assert_eq!(stored(&world).await[0], 2);
+}
+
+#[sqlx::test]
+async fn the_pages_go_on_in_every_form_of_their_link(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let ids = world.simulator.customers().await;
+    let item = |workload: u32| {
+        json!({
+            "processedDateTime": "2026-05-02T00:00:00", "workloadName": workload.to_string(),
+            "customerTenantId": ids[0], "productName": "E3", "licensesActive": 1, "licensesQualified": 2,
+        })
+    };
+    let path = "analytics/commercial/usage/license/?page=2";
+    for beside in [
+        json!({ "links": { "next": { "uri": path, "headers": [{ "key": "MS-ContinuationToken", "value": "t" }] } } }),
+        json!({ "_links": { "next": { "href": path } } }),
+        json!({ "next": "?page=2" }),
+    ] {
+        world.empty_the_ledger().await;
+        let mut first = json!({ "Value": [item(1), item(2)], "TotalCount": 3 });
+        for (member, value) in beside.as_object().unwrap() {
+            first[member] = value.clone();
+        }
+        let pages = json!([{ "json": first }, { "json": { "Value": [item(3)], "TotalCount": 3 } }]);
+        world.simulator.script(USAGE, pages).await;
+        world.backfill().await.assert_code(0);
+        assert_eq!(stored(&world).await[0], 3, "{beside}");
+        let asked = crate::support::queries(&world, USAGE).await;
+        assert_eq!(asked.last().unwrap(), "page=2");
+    }
+}
+
+#[sqlx::test]
+async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_stored(pool: PgPool) {
+    let world = usage_only(pool).await;
+    let settings = json!({ "latency_ms": 300, "max_top": 2 });
+    world.simulator.patch(settings).await;
+    let running = world.start(&["--backfill", "--json"]);
+    world.simulator.received(USAGE, 3).await;
+    running.signal("TERM");
+    let finished = running.finish().await;
+    finished.assert_code(143);
+    assert!(world.simulator.requests(USAGE).await.len() <= 5);
+    assert_eq!(finished.summary()["outcome"], "interrupted");
+    assert_eq!(
+        world
+            .lines("select outcome, ended_early, customers_total, customers_succeeded, customers_failed from sync_run")
+            .await,
+        ["interrupted|true|12|0|0"]
+    );
+    assert_eq!(stored(&world).await, [0, 0]);
+    assert_eq!(ends(&world).await, [""; 0]);
+
+    let settings = json!({ "latency_ms": 0, "max_top": 1000 });
+    world.simulator.patch(settings).await;
+    world.run(&["--backfill", "--resume"]).await.assert_code(0);
+    assert_eq!(ends(&world).await, ["succeeded|-|-|200|12"]);
+}
+
+#[sqlx::test]
+async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_mends(pool: PgPool) {
+    let world = World::commercial(pool, 300).await;
+    // The last transaction waits for the test: one holds no more than 256 customers.
+    world
+        .execute(
+            "create function wait_for_the_test() returns trigger language plpgsql as $$ begin
+                 if (select count(*) > 270 from sync_customer) then perform pg_advisory_xact_lock(77); end if;
+                 return null;
+             end $$;
+             create trigger wait_for_the_test after insert on sync_customer
+             for each statement execute function wait_for_the_test()",
+        )
+        .await;
+    let mut test = world.pool.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(77)")
+        .execute(&mut *test)
+        .await
+        .unwrap();
+    let running = world.start(&["--backfill"]);
+    until("a transaction waits for the test", async || {
+        let waiting = "select count(*) from pg_stat_activity where wait_event = 'advisory' and datname = current_database()";
+        (world.value::<i64>(waiting).await > 0).then_some(())
+    })
+    .await;
+    running.signal("KILL");
+    running.finish().await;
+    test.commit().await.unwrap();
+    world
+        .execute("drop trigger wait_for_the_test on sync_customer")
+        .await;
+    world.database_left().await;
+    let done: i64 = world.value("select count(*) from sync_customer").await;
+    assert!((1..300).contains(&done), "{done}");
+    // What is recorded of a customer is what is stored of it.
+    let half = "select from sync_customer as c
+                full join (
+                    select customer_id, count(*) as rows
+                    from (select customer_id from license_usage union all select customer_id from license_deployment) as rows
+                    group by 1
+                ) as s using (customer_id)
+                where c.rows_inserted is distinct from coalesce(s.rows, 0)";
+    assert_eq!(world.rows(half).await.len(), 0);
+
+    let finished = world.run(&["--backfill", "--resume", "--json"]).await;
+    finished.assert_code(0);
+    assert_eq!(finished.summary()["customers"]["total"], 300 - done);
+    assert_eq!(world.rows(half).await.len(), 0);
+    assert_eq!(
+        world
+            .lines("select outcome, ended_early from sync_run order by run_id")
+            .await,
+        ["interrupted|true", "succeeded|false"]
+    );
+    let rows: i64 = stored(&world).await.iter().sum();
+    let again = world.backfill().await;
+    again.assert_code(0);
+    assert_eq!(again.summary()["rows"]["received"], rows);
+    assert_eq!(again.summary()["rows"]["unchanged"], rows);
+}
+
+#[sqlx::test]
+async fn items_of_nobody_are_kept_once_where_nobody_knew_whether_they_were_kept(pool: PgPool) {
+    let world = World::commercial(pool, 1).await;
+    let folder = world.folder.path();
+    let database = Database::try_new(&world.database_url(), folder, 2).unwrap();
+    let store = Store::new(&database).unwrap();
+    let mut lock = store.try_lock_run().await.unwrap().unwrap();
+    let now = SystemClock.now();
+    let run = NewRun {
+        kind: RunKind::Backfill,
+        source: "commercial",
+        only: Vec::new(),
+        dated: None,
+        resumes: None,
+        started_at: now,
+    };
+    let run_id = lock.begin_run(&run).await.unwrap();
+    let stray = |payload: &str| Rejection {
+        reason: RejectionReason::MissingField,
+        detail: "customerTenantId is missing".to_owned(),
+        payload: payload.to_owned(),
+    };
+    let strays = [stray("1"), stray("2")];
+    for dataset in [Dataset::Usage, Dataset::Usage, Dataset::Deployment] {
+        let stored = lock.record_strays(run_id, dataset, &strays, now).await;
+        stored.unwrap();
+    }
+    let kept = "select dataset, count(*) from rejected_row group by 1 order by 1";
+    assert_eq!(world.lines(kept).await, ["deployment|2", "usage|2"]);
+}

@@ -1,0 +1,210 @@
+//! Limits of the API: whose they are, how they are learned and kept, and how much is retried when
+//! everything fails.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::World;
+
+/// When a request was received, in milliseconds.
+fn at(request: &Value) -> u64 {
+    request["at_ms"].as_u64().unwrap()
+}
+
+/// A refusal with a wish to wait.
+fn refused(wish: &str) -> Value {
+    json!({ "status": 429, "headers": [["Retry-After", wish]] })
+}
+
+async fn times(world: &World) -> Vec<u64> {
+    let requests = world.simulator.requests("usage").await;
+    requests.iter().map(at).collect()
+}
+
+#[sqlx::test]
+async fn the_partners_limit_pauses_everybody(pool: PgPool) {
+    let mut world = World::with_customers(pool, 120).await;
+    world.set("partner_center.max_concurrency", "2");
+    world.set("retry.max_elapsed_time", "50s");
+    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    let running = world.start(&["--backfill", "--json"]);
+    world.simulator.received("usage", 1).await;
+    // Three more are served, and then nobody for two seconds, in which the server asks for a wait
+    // of three and more. Whoever comes back after two is served, so that only that wish holds
+    // them back.
+    let limit = json!({ "burst": 3, "rate_schedule": [[0, 0.25], [2, null]] });
+    world.simulator.patch(limit).await;
+    let finished = running.finish().await;
+    finished.assert_code(0);
+
+    let refused = finished.summary()["http"]["throttled"].as_u64().unwrap();
+    let times = times(&world).await;
+    assert_eq!(times.len() as u64, 120 + refused);
+    // Those under way at the first refusal, and those that found out.
+    assert!((2..=5).contains(&refused), "{refused} refused: {times:?}");
+    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(longest.unwrap() >= 2_500, "{times:?}");
+}
+
+#[sqlx::test]
+async fn one_customers_limit_holds_up_nobody_else(pool: PgPool) {
+    let mut world = World::with_customers(pool, 60).await;
+    world.set("retry.max_elapsed_time", "20s");
+    let ids = world.simulator.customers().await;
+    let bad = [&ids[9], &ids[10], &ids[30]];
+    for (id, wish) in bad.iter().zip(["4", "4", "3600"]) {
+        world.simulator.script(id, json!([refused(wish)])).await;
+    }
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    let failed = "select customer_id, reason, attempts from sync_customer where outcome = 'failed'";
+    assert_eq!(
+        world.lines(failed).await,
+        [format!("{}|throttled|1", ids[30].to_lowercase())]
+    );
+    let requests = world.simulator.requests("usage").await;
+    assert_eq!(requests.len(), 62);
+    // Everybody else was asked long before the two came again.
+    let others = requests[..60].iter().map(at).max().unwrap();
+    let again = requests[60..].iter().map(at).min().unwrap();
+    assert!(again > others, "{others} and {again}");
+}
+
+#[sqlx::test]
+async fn absurd_wishes_of_a_few_cost_the_others_nothing(pool: PgPool) {
+    let mut world = World::with_customers(pool, 60).await;
+    world.set("retry.max_elapsed_time", "20s");
+    let ids = world.simulator.customers().await;
+    for (place, wish) in [
+        (0, "3600"),
+        (1, "99999999999999999999"),
+        (2, ""),
+        (40, "3600"),
+    ] {
+        world
+            .simulator
+            .script_for_ever(&ids[place], json!([refused(wish)]))
+            .await;
+    }
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(finished.summary()["customers"]["failed"], 4);
+    // Nobody else was made to wait, neither for an hour nor for as long as those were retried.
+    let requests = world.simulator.requests("usage").await;
+    let first = requests.iter().map(at).min().unwrap();
+    let others = requests.iter().filter(|request| {
+        let path = request["path"].as_str().unwrap();
+        ![0, 1, 2, 40]
+            .iter()
+            .any(|place| path.contains(ids[*place].as_str()))
+    });
+    let last = others.map(at).max().unwrap();
+    assert!(last - first < 10_000, "{first} to {last}");
+}
+
+#[sqlx::test]
+async fn a_limit_is_learned_and_kept(pool: PgPool) {
+    let mut world = World::with_customers(pool, 600).await;
+    world.set("retry.max_elapsed_time", "50s");
+    let limit = json!({ "rate_limit": 50, "burst": 10, "latency_ms": 5 });
+    world.simulator.patch(limit).await;
+    let finished = world.backfill().await;
+    finished.assert_code(0);
+    let http = &finished.summary()["http"];
+    assert_eq!(http["requests"], 600 + http["throttled"].as_u64().unwrap());
+    // Without learning, most of them would have been refused once and more. With hardly any reserve
+    // it takes some to find the limit.
+    assert!(http["throttled"].as_u64().unwrap() < 100, "{http}");
+}
+
+#[sqlx::test]
+async fn when_everything_fails_few_calls_are_retried(pool: PgPool) {
+    let mut world = World::with_customers(pool, 200).await;
+    world.set("retry.max_elapsed_time", "8s");
+    let failing = json!([{ "status": 503 }]);
+    world.simulator.script_for_ever("usage", failing).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    let summary = finished.summary();
+    assert_eq!(summary["customers"]["failed"], 200);
+    let http = &summary["http"];
+    let (requests, retries) = (&http["requests"], &http["retries"]);
+    let (requests, retries) = (requests.as_u64().unwrap(), retries.as_u64().unwrap());
+    let asked: i64 = world
+        .value("select count(*) from sync_customer where attempts > 0")
+        .await;
+    assert_eq!(requests, u64::try_from(asked).unwrap() + retries);
+    assert!(retries * 5 < requests, "{http}");
+    assert!(retries >= 20, "{http}");
+    // Its last word, not that there was no leave to ask again.
+    assert_eq!(
+        world
+            .lines("select distinct reason, http_status from sync_customer where attempts > 0")
+            .await,
+        ["server_error|503"]
+    );
+}
+
+#[sqlx::test]
+async fn a_partner_who_is_refused_for_ever_is_given_up_in_time(pool: PgPool) {
+    let mut world = World::with_customers(pool, 400).await;
+    world.set("retry.max_elapsed_time", "4s");
+    // Somebody is served at first, so that it is not for the beginning that everybody is refused.
+    let limit = json!({ "rate_limit": 0.001, "burst": 20 });
+    world.simulator.patch(limit).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(
+        world
+            .lines("select outcome, sum(count(*)) over (partition by outcome) from sync_customer group by outcome order by 1")
+            .await,
+        ["failed|380", "succeeded|20"]
+    );
+    // Who was asked for is throttled, and who was not is told why.
+    assert_eq!(
+        world
+            .lines("select distinct reason, detail like 'not reached: %' from sync_customer where outcome = 'failed' order by 1")
+            .await,
+        ["interrupted|true", "throttled|false"]
+    );
+    // Most were not even asked for.
+    let requests = world.simulator.requests("usage").await.len();
+    assert!(requests < 100, "{requests}");
+}
+
+#[sqlx::test]
+async fn without_retries_the_partners_limit_costs_only_those_it_refuses(pool: PgPool) {
+    let mut world = World::with_customers(pool, 120).await;
+    world.set("partner_center.max_concurrency", "2");
+    world.set("retry.max_elapsed_time", "0s");
+    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    let running = world.start(&["--backfill", "--json"]);
+    world.simulator.received("usage", 1).await;
+    let limit = json!({ "burst": 3, "rate_schedule": [[0, 0.25], [2, null]] });
+    world.simulator.patch(limit).await;
+    let finished = running.finish().await;
+    finished.assert_code(3);
+    let summary = finished.summary();
+    // Nobody fails without having been asked for.
+    assert_eq!(summary["http"]["requests"], 120, "{summary}");
+    let refused = &summary["http"]["throttled"];
+    assert_eq!(summary["customers"]["failed"], *refused, "{summary}");
+    assert!(refused.as_u64().unwrap() <= 5, "{summary}");
+}
+
+#[sqlx::test]
+async fn customers_that_are_all_refused_once_are_served_as_soon_as_they_have_waited(pool: PgPool) {
+    for wish in ["0", "1"] {
+        let mut world = World::with_customers(pool.clone(), 40).await;
+        world.set("retry.max_elapsed_time", "50s");
+        for customer in world.simulator.customers().await {
+            world
+                .simulator
+                .script(&customer, json!([refused(wish)]))
+                .await;
+        }
+        let finished = world.backfill().await;
+        finished.assert_code(0);
+        assert_eq!(finished.summary()["http"]["throttled"], 40);
+    }
+}

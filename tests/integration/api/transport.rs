@@ -1,0 +1,331 @@
+//! The way to Microsoft: certificates, TLS, proxies and names. What no waiting mends ends the
+//! program at once, in words that say where and what to do; what only broke is tried again.
+
+use std::time::{Duration, Instant};
+
+use rcgen::ExtendedKeyUsagePurpose;
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::support::{CertificateAuthority, Claims, TlsFront, World, self_signed, spawn, until};
+
+/// Every way to begin.
+const CALLS: [&[&str]; 3] = [&["--backfill"], &["check"], &[]];
+
+/// Far below the quarter of an hour for which calls are retried, and far above what an answer needs
+/// here.
+const SOON: Duration = Duration::from_secs(40);
+
+/// A world that is asked over TLS, and would be for long.
+async fn world(pool: PgPool, authority: &CertificateAuthority) -> (World, TlsFront) {
+    let mut world = World::new(pool).await;
+    let good = authority.certify(&Claims::default());
+    let front = TlsFront::start(&world.simulator.base_url, good).await;
+    world.set("partner_center.base_url", &front.url);
+    world.set("auth.authority", &front.url);
+    world.set("retry.max_elapsed_time", "15m");
+    let trusted = world.write("authorities.pem", &authority.pem());
+    world.set_variable("SSL_CERT_FILE", &trusted);
+    (world, front)
+}
+
+/// Runs the program each way and expects it to end soon with `code` and all of `words`.
+async fn ends_soon(world: &World, code: i32, words: &[&str]) {
+    for arguments in CALLS {
+        let began = Instant::now();
+        let finished = world.run(arguments).await;
+        assert!(began.elapsed() < SOON, "{arguments:?}");
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert_eq!(finished.code(), code, "{arguments:?}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{arguments:?}, {word}: {said}");
+        }
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+#[sqlx::test]
+async fn a_trusted_certificate_is_all_it_takes(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (world, _front) = world(pool, &authority).await;
+    world.run(&["check"]).await.assert_code(0);
+    world.backfill().await.assert_code(0);
+}
+
+#[sqlx::test]
+async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, front) = world(pool, &authority).await;
+    let good = Claims::default();
+    let claims = |years, name, purpose| Claims {
+        years,
+        names: vec![name],
+        purpose,
+    };
+    let server = ExtendedKeyUsagePurpose::ServerAuth;
+    let expired = claims((2019, 2021), "localhost", server.clone());
+    let early = claims((2088, 2090), "localhost", server.clone());
+    let elsewhere = claims((2020, 2090), "elsewhere.example", server);
+    let client = claims(
+        (2020, 2090),
+        "localhost",
+        ExtendedKeyUsagePurpose::ClientAuth,
+    );
+    let port = front.url.rsplit(':').next().unwrap().to_owned();
+    for (presented, words) in [
+        (
+            authority.certify(&expired),
+            ["expired on 2021-01-01", "clock"],
+        ),
+        (
+            authority.certify(&early),
+            ["valid from 2088-01-01", "clock"],
+        ),
+        (
+            authority.certify(&elsewhere),
+            ["for elsewhere.example and not for localhost", "base_url"],
+        ),
+        (
+            authority.certify(&client),
+            ["its certificate cannot be used", "put it in order"],
+        ),
+        (
+            CertificateAuthority::new("another").certify(&good),
+            [
+                "not signed by an authority that this machine trusts",
+                "SSL_CERT_FILE",
+            ],
+        ),
+        (
+            self_signed(&good),
+            [
+                "not signed by an authority that this machine trusts",
+                "SSL_CERT_FILE",
+            ],
+        ),
+    ] {
+        front.present(presented);
+        let peer = format!("localhost:{port}");
+        ends_soon(&world, 4, &[&words[..], &[&peer]].concat()).await;
+        // The sign-in service can be reached, and the API cannot.
+        if words[1] == "SSL_CERT_FILE" {
+            let sign_in = world.simulator.base_url.clone();
+            world.set("auth.authority", &sign_in);
+            ends_soon(&world, 4, &[&words[..], &[&peer]].concat()).await;
+            world.set("auth.authority", &front.url);
+        }
+    }
+    assert!(world.simulator.requests("usage").await.is_empty());
+}
+
+#[sqlx::test]
+async fn a_certificate_that_goes_bad_in_mid_run_ends_it_and_what_was_stored_stays(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let mut world = World::with_customers(pool, 60).await;
+    let good = authority.certify(&Claims::default());
+    let front = TlsFront::start(&world.simulator.base_url, good).await;
+    let trusted = world.write("authorities.pem", &authority.pem());
+    world.set_variable("SSL_CERT_FILE", &trusted);
+    world.set("partner_center.base_url", &front.url);
+    world.set("partner_center.max_concurrency", "2");
+    world.set("retry.max_elapsed_time", "15m");
+    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    for arguments in [&["--backfill"][..], &[]] {
+        world
+            .execute("truncate sync_customer, sync_run, rejected_row, license_usage")
+            .await;
+        let running = world.start(arguments);
+        until("some customers are stored", async || {
+            let stored: i64 = world.value("select count(*) from sync_customer").await;
+            (stored >= 4).then_some(())
+        })
+        .await;
+        front.present(self_signed(&Claims::default()));
+        let finished = running.finish().await;
+        finished.assert_code(4);
+        assert!(
+            finished.stderr.contains("SSL_CERT_FILE"),
+            "{}",
+            finished.stderr
+        );
+        let run = "select outcome, customers_succeeded >= 4, customers_succeeded < 60, detail like '%certificate%' from sync_run";
+        assert_eq!(world.lines(run).await, ["failed|true|true|true"]);
+        front.present(authority.certify(&Claims::default()));
+    }
+}
+
+#[sqlx::test]
+async fn a_handshake_that_is_cut_is_tried_again(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, front) = world(pool, &authority).await;
+    world.set("retry.max_elapsed_time", "10s");
+    front.cut(3);
+    world.backfill().await.assert_code(0);
+    let sign_in = world.simulator.base_url.clone();
+    world.set("auth.authority", &sign_in);
+    front.cut(3);
+    world.backfill().await.assert_code(0);
+}
+
+#[sqlx::test]
+async fn a_server_that_speaks_no_tls_is_named_as_such(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, _front) = world(pool, &authority).await;
+    let plain = answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"").await;
+    let peer = plain.replace("127.0.0.1", "localhost");
+    world.set("auth.authority", &format!("https://{peer}"));
+    ends_soon(&world, 4, &[&peer, "does not speak TLS", "auth.authority"]).await;
+}
+
+#[sqlx::test]
+async fn authorities_to_trust_that_are_not_there_are_told_with_their_place(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, _front) = world(pool, &authority).await;
+    let folder = world.folder.path().to_str().unwrap().to_owned();
+    let text = world.write("notes.txt", "no certificate\n");
+    let empty = world.folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for (file, why) in [
+        ("/nowhere/authorities.pem", "cannot be read"),
+        (text.as_str(), "no certificate in PEM form"),
+        (&folder, "is a folder"),
+        ("", "is empty"),
+        ("/dev/null", "is no file"),
+    ] {
+        world.set_variable("SSL_CERT_FILE", file);
+        ends_soon(&world, 78, &["SSL_CERT_FILE", file, why]).await;
+    }
+    world.unset_variable("SSL_CERT_FILE");
+    for (folder, why) in [
+        ("/nowhere/authorities", "cannot be read"),
+        (empty.to_str().unwrap(), "holds no certificate"),
+    ] {
+        world.set_variable("SSL_CERT_DIR", folder);
+        ends_soon(&world, 78, &["SSL_CERT_DIR", folder, why]).await;
+    }
+    world.set_variable("SSL_CERT_DIR", &format!("/nowhere:{folder}"));
+    world.backfill().await.assert_code(0);
+}
+
+/// A server, such as a proxy, that answers whatever it is asked alike, once it has heard `end`.
+async fn answering(answer: &'static str, end: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            spawn(async move {
+                let mut asked = Vec::new();
+                while !asked.ends_with(end) {
+                    match stream.read_u8().await {
+                        Ok(byte) => asked.push(byte),
+                        Err(_) => return,
+                    }
+                }
+                let _sent = stream.write_all(answer.as_bytes()).await;
+                // Until the other side has had enough: what was not read would cut the answer
+                // short.
+                let _rest = stream.read_to_end(&mut asked).await;
+            });
+        }
+    });
+    address.to_string()
+}
+
+async fn proxy(answer: &'static str) -> String {
+    answering(answer, b"\r\n\r\n").await
+}
+
+#[sqlx::test]
+async fn a_proxy_that_wants_another_password_ends_the_program_at_once(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, _front) = world(pool, &authority).await;
+    let proxy = proxy(
+        "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await;
+    for variable in ["HTTPS_PROXY", "all_proxy"] {
+        world.set_variable(variable, &format!("http://me:an0ther-secret@{proxy}"));
+        ends_soon(&world, 4, &[&format!("http://{proxy}"), "407", "password"]).await;
+        let sign_in = world.simulator.base_url.clone();
+        let before = world.set("auth.authority", &sign_in).unwrap();
+        ends_soon(&world, 4, &[&format!("http://{proxy}"), "407", "password"]).await;
+        world.set("log.filter", "trace");
+        let finished = world.backfill().await;
+        assert!(
+            !finished.stderr.contains("an0ther-secret"),
+            "{}",
+            finished.stderr
+        );
+        world.unset("log.filter");
+        world.set("auth.authority", &before);
+        world.unset_variable(variable);
+    }
+}
+
+#[sqlx::test]
+async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, _front) = world(pool, &authority).await;
+    world.set("retry.max_elapsed_time", "300ms");
+    let busy = proxy("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").await;
+    for address in [busy.as_str(), "127.0.0.1:9"] {
+        world.set_variable("HTTPS_PROXY", &format!("http://me:s3cret-word@{address}"));
+        for arguments in [&["--backfill"][..], &["check"]] {
+            let finished = world.run(arguments).await;
+            finished.assert_code(1);
+            let said = finished.stdout + &finished.stderr;
+            assert!(said.contains(&format!("proxy http://{address}")), "{said}");
+            assert!(!said.contains("s3cret-word"), "{said}");
+        }
+    }
+}
+
+#[sqlx::test]
+async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment(pool: PgPool) {
+    let authority = CertificateAuthority::new("ours");
+    let (mut world, _front) = world(pool, &authority).await;
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        for (address, why) in [
+            ("socks5://me:a-secret@proxy.example:1080", "socks5://"),
+            ("socks4://proxy.example", "socks4://"),
+            ("ftp://proxy.example", "ftp://"),
+            ("http://me:a-secret#@proxy.example:3128", "percent-encoded"),
+            ("not a url a-secret", "no address of a proxy"),
+        ] {
+            world.set_variable(variable, address);
+            ends_soon(&world, 78, &[variable, why]).await;
+            let said = world.run(&["check"]).await.stderr;
+            assert!(!said.contains("a-secret"), "{said}");
+        }
+        world.unset_variable(variable);
+    }
+    // Neither is asked: one is for plain HTTP, the other is overruled.
+    world.set_variable("HTTP_PROXY", "socks5://proxy.example:1080");
+    world.set_variable("ALL_PROXY", "socks5://proxy.example:1080");
+    world.set_variable("NO_PROXY", "localhost");
+    world.backfill().await.assert_code(0);
+    world.set_variable("HTTP_PROXY", "not a url");
+    ends_soon(&world, 78, &["HTTP_PROXY", "no address of a proxy"]).await;
+}
+
+#[sqlx::test]
+async fn somebody_who_is_watching_is_told_soon_of_a_host_that_nobody_knows(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("retry.max_interval", "5s");
+    world.set("retry.max_elapsed_time", "15m");
+    let authority = CertificateAuthority::new("ours");
+    let trusted = world.write("authorities.pem", &authority.pem());
+    world.set_variable("SSL_CERT_FILE", &trusted);
+    world.set("auth.authority", "https://no-such-host.invalid");
+    let both = [world.start(&["--backfill"]), world.start(&["check"])];
+    for running in both {
+        let began = Instant::now();
+        let finished = running.finish().await;
+        assert!(began.elapsed() < SOON);
+        finished.assert_code(1);
+        let said = finished.stdout + &finished.stderr;
+        assert!(said.contains("no-such-host.invalid"), "{said}");
+    }
+}

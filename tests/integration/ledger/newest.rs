@@ -1,0 +1,386 @@
+//! What the views of newest rows show, beside what the ledger itself says, while all kinds of
+//! things happen to it.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::{World, item};
+
+/// The views as the ledger defines them.
+const VIEWS: [(&str, &str); 3] = [
+    (
+        "select customer_id, product_name, workload_name, processed_date_time, customer_name, product_id, workload_code,
+             service_name, service_code, channel, licenses_active, licenses_qualified, usage_percent, first_synced_at,
+             last_changed_at, run_id
+         from license_usage_latest",
+        "select distinct on (customer_id, product_name, workload_name) customer_id, product_name, workload_name,
+             processed_date_time, customer_name, product_id, workload_code, service_name, service_code, channel,
+             licenses_active, licenses_qualified, usage_percent, first_synced_at, last_changed_at, run_id
+         from license_usage order by 1, 2, 3, 4 desc",
+    ),
+    (
+        "select customer_id, product_name, workload_name, month, processed_date_time, customer_name, licenses_active,
+             licenses_qualified, usage_percent
+         from license_usage_monthly",
+        "select distinct on (customer_id, product_name, workload_name, month) customer_id, product_name, workload_name,
+             month, processed_date_time, customer_name, licenses_active, licenses_qualified, usage_percent
+         from (
+             select *, date_trunc('month', processed_date_time at time zone 'UTC')::date as month from license_usage
+         ) as dated
+         order by 1, 2, 3, 4, 5 desc",
+    ),
+    (
+        "select month, product_name, workload_name, customers, licenses_active, licenses_qualified from license_usage_total",
+        "select month, product_name, workload_name, count(*), sum(licenses_active)::bigint, sum(licenses_qualified)::bigint
+         from license_usage_monthly group by 1, 2, 3",
+    ),
+];
+
+async fn assert_views(world: &World, when: &str) {
+    for (view, ledger) in VIEWS {
+        let others =
+            format!("(({view}) except all ({ledger})) union all (({ledger}) except all ({view}))");
+        let count: i64 = world
+            .value(&format!("select count(*) from ({others}) as others"))
+            .await;
+        assert_eq!(count, 0, "{when}: {view}");
+    }
+}
+
+/// The dates that are kept beside the ledger are those of its rows, whoever wrote them.
+async fn assert_dates(world: &World, when: &str) {
+    let of_rows = "(processed_date_time at time zone 'UTC')::date";
+    for (rows, kept) in [
+        (
+            format!("select {of_rows}, customer_id from license_usage"),
+            "select processed_date, customer_id from customer_date",
+        ),
+        (
+            format!("select {of_rows} from license_usage"),
+            "select processed_date from ledger_date",
+        ),
+    ] {
+        let unknown = world.lines(&format!("{rows} except {kept}")).await;
+        assert_eq!(unknown, [""; 0], "{when}");
+    }
+}
+
+/// A row of Teams or another workload.
+fn row(day: &str, workload: &str, active: i64) -> Value {
+    item(&json!({ "processedDateTime": day, "workloadName": workload, "licensesActive": active }))
+}
+
+#[sqlx::test]
+async fn the_views_of_newest_rows_say_what_the_ledger_says(pool: PgPool) {
+    let world = World::with_customers(pool, 3).await;
+    let customer = &world.simulator.customers().await[1].clone();
+    let days = [
+        (
+            "a first date",
+            json!([
+                row("2026-08-30", "Teams", 1),
+                row("2026-08-30", "Exchange", 2)
+            ]),
+        ),
+        (
+            "the next",
+            json!([
+                row("2026-08-31", "Teams", 3),
+                row("2026-08-31", "Exchange", 4)
+            ]),
+        ),
+        (
+            "the next month",
+            json!([
+                row("2026-09-01", "Teams", 5),
+                row("2026-09-01", "Exchange", 6)
+            ]),
+        ),
+        (
+            "the same once more",
+            json!([
+                row("2026-09-01", "Teams", 5),
+                row("2026-09-01", "Exchange", 6)
+            ]),
+        ),
+        (
+            "a figure that is corrected",
+            json!([
+                row("2026-09-01", "Teams", 7),
+                row("2026-09-01", "Exchange", 6)
+            ]),
+        ),
+        (
+            "the day after it",
+            json!([
+                row("2026-09-02", "Teams", 5),
+                row("2026-09-02", "Exchange", 6)
+            ]),
+        ),
+        (
+            "a series more",
+            json!([
+                row("2026-09-03", "Teams", 5),
+                row("2026-09-03", "Exchange", 6),
+                row("2026-09-03", "Yammer", 7)
+            ]),
+        ),
+        (
+            "a series that ends",
+            json!([
+                row("2026-09-04", "Teams", 8),
+                row("2026-09-04", "Yammer", 9)
+            ]),
+        ),
+        (
+            "a date with one series only",
+            json!([row("2026-09-05", "Teams", 10)]),
+        ),
+        (
+            "two dates at once",
+            json!([
+                row("2026-09-06", "Teams", 11),
+                row("2026-09-05", "Yammer", 12)
+            ]),
+        ),
+        (
+            "two months at once",
+            json!([
+                row("2026-10-01", "Teams", 13),
+                row("2026-09-30", "Yammer", 14)
+            ]),
+        ),
+        (
+            "one that comes late",
+            json!([row("2026-09-29", "Yammer", 15)]),
+        ),
+        (
+            "a series that returns",
+            json!([
+                row("2026-10-02", "Exchange", 16),
+                row("2026-10-02", "Teams", 17)
+            ]),
+        ),
+        (
+            "an older month",
+            json!([
+                row("2026-07-15", "Teams", 18),
+                row("2026-07-15", "Exchange", 19)
+            ]),
+        ),
+        (
+            "an hour of the same day",
+            json!([
+                row("2026-10-02T05:00:00", "Exchange", 20),
+                row("2026-10-02T05:00:00", "Teams", 21)
+            ]),
+        ),
+        ("nothing", json!([])),
+        (
+            "other names",
+            json!([item(
+                &json!({ "processedDateTime": "2026-10-03", "customerName": "Renamed" })
+            )]),
+        ),
+    ];
+    for (when, items) in days {
+        let script = json!([{ "items": items }]);
+        world.simulator.script_for_ever(customer, script).await;
+        world.backfill().await.assert_code(0);
+        assert_views(&world, when).await;
+    }
+    let truth = "select count(*) from license_usage_latest where customer_id = ";
+    assert!(world.value::<i64>(&format!("{truth}'{customer}'")).await >= 3);
+}
+
+#[sqlx::test]
+async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(pool: PgPool) {
+    let world = World::with_customers(pool, 3).await;
+    world.backfill().await.assert_code(0);
+    let ledger = world.ledger().await;
+    world
+        .execute("select add_license_usage_partitions(array_agg(processed_date_time - interval '1 month')) from license_usage")
+        .await;
+    let changes = [
+        "insert into license_usage (processed_date_time, customer_id, product_name, workload_name, licenses_active,
+             licenses_qualified, first_synced_at, last_changed_at, run_id)
+         select date, customer_id, 'Restored ' || product_name, workload_name, 1, 2, now(), now(), 1
+         from license_usage cross join unnest(array[processed_date_time, processed_date_time - interval '1 month']) as date",
+        "update license_usage set licenses_active = licenses_active + 1",
+        "update license_usage set processed_date_time = processed_date_time - interval '1 month', product_name = product_name || ' 2'
+         where product_name not like 'Restored%' and workload_name = (select min(workload_name) from license_usage)",
+        "begin; set local search_path = ''; update public.license_usage set licenses_qualified = licenses_qualified + 1; commit",
+        "delete from license_usage where product_name like 'Restored%' and processed_date_time > now() - interval '1 month'",
+        "delete from license_usage where product_name like 'Restored%'",
+        "delete from license_usage where customer_id = (select min(customer_id::text)::uuid from license_usage)",
+        "truncate license_usage",
+    ];
+    for change in changes {
+        world.execute(change).await;
+        assert_views(&world, change).await;
+        assert_dates(&world, change).await;
+        assert!(world.ledger().await != ledger, "{change}");
+    }
+    world.backfill().await.assert_code(0);
+    assert_eq!(world.ledger().await, ledger);
+    assert_views(&world, "a run that brought all of it again").await;
+    for change in [
+        "update license_usage set licenses_active = licenses_active + 1",
+        "delete from license_usage where workload_name = (select min(workload_name) from license_usage)",
+    ] {
+        world.execute(change).await;
+        world.backfill().await.assert_code(0);
+        assert_eq!(world.ledger().await, ledger, "{change}");
+        assert_views(&world, "a run after a person's change").await;
+    }
+}
+
+#[sqlx::test]
+async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views(pool: PgPool) {
+    let world = World::with_customers(pool, 2).await;
+    world.backfill().await.assert_code(0);
+    // Roles are the server's, not the database's.
+    world
+        .execute(
+            "do $$ begin create role ledger_writer; exception when duplicate_object then null; end $$;
+             grant select, insert, update, delete, truncate on license_usage to ledger_writer",
+        )
+        .await;
+    let latest = "select customer_id, product_name, licenses_active from license_usage_latest order by 1, 2, 3";
+    for change in [
+        "insert into public.license_usage (processed_date_time, customer_id, product_name, workload_name,
+             licenses_active, licenses_qualified, first_synced_at, last_changed_at, run_id)
+         select processed_date_time, customer_id, 'Restored ' || product_name, workload_name, 1, 2, now(), now(), 1
+         from public.license_usage",
+        "update public.license_usage set licenses_active = licenses_active + 1",
+        "delete from public.license_usage where product_name like 'Restored%'",
+        "truncate public.license_usage",
+    ] {
+        let before = world.lines(latest).await;
+        let as_writer = format!(
+            "begin; set local role ledger_writer; set local search_path = ''; {change}; commit"
+        );
+        world.execute(&as_writer).await;
+        assert_ne!(world.lines(latest).await, before, "{change}");
+        assert_views(&world, change).await;
+        assert_dates(&world, change).await;
+    }
+}
+
+#[sqlx::test]
+async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread(pool: PgPool) {
+    let world = World::with_customers(pool, 3).await;
+    world.backfill().await.assert_code(0);
+    let ledger = world.ledger().await;
+    world
+        .execute("select add_license_usage_partitions(array_agg(processed_date_time - interval '2 months')) from license_usage")
+        .await;
+    let past =
+        |change: &str| format!("begin; set local seatledger.keeps_months = on; {change}; commit");
+    let latest = "select processed_date_time, product_name, licenses_active from license_usage_latest order by 1, 2, 3";
+    let before = world.lines(latest).await;
+    for (change, reread) in [
+        (
+            "update license_usage set licenses_active = licenses_active + 1",
+            "select reread_license_usage()",
+        ),
+        (
+            "insert into license_usage (processed_date_time, customer_id, product_name, workload_name, licenses_active,
+                 licenses_qualified, first_synced_at, last_changed_at, run_id)
+             select processed_date_time - interval '2 months', customer_id, 'Restored ' || product_name, workload_name, 1, 2,
+                 now(), now(), 1
+             from license_usage",
+            "select reread_license_usage(array_agg(distinct date_trunc('month', processed_date_time at time zone 'UTC')::date))
+             from license_usage where product_name like 'Restored%'",
+        ),
+        (
+            "delete from license_usage
+             where customer_id = (select min(customer_id::text)::uuid from license_usage)",
+            "select reread_license_usage(of_customers => array[min(customer_id::text)::uuid]) from customer",
+        ),
+        ("truncate license_usage", "select reread_license_usage()"),
+    ] {
+        let known = world.lines(latest).await;
+        world.execute(&past(change)).await;
+        assert_eq!(world.lines(latest).await, known, "not followed: {change}");
+        world.execute(reread).await;
+        assert_ne!(world.lines(latest).await, known, "{change}");
+        assert_views(&world, change).await;
+        assert_dates(&world, change).await;
+    }
+    world.backfill().await.assert_code(0);
+    assert_eq!(world.ledger().await, ledger);
+    assert_eq!(world.lines(latest).await, before);
+    assert_views(&world, "a run that brought all of it again").await;
+}
+
+#[sqlx::test]
+async fn a_partition_that_was_put_away_takes_its_rows_along_and_a_new_one_takes_what_comes(
+    pool: PgPool,
+) {
+    let world = World::with_customers(pool, 2).await;
+    let of = |day: &str| json!([{ "items": [row(day, "Teams", 1)] }]);
+    for day in ["2026-08-05", "2026-09-15", "2026-09-25"] {
+        world.simulator.script_for_ever("usage", of(day)).await;
+        world.backfill().await.assert_code(0);
+    }
+    let partitions = "select inhrelid::regclass::text from pg_inherits where inhparent = 'license_usage'::regclass order by 1";
+    assert_eq!(
+        world.lines(partitions).await,
+        [
+            "license_usage_2026_08_01",
+            "license_usage_2026_09_11",
+            "license_usage_2026_09_21"
+        ]
+    );
+    world
+        .execute("alter table license_usage detach partition license_usage_2026_08_01")
+        .await;
+    assert_eq!(
+        world
+            .value::<i64>("select count(*) from license_usage")
+            .await,
+        4
+    );
+    // What was put away keeps its name; what is asked for again is stored again.
+    world
+        .simulator
+        .script_for_ever("usage", of("2026-08-05"))
+        .await;
+    world.backfill().await.assert_code(0);
+    assert_eq!(
+        world.lines(partitions).await,
+        [
+            "license_usage_2026_08_01_2",
+            "license_usage_2026_09_11",
+            "license_usage_2026_09_21"
+        ]
+    );
+    assert_eq!(
+        world
+            .value::<i64>("select count(*) from license_usage")
+            .await,
+        6
+    );
+    // Partitions that were merged into one keep their rows, and no other is made for their dates.
+    world
+        .execute(
+            "alter table license_usage detach partition license_usage_2026_09_11;
+             alter table license_usage detach partition license_usage_2026_09_21;
+             insert into license_usage_2026_09_11 select * from license_usage_2026_09_21;
+             alter table license_usage attach partition license_usage_2026_09_11
+                 for values from ('2026-09-11Z') to ('2026-10-01Z');
+             select reread_license_usage(array['2026-09-01'::date])",
+        )
+        .await;
+    world
+        .simulator
+        .script_for_ever("usage", of("2026-09-26"))
+        .await;
+    world.backfill().await.assert_code(0);
+    assert_eq!(
+        world.lines(partitions).await,
+        ["license_usage_2026_08_01_2", "license_usage_2026_09_11"]
+    );
+    assert_views(&world, "a run after partitions were merged").await;
+}

@@ -1,0 +1,289 @@
+//! Series that stay one: over both sources, over new names of products, over languages, over letter
+//! cases of ids.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::{TODAY, World};
+
+const OLD: &str = "Microsoft 365 Business Standard";
+const NEW: &str = "Microsoft 365 Business Standard (no Teams)";
+
+/// Seats of each processed date, in the ledger as it is.
+const SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), sum(licenses_qualified), count(*)
+                     from license_usage group by 1, 2 order by 1, 2";
+
+/// The same of the series.
+const SERIES_SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), sum(licenses_qualified), count(*)
+                            from license_usage_series group by 1, 2 order by 1, 2";
+
+/// Sixty customers of whom usage is fetched.
+async fn world(pool: PgPool) -> World {
+    let mut world = World::commercial(pool, 60).await;
+    world.set("partner_center.datasets", "usage");
+    world
+}
+
+async fn rows(world: &World) -> Value {
+    let finished = world.backfill().await;
+    finished.assert_code(0);
+    finished.summary()["rows"].clone()
+}
+
+async fn restatements(world: &World) -> i64 {
+    world
+        .value("select count(*) from license_usage_restatement")
+        .await
+}
+
+/// Series under one identity: a customer's product and workload, by ids where the series knows
+/// them.
+async fn count_series(world: &World) -> i64 {
+    world
+        .value(
+            "select count(distinct (customer_id, product_name, workload_name)) from license_usage_series",
+        )
+        .await
+}
+
+#[sqlx::test]
+async fn a_ledger_changes_its_source_and_back_without_new_rows(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.use_source_customer();
+    let first = rows(&world).await;
+    let count = first["received"].clone();
+    assert_eq!(first["inserted"], count);
+    let percents = "select customer_id, product_name, workload_name, usage_percent from license_usage order by 1, 2, 3";
+    let before = world.lines(percents).await;
+
+    world.use_source_commercial();
+    let second = rows(&world).await;
+    assert_eq!(
+        (&second["inserted"], &second["updated"]),
+        (&json!(0), &count)
+    );
+    let unfilled = "select count(*) from license_usage
+                    where product_id is null or workload_code is null or service_code is null or service_name like 'o365'";
+    assert_eq!(world.value::<i64>(unfilled).await, 0);
+    assert_eq!(world.lines(percents).await, before);
+
+    world.use_source_customer();
+    let third = rows(&world).await;
+    assert_eq!(third["unchanged"], count);
+    world.use_source_commercial();
+    assert_eq!(rows(&world).await["unchanged"], count);
+    assert_eq!(world.value::<i64>(unfilled).await, 0);
+    assert_eq!(world.lines(percents).await, before);
+    assert_eq!(restatements(&world).await, 0);
+
+    // A ledger that begins with the ids gets its percentages from the other source. That is no
+    // other figure.
+    world.empty_the_ledger().await;
+    rows(&world).await;
+    world.use_source_customer();
+    let filled = rows(&world).await;
+    assert_eq!(
+        (&filled["inserted"], &filled["updated"]),
+        (&json!(0), &count)
+    );
+    assert_eq!(world.lines(percents).await, before);
+    assert_eq!(world.value::<i64>(unfilled).await, 0);
+    assert_eq!(restatements(&world).await, 0);
+}
+
+#[sqlx::test]
+async fn the_computed_percentage_is_the_same_for_both_sources(pool: PgPool) {
+    let mut world = world(pool).await;
+    rows(&world).await;
+    let mut computed = Vec::new();
+    for source in ["commercial", "customer"] {
+        for view in [
+            "license_usage_latest",
+            "license_usage_change",
+            "license_usage_monthly",
+            "license_usage_series",
+        ] {
+            let wrong = format!(
+                "select count(*) from {view} where active_percent is distinct from
+                     case when licenses_qualified > 0 then 100.0 * licenses_active / licenses_qualified end"
+            );
+            assert_eq!(world.value::<i64>(&wrong).await, 0, "{view}");
+            let all = format!(
+                "select customer_id, product_name, workload_name, active_percent from {view} order by 1, 2, 3"
+            );
+            computed.push(world.lines(&all).await);
+        }
+        if source == "commercial" {
+            world.use_source_customer();
+            rows(&world).await;
+        }
+    }
+    assert!(!computed[0].is_empty() && computed.iter().all(|lines| *lines == computed[0]));
+    let off = "select count(*) from license_usage_latest where abs(active_percent - usage_percent) > 0.006";
+    assert_eq!(world.value::<i64>(off).await, 0);
+}
+
+#[sqlx::test]
+async fn a_products_new_name_is_recorded_and_its_series_goes_on(pool: PgPool) {
+    let mut world = world(pool).await;
+    // Before ids were known, and then with them.
+    world.use_source_customer();
+    world.simulator.set_today("2026-05-01").await;
+    rows(&world).await;
+    world.use_source_commercial();
+    world.simulator.set_today("2026-05-03").await;
+    rows(&world).await;
+    let series = count_series(&world).await;
+    world
+        .simulator
+        .patch(json!({ "renamed_from": TODAY }))
+        .await;
+    for day in ["2026-05-03", TODAY, "2026-05-05", "2026-05-06"] {
+        world.simulator.set_today(day).await;
+        rows(&world).await;
+    }
+    // By its names alone the source that came first goes on, too.
+    world.use_source_customer();
+    world.simulator.set_today("2026-05-08").await;
+    rows(&world).await;
+    assert_eq!(
+        world
+            .lines(&format!(
+                "select product_name, first_processed_date_time < last_processed_date_time from product_name_history
+                 where product_name in ('{OLD}', '{NEW}') order by first_processed_date_time"
+            ))
+            .await
+            .len(),
+        2
+    );
+    let ids = format!(
+        "select count(distinct product_id) from product_name_history where product_name in ('{OLD}', '{NEW}')"
+    );
+    assert_eq!(world.value::<i64>(&ids).await, 1);
+    let then = "select count(distinct product_name_then), count(distinct product_name) from license_usage_series
+                where product_name_then like 'Microsoft 365 Business Standard%'";
+    assert_eq!(world.lines(then).await, ["2|1"]);
+    let present = format!("select count(*) from license_usage_series where product_name = '{OLD}'");
+    assert_eq!(world.value::<i64>(&present).await, 0);
+    assert!(count_series(&world).await >= series);
+    // Every date of a series is there once, and no seat is lost.
+    assert_eq!(
+        world.lines(SERIES_SEATS).await,
+        world.lines(SEATS).await,
+        "the ledger has no date twice"
+    );
+    let gaps = "select count(*) from (
+                    select customer_id, workload_name, count(*) as dates
+                    from license_usage_series where product_name_then like 'Microsoft 365 Business Standard%'
+                    group by 1, 2
+                ) as s where dates > (select count(distinct processed_date_time) from license_usage)";
+    assert_eq!(world.value::<i64>(gaps).await, 0);
+}
+
+#[sqlx::test]
+async fn a_date_that_came_under_two_names_is_counted_once_and_under_the_later(pool: PgPool) {
+    let world = world(pool).await;
+    rows(&world).await;
+    let seats = world.lines(SERIES_SEATS).await;
+    // The same processed date on the same day, so that only the name is another.
+    world
+        .simulator
+        .patch(json!({ "renamed_from": TODAY }))
+        .await;
+    let again = rows(&world).await;
+    assert!(again["inserted"].as_u64() > Some(0), "{again}");
+    assert_ne!(world.lines(SEATS).await, seats);
+    assert_eq!(world.lines(SERIES_SEATS).await, seats);
+    let names = "select distinct product_name, product_name_then from license_usage_series
+                 where product_name_then like 'Microsoft 365 Business Standard%'";
+    assert_eq!(world.lines(names).await, [format!("{NEW}|{NEW}")]);
+}
+
+#[sqlx::test]
+async fn names_of_another_language_are_joined_by_their_ids(pool: PgPool) {
+    let mut world = world(pool).await;
+    world
+        .simulator
+        .patch(json!({ "localized_names": true }))
+        .await;
+    world.simulator.set_today("2026-05-01").await;
+    rows(&world).await;
+    world.simulator.set_today(TODAY).await;
+    rows(&world).await;
+    let seats = world.lines(SERIES_SEATS).await;
+    let series = count_series(&world).await;
+    world.set("partner_center.locale", "de-DE");
+    world.backfill().await.assert_code(78);
+    world.set("partner_center.allow_locale_change", "true");
+    let german = rows(&world).await;
+    assert!(german["inserted"].as_u64() > Some(0), "{german}");
+    assert_eq!(world.lines(SERIES_SEATS).await, seats);
+    world.simulator.set_today("2026-05-07").await;
+    rows(&world).await;
+    let german = "select count(distinct product_name_then) > count(distinct product_name) from license_usage_series";
+    assert_eq!(world.lines(german).await, ["true"]);
+    let english = "select count(*) from license_usage_series where product_name like '%(Plan%'";
+    assert_eq!(world.value::<i64>(english).await, 0);
+    let later = "select count(distinct (customer_id, product_name, workload_name)) from license_usage_series
+                 where processed_date_time <= '2026-05-02'";
+    assert_eq!(world.value::<i64>(later).await, series);
+}
+
+/// A partner-wide item of a product.
+fn item(customer: &str, product_id: &str, product: &str, date: &str, active: u32) -> Value {
+    json!({
+        "processedDateTime": format!("{date}T00:00:00"), "workloadCode": "EXO", "workloadName": "Exchange",
+        "serviceCode": "o365", "customerTenantId": customer, "productId": product_id, "productName": product,
+        "licensesActive": active, "licensesQualified": 10,
+    })
+}
+
+async fn store(world: &World, items: &[Value]) -> Value {
+    let page = json!([{ "json": { "Value": items, "TotalCount": items.len() } }]);
+    world.simulator.script("commercial_usage", page).await;
+    rows(world).await
+}
+
+#[sqlx::test]
+async fn a_products_guid_is_one_in_any_letter_case(pool: PgPool) {
+    let world = world(pool).await;
+    let customer = &world.simulator.customers().await[0];
+    let id = "f245ecc8-75af-4f8e-b61f-27d8114de5f3";
+    let upper = id.to_uppercase();
+    store(&world, &[item(customer, &upper, "Old", "2026-04-01", 1)]).await;
+    let again = store(&world, &[item(customer, id, "Old", "2026-04-01", 1)]).await;
+    assert_eq!(again["unchanged"], 1);
+    store(&world, &[item(customer, id, "New", "2026-04-02", 2)]).await;
+    assert_eq!(
+        world
+            .lines("select product_id, product_name from product_name_history order by 2")
+            .await,
+        [format!("{id}|New"), format!("{id}|Old")]
+    );
+    let series = "select product_name, licenses_active from license_usage_series order by processed_date_time";
+    assert_eq!(world.lines(series).await, ["New|1", "New|2"]);
+}
+
+#[sqlx::test]
+async fn two_products_that_come_to_share_a_name_stay_two_series(pool: PgPool) {
+    let world = world(pool).await;
+    let customer = &world.simulator.customers().await[0];
+    let day = |date, first| {
+        [
+            item(customer, "A", first, date, 1),
+            item(customer, "B", "Plan", date, 2),
+        ]
+    };
+    store(&world, &day("2026-04-01", "Plan (legacy)")).await;
+    // The second leaves the catalogue, the first takes its name.
+    store(&world, &[item(customer, "A", "Plan", "2026-04-02", 3)]).await;
+    assert_eq!(
+        world
+            .lines(
+                "select product_id, product_name, licenses_active from license_usage_series
+                 order by processed_date_time, product_id"
+            )
+            .await,
+        ["A|Plan|1", "B|Plan|2", "A|Plan|3"]
+    );
+}

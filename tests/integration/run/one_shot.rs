@@ -1,0 +1,232 @@
+//! `--backfill` and the other calls at a command line: one at a time, what they print, and how they
+//! end.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::{Running, World};
+
+/// No two runs were under way at the same time.
+async fn assert_one_at_a_time(world: &World) {
+    assert_eq!(
+        world
+            .lines("select a.run_id, b.run_id from sync_run as a join sync_run as b on a.run_id < b.run_id and a.finished_at > b.started_at")
+            .await,
+        [""; 0]
+    );
+}
+
+/// A run that has begun and takes a while.
+async fn begun(world: &World, arguments: &[&str]) -> Running {
+    let running = world.start(arguments);
+    running.says("Run begun").await;
+    running
+}
+
+#[sqlx::test]
+async fn a_second_backfill_waits_for_the_first_and_says_so(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.simulator.patch(json!({ "latency_ms": 700 })).await;
+    let first = begun(&world, &["--backfill", "--json"]).await;
+    let second = world.start(&["--backfill", "--json"]);
+    second.says("Another run is under way").await;
+    let (first, second) = (first.finish().await, second.finish().await);
+    first.assert_code(0);
+    second.assert_code(0);
+    assert_eq!(first.summary()["run_id"], 1);
+    assert_eq!(second.summary()["run_id"], 2);
+    assert_eq!(second.summary()["rows"]["inserted"], 0);
+    assert_one_at_a_time(&world).await;
+}
+
+#[sqlx::test]
+async fn a_backfill_and_a_daemon_wait_for_each_other(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world
+        .simulator
+        .script_for_ever("usage", json!([{ "normal": true, "delay_ms": 1_500 }]))
+        .await;
+    let daemon = begun(&world, &[]).await;
+    let backfill = world.start(&["--backfill", "--json"]);
+    backfill.says("Another run is under way").await;
+    backfill.finish().await.assert_code(0);
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+
+    world.set("schedule.run_on_start", "always");
+    let backfill = begun(&world, &["--backfill", "--json"]).await;
+    let daemon = world.start(&[]);
+    daemon.says("Another run is under way").await;
+    backfill.finish().await.assert_code(0);
+    daemon.says("Waiting for the next run").await;
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+    assert_one_at_a_time(&world).await;
+    assert_eq!(
+        world
+            .lines("select kind, outcome from sync_run order by run_id")
+            .await,
+        [
+            "startup|succeeded",
+            "backfill|succeeded",
+            "backfill|succeeded",
+            "startup|succeeded"
+        ]
+    );
+}
+
+#[sqlx::test]
+async fn a_backfill_that_waits_for_another_can_be_stopped(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.simulator.patch(json!({ "latency_ms": 1_000 })).await;
+    let first = begun(&world, &["--backfill"]).await;
+    let second = world.start(&["--backfill"]);
+    second.says("Another run is under way").await;
+    second.signal("TERM");
+    second.finish().await.assert_code(143);
+    first.finish().await.assert_code(0);
+    let runs: i64 = world.value("select count(*) from sync_run").await;
+    assert_eq!(runs, 1);
+}
+
+#[sqlx::test]
+async fn on_a_terminal_a_bar_is_drawn_and_the_summary_is_for_a_person(pool: PgPool) {
+    let mut world = World::with_customers(pool, 30).await;
+    world.set("partner_center.max_concurrency", "2");
+    world.set("log.format", "auto");
+    world.simulator.patch(json!({ "latency_ms": 100 })).await;
+    let command = format!(
+        "stty cols 150; {} --config {} --backfill",
+        env!("CARGO_BIN_EXE_seatledger"),
+        world.config_path().display()
+    );
+    let output = tokio::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .envs(world.environment())
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(shown.contains("/30 customers, "), "{shown:?}");
+    assert!(shown.contains("/s, "), "{shown:?}");
+    assert!(shown.contains(" left"), "{shown:?}");
+    assert!(shown.contains("30 of 30 stored, 0 failed"), "{shown:?}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn migrations_can_be_applied_twice_and_by_two_at_once(pool: PgPool) {
+    let world = World::new(pool).await;
+    let both = [world.start(&["migrate"]), world.start(&["migrate"])];
+    for running in both {
+        running.finish().await.assert_code(0);
+    }
+    world.run(&["migrate"]).await.assert_code(0);
+    world.backfill().await.assert_code(0);
+}
+
+#[sqlx::test]
+async fn a_database_that_a_newer_version_has_changed_is_left_alone(pool: PgPool) {
+    let world = World::new(pool).await;
+    world
+        .execute(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (99990101000000, 'from the future', true, '\\x00', 0)",
+        )
+        .await;
+    for arguments in [&["--backfill"][..], &["migrate"], &[]] {
+        let finished = world.run(arguments).await;
+        finished.assert_code(4);
+        assert!(
+            finished
+                .stderr
+                .contains("this program is older than the database")
+                && finished.stderr.contains("99990101000000"),
+            "{}",
+            finished.stderr
+        );
+        assert!(!finished.stderr.contains("panicked"));
+    }
+    assert!(world.simulator.requests("usage").await.is_empty());
+}
+
+#[sqlx::test]
+async fn the_status_command_shows_runs_and_customers(pool: PgPool) {
+    let world = World::new(pool).await;
+    let empty = world.run(&["status"]).await;
+    empty.assert_code(0);
+    assert!(empty.stdout.contains("No run yet"), "{}", empty.stdout);
+    let bad = world.simulator.customers().await[2].to_lowercase();
+    world
+        .simulator
+        .script_for_ever(&bad, json!([{ "status": 404 }]))
+        .await;
+    world.backfill().await.assert_code(3);
+    let shown = world.run(&["status"]).await;
+    shown.assert_code(0);
+    assert!(shown.stdout.contains("partial"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("4/5"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("failing: not_found"),
+        "{}",
+        shown.stdout
+    );
+    let status = world.run(&["status", "--json"]).await;
+    status.assert_code(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["runs"][0]["outcome"], "partial");
+    let customers = status["customers"].as_array().unwrap();
+    assert_eq!(customers.len(), 5);
+    assert_eq!(customers[0]["customer_id"], bad.as_str());
+    assert_eq!(customers[0]["last_failure_reason"], "not_found");
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_status_command_before_the_first_start_says_what_is_missing(pool: PgPool) {
+    let world = World::new(pool).await;
+    let finished = world.run(&["status"]).await;
+    finished.assert_code(1);
+    assert!(finished.stderr.contains("sync_run"), "{}", finished.stderr);
+}
+
+#[sqlx::test]
+async fn a_wrong_command_line_ends_with_2_and_asks_nobody(pool: PgPool) {
+    let world = World::new(pool).await;
+    for arguments in [
+        &["--nonsense"][..],
+        &["nonsense"],
+        &["--json"],
+        &["--dry-run"],
+        &["--customer", "11111111-70f4-4e1e-9ff1-b2bfce8d9f04"],
+        &["--backfill", "--customer", "contoso"],
+        &["--backfill", "check"],
+        &["--backfill", "--from", "2026-01-01"],
+        &["--backfill", "--from", "yesterday", "--to", "2026-01-01"],
+        &["--backfill", "--from", "2026-01-01", "--to", "2026-01-02"],
+        &["status", "--backfill"],
+        &["check", "--json"],
+    ] {
+        let finished = world.run(arguments).await;
+        assert_eq!(finished.code(), 2, "{arguments:?}: {}", finished.stderr);
+        assert!(!finished.stderr.is_empty() && finished.stdout.is_empty());
+    }
+    assert!(world.simulator.requests("token").await.is_empty());
+}
+
+#[sqlx::test]
+async fn help_and_version_are_no_errors(pool: PgPool) {
+    let world = World::new(pool).await;
+    for (argument, said) in [
+        ("--help", "--backfill"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+        ("help", "migrate"),
+    ] {
+        let finished = world.run(&[argument]).await;
+        finished.assert_code(0);
+        assert!(finished.stdout.contains(said), "{}", finished.stdout);
+    }
+}

@@ -1,0 +1,175 @@
+//! An API that is down: the run ends early with one reason, and who was not reached is on record
+//! and comes first next.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::World;
+
+const CUSTOMERS: usize = 600;
+
+/// So many normal answers, then none but 503.
+fn dying(after: usize) -> Value {
+    let normal = std::iter::repeat_n(json!({ "normal": true }), after);
+    normal.chain([json!({ "status": 503 })]).collect()
+}
+
+#[sqlx::test]
+async fn a_dead_api_ends_the_run_early_with_one_reason(pool: PgPool) {
+    let world = World::with_customers(pool, CUSTOMERS).await;
+    world.simulator.script_for_ever("usage", dying(0)).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    let summary = finished.summary();
+    assert_eq!(summary["outcome"], "failed");
+    assert_eq!(summary["customers"]["failed"], CUSTOMERS);
+    let detail: String = world.value("select detail from sync_run").await;
+    assert!(
+        detail.contains("has not answered a single call") && detail.contains("status 503"),
+        "{detail}"
+    );
+    assert!(finished.stderr.contains(&detail), "{}", finished.stderr);
+    assert_eq!(
+        world
+            .lines("select ended_early, outcome from sync_run")
+            .await,
+        ["true|failed"]
+    );
+    // Those under way failed for themselves; nobody else was asked for.
+    let reasons = world
+        .lines("select reason, attempts > 0, count(*) > 50 from sync_customer group by 1, 2 order by 1")
+        .await;
+    assert_eq!(
+        reasons,
+        ["interrupted|false|true", "server_error|true|true"]
+    );
+    let unreached = "select count(*) from sync_customer where detail like 'not reached: %'";
+    assert!(world.value::<i64>(unreached).await > 100);
+    // One line each for the first of a kind, not one for each customer.
+    let logged = finished.stderr.lines().count();
+    assert!(logged < 120, "{logged} lines");
+    // The retries of the whole run are bounded, whatever each call would like.
+    let requests = world.simulator.requests("usage").await;
+    let asked: HashSet<&str> = requests
+        .iter()
+        .map(|request| request["path"].as_str().unwrap())
+        .collect();
+    let retries = requests.len() - asked.len();
+    assert!(
+        retries <= 20.max(requests.len() / 5),
+        "{retries} of {}",
+        requests.len()
+    );
+}
+
+#[sqlx::test]
+async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_next(pool: PgPool) {
+    let mut world = World::with_customers(pool, CUSTOMERS).await;
+    world.set("retry.max_elapsed_time", "4s");
+    world.simulator.script_for_ever("usage", dying(150)).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(finished.summary()["outcome"], "partial");
+    assert_eq!(finished.summary()["customers"]["succeeded"], 150);
+    let stored: HashSet<String> = world
+        .lines("select customer_id from sync_customer where outcome = 'succeeded'")
+        .await
+        .into_iter()
+        .collect();
+
+    world.simulator.unscript().await;
+    world.simulator.forget_requests().await;
+    world.set("partner_center.max_concurrency", "1");
+    world
+        .run(&["--backfill", "--resume", "--json"])
+        .await
+        .assert_code(0);
+    let asked = world.simulator.requests("usage").await;
+    assert_eq!(asked.len(), CUSTOMERS - 150);
+    assert!(asked.iter().all(|request| {
+        let path = request["path"].as_str().unwrap();
+        !stored.iter().any(|id| path.contains(id.as_str()))
+    }));
+}
+
+#[sqlx::test]
+async fn a_few_dead_customers_do_not_end_a_run(pool: PgPool) {
+    let mut world = World::with_customers(pool, 60).await;
+    world.set("retry.max_elapsed_time", "5s");
+    let customers = world.simulator.customers().await;
+    for customer in &customers[..12] {
+        world
+            .simulator
+            .script_for_ever(customer, json!([{ "status": 503 }]))
+            .await;
+    }
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(finished.summary()["customers"]["succeeded"], 48);
+    assert_eq!(
+        world
+            .lines("select reason, count(*) from sync_customer where outcome = 'failed' group by 1")
+            .await,
+        ["server_error|12"]
+    );
+    assert_eq!(
+        world
+            .lines("select ended_early, detail is null from sync_run")
+            .await,
+        ["false|true"]
+    );
+}
+
+#[sqlx::test]
+async fn many_dead_customers_do_not_keep_the_others_from_theirs(pool: PgPool) {
+    let mut world = World::with_customers(pool, 500).await;
+    world.set("retry.max_elapsed_time", "10s");
+    let customers = world.simulator.customers().await;
+    // More of them than can wait for their next attempt at a time.
+    for customer in &customers[..300] {
+        world
+            .simulator
+            .script_for_ever(customer, json!([{ "status": 503 }]))
+            .await;
+    }
+    for _ in 0..2 {
+        let finished = world.backfill().await;
+        finished.assert_code(3);
+        assert_eq!(
+            finished.summary()["customers"]["succeeded"],
+            200,
+            "{:?}",
+            world
+                .lines("select reason, attempts, http_status, count(*), left(min(detail), 80) from sync_customer where outcome = 'failed' group by 1, 2, 3 order by 1, 2")
+                .await
+        );
+        assert_eq!(
+            world
+                .lines("select distinct reason from sync_customer where outcome = 'failed'")
+                .await,
+            ["server_error"]
+        );
+    }
+}
+
+#[sqlx::test]
+async fn an_api_that_never_answers_ends_the_run_early_too(pool: PgPool) {
+    let mut world = World::with_customers(pool, CUSTOMERS).await;
+    world.set("retry.max_elapsed_time", "4s");
+    world.set("partner_center.request_timeout", "1s");
+    let hanging = json!([{ "normal": true, "delay_ms": 60_000 }]);
+    world.simulator.script_for_ever("usage", hanging).await;
+    let finished = world.backfill().await;
+    finished.assert_code(3);
+    assert_eq!(finished.summary()["outcome"], "failed");
+    let detail: String = world.value("select detail from sync_run").await;
+    assert!(
+        detail.contains("has not answered a single call"),
+        "{detail}"
+    );
+    // Each call took a second, and few were made at a time: not even all were asked once.
+    let asked = world.simulator.requests("usage").await.len();
+    assert!(asked < CUSTOMERS, "{asked}");
+}

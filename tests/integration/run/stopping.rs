@@ -1,0 +1,245 @@
+//! Being asked to stop: what still ends, what is dropped, how long it takes, and what is recorded.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::support::{Finished, Running, World, until};
+
+const SOON: Duration = Duration::from_secs(4);
+
+/// Longer than what is under way may take, and than the last record; shorter than service managers
+/// wait.
+const AT_MOST: Duration = Duration::from_secs(12);
+
+/// A world whose customers are asked four at a time.
+async fn world(pool: PgPool, customers: usize) -> World {
+    let mut world = World::with_customers(pool, customers).await;
+    world.set("partner_center.max_concurrency", "4");
+    world.set("schedule.run_on_start", "always");
+    world
+}
+
+async fn asked(world: &World) -> usize {
+    world.simulator.requests("usage").await.len()
+}
+
+/// Sends a signal and waits for the end, which must come within `bound`.
+async fn stop(running: Running, signal: &str, bound: Duration) -> Finished {
+    let began = Instant::now();
+    running.signal(signal);
+    let finished = running.finish().await;
+    assert!(
+        began.elapsed() < bound,
+        "{:?}\n{}",
+        began.elapsed(),
+        finished.stderr
+    );
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+    finished
+}
+
+async fn outcomes(world: &World) -> Vec<String> {
+    world
+        .lines("select outcome, coalesce(reason, ''), count(*) from sync_customer group by 1, 2 order by 1, 2")
+        .await
+}
+
+async fn run_outcome(world: &World) -> String {
+    world
+        .value("select outcome from sync_run order by run_id desc limit 1")
+        .await
+}
+
+#[sqlx::test]
+async fn after_a_signal_those_under_way_are_finished_and_nobody_new_is_asked(pool: PgPool) {
+    let world = world(pool, 40).await;
+    world.simulator.patch(json!({ "latency_ms": 300 })).await;
+    for (arguments, signal, code) in [
+        (&[][..], "TERM", 0),
+        (&[], "INT", 0),
+        (&["--backfill", "--json"], "TERM", 143),
+        (&["--backfill", "--json"], "INT", 130),
+    ] {
+        world.simulator.forget_requests().await;
+        let running = world.start(arguments);
+        world.simulator.received("usage", 6).await;
+        let before = asked(&world).await;
+        let finished = stop(running, signal, SOON).await;
+        finished.assert_code(code);
+        let after = asked(&world).await;
+        assert!(after <= before + 4, "{before} asked, then {after}");
+        assert_eq!(run_outcome(&world).await, "interrupted");
+        let stored: i64 = world
+            .value("select count(*) from sync_customer where outcome = 'succeeded' and run_id = (select max(run_id) from sync_run)")
+            .await;
+        assert_eq!(
+            usize::try_from(stored).unwrap(),
+            after,
+            "{arguments:?} {signal}"
+        );
+        if code != 0 {
+            let summary = finished.summary();
+            assert_eq!(summary["outcome"], "interrupted");
+            assert_eq!(summary["customers"]["succeeded"], stored);
+            assert_eq!(summary["customers"]["total"], 40);
+        }
+    }
+}
+
+#[sqlx::test]
+async fn a_request_that_waits_for_its_turn_is_not_sent_after_a_signal(pool: PgPool) {
+    let mut world = world(pool, 40).await;
+    world.set("partner_center.max_requests_per_second", "5");
+    let running = world.start(&["--backfill"]);
+    world.simulator.received("usage", 3).await;
+    let before = asked(&world).await;
+    stop(running, "TERM", SOON).await.assert_code(143);
+    let after = asked(&world).await;
+    assert!(after <= before + 1, "{before} asked, then {after}");
+    let stored: i64 = world.value("select count(*) from sync_customer").await;
+    assert_eq!(usize::try_from(stored).unwrap(), after);
+}
+
+#[sqlx::test]
+async fn an_idle_daemon_stops_at_once(pool: PgPool) {
+    for signal in ["TERM", "INT"] {
+        let world = world(pool.clone(), 1).await;
+        let daemon = world.start(&[]);
+        daemon.says("Waiting for the next run").await;
+        stop(daemon, signal, Duration::from_secs(2))
+            .await
+            .assert_code(0);
+    }
+}
+
+#[sqlx::test]
+async fn a_customer_that_hangs_is_dropped_after_a_while_and_recorded(pool: PgPool) {
+    let world = world(pool, 6).await;
+    let stuck = &world.simulator.customers().await[1];
+    world
+        .simulator
+        .script_for_ever(stuck, json!([{ "normal": true, "stall_after": 10 }]))
+        .await;
+    let daemon = world.start(&[]);
+    until("all others are stored", async || {
+        let stored: i64 = world.value("select count(*) from sync_customer").await;
+        (stored == 5).then_some(())
+    })
+    .await;
+    stop(daemon, "TERM", AT_MOST).await.assert_code(0);
+    assert_eq!(
+        outcomes(&world).await,
+        ["failed|interrupted|1", "succeeded||5"]
+    );
+    assert_eq!(run_outcome(&world).await, "interrupted");
+}
+
+#[sqlx::test]
+async fn a_second_signal_drops_what_is_under_way(pool: PgPool) {
+    let world = world(pool, 6).await;
+    world
+        .simulator
+        .script_for_ever("usage", json!([{ "normal": true, "stall_after": 10 }]))
+        .await;
+    for (arguments, code) in [(&[][..], 0), (&["--backfill"], 130)] {
+        world.simulator.forget_requests().await;
+        let running = world.start(arguments);
+        world.simulator.received("usage", 4).await;
+        running.signal("INT");
+        running.says("Stopping:").await;
+        stop(running, "TERM", SOON).await.assert_code(code);
+        assert_eq!(run_outcome(&world).await, "interrupted");
+    }
+    assert_eq!(outcomes(&world).await, ["failed|interrupted|8"]);
+}
+
+#[sqlx::test]
+async fn a_long_wait_for_the_next_attempt_ends_with_the_signal(pool: PgPool) {
+    let mut world = world(pool, 6).await;
+    world.set("retry.max_elapsed_time", "1h");
+    world
+        .simulator
+        .script_for_ever(
+            "usage",
+            json!([{ "status": 429, "headers": [["Retry-After", "600"]] }]),
+        )
+        .await;
+    let daemon = world.start(&[]);
+    world.simulator.received("usage", 6).await;
+    daemon.says("Attempt 1 for customer").await;
+    stop(daemon, "TERM", SOON).await.assert_code(0);
+    assert_eq!(asked(&world).await, 6);
+    assert_eq!(outcomes(&world).await, ["failed|interrupted|6"]);
+}
+
+#[sqlx::test]
+async fn a_wait_for_the_sign_in_service_ends_with_the_signal(pool: PgPool) {
+    let mut world = world(pool, 6).await;
+    world.set("retry.max_elapsed_time", "1h");
+    for (answer, bound) in [
+        (
+            json!({ "status": 503, "headers": [["Retry-After", "600"]] }),
+            SOON,
+        ),
+        (json!({ "text": "…", "stall_after": 0 }), AT_MOST),
+    ] {
+        world
+            .simulator
+            .script_for_ever("token", json!([answer]))
+            .await;
+        for (arguments, code) in [(&[][..], 0), (&["--backfill"], 143)] {
+            world.simulator.forget_requests().await;
+            let running = world.start(arguments);
+            world.simulator.received("token", 1).await;
+            stop(running, "TERM", bound).await.assert_code(code);
+            assert_eq!(world.simulator.requests("token").await.len(), 1);
+        }
+    }
+    assert_eq!(asked(&world).await, 0);
+}
+
+#[sqlx::test]
+async fn a_renewal_in_mid_run_ends_with_the_signal(pool: PgPool) {
+    let mut world = world(pool, 40).await;
+    world.set("retry.max_elapsed_time", "1h");
+    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    let running = world.start(&["--backfill"]);
+    world.simulator.received("usage", 8).await;
+    world
+        .simulator
+        .script_for_ever("token", json!([{ "text": "…", "stall_after": 0 }]))
+        .await;
+    world
+        .simulator
+        .post("revoke-access-tokens", String::new())
+        .await;
+    world.simulator.received("token", 2).await;
+    stop(running, "TERM", AT_MOST).await.assert_code(143);
+    assert_eq!(run_outcome(&world).await, "interrupted");
+    assert_eq!(world.simulator.requests("token").await.len(), 2);
+}
+
+#[sqlx::test]
+async fn a_command_that_waits_for_the_database_can_be_stopped(pool: PgPool) {
+    let world = World::new(pool).await;
+    let mut holder = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table _sqlx_migrations, sync_run, customer")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    // The connection of the first waits on until Postgres looks whether anybody is still there.
+    for (command, waiters) in [("status", 1), ("migrate", 2)] {
+        let running = world.start(&[command]);
+        until("the program waits for the lock", async || {
+            let waiting: i64 = world
+                .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+                .await;
+            (waiting == waiters).then_some(())
+        })
+        .await;
+        let finished = stop(running, "INT", AT_MOST).await;
+        assert_ne!(finished.code(), 0, "{command}");
+    }
+}

@@ -1,0 +1,330 @@
+//! The daemon on its schedule: when it runs, when it does not, and what it shows meanwhile.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::PgPool;
+
+use crate::support::{Finished, Running, Server, World, until};
+
+/// Long enough for any honest end, short enough to tell it from a hang.
+const SOON: Duration = Duration::from_secs(4);
+
+async fn until_runs(world: &World, what: &str, least: i64) {
+    let sql = format!("select count(*) from sync_run where {what}");
+    until(&format!("{least} runs are {what}"), async || {
+        let runs: i64 = world.value(&sql).await;
+        (runs >= least).then_some(())
+    })
+    .await;
+}
+
+async fn runs(world: &World) -> Vec<String> {
+    world
+        .lines("select kind, outcome from sync_run order by run_id")
+        .await
+}
+
+/// Ends an idle daemon.
+async fn stop(daemon: Running) -> Finished {
+    let began = Instant::now();
+    daemon.signal("TERM");
+    let finished = daemon.finish().await;
+    finished.assert_code(0);
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    finished
+}
+
+/// Starts the daemon and stops it once it waits for its next run.
+async fn start_and_stop(world: &World) {
+    let daemon = world.start(&[]);
+    daemon.says("Waiting for the next run").await;
+    stop(daemon).await;
+}
+
+/// A status address that the daemon chose, from its log.
+async fn status_address(daemon: &Running) -> String {
+    daemon.says("Serving the status address").await;
+    let said = daemon.stderr();
+    let line = said
+        .lines()
+        .find(|line| line.contains("Serving the status address"))
+        .unwrap();
+    let event: Value = serde_json::from_str(line).unwrap();
+    format!("http://{}/", event["address"].as_str().unwrap())
+}
+
+async fn get(url: &str) -> (u16, Value) {
+    let answer = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(30))
+        .build()
+        .unwrap()
+        .get(url)
+        .send()
+        .await
+        .unwrap();
+    let status = answer.status().as_u16();
+    let body = answer.text().await.unwrap();
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+#[sqlx::test]
+async fn a_run_begins_at_each_tick(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "* * * * * *");
+    world.set("schedule.run_on_start", "never");
+    let daemon = world.start(&[]);
+    until_runs(&world, "kind = 'schedule' and outcome = 'succeeded'", 3).await;
+    stop(daemon).await;
+    assert_eq!(
+        world
+            .lines("select distinct kind, outcome, whole_list from sync_run")
+            .await,
+        ["schedule|succeeded|true"]
+    );
+    // A token that lives on is not renewed for each run.
+    assert_eq!(world.simulator.requests("token").await.len(), 1);
+}
+
+#[sqlx::test]
+async fn a_tick_missed_while_down_is_caught_up_at_start(pool: PgPool) {
+    let world = World::new(pool).await;
+    // An empty ledger has missed all ticks.
+    let daemon = world.start(&[]);
+    daemon.says("Waiting for the next run").await;
+    stop(daemon).await;
+    assert_eq!(runs(&world).await, ["startup|succeeded"]);
+    // Just run: nothing was missed.
+    start_and_stop(&world).await;
+    assert_eq!(runs(&world).await.len(), 1);
+    world
+        .execute("update sync_run set started_at = now() - interval '25 hours', finished_at = now() - interval '25 hours'")
+        .await;
+    start_and_stop(&world).await;
+    assert_eq!(
+        runs(&world).await,
+        ["startup|succeeded", "startup|succeeded"]
+    );
+}
+
+#[sqlx::test]
+async fn a_run_that_was_cut_off_or_held_one_customer_or_past_date_only_catches_nothing_up(
+    pool: PgPool,
+) {
+    let world = World::new(pool).await;
+    world
+        .execute(
+            "insert into sync_run (kind, whole_list, started_at, finished_at, outcome) values
+                ('schedule', true, now() - interval '2 days', now() - interval '2 days', 'succeeded'),
+                ('backfill', false, now(), now(), 'succeeded'),
+                ('schedule', true, now(), now(), 'interrupted'),
+                ('schedule', true, now(), null, 'running');
+             insert into sync_run (kind, whole_list, asked_date, started_at, finished_at, outcome) values
+                ('backfill', true, '2026-01-31', now(), now(), 'succeeded')",
+        )
+        .await;
+    start_and_stop(&world).await;
+    assert_eq!(
+        runs(&world).await[2..],
+        [
+            "schedule|interrupted",
+            "schedule|interrupted",
+            "backfill|succeeded",
+            "startup|succeeded"
+        ]
+    );
+}
+
+#[sqlx::test]
+async fn a_run_that_ended_in_the_future_by_a_wrong_clock_does_not_keep_the_daemon_quiet(
+    pool: PgPool,
+) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "0 0 * * * *");
+    let finished = |ago: &str| {
+        format!(
+            "insert into sync_run (kind, whole_list, started_at, finished_at, outcome) values
+                ('schedule', true, now() - interval '{ago}', now() - interval '{ago}', 'succeeded')"
+        )
+    };
+    // Every tick of the years to come has been had, as it seems; in truth one was missed two hours
+    // ago.
+    world.execute(&finished("2 hours")).await;
+    world.execute(&finished("-5 years")).await;
+    start_and_stop(&world).await;
+    assert_eq!(runs(&world).await.last().unwrap(), "startup|succeeded");
+    // The run that this was is not in the future: nothing is missed now.
+    world.execute(&finished("-5 years")).await;
+    start_and_stop(&world).await;
+    assert_eq!(runs(&world).await.len(), 4);
+}
+
+#[sqlx::test]
+async fn run_on_start_can_be_always_or_never(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.run_on_start", "never");
+    start_and_stop(&world).await;
+    assert!(runs(&world).await.is_empty());
+    world.set("schedule.run_on_start", "always");
+    for _ in 0..2 {
+        start_and_stop(&world).await;
+    }
+    assert_eq!(
+        runs(&world).await,
+        ["startup|succeeded", "startup|succeeded"]
+    );
+}
+
+#[sqlx::test]
+async fn a_run_longer_than_the_time_between_ticks_never_overlaps_another(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "* * * * * *");
+    world.set("partner_center.max_concurrency", "1");
+    world
+        .simulator
+        .patch(serde_json::json!({ "latency_ms": 300 }))
+        .await;
+    let daemon = world.start(&[]);
+    until_runs(&world, "outcome = 'succeeded'", 3).await;
+    let said = daemon.stderr();
+    stop(daemon).await;
+    assert!(said.contains("is left out"), "{said}");
+    assert_eq!(
+        world
+            .lines("select count(*) from sync_run as a join sync_run as b on a.run_id < b.run_id and a.finished_at > b.started_at")
+            .await,
+        ["0"]
+    );
+}
+
+#[sqlx::test]
+async fn the_next_run_is_told_in_the_configured_zone(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "0 30 6 * * *");
+    world.set("schedule.timezone", "Asia/Kathmandu");
+    let daemon = world.start(&[]);
+    daemon.says("06:30:00 +0545").await;
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn the_status_address_shows_the_last_and_the_next_run(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("status.listen", "127.0.0.1:0");
+    world.set("schedule.cron", "0 0 6 * * *");
+    let daemon = world.start(&[]);
+    let url = status_address(&daemon).await;
+    daemon.says("Waiting for the next run").await;
+    let (code, status) = get(&url).await;
+    assert_eq!(code, 200, "{status}");
+    assert_eq!(status["database"], "available");
+    assert_eq!(status["last_run"]["outcome"], "succeeded");
+    assert_eq!(status["last_run"]["customers_succeeded"], 5);
+    let at = status["next_run"]["at"].as_str().unwrap();
+    assert!(at.contains("T06:00:00"), "{status}");
+    // The log says the same.
+    let local = status["next_run"]["local"].as_str().unwrap();
+    daemon
+        .says(&format!("Waiting for the next run at {local}"))
+        .await;
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn a_taken_port_costs_the_status_address_and_not_the_daemon(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    world.set("status.listen", &address);
+    let daemon = world.start(&[]);
+    daemon.says("The status address cannot be served").await;
+    until_runs(&world, "outcome = 'succeeded'", 1).await;
+    daemon.says("Waiting for the next run").await;
+    let finished = stop(daemon).await;
+    assert!(finished.stderr.contains(&address));
+}
+
+#[tokio::test]
+async fn the_status_address_says_when_the_database_is_away() {
+    let server = Server::start();
+    let mut world = World::on_server(&server, 2).await;
+    world.set("status.listen", "127.0.0.1:0");
+    let daemon = world.start(&[]);
+    let url = status_address(&daemon).await;
+    daemon.says("Waiting for the next run").await;
+    assert_eq!(get(&url).await.0, 200);
+    server.stop();
+    let (code, status) = get(&url).await;
+    assert_eq!(code, 503, "{status}");
+    assert!(status["next_run"]["at"].is_string(), "{status}");
+    server.start_again();
+    assert_eq!(get(&url).await.0, 200);
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn a_dead_grant_ends_the_daemon_at_its_start(pool: PgPool) {
+    let world = World::new(pool).await;
+    world
+        .simulator
+        .patch(serde_json::json!({ "grant_error": 700_082 }))
+        .await;
+    let finished = world.run(&[]).await;
+    finished.assert_code(4);
+    assert!(
+        finished.stderr.contains("AADSTS700082"),
+        "{}",
+        finished.stderr
+    );
+    assert!(finished.stderr.contains("login"), "{}", finished.stderr);
+}
+
+#[sqlx::test]
+async fn an_authority_that_is_away_at_the_start_is_tried_again_at_the_next_tick(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "* * * * * *");
+    world.set("retry.max_elapsed_time", "100ms");
+    world
+        .simulator
+        .script_for_ever("token", serde_json::json!([{ "status": 503 }]))
+        .await;
+    let daemon = world.start(&[]);
+    until_runs(&world, "outcome = 'failed'", 1).await;
+    world.simulator.unscript().await;
+    until_runs(&world, "outcome = 'succeeded'", 1).await;
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn a_question_to_the_status_address_that_hangs_does_not_hold_up_the_end(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("status.listen", "127.0.0.1:0");
+    let daemon = world.start(&[]);
+    let url = status_address(&daemon).await;
+    daemon.says("Waiting for the next run").await;
+    let mut holder = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table sync_run")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let question = async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let _cut_off = client.get(&url).send().await;
+    };
+    let end = async {
+        until("the question waits for the lock", async || {
+            let waiting: i64 = world
+                .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+                .await;
+            (waiting == 1).then_some(())
+        })
+        .await;
+        let began = Instant::now();
+        daemon.signal("TERM");
+        daemon.finish().await.assert_code(0);
+        began.elapsed()
+    };
+    let ((), took) = tokio::join!(question, end);
+    assert!(took < Duration::from_secs(12), "{took:?}");
+}

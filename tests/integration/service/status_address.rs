@@ -1,0 +1,292 @@
+//! The status address under attack: it defends itself, and the daemon goes on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{PATIENCE, Running, World, until};
+
+const PROBE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A daemon that is idle, and the place of its status address.
+async fn start(world: &mut World) -> (Running, String) {
+    world.set("status.listen", "127.0.0.1:0");
+    let daemon = world.start(&[]);
+    daemon.says("Waiting for the next run").await;
+    let said = daemon.stderr();
+    let mut lines = said.lines();
+    let line = lines.find(|line| line.contains("Serving the status address"));
+    let event: Value = serde_json::from_str(line.unwrap()).unwrap();
+    let address = event["address"].as_str().unwrap().to_owned();
+    (daemon, address)
+}
+
+async fn stop(daemon: Running) {
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}
+
+async fn connect(address: &str) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// Everything that comes until the other end closes or resets the connection.
+async fn read(stream: &mut TcpStream) -> String {
+    let mut came = Vec::new();
+    let read = async {
+        let mut buffer = [0; 4096];
+        while let Ok(length) = stream.read(&mut buffer).await
+            && length > 0
+        {
+            came.extend_from_slice(&buffer[..length]);
+        }
+    };
+    let read = tokio::time::timeout(PATIENCE, read).await;
+    let came = String::from_utf8_lossy(&came).into_owned();
+    assert!(read.is_ok(), "the connection stays open after {came:?}");
+    came
+}
+
+/// What `request` is answered before the connection is closed.
+async fn ask(address: &str, request: impl AsRef<[u8]>) -> String {
+    let mut stream = connect(address).await;
+    // The answer may come, and the connection go, while the request is still being sent.
+    let _cut_off = stream.write_all(request.as_ref()).await;
+    read(&mut stream).await
+}
+
+fn assert_status(answer: &str, status: u16) {
+    let start = format!("HTTP/1.1 {status} ");
+    let old = format!("HTTP/1.0 {status} ");
+    assert!(
+        answer.starts_with(&start) || answer.starts_with(&old),
+        "{answer}"
+    );
+}
+
+#[sqlx::test]
+async fn a_request_for_another_host_is_refused_and_a_configured_name_is_answered(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("status.hosts", "Seatledger.Example, metrics");
+    let (daemon, address) = start(&mut world).await;
+    let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    for path in ["/", "/health", "/metrics"] {
+        for host in [
+            "localhost:9464",
+            &address,
+            "seatledger.example",
+            "metrics:80",
+            "[::1]:1",
+        ] {
+            assert_status(&ask(&address, get(path, host)).await, 200);
+        }
+        for host in [
+            "evil.example",
+            "evil.example:9464",
+            "localhost.evil.example",
+            "192.0.2.1",
+        ] {
+            let answer = ask(&address, get(path, host)).await;
+            assert_status(&answer, 421);
+            assert!(answer.contains("status.hosts"), "{answer}");
+            assert!(!answer.contains("next_run"), "{answer}");
+        }
+    }
+    assert_status(&ask(&address, "GET / HTTP/1.1\r\n\r\n").await, 400);
+    assert_status(&ask(&address, "GET / HTTP/1.0\r\n\r\n").await, 200);
+    let twice = "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n";
+    assert_status(&ask(&address, twice).await, 400);
+    let absolute = "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_status(&ask(&address, absolute).await, 421);
+    // Who tries names does not fill the log.
+    let warnings = daemon.stderr().matches("was refused: ").count();
+    assert_eq!(warnings, 1);
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn only_reading_is_answered_and_a_body_is_never_waited_for(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let (daemon, address) = start(&mut world).await;
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+        let request = format!(
+            "{method} /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\nhalf a"
+        );
+        let answer = ask(&address, request).await;
+        assert_status(&answer, 405);
+        assert!(
+            answer.to_lowercase().contains("allow: get, head"),
+            "{answer}"
+        );
+    }
+    let body = "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+    assert_status(&ask(&address, body).await, 200);
+    let head = ask(&address, PROBE.replace("GET", "HEAD")).await;
+    assert_status(&head, 200);
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+    assert_status(
+        &ask(&address, PROBE.replace("/ ", "/elsewhere ")).await,
+        404,
+    );
+    // One request a connection: what comes behind it is not answered.
+    let answers = ask(&address, PROBE.repeat(50)).await;
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    // Somebody who goes on sending is cut off.
+    let mut stream = connect(&address).await;
+    let endless = "PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(endless.as_bytes()).await.unwrap();
+    let chunk = format!("1000\r\n{}\r\n", "0".repeat(0x1000));
+    until("the endless body is cut off", async || {
+        stream.write_all(chunk.as_bytes()).await.err().map(drop)
+    })
+    .await;
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn silent_connections_do_not_keep_a_probe_out(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let (daemon, address) = start(&mut world).await;
+    let mut silent = Vec::new();
+    for number in 0..40 {
+        let mut stream = connect(&address).await;
+        if number % 2 == 0 {
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: loc")
+                .await
+                .unwrap();
+        }
+        silent.push(stream);
+    }
+    let asked = Instant::now();
+    assert_status(&ask(&address, PROBE).await, 200);
+    // Not after the silent ones were given up, but beside them.
+    assert!(
+        asked.elapsed() < Duration::from_secs(9),
+        "{:?}",
+        asked.elapsed()
+    );
+    // The oldest had to go for it, and those that stay are closed when their header does not come.
+    for stream in &mut silent {
+        assert!(!read(stream).await.contains(" 200 "));
+    }
+    assert_status(&ask(&address, PROBE).await, 200);
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let (daemon, address) = start(&mut world).await;
+    let mut stream = connect(&address).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+    until("the slow header is cut off", async || {
+        stream.write_all(b"x").await.err().map(drop)
+    })
+    .await;
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn whatever_is_sent_the_daemon_serves_and_runs_on(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.cron", "* * * * * *");
+    let (daemon, address) = start(&mut world).await;
+    let mut hostile: Vec<Vec<u8>> = vec![
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
+        b"\0".repeat(100_000),
+        (0..=255).cycle().take(70_000).collect(),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n".to_vec(),
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n".to_vec(),
+        b"GET /\r\n\r\n".to_vec(),
+        b"\r\n".repeat(50_000),
+        "GET /%00%ff/../../etc/passwd?a=%zz HTTP/1.1\r\nHost: localhost\r\n\r\n".into(),
+        "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+            .into(),
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+            .into(),
+    ];
+    hostile.push(format!("GET /{} HTTP/1.1\r\n", "a".repeat(2_000_000)).into());
+    hostile.push(format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(2_000_000)).into());
+    hostile.push(format!("GET / HTTP/1.1\r\n{}\r\n", "X: a\r\n".repeat(10_000)).into());
+    for request in hostile {
+        let shown = String::from_utf8_lossy(&request[..request.len().min(40)]).into_owned();
+        let answer = ask(&address, &request).await;
+        assert!(!answer.contains(" 500 "), "{shown}: {answer}");
+        assert_status(&ask(&address, PROBE).await, 200);
+    }
+    // A thousand connections, most of them silent, all kept open as long as the daemon likes.
+    let mut flood = Vec::new();
+    for number in 0..1_000 {
+        let mut stream = connect(&address).await;
+        if number % 10 == 0 {
+            // It may be closed already.
+            let _sent = stream.write_all(PROBE.as_bytes()).await;
+        }
+        flood.push(stream);
+    }
+    assert_status(&ask(&address, PROBE).await, 200);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", daemon.id()))
+        .unwrap()
+        .count();
+    assert!(open < 100, "{open} files are open");
+    let runs = "select count(*) from sync_run where outcome = 'succeeded'";
+    let before: i64 = world.value(runs).await;
+    until("two further runs succeed", async || {
+        (world.value::<i64>(runs).await > before + 1).then_some(())
+    })
+    .await;
+    drop(flood);
+    assert!(!daemon.stderr().contains("panicked"), "{}", daemon.stderr());
+    stop(daemon).await;
+}
+
+#[sqlx::test]
+async fn a_database_that_hangs_is_told_within_seconds_and_costs_the_run_nothing(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("database.max_connections", "1");
+    let (daemon, address) = start(&mut world).await;
+    assert_status(&ask(&address, PROBE).await, 200);
+    let mut holder = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table sync_run")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let asked = Instant::now();
+    let questions = (0..20).map(|_| ask(&address, PROBE));
+    for answer in futures_util::future::join_all(questions).await {
+        assert_status(&answer, 503);
+        assert!(answer.contains(r#""database":"no answer""#), "{answer}");
+        assert!(answer.contains(r#""next_run":{"at":"#), "{answer}");
+    }
+    let metrics = ask(&address, PROBE.replace("GET / ", "GET /metrics ")).await;
+    assert_status(&metrics, 200);
+    assert!(metrics.contains("seatledger_database_up 0\n"), "{metrics}");
+    // Twice two seconds, and not ten for each.
+    assert!(
+        asked.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        asked.elapsed()
+    );
+    // Nobody waits in the database for askers that are gone.
+    until("the questions have left the database", async || {
+        let waiting: i64 = world
+            .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+            .await;
+        (waiting == 0).then_some(())
+    })
+    .await;
+    drop(holder);
+    until("the database is told to be available again", async || {
+        ask(&address, PROBE)
+            .await
+            .contains(r#""database":"available""#)
+            .then_some(())
+    })
+    .await;
+    stop(daemon).await;
+}

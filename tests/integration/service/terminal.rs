@@ -1,0 +1,139 @@
+//! What the commands write to: a terminal, a pipe that nobody reads to its end, a full disk.
+
+use std::fs::File;
+use std::process::{Command, Output, Stdio};
+
+use sqlx::PgPool;
+
+use crate::support::World;
+
+/// Runs the program to its end with standard output and standard error as given.
+async fn run(
+    world: &World,
+    arguments: &[&str],
+    out: impl Into<Stdio>,
+    err: impl Into<Stdio>,
+) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seatledger"));
+    command
+        .env_clear()
+        .envs(world.environment())
+        .arg("--config")
+        .arg(world.config_path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err);
+    finish(command).await
+}
+
+async fn finish(mut command: Command) -> Output {
+    let output = tokio::task::spawn_blocking(move || command.output());
+    output.await.unwrap().unwrap()
+}
+
+/// A pipe that nobody reads.
+fn deaf() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+const COMMANDS: [&[&str]; 8] = [
+    &["--backfill"],
+    &["--backfill", "--json"],
+    &["status"],
+    &["status", "--json"],
+    &["check"],
+    &["migrate"],
+    &["--help"],
+    &["--version"],
+];
+
+#[sqlx::test]
+async fn a_reader_that_has_seen_enough_is_no_fault(pool: PgPool) {
+    let world = World::new(pool).await;
+    for arguments in COMMANDS {
+        let output = run(&world, arguments, deaf(), Stdio::piped()).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        assert!(!said.contains("seatledger: "), "{arguments:?}: {said}");
+    }
+    assert_eq!(world.value::<i64>("select count(*) from sync_run").await, 2);
+}
+
+#[sqlx::test]
+async fn a_full_disk_under_standard_output_is_told(pool: PgPool) {
+    let world = World::new(pool).await;
+    for arguments in COMMANDS {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = run(&world, arguments, full, Stdio::piped()).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        let told = "seatledger: standard output cannot be written to: No space left on device";
+        assert!(said.contains(told), "{arguments:?}: {said}");
+    }
+    let stored = "select count(*) from sync_run where outcome = 'succeeded'";
+    assert_eq!(world.value::<i64>(stored).await, 2);
+}
+
+#[sqlx::test]
+async fn standard_error_that_nobody_reads_costs_no_run(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    for format in ["json", "text"] {
+        world.set("log.format", format);
+        let output = run(&world, &["--backfill", "--json"], Stdio::piped(), deaf()).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = run(&world, &["--backfill", "--json"], Stdio::piped(), full).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+}
+
+#[sqlx::test]
+async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.run(&["--backfill"]).await.assert_code(0);
+    let bad = world.simulator.customers().await[2].clone();
+    let of_it = format!("where customer_id = '{bad}'");
+    // What a terminal would obey is not shown.
+    let rename = "update customer set customer_name = E'Contoso \\x1b[31mRed\\u202e & Söhne'";
+    world.execute(&format!("{rename} {of_it}")).await;
+    let named = format!("{bad} (Contoso [31mRed & Söhne)");
+    let forbidden = serde_json::json!([{ "status": 403 }]);
+    world.simulator.script_for_ever(&bad, forbidden).await;
+
+    let status = world.run(&["status"]).await;
+    assert!(status.stdout.contains(&named), "{}", status.stdout);
+
+    // A pipe may end in a log.
+    let piped = world.run(&["--backfill"]).await;
+    piped.assert_code(3);
+    assert!(piped.stdout.contains(&bad), "{}", piped.stdout);
+    for text in [&piped.stdout, &piped.stderr] {
+        assert!(!text.contains("Contoso"), "{text}");
+    }
+
+    let log = world.folder.path().join("log");
+    let mut command = Command::new("script");
+    let program = env!("CARGO_BIN_EXE_seatledger");
+    let config = world.config_path();
+    let line = format!(
+        "{program} --config {} --backfill 2>{}",
+        config.display(),
+        log.display()
+    );
+    command
+        .env_clear()
+        .envs(world.environment())
+        .env("PATH", "/usr/bin:/bin")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::null());
+    let output = finish(command).await;
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(shown.contains(&named), "{shown}");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains(&bad) && !log.contains("Contoso"), "{log}");
+}

@@ -1,0 +1,173 @@
+//! How old the consent is and how long it lasts: where that is written down, shown, and warned of.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::{World, until};
+
+const DAY_SECS: u64 = 86_400;
+
+fn path(world: &World) -> std::path::PathBuf {
+    world.folder.path().join("refresh_token.consent")
+}
+
+fn written(world: &World) -> Value {
+    serde_json::from_slice(&std::fs::read(path(world)).unwrap()).unwrap()
+}
+
+async fn status(world: &World) -> Value {
+    let finished = world.run(&["status", "--json"]).await;
+    finished.assert_code(0);
+    finished.summary()["consent"].clone()
+}
+
+async fn login(world: &World) -> String {
+    world
+        .simulator
+        .patch(json!({ "device_code_polls": 0 }))
+        .await;
+    let finished = world.run(&["login", "--device-code"]).await;
+    finished.assert_code(0);
+    finished.stdout
+}
+
+#[sqlx::test]
+async fn a_sign_in_is_dated_and_a_renewal_moves_its_end_only(pool: PgPool) {
+    let world = World::new(pool).await;
+    let said = login(&world).await;
+    assert!(said.contains("renewed at every use"), "{said}");
+    let given = written(&world);
+    assert!(
+        said.contains(&given["token_expires_at"].as_str().unwrap()[..10]),
+        "{said}"
+    );
+    let mode = std::fs::metadata(path(&world))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let kept = std::fs::read_to_string(world.refresh_token_path()).unwrap();
+    assert!(!given.to_string().contains(&kept));
+    // Signed in before the database had a table for it; the run brings it there.
+    let shown = status(&world).await;
+    assert_eq!(shown["signed_in_at"], given["signed_in_at"], "{shown}");
+    assert_eq!(
+        (&shown["age_days"], &shown["days_left"]),
+        (&json!(0), &json!(89))
+    );
+    world.backfill().await.assert_code(0);
+    let renewed = written(&world);
+    assert_eq!(renewed["signed_in_at"], given["signed_in_at"]);
+    assert_ne!(renewed["token_issued_at"], given["token_issued_at"]);
+    assert_eq!(
+        status(&world).await["token_issued_at"],
+        renewed["token_issued_at"]
+    );
+    let text = world.run(&["status"]).await.stdout;
+    assert!(
+        text.contains("Consent: signed in on") && text.contains("89 days"),
+        "{text}"
+    );
+}
+
+#[sqlx::test]
+async fn a_sign_in_needs_no_database(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("database.url", "postgres://x@localhost/x?host=/nowhere");
+    login(&world).await;
+    assert!(written(&world)["signed_in_at"].is_string());
+}
+
+#[sqlx::test]
+async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use(pool: PgPool) {
+    let world = World::new(pool).await;
+    assert_eq!(status(&world).await, Value::Null);
+    let text = world.run(&["status"]).await.stdout;
+    assert!(text.contains("no sign-in is known"), "{text}");
+    world.backfill().await.assert_code(0);
+    let first = written(&world);
+    assert_eq!(first["signed_in_at"], Value::Null);
+    world.backfill().await.assert_code(0);
+    assert_eq!(written(&world)["first_used_at"], first["first_used_at"]);
+    let text = world.run(&["status"]).await.stdout;
+    assert!(text.contains("brought from elsewhere"), "{text}");
+    // Whoever signed in before is not the one who consented to the setting's token.
+    login(&world).await;
+    std::fs::write(world.refresh_token_path(), "worn-out").unwrap();
+    world.backfill().await.assert_code(0);
+    assert_eq!(written(&world)["signed_in_at"], Value::Null);
+}
+
+#[sqlx::test]
+async fn only_a_persons_consent_is_shown(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.backfill().await.assert_code(0);
+    world.set("auth.method", "client_credentials");
+    assert_eq!(status(&world).await, Value::Null);
+    let text = world.run(&["status"]).await.stdout;
+    assert!(!text.contains("Consent"), "{text}");
+}
+
+#[sqlx::test]
+async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    let warnings = |said: &str| said.matches("sign in again while there is time").count();
+    for (days, expected) in [(16, 0), (14, 1), (3, 1)] {
+        let lifetime = json!({ "refresh_token_ttl_secs": days * DAY_SECS });
+        world.simulator.patch(lifetime).await;
+        let finished = world.backfill().await;
+        finished.assert_code(0);
+        assert_eq!(warnings(&finished.stderr), expected, "{}", finished.stderr);
+        assert_eq!(status(&world).await["days_left"], days - 1);
+    }
+    world.set("schedule.run_on_start", "always");
+    let daemon = world.start(&[]);
+    daemon.says("Waiting for the next run").await;
+    daemon.signal("TERM");
+    let finished = daemon.finish().await;
+    finished.assert_code(0);
+    // The run that it began with warned; it does not say the same again before it waits.
+    assert_eq!(warnings(&finished.stderr), 1, "{}", finished.stderr);
+    assert!(finished.stderr.contains("seatledger --config FILE login"));
+    // Also where no run is due.
+    world.set("schedule.run_on_start", "never");
+    let daemon = world.start(&[]);
+    daemon.says("sign in again while there is time").await;
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}
+
+#[sqlx::test]
+async fn a_consent_that_cannot_be_written_or_read_costs_only_its_figures(pool: PgPool) {
+    let world = World::new(pool).await;
+    std::fs::write(path(&world), "not JSON").unwrap();
+    world.backfill().await.assert_code(0);
+    assert!(written(&world)["first_used_at"].is_string());
+    std::fs::remove_file(path(&world)).unwrap();
+    std::fs::create_dir(path(&world)).unwrap();
+    let finished = world.backfill().await;
+    finished.assert_code(0);
+    assert!(
+        finished.stderr.contains("age of the consent"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[sqlx::test]
+async fn the_daemon_records_the_consent_as_soon_as_it_has_signed_in(pool: PgPool) {
+    let mut world = World::new(pool).await;
+    world.set("schedule.run_on_start", "never");
+    let daemon = world.start(&[]);
+    until("the consent is recorded", async || {
+        let table: Option<String> = world.value("select to_regclass('consent')::text").await;
+        table.as_ref()?;
+        let rows: i64 = world.value("select count(*) from consent").await;
+        (rows == 1).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}

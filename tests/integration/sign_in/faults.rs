@@ -1,0 +1,210 @@
+//! A sign-in service that misbehaves: what is repeated, what is not, and that it ends in good time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::World;
+
+const FIRST: &str = "sim-refresh-0";
+const PAGE: &str = "<!DOCTYPE html><html><body>Sign in to your account</body></html>";
+
+/// A world with one customer whose requests end soon.
+async fn world(pool: PgPool) -> World {
+    let mut world = World::with_customers(pool, 2).await;
+    world.set("partner_center.request_timeout", "300ms");
+    world
+}
+
+/// What the API takes.
+async fn good_token(world: &World) -> String {
+    let token = world.simulator.post("access-token", String::new()).await;
+    token.trim().to_owned()
+}
+
+fn kept(world: &World) -> Option<String> {
+    std::fs::read_to_string(world.refresh_token_path()).ok()
+}
+
+/// Scripts the token endpoint for ever and expects the run to fail with `said`, and soon.
+async fn fails_soon(world: &World, answer: Value, said: &str, code: i32, most_requests: usize) {
+    world
+        .simulator
+        .script_for_ever("token", json!([answer]))
+        .await;
+    world.simulator.forget_requests().await;
+    let began = Instant::now();
+    let finished = world.backfill().await;
+    finished.assert_code(code);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{answer}: {:?}",
+        began.elapsed()
+    );
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(last.starts_with("seatledger: "), "{answer}: {last}");
+    assert!(last.contains(said), "{answer}: {last}");
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+    let summary = finished.summary();
+    assert_eq!(summary["outcome"], "failed", "{answer}");
+    assert_eq!(summary["http"]["requests"], 0, "{answer}");
+    let asked = world.simulator.requests("token").await.len();
+    assert!((1..=most_requests).contains(&asked), "{answer}: {asked}");
+}
+
+#[sqlx::test]
+async fn what_passes_is_tried_again(pool: PgPool) {
+    let world = world(pool).await;
+    let busy = json!({ "error": "temporarily_unavailable", "error_codes": [90_033] });
+    for answers in [
+        json!([{ "status": 500 }, { "status": 503, "text": PAGE }]),
+        json!([{ "status": 400, "json": busy }]),
+        json!([{ "status": 408 }, { "reset": true }]),
+        json!([{ "normal": true, "cut_after": 20 }]),
+        json!([{ "normal": true, "stall_after": 20 }]),
+        json!([{ "text": "…", "stall_after": 0 }]),
+    ] {
+        world.simulator.script("token", answers.clone()).await;
+        world.simulator.forget_requests().await;
+        let finished = world.backfill().await;
+        assert_eq!(finished.code(), 0, "{answers}: {}", finished.stderr);
+        let asked = world.simulator.requests("token").await.len();
+        assert_eq!(asked, answers.as_array().unwrap().len() + 1, "{answers}");
+    }
+}
+
+#[sqlx::test]
+async fn the_authority_is_not_asked_again_before_it_wishes(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.set("retry.max_elapsed_time", "5s");
+    let wait = json!({ "status": 429, "headers": [["Retry-After", "1"]] });
+    world.simulator.script("token", json!([wait])).await;
+    world.backfill().await.assert_code(0);
+    let asked = world.simulator.requests("token").await;
+    let at = |n: usize| asked[n]["at_ms"].as_u64().unwrap();
+    assert!(at(1) - at(0) >= 1_000, "{} {}", at(0), at(1));
+}
+
+#[sqlx::test]
+async fn an_authority_that_gives_no_answer_ends_the_run_in_time(pool: PgPool) {
+    let world = world(pool).await;
+    for (answer, said) in [
+        (json!({ "status": 500 }), "status 500"),
+        (
+            json!({ "status": 429, "headers": [["Retry-After", "600"]] }),
+            "status 429",
+        ),
+        (json!({ "reset": true }), "connection"),
+        (json!({ "text": "…", "stall_after": 0 }), "request_timeout"),
+        (
+            json!({ "normal": true, "stall_after": 30 }),
+            "request_timeout",
+        ),
+    ] {
+        fails_soon(&world, answer, said, 1, 200).await;
+    }
+    assert_eq!(kept(&world), None);
+}
+
+#[sqlx::test]
+async fn an_answer_without_a_usable_token_is_named_as_such(pool: PgPool) {
+    let world = world(pool).await;
+    for answer in [
+        json!({ "text": PAGE }),
+        json!({}),
+        json!({ "json": {} }),
+        json!({ "json": [] }),
+        json!({ "status": 403, "text": PAGE }),
+        json!({ "status": 302, "headers": [["Location", "/elsewhere"]] }),
+        json!({ "json": { "token_type": "Bearer", "expires_in": 3600 } }),
+        json!({ "json": { "access_token": "", "expires_in": 3600 } }),
+        json!({ "json": { "access_token": "one\ntwo", "expires_in": 3600 } }),
+        json!({ "json": { "access_token": 7 } }),
+        json!({ "fill_bytes": 3_000_000 }),
+    ] {
+        fails_soon(&world, answer, &world.simulator.base_url, 1, 200).await;
+    }
+}
+
+#[sqlx::test]
+async fn an_authority_that_is_not_there_ends_the_run_in_time(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.set("auth.authority", "http://127.0.0.1:9");
+    let began = Instant::now();
+    let finished = world.backfill().await;
+    finished.assert_code(1);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(finished.stderr.contains("http://127.0.0.1:9"));
+}
+
+#[sqlx::test]
+async fn any_lifetime_will_do(pool: PgPool) {
+    let world = world(pool).await;
+    for lifetime in [
+        json!("3599"),
+        json!(null),
+        json!(-5),
+        json!(0),
+        json!("0"),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("soon"),
+        json!([1]),
+    ] {
+        let token = good_token(&world).await;
+        let answer = json!({ "json": { "access_token": token, "expires_in": lifetime } });
+        world
+            .simulator
+            .script_for_ever("token", json!([answer]))
+            .await;
+        world.simulator.forget_requests().await;
+        let finished = world.backfill().await;
+        assert_eq!(finished.code(), 0, "{lifetime}: {}", finished.stderr);
+        let asked = world.simulator.requests("token").await.len();
+        assert_eq!(asked, 1, "{lifetime}");
+    }
+}
+
+#[sqlx::test]
+async fn an_answer_without_a_refresh_token_leaves_the_old_one(pool: PgPool) {
+    let world = world(pool).await;
+    let token = good_token(&world).await;
+    for refresh_token in [json!(null), json!(""), json!("  ")] {
+        for file in [None, Some("the-old-one")] {
+            match file {
+                Some(old) => std::fs::write(world.refresh_token_path(), old).unwrap(),
+                None => drop(std::fs::remove_file(world.refresh_token_path())),
+            }
+            let answer =
+                json!({ "json": { "access_token": token, "refresh_token": refresh_token } });
+            world.simulator.script("token", json!([answer])).await;
+            world.backfill().await.assert_code(0);
+            assert_eq!(kept(&world).as_deref(), file, "{refresh_token}");
+        }
+    }
+    let spent = world.simulator.token_forms("refresh_token").await;
+    assert_eq!(spent[..2], [FIRST, "the-old-one"]);
+}
+
+#[sqlx::test]
+async fn a_renewed_refresh_token_is_kept_even_where_the_access_token_is_of_no_use(pool: PgPool) {
+    let world = world(pool).await;
+    let answer = json!({ "json": { "refresh_token": "the-new-one" } });
+    world.simulator.script("token", json!([answer])).await;
+    world.backfill().await.assert_code(1);
+    assert_eq!(kept(&world).as_deref(), Some("the-new-one"));
+}
+
+#[sqlx::test]
+async fn a_refusal_is_read_however_it_is_written(pool: PgPool) {
+    let world = world(pool).await;
+    for refusal in [
+        json!({ "error": "invalid_grant", "error_description": "AADSTS700082: expired", "error_codes": null }),
+        json!({ "error": "invalid_grant", "error_codes": ["700082"], "error_description": null }),
+        json!({ "error": "invalid_grant", "error_codes": [700_082], "error_description": 5 }),
+    ] {
+        let answer = json!({ "status": 400, "json": refusal });
+        fails_soon(&world, answer, "AADSTS700082", 4, 1).await;
+    }
+}

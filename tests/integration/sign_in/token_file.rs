@@ -1,0 +1,323 @@
+//! The refresh token's file where it is not a plain file in a folder of our own: behind links,
+//! mounted by itself, on a file system that is full or read-only, in a folder of somebody else's.
+//! The tests that need mounts have namespaces of their own for them, for which one need not be
+//! root.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::process::Command;
+
+use crate::support::World;
+
+const FIRST: &str = "sim-refresh-0";
+
+/// A world without a token but that in its file, each of which can be spent once.
+async fn world(pool: PgPool) -> World {
+    let mut world = World::with_customers(pool, 2).await;
+    world.unset("auth.refresh_token");
+    let settings = json!({ "single_use_refresh_tokens": true });
+    world.simulator.patch(settings).await;
+    world
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = folder.read_dir().unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+async fn asked(world: &World) -> usize {
+    world.simulator.requests("token").await.len()
+}
+
+/// A folder that stands for a volume, and the token's path in the world's own folder.
+fn places(world: &World) -> (PathBuf, PathBuf) {
+    let volume = world.folder.path().join("volume");
+    std::fs::create_dir(&volume).unwrap();
+    (volume, world.refresh_token_path())
+}
+
+/// What a script did in which `run` is one `--backfill`, `login` a sign-in by device code, and
+/// `unprivileged COMMAND` what a user may do whom modes bind.
+struct Done {
+    code: i32,
+    said: String,
+}
+
+impl Done {
+    #[track_caller]
+    fn assert_code(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "{}", self.said);
+        self
+    }
+
+    #[track_caller]
+    fn assert_says(&self, parts: &[&str]) -> &Self {
+        for part in parts {
+            assert!(self.said.contains(part), "{part}: {}", self.said);
+        }
+        assert!(!self.said.contains("panicked"), "{}", self.said);
+        self
+    }
+}
+
+/// Runs a script that may mount in its folder, which is the world's.
+async fn with_mounts(world: &World, script: &str) -> Done {
+    let prelude = r#"
+        set -eu
+        cd "$FOLDER"
+        run() { "$PROGRAM" --config "$CONFIG" --backfill --json; }
+        login() { "$PROGRAM" --config "$CONFIG" login --device-code; }
+        unprivileged() {
+            setpriv --bounding-set=-dac_override,-dac_read_search,-fowner,-chown "$@"
+        }
+    "#;
+    // An ordinary user is root in a user namespace.
+    let namespaces = r#"
+        if [ "$(id -u)" = 0 ]; then exec unshare --mount sh -c "$1"; fi
+        exec unshare --mount --map-root-user sh -c "$1"
+    "#;
+    let output = Command::new("sh")
+        .args(["-c", namespaces, "sh", &format!("{prelude}\n{script}")])
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PROGRAM", env!("CARGO_BIN_EXE_seatledger"))
+        .env("CONFIG", world.config_path())
+        .env("FOLDER", world.folder.path())
+        .envs(world.environment())
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+    Done {
+        code: output.status.code().unwrap(),
+        said: format!("{stdout}\n{stderr}"),
+    }
+}
+
+#[sqlx::test]
+async fn a_link_stays_and_the_volume_behind_it_gets_the_new_token(pool: PgPool) {
+    let world = world(pool).await;
+    let (volume, path) = places(&world);
+    let [token, middle] = ["token", "middle"].map(|name| volume.join(name));
+    symlink("token", &middle).unwrap();
+    symlink(&middle, &path).unwrap();
+    std::fs::write(&token, FIRST).unwrap();
+    for renewed in ["sim-refresh-1", "sim-refresh-2"] {
+        world.backfill().await.assert_code(0);
+        assert_eq!(text(&token), renewed);
+    }
+    assert!(path.is_symlink() && middle.is_symlink() && !token.is_symlink());
+    assert_eq!(
+        names(world.folder.path()),
+        ["config.toml", "refresh_token", "volume"]
+    );
+    assert_eq!(names(&volume), ["middle", "token", "token.consent"]);
+    assert_eq!(
+        (mode(&token), mode(&volume.join("token.consent"))),
+        (0o600, 0o600)
+    );
+}
+
+#[sqlx::test]
+async fn a_sign_in_puts_its_token_where_a_link_leads_that_leads_to_nothing_yet(pool: PgPool) {
+    let world = world(pool).await;
+    let (volume, path) = places(&world);
+    symlink("volume/token", &path).unwrap();
+    let settings = json!({ "device_code_polls": 0 });
+    world.simulator.patch(settings).await;
+    world.run(&["login", "--device-code"]).await.assert_code(0);
+    assert!(path.is_symlink());
+    assert_eq!(text(&volume.join("token")), "sim-refresh-1");
+    assert_eq!(mode(&volume.join("token")), 0o600);
+    world.backfill().await.assert_code(0);
+    assert_eq!(text(&volume.join("token")), "sim-refresh-2");
+}
+
+#[sqlx::test]
+async fn a_link_that_leads_nowhere_is_named_and_nothing_is_spent(pool: PgPool) {
+    let mut world = world(pool).await;
+    world.set("auth.refresh_token", FIRST);
+    let (volume, path) = places(&world);
+    for (to, said) in [
+        (volume.join("missing").join("token"), "missing/token"),
+        (path.clone(), "refresh_token"),
+        ("/dev/null".into(), "/dev/null"),
+    ] {
+        symlink(&to, &path).unwrap();
+        let finished = world.backfill().await;
+        finished.assert_code(4);
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
+        assert!(path.is_symlink());
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert_eq!(asked(&world).await, 0);
+}
+
+#[sqlx::test]
+async fn all_names_of_a_file_have_the_new_token(pool: PgPool) {
+    let world = world(pool).await;
+    let (volume, path) = places(&world);
+    let other = volume.join("token");
+    std::fs::write(&other, format!("{FIRST}\n")).unwrap();
+    std::fs::hard_link(&other, &path).unwrap();
+    for renewed in ["sim-refresh-1", "sim-refresh-2"] {
+        world.backfill().await.assert_code(0);
+        assert_eq!(
+            (text(&path), text(&other)),
+            (renewed.to_owned(), renewed.to_owned())
+        );
+    }
+    assert_eq!(mode(&other), 0o600);
+    assert_eq!(names(&volume), ["token"]);
+}
+
+#[sqlx::test]
+async fn programs_that_share_one_file_under_several_names_renew_one_after_another(pool: PgPool) {
+    let mut world = world(pool).await;
+    let paths = ["one", "two"].map(|name| {
+        let folder = world.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        folder.join("token")
+    });
+    std::fs::write(&paths[0], FIRST).unwrap();
+    std::fs::hard_link(&paths[0], &paths[1]).unwrap();
+    for _ in 0..3 {
+        let mut running = Vec::new();
+        for path in paths.iter().cycle().take(4) {
+            world.set("auth.refresh_token_file", path.to_str().unwrap());
+            running.push(world.start(&["check"]));
+        }
+        for running in running {
+            let finished = running.finish().await;
+            assert!(
+                finished.stdout.contains("ok    sign-in"),
+                "{}",
+                finished.stdout
+            );
+        }
+    }
+    assert_eq!(text(&paths[0]), text(&paths[1]));
+}
+
+#[sqlx::test]
+async fn a_kill_at_any_moment_of_a_renewal_in_place_loses_no_token(pool: PgPool) {
+    let world = world(pool).await;
+    let settings = json!({ "single_use_refresh_tokens": false });
+    world.simulator.patch(settings).await;
+    let (volume, path) = places(&world);
+    std::fs::write(&path, FIRST).unwrap();
+    std::fs::hard_link(&path, volume.join("token")).unwrap();
+    for _ in 0..20 {
+        let running = world.start(&["--backfill"]);
+        let before = asked(&world).await;
+        world.simulator.received("token", before + 1).await;
+        running.signal("KILL");
+        running.finish().await;
+        let kept = text(&path);
+        assert!(kept.trim().starts_with("sim-refresh-"), "{kept:?}");
+        assert!(kept.trim().len() <= "sim-refresh-99".len(), "{kept:?}");
+    }
+    world.backfill().await.assert_code(0);
+    assert_eq!(text(&path).trim(), text(&path));
+}
+
+#[sqlx::test]
+async fn a_file_that_is_a_mount_of_its_own_gets_the_new_token(pool: PgPool) {
+    let world = world(pool).await;
+    let (volume, path) = places(&world);
+    std::fs::write(&path, "").unwrap();
+    std::fs::write(volume.join("token"), FIRST).unwrap();
+    let twice = with_mounts(&world, "mount --bind volume/token refresh_token; run; run").await;
+    twice.assert_code(0);
+    assert_eq!(text(&volume.join("token")), "sim-refresh-2");
+    assert_eq!(mode(&volume.join("token")), 0o600);
+    // The folder around it may take no new files at all, as in a container whose root is read-only.
+    let script = r"
+        mkdir root; mount -t tmpfs tmpfs root; : >root/token; mount -o remount,ro root
+        mount --bind volume/token root/token
+        export SEATLEDGER__AUTH__REFRESH_TOKEN_FILE=$FOLDER/root/token; run";
+    with_mounts(&world, script).await.assert_code(0);
+    assert_eq!(text(&volume.join("token")), "sim-refresh-3");
+    assert_eq!(names(&volume), ["token"]);
+}
+
+#[sqlx::test]
+async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token(pool: PgPool) {
+    let world = world(pool).await;
+    let (volume, path) = places(&world);
+    symlink("volume/token", &path).unwrap();
+    std::fs::write(volume.join("mounted"), FIRST).unwrap();
+    let named = [path.to_str().unwrap(), "volume/token"];
+    let begin = "mount -t tmpfs -o size=32k tmpfs volume; printf sim-refresh-0 >volume/token";
+    let end = r#"|| code=$?; [ "$(cat volume/token)" = sim-refresh-0 ] || exit 99
+        [ "$(ls -A volume | grep -v filler)" = token ] || exit 98; exit "${code-0}""#;
+    for (between, reason) in [
+        (
+            "cat /dev/zero >volume/filler 2>/dev/null || true",
+            "make room",
+        ),
+        ("mount -o remount,ro volume", "for reading only"),
+    ] {
+        for command in ["run", "login"] {
+            let script = format!("{begin}; {between}; {command} {end}");
+            let done = with_mounts(&world, &script).await;
+            done.assert_code(4)
+                .assert_says(&named)
+                .assert_says(&[reason]);
+        }
+    }
+    let script = r"
+        mount --bind volume/mounted volume/mounted; mount -o remount,ro,bind volume/mounted
+        export SEATLEDGER__AUTH__REFRESH_TOKEN_FILE=$FOLDER/volume/mounted; run";
+    let done = with_mounts(&world, script).await;
+    done.assert_code(4)
+        .assert_says(&["volume/mounted", "for reading only"]);
+    assert_eq!(asked(&world).await, 0);
+    assert!(world.simulator.requests("devicecode").await.is_empty());
+}
+
+#[sqlx::test]
+async fn a_folder_that_is_not_ours_does_for_a_file_that_is(pool: PgPool) {
+    let world = world(pool).await;
+    let settings = json!({ "device_code_polls": 0 });
+    world.simulator.patch(settings).await;
+    let (volume, path) = places(&world);
+    let token = volume.join("token");
+    symlink("volume/token", &path).unwrap();
+    std::fs::write(&token, FIRST).unwrap();
+    // A sign-in needs no database, whose socket others may not reach.
+    let sign_in = r#"unprivileged "$PROGRAM" --config "$CONFIG" login --device-code"#;
+    let script = format!("chmod 0555 volume; {sign_in}");
+    with_mounts(&world, &script).await.assert_code(0);
+    assert_eq!(text(&token), "sim-refresh-1");
+    let before = world.simulator.requests("devicecode").await.len();
+    let script = format!("chmod 0555 volume; chmod 0400 volume/token; {sign_in}");
+    let done = with_mounts(&world, &script).await;
+    done.assert_code(4)
+        .assert_says(&[path.to_str().unwrap(), "volume/token", "Permission denied"]);
+    assert_eq!(world.simulator.requests("devicecode").await.len(), before);
+    assert_eq!(text(&token), "sim-refresh-1");
+    // The folder alone will do, too.
+    let script = format!("chmod 0755 volume; chmod 0400 volume/token; {sign_in}");
+    with_mounts(&world, &script).await.assert_code(0);
+    assert_eq!(text(&token), "sim-refresh-2");
+    assert_eq!(mode(&token), 0o600);
+}
