@@ -74,7 +74,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         patience: patience_of_a_person(config.retry),
     };
     syncer
-        .migrate(request.patience.at_start, &lifecycle.stop)
+        .migrate(request.patience.at_start, &lifecycle.shutdown)
         .await?;
     let simulator = Simulator::new(&arguments.simulator)?;
     let (progress, _unwatched) = watch::channel(Progress::default());
@@ -95,7 +95,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         simulator.set_today(day).await?;
         clock.set(morning(day));
-        let report = syncer.run(&request, &lifecycle.stop, &progress).await?;
+        let report = syncer.run(&request, &lifecycle.shutdown, &progress).await?;
         written += report.rows.inserted;
         if left == 1 || left.is_multiple_of(TELL_EVERY) {
             say(&line(day, &report, written))?;

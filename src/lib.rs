@@ -29,6 +29,7 @@ pub mod partner_center;
 mod progress;
 pub mod retry;
 pub mod schedule;
+pub mod shutdown;
 mod status;
 pub mod store;
 pub mod sync;

@@ -10,7 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::retry::{Remedy, Stop};
+use crate::retry::Remedy;
+use crate::shutdown::Shutdown;
 
 /// How long what is under way may take to end by itself after the first signal.
 const GRACE: Duration = Duration::from_secs(5);
@@ -71,7 +72,7 @@ impl From<Remedy> for Exit {
 #[derive(Debug)]
 pub struct Lifecycle {
     /// Heard by everything that waits or works.
-    pub stop: Stop,
+    pub shutdown: Shutdown,
     /// Every task of the program.
     pub tasks: TaskTracker,
     first: Arc<OnceLock<Exit>>,
@@ -84,7 +85,7 @@ impl Lifecycle {
     /// When the signal handlers cannot be installed.
     pub fn start() -> io::Result<Self> {
         let lifecycle = Self {
-            stop: Stop::default(),
+            shutdown: Shutdown::default(),
             tasks: TaskTracker::new(),
             first: Arc::default(),
         };
@@ -95,7 +96,12 @@ impl Lifecycle {
             clippy::disallowed_methods,
             reason = "the listener has to outlive the tracked tasks, which wait for what it says"
         )]
-        tokio::spawn(listen(terminate, interrupt, lifecycle.stop.clone(), first));
+        tokio::spawn(listen(
+            terminate,
+            interrupt,
+            lifecycle.shutdown.clone(),
+            first,
+        ));
         Ok(lifecycle)
     }
 
@@ -107,7 +113,7 @@ impl Lifecycle {
 
     /// Tells the tracked tasks that it is over, and waits for them, but not for ever.
     pub async fn finish(&self) {
-        self.stop.soon.cancel();
+        self.shutdown.graceful.cancel();
         self.tasks.close();
         if tokio::time::timeout(FAREWELL, self.tasks.wait())
             .await
@@ -124,7 +130,7 @@ impl Lifecycle {
 async fn listen(
     mut terminate: Signal,
     mut interrupt: Signal,
-    stop: Stop,
+    shutdown: Shutdown,
     first: Arc<OnceLock<Exit>>,
 ) {
     let mut next = async || {
@@ -145,12 +151,12 @@ async fn listen(
     // Only this task sets it, once.
     let _set = first.set(exit);
     let _told = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    stop.soon.cancel();
+    shutdown.graceful.cancel();
     tokio::select! {
         _ = next() => info!("Stopping at once"),
         () = tokio::time::sleep(GRACE) => {}
     }
-    stop.now.cancel();
+    shutdown.forced.cancel();
 }
 
 /// Tells the service manager that the daemon serves, and what it is doing.

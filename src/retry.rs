@@ -5,10 +5,10 @@
 use std::io;
 use std::time::Duration;
 
+use crate::shutdown::Shutdown;
 use backoff::backoff::Backoff as _;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// What mends a failure. The daemon waits or ends by it, and the exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Pace {
 /// An error that knows what it asks of the run. Each implementation is the one place that judges
 /// its failures, by a match without a wildcard; retries, the daemon's end and the exit code all
 /// follow from it.
-pub trait Fails {
+pub trait Classify {
     /// What to do about it.
     fn disposition(&self) -> Disposition;
 
@@ -109,15 +109,6 @@ pub fn passes_by_itself(error: &io::Error) -> bool {
     SHORT_OF_SOMETHING
         .iter()
         .any(|code| said.contains(&format!("(os error {code})")))
-}
-
-/// The two degrees of being asked to stop, shared by everything that waits or works.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// Begin nothing new and wait for nothing; finish what is under way.
-    pub soon: CancellationToken,
-    /// Drop what is under way too.
-    pub now: CancellationToken,
 }
 
 /// A limit is looked at again after this share of the time for which it has lasted.
@@ -212,11 +203,11 @@ impl RetryPolicy {
 
     /// Begins an operation that is tried under this policy.
     #[must_use]
-    pub fn attempts(self, stop: &Stop) -> Attempts<'_> {
+    pub fn attempts(self, shutdown: &Shutdown) -> Attempts<'_> {
         Attempts {
             policy: self,
             waits: self.waits(),
-            stop,
+            shutdown,
             began: Instant::now(),
             failing_since: None,
             made: 0,
@@ -239,7 +230,7 @@ impl RetryPolicy {
 
 /// How a retried operation ended without success.
 #[derive(Debug)]
-pub enum GaveUp<E> {
+pub enum RetryError<E> {
     /// The last error, and how many attempts were made.
     Failed {
         /// What the last attempt said.
@@ -259,9 +250,9 @@ pub enum GaveUp<E> {
 
 /// What came of one attempt.
 #[derive(Debug)]
-pub enum Tried<T, E> {
+pub enum Attempt<T, E> {
     /// Success, or nothing further is to be tried.
-    Ended(Result<T, GaveUp<E>>),
+    Ended(Result<T, RetryError<E>>),
     /// The wait before the next attempt is over; this is why there is to be one.
     Again(E),
 }
@@ -270,10 +261,11 @@ pub enum Tried<T, E> {
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use seatledger::retry::{Disposition, Fails, RetryPolicy, Stop};
+/// # use seatledger::retry::{Disposition, Classify, RetryPolicy};
+/// # use seatledger::shutdown::Shutdown;
 /// # #[derive(Debug)]
 /// # struct Away;
-/// # impl Fails for Away {
+/// # impl Classify for Away {
 /// #     fn disposition(&self) -> Disposition { Disposition::Retry { after: None } }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
@@ -281,8 +273,8 @@ pub enum Tried<T, E> {
 /// # let mut left = 3;
 /// # let mut call = || { left -= 1; std::future::ready(if left > 0 { Err(Away) } else { Ok("answer") }) };
 /// let policy = RetryPolicy::try_new(Duration::from_millis(1), Duration::from_millis(2), Duration::from_secs(1))?;
-/// let stop = Stop::default();
-/// let mut attempts = policy.attempts(&stop);
+/// let shutdown = Shutdown::default();
+/// let mut attempts = policy.attempts(&shutdown);
 /// let end = loop {
 ///     if let Some(end) = attempts.run(call()).await {
 ///         break end;
@@ -296,7 +288,7 @@ pub enum Tried<T, E> {
 pub struct Attempts<'a> {
     policy: RetryPolicy,
     waits: ExponentialBackoff,
-    stop: &'a Stop,
+    shutdown: &'a Shutdown,
     began: Instant,
     /// When the first attempt failed.
     failing_since: Option<Instant>,
@@ -320,37 +312,37 @@ impl Attempts<'_> {
     /// a stop. Gives `None` once the wait before the next attempt is over. A wait is never
     /// shorter than the server asked; where that is beyond the time left, it gives up at once
     /// rather than come early.
-    pub async fn run<T, E: Fails>(
+    pub async fn run<T, E: Classify>(
         &mut self,
         attempt: impl Future<Output = Result<T, E>>,
-    ) -> Option<Result<T, GaveUp<E>>> {
+    ) -> Option<Result<T, RetryError<E>>> {
         match self.try_once(attempt).await {
-            Tried::Ended(end) => Some(end),
-            Tried::Again(_) => None,
+            Attempt::Ended(end) => Some(end),
+            Attempt::Again(_) => None,
         }
     }
 
     /// As [`Attempts::run`], for who has a use for the error when there is to be a next attempt.
-    pub async fn try_once<T, E: Fails>(
+    pub async fn try_once<T, E: Classify>(
         &mut self,
         attempt: impl Future<Output = Result<T, E>>,
-    ) -> Tried<T, E> {
+    ) -> Attempt<T, E> {
         self.made += 1;
         let attempts = self.made;
-        let stopped = |last| Tried::Ended(Err(GaveUp::Stopped { attempts, last }));
+        let stopped = |last| Attempt::Ended(Err(RetryError::Stopped { attempts, last }));
         let result = tokio::select! {
             biased;
-            () = self.stop.now.cancelled() => return stopped(None),
+            () = self.shutdown.forced.cancelled() => return stopped(None),
             result = attempt => result,
         };
         let error = match result {
-            Ok(value) => return Tried::Ended(Ok(value)),
+            Ok(value) => return Attempt::Ended(Ok(value)),
             Err(error) => error,
         };
         let after = match error.disposition() {
             Disposition::Retry { after } => after,
             Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {
-                return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
+                return Attempt::Ended(Err(RetryError::Failed { error, attempts }));
             }
         };
         let wait = self.wait(error.pace(), after);
@@ -360,12 +352,12 @@ impl Attempts<'_> {
             self.policy.max_elapsed
         };
         if self.began.elapsed().saturating_add(wait) > most {
-            return Tried::Ended(Err(GaveUp::Failed { error, attempts }));
+            return Attempt::Ended(Err(RetryError::Failed { error, attempts }));
         }
         tokio::select! {
             biased;
-            () = self.stop.soon.cancelled() => stopped(Some(error)),
-            () = tokio::time::sleep(wait) => Tried::Again(error),
+            () = self.shutdown.graceful.cancelled() => stopped(Some(error)),
+            () = tokio::time::sleep(wait) => Attempt::Again(error),
         }
     }
 
@@ -399,7 +391,7 @@ mod tests {
     #[derive(Debug)]
     struct Limited(Option<Duration>);
 
-    impl Fails for Limited {
+    impl Classify for Limited {
         fn disposition(&self) -> Disposition {
             Disposition::Retry { after: self.0 }
         }
@@ -412,8 +404,8 @@ mod tests {
     /// How long a limit of this length costs, and how many attempts.
     async fn limited(secs: u64, wish: Option<Duration>) -> (Duration, u32) {
         let began = Instant::now();
-        let stop = Stop::default();
-        let mut attempts = policy(1_000, 60_000, 900_000).attempts(&stop);
+        let shutdown = Shutdown::default();
+        let mut attempts = policy(1_000, 60_000, 900_000).attempts(&shutdown);
         for made in 1.. {
             let is_over = began.elapsed() >= Duration::from_secs(secs);
             let result = if is_over { Ok(()) } else { Err(Limited(wish)) };
@@ -442,7 +434,7 @@ mod tests {
         }
     }
 
-    impl Fails for Fault {
+    impl Classify for Fault {
         fn disposition(&self) -> Disposition {
             self.0
         }
@@ -465,10 +457,10 @@ mod tests {
     /// Tries until the end, and says how many attempts it took.
     async fn retry<T>(
         policy: RetryPolicy,
-        stop: &Stop,
+        shutdown: &Shutdown,
         mut attempt: impl FnMut(u32) -> Result<T, Fault>,
-    ) -> (Result<T, GaveUp<Fault>>, u32) {
-        let mut attempts = policy.attempts(stop);
+    ) -> (Result<T, RetryError<Fault>>, u32) {
+        let mut attempts = policy.attempts(shutdown);
         let mut made = 0;
         loop {
             made += 1;
@@ -517,7 +509,7 @@ mod tests {
     async fn the_servers_wish_is_a_lower_bound_of_the_wait() {
         let began = Instant::now();
         let after = Some(Duration::from_secs(7));
-        let result = retry(policy(10, 20, 60_000), &Stop::default(), |n| {
+        let result = retry(policy(10, 20, 60_000), &Shutdown::default(), |n| {
             if n < 3 {
                 Err(Fault(Disposition::Retry { after }))
             } else {
@@ -533,37 +525,40 @@ mod tests {
     async fn a_wish_beyond_the_time_left_ends_it_at_once() {
         let began = Instant::now();
         let after = Some(Duration::from_hours(1));
-        let result = retry(policy(10, 20, 60_000), &Stop::default(), |_| {
+        let result = retry(policy(10, 20, 60_000), &Shutdown::default(), |_| {
             Err::<(), _>(Fault(Disposition::Retry { after }))
         })
         .await;
-        assert!(matches!(result.0, Err(GaveUp::Failed { attempts: 1, .. })));
+        assert!(matches!(
+            result.0,
+            Err(RetryError::Failed { attempts: 1, .. })
+        ));
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn retrying_ends_when_the_time_is_used_up() {
         let began = Instant::now();
-        let result = retry(policy(100, 400, 5_000), &Stop::default(), |_| {
+        let result = retry(policy(100, 400, 5_000), &Shutdown::default(), |_| {
             Err::<(), _>(Fault(Disposition::Retry { after: None }))
         })
         .await;
-        assert!(matches!(result.0, Err(GaveUp::Failed { attempts, .. }) if attempts > 5));
+        assert!(matches!(result.0, Err(RetryError::Failed { attempts, .. }) if attempts > 5));
         assert!(began.elapsed() <= Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_is_heard_during_a_wait() {
-        let stop = Stop::default();
-        let asked = stop.soon.clone();
-        let result = retry(policy(60_000, 60_000, 600_000), &stop, |_| {
+        let shutdown = Shutdown::default();
+        let asked = shutdown.graceful.clone();
+        let result = retry(policy(60_000, 60_000, 600_000), &shutdown, |_| {
             asked.cancel();
             Err::<(), _>(Fault(Disposition::Retry { after: None }))
         })
         .await;
         assert!(matches!(
             result.0,
-            Err(GaveUp::Stopped {
+            Err(RetryError::Stopped {
                 attempts: 1,
                 last: Some(_)
             })
@@ -582,10 +577,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_no_retry_mends_is_tried_once() {
-        let result = retry(policy(1, 1, 1_000), &Stop::default(), |_| {
+        let result = retry(policy(1, 1, 1_000), &Shutdown::default(), |_| {
             Err::<(), _>(Fault(Disposition::SkipCustomer(Remedy::Person)))
         })
         .await;
-        assert!(matches!(result.0, Err(GaveUp::Failed { attempts: 1, .. })));
+        assert!(matches!(
+            result.0,
+            Err(RetryError::Failed { attempts: 1, .. })
+        ));
     }
 }

@@ -43,17 +43,19 @@ pub(super) async fn run(
     let drawing = lifecycle.tasks.spawn(progress::draw(bars, watched));
     let ran = async {
         if mode == Mode::Store {
-            syncer.migrate(patience.at_start, &lifecycle.stop).await?;
+            syncer
+                .migrate(patience.at_start, &lifecycle.shutdown)
+                .await?;
         }
         let Some((request, dates)) = asked(arguments, &syncer, mode, patience).await? else {
             return Ok(None);
         };
         let report = match dates {
             Some(dates) => {
-                let runs = syncer.run_dates(&request, dates, &lifecycle.stop, &progress);
+                let runs = syncer.run_dates(&request, dates, &lifecycle.shutdown, &progress);
                 Box::pin(runs).await
             }
-            None => Box::pin(syncer.run(&request, &lifecycle.stop, &progress)).await,
+            None => Box::pin(syncer.run(&request, &lifecycle.shutdown, &progress)).await,
         };
         report.map(Some)
     }
@@ -61,7 +63,7 @@ pub(super) async fn run(
     drop(progress);
     // Only so that the summary does not run into the bar.
     let _drawn = drawing.await;
-    if mode == Mode::Store && !lifecycle.stop.soon.is_cancelled() {
+    if mode == Mode::Store && !lifecycle.shutdown.graceful.is_cancelled() {
         consent.record().await;
     }
     consent.warn();

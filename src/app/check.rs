@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::ledger::{Customer, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{Mfa, Probed, advice, prove_token_file};
-use crate::retry::{Fails as _, GaveUp, Remedy, Stop};
+use crate::retry::{Classify as _, Remedy, RetryError};
+use crate::shutdown::Shutdown;
 use crate::store::Experience;
 use crate::sync::Syncer;
 
@@ -38,7 +39,7 @@ pub(super) async fn run(
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let stop = &lifecycle.stop;
+    let shutdown = &lifecycle.shutdown;
     let hurried = hurried(config);
     let retry = hurried.retry.with_doubt(super::START_PATIENCE);
     let syncer = super::syncer(&hurried, retry, Arc::clone(&clock), lifecycle)?;
@@ -67,7 +68,7 @@ pub(super) async fn run(
             refused.remedy(),
         ));
     } else {
-        asked = ask(config, &syncer, stop, ends).await;
+        asked = ask(config, &syncer, shutdown, ends).await;
     }
     found.extend(asked.found);
     if let (Some(customers), Some(probed)) = (asked.customers, asked.probed)
@@ -129,13 +130,13 @@ struct Asked {
     probed: Option<Probed>,
 }
 
-async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> Asked {
+async fn ask(config: &Config, syncer: &Syncer, shutdown: &Shutdown, ends: Instant) -> Asked {
     let mut asked = Asked::default();
     let kept = token_file(config).await;
     let can_be_kept = kept.iter().all(|found| found.remedy.is_none());
     asked.found.extend(kept);
     let has_token = if can_be_kept {
-        let signed_in = sign_in(syncer, stop, ends).await;
+        let signed_in = sign_in(syncer, shutdown, ends).await;
         let has_token = signed_in.remedy.is_none();
         asked.found.push(signed_in);
         has_token
@@ -147,7 +148,7 @@ async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> As
     let mut first = None;
     // Those that the configuration lists are known without a question.
     if has_token || !config.customers.discover {
-        match timeout_at(ends, syncer.list_customers(stop)).await {
+        match timeout_at(ends, syncer.list_customers(shutdown)).await {
             Ok(Ok(customers)) => {
                 asked.customers = Some(customers.len());
                 asked.found.push(match customers.len() {
@@ -167,7 +168,7 @@ async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> As
         return asked;
     }
     if let Some(first) = first {
-        match timeout_at(ends, usage(config, syncer, &first, stop)).await {
+        match timeout_at(ends, usage(config, syncer, &first, shutdown)).await {
             Ok((found, probed)) => {
                 asked.found.push(found);
                 asked.probed = probed;
@@ -178,7 +179,7 @@ async fn ask(config: &Config, syncer: &Syncer, stop: &Stop, ends: Instant) -> As
     // A user who may read analytics need not be allowed to list customers, so that a refusal proves
     // nothing here.
     asked.found.push(
-        match timeout_at(ends, syncer.client.probe_mfa(stop)).await {
+        match timeout_at(ends, syncer.client.probe_mfa(shutdown)).await {
             Ok(seen) => match seen.unwrap_or_default() {
                 Some(true) => Found::fine("MFA", "the API finds the token compliant"),
                 Some(false) => {
@@ -209,11 +210,11 @@ async fn token_file(config: &Config) -> Option<Found> {
     }
 }
 
-async fn sign_in(syncer: &Syncer, stop: &Stop, ends: Instant) -> Found {
+async fn sign_in(syncer: &Syncer, shutdown: &Shutdown, ends: Instant) -> Found {
     const PART: &str = "sign-in";
     let signing_in = async {
-        syncer.client.sign_in(stop).await?;
-        syncer.client.examine_token(stop).await
+        syncer.client.sign_in(shutdown).await?;
+        syncer.client.examine_token(shutdown).await
     };
     match timeout_at(ends, signing_in).await {
         Ok(Ok(Mfa::Nobody)) => Found::fine(PART, "a token was issued"),
@@ -230,12 +231,12 @@ async fn usage(
     config: &Config,
     syncer: &Syncer,
     customer: &Customer,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> (Found, Option<Probed>) {
     const PART: &str = "usage";
     let source = config.partner_center.source;
     let id = customer.id;
-    match syncer.client.probe_usage(source, id, stop).await {
+    match syncer.client.probe_usage(source, id, shutdown).await {
         Ok(probed) => {
             let what = format!(
                 "customer {id}: {} rows, {} rejected",
@@ -243,7 +244,7 @@ async fn usage(
             );
             (Found::fine(PART, what), Some(probed))
         }
-        Err(GaveUp::Failed { error, .. }) => {
+        Err(RetryError::Failed { error, .. }) => {
             let mut what = format!("customer {id}: {}", with_causes(&error));
             if let Some(status) = error.http_status().filter(|status| *status >= 400) {
                 what.push_str("; ");
@@ -251,7 +252,7 @@ async fn usage(
             }
             (Found::amiss(PART, what, error.remedy()), None)
         }
-        Err(GaveUp::Stopped { .. }) => (Found::amiss(PART, "stopped", Remedy::Time), None),
+        Err(RetryError::Stopped { .. }) => (Found::amiss(PART, "stopped", Remedy::Time), None),
     }
 }
 

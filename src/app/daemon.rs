@@ -12,8 +12,9 @@ use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
 use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
 use crate::partner_center::ConsentFile;
-use crate::retry::{Remedy, Stop};
+use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
+use crate::shutdown::Shutdown;
 use crate::status::{Status, serve};
 use crate::store::{Reader, RunKind};
 use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
@@ -28,7 +29,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let syncer = super::syncer(config, config.retry, Arc::clone(&clock), lifecycle)?;
     let schedule = config.schedule.schedule.clone();
-    let stop = &lifecycle.stop;
+    let shutdown = &lifecycle.shutdown;
     let forever = config
         .retry
         .with_max_interval(DATABASE_MAX_INTERVAL)
@@ -57,10 +58,10 @@ pub(super) async fn run(
         };
         lifecycle
             .tasks
-            .spawn(serve(address, status, stop.soon.clone()));
+            .spawn(serve(address, status, shutdown.graceful.clone()));
     }
     let mut came = false;
-    let prepare = Box::pin(daemon.prepare(config.schedule.run_on_start, stop));
+    let prepare = Box::pin(daemon.prepare(config.schedule.run_on_start, shutdown));
     let ended = match while_ticking(&mut ticker, prepare, |_| came = true).await {
         Ok(start) => {
             if let Some(finish) = start.last_finish {
@@ -74,7 +75,7 @@ pub(super) async fn run(
             } else {
                 came.then_some(RunKind::Schedule)
             };
-            daemon.serve(due, &mut ticker, stop).await
+            daemon.serve(due, &mut ticker, shutdown).await
         }
         Err(error) => Err(error),
     };
@@ -122,11 +123,15 @@ struct Daemon {
 
 impl Daemon {
     /// Makes sure of the database and the sign-in, and finds out whether a run is due at once.
-    async fn prepare(&self, when: RunOnStart, stop: &Stop) -> Result<Start, RunError> {
-        self.syncer.migrate(self.patience.at_start, stop).await?;
-        self.syncer.recover(self.patience.at_start, stop).await?;
+    async fn prepare(&self, when: RunOnStart, shutdown: &Shutdown) -> Result<Start, RunError> {
+        self.syncer
+            .migrate(self.patience.at_start, shutdown)
+            .await?;
+        self.syncer
+            .recover(self.patience.at_start, shutdown)
+            .await?;
         // A dead token shows now and not at the first tick, which may be a day away.
-        if let Err(error) = self.syncer.client.sign_in(stop).await {
+        if let Err(error) = self.syncer.client.sign_in(shutdown).await {
             let error = Self::survivable(error.into())?;
             let error = with_causes(&error);
             error!(
@@ -134,13 +139,13 @@ impl Daemon {
                 "Signing in failed and is tried again at the next run: {error}"
             );
         }
-        let reached = self.syncer.client.reach(stop).await;
+        let reached = self.syncer.client.reach(shutdown).await;
         reached.map_err(RunError::Barred)?;
-        self.record_consent(stop).await;
+        self.record_consent(shutdown).await;
         let now = self.syncer.clock.now();
         let last = self
             .syncer
-            .last_finish(now, self.patience.at_start, stop)
+            .last_finish(now, self.patience.at_start, shutdown)
             .await?;
         // A ledger without any run has missed all ticks. A run that ended in the future ended by a
         // clock that was wrong, and must not keep the daemon quiet until then.
@@ -161,19 +166,19 @@ impl Daemon {
         &self,
         mut due: Option<RunKind>,
         ticker: &mut Ticker,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let mut next = ticker.next_tick();
         loop {
             if let Some(kind) = due.take() {
-                self.run(kind, ticker, stop).await?;
+                self.run(kind, ticker, shutdown).await?;
             }
             self.consent.warn_daily();
             self.say_when_next(&mut next);
             loop {
                 tokio::select! {
                     biased;
-                    () = stop.soon.cancelled() => return Ok(()),
+                    () = shutdown.graceful.cancelled() => return Ok(()),
                     _ = ticker.tick() => break,
                     // The clock was set. The ticker holds the sender, so that there is one.
                     _ = next.changed() => self.say_when_next(&mut next),
@@ -186,7 +191,12 @@ impl Daemon {
 
     /// One run. A tick that comes meanwhile is left out: the run under way fetches what it would
     /// fetch.
-    async fn run(&self, kind: RunKind, ticker: &mut Ticker, stop: &Stop) -> Result<(), RunError> {
+    async fn run(
+        &self,
+        kind: RunKind,
+        ticker: &mut Ticker,
+        shutdown: &Shutdown,
+    ) -> Result<(), RunError> {
         notify_status("A run is under way");
         let request = Request {
             kind,
@@ -198,12 +208,12 @@ impl Daemon {
             patience: self.patience,
         };
         let (progress, _unwatched) = watch::channel(Progress::default());
-        let run = Box::pin(self.syncer.run(&request, stop, &progress));
+        let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
         let ended = while_ticking(ticker, run, |tick| {
             warn!(%tick, "A tick came while a run was under way and is left out");
         })
         .await;
-        self.record_consent(stop).await;
+        self.record_consent(shutdown).await;
         self.consent.warn();
         let failed = match ended {
             Ok(Report { fatal: None, .. }) => return Ok(()),
@@ -218,10 +228,10 @@ impl Daemon {
     }
 
     /// After a sign-in. A stop does not wait for it.
-    async fn record_consent(&self, stop: &Stop) {
+    async fn record_consent(&self, shutdown: &Shutdown) {
         tokio::select! {
             biased;
-            () = stop.soon.cancelled() => {}
+            () = shutdown.graceful.cancelled() => {}
             () = self.consent.record() => {}
         }
     }

@@ -68,17 +68,19 @@ async fn in_browser(
     {
         debug!(%error, "No browser could be opened");
     }
-    Ok(login.finish_in_browser(sign_in, &lifecycle.stop).await?)
+    Ok(login
+        .finish_in_browser(sign_in, &lifecycle.shutdown)
+        .await?)
 }
 
 async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, anyhow::Error> {
-    let code = login.begin_with_code(&lifecycle.stop).await?;
+    let code = login.begin_with_code(&lifecycle.shutdown).await?;
     say(&format!(
         "Open {} and enter the code {}\nSign in there as {WHO}.\nWaiting …",
         printable(&code.verification_uri),
         printable(&code.user_code)
     ))?;
-    let signed_in: Result<_, AuthError> = login.finish_with_code(&code, &lifecycle.stop).await;
+    let signed_in: Result<_, AuthError> = login.finish_with_code(&code, &lifecycle.shutdown).await;
     Ok(signed_in?)
 }
 

@@ -30,7 +30,7 @@ use crate::config::{self, Config, Sources};
 use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
-use crate::retry::{Fails, Remedy, RetryPolicy};
+use crate::retry::{Classify, Remedy, RetryPolicy};
 use crate::store::{Store, StoreError};
 use crate::sync::{Patience, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
@@ -103,8 +103,8 @@ fn remedy(error: &anyhow::Error) -> Remedy {
 }
 
 fn known_remedy(error: &(dyn Error + 'static)) -> Option<Remedy> {
-    fn of<E: Error + Fails + 'static>(error: &(dyn Error + 'static)) -> Option<Remedy> {
-        error.downcast_ref::<E>().map(Fails::remedy)
+    fn of<E: Error + Classify + 'static>(error: &(dyn Error + 'static)) -> Option<Remedy> {
+        error.downcast_ref::<E>().map(Classify::remedy)
     }
     let of_run = error.downcast_ref::<RunError>().map(RunError::remedy);
     of_run
@@ -187,7 +187,7 @@ fn start(
             // database.
             Some(command) => tokio::select! {
                 exit = run_command(command, &config, clock, &lifecycle) => exit,
-                () = lifecycle.stop.now.cancelled() => Err(anyhow::anyhow!("stopped")),
+                () = lifecycle.shutdown.forced.cancelled() => Err(anyhow::anyhow!("stopped")),
             },
         };
         lifecycle.finish().await;

@@ -37,7 +37,8 @@ use crate::config;
 use crate::ledger::{
     Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow,
 };
-use crate::retry::{GaveUp, RetryPolicy, Stop};
+use crate::retry::{RetryError, RetryPolicy};
+use crate::shutdown::Shutdown;
 use auth::Auth;
 use throttle::admission::Admission;
 use transport::aside::Aside;
@@ -153,14 +154,14 @@ impl Client {
     ///
     /// # Errors
     /// When there is none to be had.
-    pub async fn sign_in(&self, stop: &Stop) -> Result<(), AuthError> {
+    pub async fn sign_in(&self, shutdown: &Shutdown) -> Result<(), AuthError> {
         self.logged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
         self.skew.forget();
         self.admission.begin_run();
-        self.auth.begin(stop).await
+        self.auth.begin(shutdown).await
     }
 
     /// Looks whether anything stands before the API that no waiting removes. Sends no token, and
@@ -168,14 +169,14 @@ impl Client {
     ///
     /// # Errors
     /// With what stands there.
-    pub async fn reach(&self, stop: &Stop) -> Result<(), Barrier> {
+    pub async fn reach(&self, shutdown: &Shutdown) -> Result<(), Barrier> {
         // Plain HTTP, which is for this machine only, has neither certificates nor proxies.
         if !self.base.starts_with("https:") {
             return Ok(());
         }
         let answer = tokio::select! {
             biased;
-            () = stop.soon.cancelled() => return Ok(()),
+            () = shutdown.graceful.cancelled() => return Ok(()),
             answer = self.connections.client().head(&self.base).send() => answer,
             // Whoever is that slow lets us through as far as this goes.
             () = tokio::time::sleep(REACH_PATIENCE) => return Ok(()),
@@ -190,8 +191,8 @@ impl Client {
     ///
     /// # Errors
     /// When there is such a thing, or no token.
-    pub async fn examine_token(&self, stop: &Stop) -> Result<Mfa, AuthError> {
-        self.auth.examine(stop).await
+    pub async fn examine_token(&self, shutdown: &Shutdown) -> Result<Mfa, AuthError> {
+        self.auth.examine(shutdown).await
     }
 
     /// How many requests were sent so far.
@@ -236,9 +237,9 @@ impl Client {
     pub async fn fetch_usage(
         &self,
         customer: CustomerId,
-        stop: &Stop,
-    ) -> Result<Fetched<UsageRow>, GaveUp<ApiError>> {
-        self.fetch(customer, "usage", stop, decode::decode_usage)
+        shutdown: &Shutdown,
+    ) -> Result<Fetched<UsageRow>, RetryError<ApiError>> {
+        self.fetch(customer, "usage", shutdown, decode::decode_usage)
             .await
     }
 
@@ -250,9 +251,9 @@ impl Client {
     pub async fn fetch_deployment(
         &self,
         customer: CustomerId,
-        stop: &Stop,
-    ) -> Result<Fetched<DeploymentRow>, GaveUp<ApiError>> {
-        self.fetch(customer, "deployment", stop, decode::decode_deployment)
+        shutdown: &Shutdown,
+    ) -> Result<Fetched<DeploymentRow>, RetryError<ApiError>> {
+        self.fetch(customer, "deployment", shutdown, decode::decode_deployment)
             .await
     }
 }

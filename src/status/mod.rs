@@ -108,7 +108,7 @@ impl Shared {
 
 /// Serves until `stop`. A port that is taken costs the status address, not the daemon: keeping the
 /// history comes first.
-pub(crate) async fn serve(address: SocketAddr, status: Status, stop: CancellationToken) {
+pub(crate) async fn serve(address: SocketAddr, status: Status, shutdown: CancellationToken) {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -134,7 +134,7 @@ pub(crate) async fn serve(address: SocketAddr, status: Status, stop: Cancellatio
         let shared = Arc::clone(&shared);
         async move { shared.status.reader.rest().await }
     };
-    server::run(listener, router, stop, rest).await;
+    server::run(listener, router, shutdown, rest).await;
     rest().await;
 }
 

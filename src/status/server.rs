@@ -57,7 +57,7 @@ struct Open {
 pub(super) async fn run<F: Future<Output = ()>>(
     listener: TcpListener,
     router: Router,
-    stop: CancellationToken,
+    shutdown: CancellationToken,
     idle: impl Fn() -> F,
 ) {
     const IDLE: Duration = Duration::from_mins(1);
@@ -66,11 +66,11 @@ pub(super) async fn run<F: Future<Output = ()>>(
     loop {
         let stream = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    pause_after(&error, &stop).await;
+                    pause_after(&error, &shutdown).await;
                     continue;
                 }
             },
@@ -123,7 +123,7 @@ async fn make_room(open: &mut Vec<Open>, tasks: &mut JoinSet<()>) {
     }
 }
 
-async fn pause_after(error: &io::Error, stop: &CancellationToken) {
+async fn pause_after(error: &io::Error, shutdown: &CancellationToken) {
     // The other end was gone before we came to it.
     if matches!(
         error.kind(),
@@ -135,7 +135,7 @@ async fn pause_after(error: &io::Error, stop: &CancellationToken) {
     }
     warn!(%error, "The status address cannot take a connection and tries again");
     tokio::select! {
-        () = stop.cancelled() => {}
+        () = shutdown.cancelled() => {}
         () = sleep(ACCEPT_PAUSE) => {}
     }
 }

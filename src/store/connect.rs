@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::error::{StoreError, refuses_password};
 use super::trust;
 use crate::config::{Address, Database, Host, SslMode, Target};
-use crate::retry::{Disposition, Fails as _, Remedy};
+use crate::retry::{Classify as _, Disposition, Remedy};
 
 /// Opening a connection takes no longer on a database that is alive.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use super::connect;
 use super::sqlstate::{self, During, Verdict};
 use crate::causes::with_causes;
 use crate::config;
-use crate::retry::{Disposition, Fails, Remedy};
+use crate::retry::{Classify, Disposition, Remedy};
 
 /// An operation on the database failed.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +188,7 @@ pub(super) fn refuses_password(error: &sqlx::Error) -> bool {
     error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some("28P01")
 }
 
-impl Fails for StoreError {
+impl Classify for StoreError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Refused { .. } => Disposition::SkipCustomer(Remedy::Person),

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::patience::insist;
 use super::{LAST_WORD, Progress, Request, RunError, Syncer};
-use crate::retry::Stop;
+use crate::shutdown::Shutdown;
 use crate::store::{NewRun, RunLock};
 
 /// How often the run lock of another process is tried.
@@ -20,26 +20,31 @@ impl Syncer {
     pub(super) async fn begin(
         &self,
         request: &Request,
-        stop: &Stop,
+        shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<(RunLock, i64), RunError> {
         loop {
-            let begun = insist(&self.store, request.patience.at_start, stop, async || {
-                let Some(mut lock) = self.store.try_lock_run().await? else {
-                    return Ok(None);
-                };
-                self.mark_interrupted(&mut lock).await?;
-                let run = NewRun {
-                    kind: request.kind,
-                    source: self.source.as_str(),
-                    only: request.only.clone(),
-                    dated: request.dated,
-                    resumes: request.resumes,
-                    started_at: self.clock.now(),
-                };
-                let run_id = lock.begin_run(&run).await?;
-                Ok(Some((lock, run_id)))
-            });
+            let begun = insist(
+                &self.store,
+                request.patience.at_start,
+                shutdown,
+                async || {
+                    let Some(mut lock) = self.store.try_lock_run().await? else {
+                        return Ok(None);
+                    };
+                    self.mark_interrupted(&mut lock).await?;
+                    let run = NewRun {
+                        kind: request.kind,
+                        source: self.source.as_str(),
+                        only: request.only.clone(),
+                        dated: request.dated,
+                        resumes: request.resumes,
+                        started_at: self.clock.now(),
+                    };
+                    let run_id = lock.begin_run(&run).await?;
+                    Ok(Some((lock, run_id)))
+                },
+            );
             if let Some(begun) = begun.await? {
                 return Ok(begun);
             }
@@ -53,7 +58,7 @@ impl Syncer {
             }
             tokio::select! {
                 biased;
-                () = stop.soon.cancelled() => return Err(RunError::Stopped),
+                () = shutdown.graceful.cancelled() => return Err(RunError::Stopped),
                 () = tokio::time::sleep(LOCK_INTERVAL) => {}
             }
         }

@@ -21,7 +21,8 @@ use crate::ledger::{
     FailureReason, Rejection, Row, RowCounts, UsageRow,
 };
 use crate::partner_center::{ApiError, Commercial, Wanted};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// Each customer's collection, or why it has none that could be kept.
 type Collections<R> = HashMap<CustomerId, Result<Collection<R>, ApiError>>;
@@ -43,12 +44,12 @@ enum Part<R> {
 impl<R: Row> Part<R> {
     fn new(
         dataset: Dataset,
-        fetched: Result<Commercial<R>, GaveUp<ApiError>>,
+        fetched: Result<Commercial<R>, RetryError<ApiError>>,
     ) -> Result<Self, RunError> {
         match fetched {
             Ok(collection) => Ok(Self::Here(Box::new(collection))),
-            Err(GaveUp::Stopped { .. }) => Err(RunError::Stopped),
-            Err(GaveUp::Failed { error, attempts }) => match DeadEnd::of(&error) {
+            Err(RetryError::Stopped { .. }) => Err(RunError::Stopped),
+            Err(RetryError::Failed { error, attempts }) => match DeadEnd::of(&error) {
                 Some(end) => Err(end.into()),
                 None => Ok(Self::Failed {
                     failure: customer_failure(dataset, &error),
@@ -120,7 +121,7 @@ impl<R: Row> Part<R> {
         dataset: Dataset,
         sink: &mut Sink,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let Self::Here(collection) = self else {
             return Ok(());
@@ -136,7 +137,7 @@ impl<R: Row> Part<R> {
         if let Sink::Ledger(ledger) = sink
             && count > 0
         {
-            ledger.record_strays(dataset, &strays, stop).await?;
+            ledger.record_strays(dataset, &strays, shutdown).await?;
         }
         if let Some(failed) = self.useless(dataset, &strays) {
             *self = failed;
@@ -164,7 +165,7 @@ impl Syncer {
         request: &Request,
         sink: &mut Sink,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), RunError> {
         if list.is_empty() {
@@ -177,7 +178,7 @@ impl Syncer {
         let client = &self.client;
         let usage = async {
             if self.datasets.contains(&Dataset::Usage) {
-                let fetched = client.fetch_commercial_usage(&wanted, date, stop).await;
+                let fetched = client.fetch_commercial_usage(&wanted, date, shutdown).await;
                 Part::new(Dataset::Usage, fetched)
             } else {
                 Ok(Part::Unasked)
@@ -186,7 +187,7 @@ impl Syncer {
         let deployment = async {
             if self.datasets.contains(&Dataset::Deployment) {
                 let fetched = client
-                    .fetch_commercial_deployment(&wanted, date, stop)
+                    .fetch_commercial_deployment(&wanted, date, shutdown)
                     .await;
                 Part::new(Dataset::Deployment, fetched)
             } else {
@@ -194,9 +195,9 @@ impl Syncer {
             }
         };
         let (mut usage, mut deployment) = tokio::try_join!(usage, deployment)?;
-        usage.settle(Dataset::Usage, sink, tally, stop).await?;
+        usage.settle(Dataset::Usage, sink, tally, shutdown).await?;
         deployment
-            .settle(Dataset::Deployment, sink, tally, stop)
+            .settle(Dataset::Deployment, sink, tally, shutdown)
             .await?;
         // A customer's outcome is that of its usage, so that without usage each of them has failed.
         usage.tell(Dataset::Usage, false, tally);
@@ -220,19 +221,19 @@ impl Syncer {
             wanted,
             usage,
             deployment,
-            stop: stop.clone(),
+            shutdown: shutdown.clone(),
         };
         let span = Span::current();
         // Reads files and decodes, which would hold up everything else.
         self.tasks
             .spawn_blocking(move || span.in_scope(|| giving.work(&sender)));
-        let writing = Stop {
-            soon: stop.soon.clone(),
-            ..Stop::default()
+        let writing = Shutdown {
+            graceful: shutdown.graceful.clone(),
+            ..Shutdown::default()
         };
         tokio::select! {
             drained = sink.drain(receiver, tally, progress, &writing, |_| Ok(())) => drained,
-            () = too_late(stop) => Err(RunError::Stopped),
+            () = too_late(shutdown) => Err(RunError::Stopped),
         }
     }
 }
@@ -244,7 +245,7 @@ struct GivingOut {
     wanted: Wanted,
     usage: Part<UsageRow>,
     deployment: Part<DeploymentRow>,
-    stop: Stop,
+    shutdown: Shutdown,
 }
 
 impl GivingOut {
@@ -256,7 +257,7 @@ impl GivingOut {
         }
         for customers in shares {
             // The customers that are left have no outcome, and come first the next time.
-            if self.stop.soon.is_cancelled() {
+            if self.shutdown.graceful.is_cancelled() {
                 return;
             }
             let share = self.usage.next_share().and_then(|usage| {

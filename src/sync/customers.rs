@@ -12,7 +12,8 @@ use super::customer_list::{self, CustomerList};
 use crate::config;
 use crate::ledger::{Customer, CustomerId};
 use crate::partner_center::{ApiError, Client};
-use crate::retry::{Fails as _, GaveUp, Remedy, Stop, remedy_of_io};
+use crate::retry::{Classify as _, Remedy, RetryError, remedy_of_io};
+use crate::shutdown::Shutdown;
 use crate::store::RunKind;
 
 /// So many bad lines of `customers.file` are named.
@@ -107,14 +108,14 @@ impl From<Listed> for Customer {
 /// The partner's own list.
 pub(super) async fn discover(
     client: &Client,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> Result<Vec<Customer>, CustomersError> {
     client
-        .fetch_customers(stop)
+        .fetch_customers(shutdown)
         .await
         .map_err(|error| match error {
-            GaveUp::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
-            GaveUp::Stopped { .. } => CustomersError::Stopped,
+            RetryError::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
+            RetryError::Stopped { .. } => CustomersError::Stopped,
         })
 }
 

@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{CustomerCounts, Mode, Progress, Report, Request, RunError, Syncer};
 use crate::ledger::CustomerId;
-use crate::retry::Stop;
+use crate::shutdown::Shutdown;
 use crate::store::{DatedPass, RunOutcome};
 
 /// So many dates in a row that fail for every customer mean that the cause is not the dates. Each
@@ -68,7 +68,7 @@ impl Syncer {
         self: &Arc<Self>,
         request: &Request,
         dates: Dates,
-        stop: &Stop,
+        shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<Report, RunError> {
         let complete = match request.mode {
@@ -105,7 +105,7 @@ impl Syncer {
                 }),
                 ..request.clone()
             };
-            match self.run(&pass, stop, progress).await {
+            match self.run(&pass, shutdown, progress).await {
                 Ok(report) => {
                     let over = report.fatal.is_some() || report.ended_early;
                     sum.add(*date, report);

@@ -7,7 +7,7 @@ use super::tally::Tally;
 use super::writer::Ledger;
 use super::{LAST_WORD, Syncer};
 use crate::causes::with_causes;
-use crate::retry::Stop;
+use crate::shutdown::Shutdown;
 use crate::store::RunOutcome;
 
 impl Syncer {
@@ -15,18 +15,18 @@ impl Syncer {
         &self,
         ledger: Ledger,
         report: &Report,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let away = matches!(report.fatal, Some(RunError::Store(_)));
-        let recorded = if stop.soon.is_cancelled() || away {
+        let recorded = if shutdown.graceful.is_cancelled() || away {
             // The stop has been heard, or the database been waited for; the record must not be cut
             // short by the one, nor hold up the end for long.
-            let unhurried = Stop::default();
+            let unhurried = Shutdown::default();
             tokio::time::timeout(LAST_WORD, ledger.finish(&report.to_record(), &unhurried))
                 .await
                 .unwrap_or(Err(RunError::Stopped))
         } else {
-            ledger.finish(&report.to_record(), stop).await
+            ledger.finish(&report.to_record(), shutdown).await
         };
         match recorded {
             // The next start finds the run unfinished and marks it so.
@@ -47,9 +47,9 @@ impl Syncer {
     }
 }
 
-pub(super) fn outcome(tally: &Tally, error: Option<&RunError>, stop: &Stop) -> RunOutcome {
+pub(super) fn outcome(tally: &Tally, error: Option<&RunError>, shutdown: &Shutdown) -> RunOutcome {
     match error {
-        Some(RunError::Stopped) if stop.soon.is_cancelled() => RunOutcome::Interrupted,
+        Some(RunError::Stopped) if shutdown.graceful.is_cancelled() => RunOutcome::Interrupted,
         Some(RunError::Superseded) => RunOutcome::Interrupted,
         Some(RunError::Halted(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
         Some(_) => RunOutcome::Failed,

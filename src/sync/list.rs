@@ -9,7 +9,7 @@ use super::tally::Tally;
 use super::writer::Sink;
 use super::{Request, Syncer, customers, run_error};
 use crate::ledger::{CustomerId, Dataset};
-use crate::retry::Stop;
+use crate::shutdown::Shutdown;
 use crate::store::{Listing, Urgency};
 
 /// The ledger is asked by name for so many customers at the most.
@@ -22,13 +22,13 @@ impl Syncer {
         request: &Request,
         sink: &mut Sink,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<Vec<Listed>, RunError> {
         let known = request.listed.get().cloned();
         // Who has gone is noted once for each time that the list is asked for.
         let is_new = known.is_none();
         let listed = if is_new && self.customers.discover && request.only.is_empty() {
-            let listed = customers::discover(&self.client, stop).await;
+            let listed = customers::discover(&self.client, shutdown).await;
             let listed = listed.map_err(run_error)?;
             // Kept for the passes that follow; otherwise it would be in memory twice.
             if request.dated.is_some() {
@@ -40,7 +40,7 @@ impl Syncer {
         };
         if let (Some(listed), true, Sink::Ledger(ledger)) = (&listed, is_new, &mut *sink) {
             match ledger
-                .record_listing(listed, &self.customers.exclude, stop)
+                .record_listing(listed, &self.customers.exclude, shutdown)
                 .await?
             {
                 Listing::Changed { gone, returned } => {
@@ -64,7 +64,7 @@ impl Syncer {
             .map_err(run_error)?;
         if let Sink::Ledger(ledger) = sink {
             if let Some(run_id) = request.resumes {
-                let done = ledger.load_done(run_id, stop).await?;
+                let done = ledger.load_done(run_id, shutdown).await?;
                 list.retain(|customer| !done.contains(&customer.id));
             }
             // Of a few customers a large ledger is not asked for everybody.
@@ -79,7 +79,7 @@ impl Syncer {
                     urgency[at] = of_it;
                 }
             };
-            ledger.load_urgency(few.as_deref(), stop, tell).await?;
+            ledger.load_urgency(few.as_deref(), shutdown, tell).await?;
             let mut due: Vec<(Urgency, Listed)> = urgency.into_iter().zip(list).collect();
             due.sort_unstable_by_key(|(urgency, customer)| (*urgency, customer.id));
             let those = |such: fn(&Urgency) -> bool| {

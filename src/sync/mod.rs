@@ -32,7 +32,8 @@ use crate::ledger::{
     Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
 };
 use crate::partner_center::{ApiError, Client};
-use crate::retry::{RetryPolicy, Stop};
+use crate::retry::RetryPolicy;
+use crate::shutdown::Shutdown;
 use crate::store::{DatedPass, LastFinish, RunKind, RunLock, Store, StoreError};
 use end::{log_end, outcome};
 use patience::insist;
@@ -131,13 +132,13 @@ impl Syncer {
     pub async fn run(
         self: &Arc<Self>,
         request: &Request,
-        stop: &Stop,
+        shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<Report, RunError> {
         let mut sink = match request.mode {
             Mode::DryRun => Sink::Nowhere,
             Mode::Store => {
-                let (lock, run_id) = self.begin(request, stop, progress).await?;
+                let (lock, run_id) = self.begin(request, shutdown, progress).await?;
                 Sink::Ledger(Box::new(Ledger::new(
                     self.store.clone(),
                     lock,
@@ -161,7 +162,7 @@ impl Syncer {
             let before = self.client.traffic();
             let mut tally = Tally::new(request.dated.map(|dated| dated.asked));
             let walked = self
-                .walk(request, &mut sink, &mut tally, stop, progress)
+                .walk(request, &mut sink, &mut tally, shutdown, progress)
                 .await;
             let after = self.client.traffic();
             let told = [
@@ -177,7 +178,7 @@ impl Syncer {
             let report = Report {
                 run_id,
                 first_run_id: run_id,
-                outcome: outcome(&tally, walked.as_ref().err(), stop),
+                outcome: outcome(&tally, walked.as_ref().err(), shutdown),
                 started_at,
                 finished_at: self.clock.now(),
                 customers: tally.customers,
@@ -199,7 +200,7 @@ impl Syncer {
             };
             log_end(&report);
             if let Sink::Ledger(ledger) = sink {
-                self.record_end(*ledger, &report, stop).await?;
+                self.record_end(*ledger, &report, shutdown).await?;
             }
             Ok(report)
         }
@@ -211,8 +212,12 @@ impl Syncer {
     ///
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
-    pub async fn migrate(&self, patience: RetryPolicy, stop: &Stop) -> Result<(), RunError> {
-        insist(&self.store, patience, stop, async || {
+    pub async fn migrate(
+        &self,
+        patience: RetryPolicy,
+        shutdown: &Shutdown,
+    ) -> Result<(), RunError> {
+        insist(&self.store, patience, shutdown, async || {
             self.store.migrate().await
         })
         .await
@@ -226,9 +231,9 @@ impl Syncer {
         &self,
         now: DateTime<Utc>,
         patience: RetryPolicy,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<LastFinish, RunError> {
-        insist(&self.store, patience, stop, async || {
+        insist(&self.store, patience, shutdown, async || {
             self.store.load_last_finish(now).await
         })
         .await
@@ -250,9 +255,12 @@ impl Syncer {
     ///
     /// # Errors
     /// When the list cannot be made up.
-    pub async fn list_customers(&self, stop: &Stop) -> Result<Vec<Customer>, CustomersError> {
+    pub async fn list_customers(
+        &self,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<Customer>, CustomersError> {
         let listed = if self.customers.discover {
-            Some(customers::discover(&self.client, stop).await?)
+            Some(customers::discover(&self.client, shutdown).await?)
         } else {
             None
         };
@@ -264,8 +272,12 @@ impl Syncer {
     ///
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
-    pub async fn recover(&self, patience: RetryPolicy, stop: &Stop) -> Result<(), RunError> {
-        insist(&self.store, patience, stop, async || {
+    pub async fn recover(
+        &self,
+        patience: RetryPolicy,
+        shutdown: &Shutdown,
+    ) -> Result<(), RunError> {
+        insist(&self.store, patience, shutdown, async || {
             let Some(mut lock) = self.store.try_lock_run().await? else {
                 return Ok(());
             };
@@ -289,17 +301,17 @@ impl Syncer {
         request: &Request,
         sink: &mut Sink,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), RunError> {
         if let Sink::Ledger(ledger) = sink {
             ledger
-                .admit_locale(&self.locale, self.allow_locale_change, stop)
+                .admit_locale(&self.locale, self.allow_locale_change, shutdown)
                 .await?;
         }
         // A dead grant must show before the first customer, and once, not customer by customer.
-        self.client.sign_in(stop).await?;
-        let list = self.list(request, sink, tally, stop).await?;
+        self.client.sign_in(shutdown).await?;
+        let list = self.list(request, sink, tally, shutdown).await?;
         let total = list.len();
         tally.customers.total = total as u64;
         progress.send_modify(|progress| {
@@ -310,13 +322,16 @@ impl Syncer {
             };
         });
         if let Sink::Ledger(ledger) = sink {
-            ledger.record_total(tally.customers.total, stop).await?;
+            ledger.record_total(tally.customers.total, shutdown).await?;
         }
         info!(customers = total, "Run begun: {total} customers");
         match self.source {
-            Source::Customer => self.walk_customers(list, sink, tally, stop, progress).await,
+            Source::Customer => {
+                self.walk_customers(list, sink, tally, shutdown, progress)
+                    .await
+            }
             Source::Commercial => {
-                self.walk_commercial(list, request, sink, tally, stop, progress)
+                self.walk_commercial(list, request, sink, tally, shutdown, progress)
                     .await
             }
         }?;
@@ -368,7 +383,7 @@ fn interrupted() -> Failure {
 }
 
 /// Comes some time after the last call to stop.
-async fn too_late(stop: &Stop) {
-    stop.now.cancelled().await;
+async fn too_late(shutdown: &Shutdown) {
+    shutdown.forced.cancelled().await;
     tokio::time::sleep(LAST_WORD).await;
 }

@@ -9,7 +9,8 @@ use tracing::{debug, info, warn};
 use super::RunError;
 use super::locks::tell_of_locks;
 use crate::causes::with_causes;
-use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
+use crate::retry::{Classify as _, Disposition, RetryError, RetryPolicy};
+use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
 
 /// How often it is said that the database is still away.
@@ -46,19 +47,19 @@ impl Outage {
 pub(super) async fn insist<T>(
     store: &Store,
     patience: RetryPolicy,
-    stop: &Stop,
+    shutdown: &Shutdown,
     work: impl AsyncFnMut() -> Result<T, StoreError>,
 ) -> Result<T, RunError> {
-    tell_of_locks(store, persist(store, patience, stop, work)).await
+    tell_of_locks(store, persist(store, patience, shutdown, work)).await
 }
 
 async fn persist<T>(
     store: &Store,
     patience: RetryPolicy,
-    stop: &Stop,
+    shutdown: &Shutdown,
     mut work: impl AsyncFnMut() -> Result<T, StoreError>,
 ) -> Result<T, RunError> {
-    let mut attempts = patience.attempts(stop);
+    let mut attempts = patience.attempts(shutdown);
     let mut outage: Option<Outage> = None;
     loop {
         let attempt = async {
@@ -81,8 +82,8 @@ async fn persist<T>(
                 }
                 return Ok(done);
             }
-            Some(Err(GaveUp::Failed { error, .. })) => return Err(error.into()),
-            Some(Err(GaveUp::Stopped { .. })) => return Err(RunError::Stopped),
+            Some(Err(RetryError::Failed { error, .. })) => return Err(error.into()),
+            Some(Err(RetryError::Stopped { .. })) => return Err(RunError::Stopped),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, ser};
 
 use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 use crate::partner_center::{ApiError, AuthError, Barrier};
-use crate::retry::{Fails as _, Remedy};
+use crate::retry::{Classify as _, Remedy};
 use crate::store::{FinishedRun, RunOutcome, StoreError};
 
 use super::customers::CustomersError;

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
 use crate::partner_center::{ApiError, Fetched as Answered};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// From so many rows on a collection counts as large.
 const LARGE_COLLECTION: usize = 1_000;
@@ -50,20 +51,20 @@ pub(super) struct Walk {
     /// Why no further customer is begun.
     halted: OnceLock<Halt>,
     /// The program's stop, or the run's own.
-    pub(super) stop: Stop,
+    pub(super) shutdown: Shutdown,
 }
 
 impl Walk {
-    pub(super) fn new(syncer: Arc<Syncer>, list: Vec<Listed>, stop: &Stop) -> Self {
+    pub(super) fn new(syncer: Arc<Syncer>, list: Vec<Listed>, shutdown: &Shutdown) -> Self {
         Self {
             syncer,
             queue: Mutex::new(list.into_iter()),
             unasked: Mutex::default(),
             dead_end: OnceLock::new(),
             halted: OnceLock::new(),
-            stop: Stop {
-                soon: stop.soon.child_token(),
-                now: stop.now.child_token(),
+            shutdown: Shutdown {
+                graceful: shutdown.graceful.child_token(),
+                forced: shutdown.forced.child_token(),
             },
         }
     }
@@ -88,7 +89,7 @@ impl Walk {
     }
 
     fn next(&self) -> Option<Customer> {
-        if self.stop.soon.is_cancelled() || self.halted.get().is_some() {
+        if self.shutdown.graceful.is_cancelled() || self.halted.get().is_some() {
             return None;
         }
         let is_silent = self
@@ -123,7 +124,7 @@ impl Walk {
         // The first reason is the one that is told.
         let _set = self.halted.set(reason);
         // Workers that wait for their turn, or for another attempt, wait no longer.
-        self.stop.soon.cancel();
+        self.shutdown.graceful.cancel();
     }
 
     /// Ends the run where calls take so long to fail that no customer would come to an end for
@@ -179,13 +180,13 @@ impl Walk {
     /// failed for itself.
     fn own<R>(
         &self,
-        fetched: Result<Answered<R>, GaveUp<ApiError>>,
-    ) -> Result<Answered<R>, GaveUp<ApiError>> {
+        fetched: Result<Answered<R>, RetryError<ApiError>>,
+    ) -> Result<Answered<R>, RetryError<ApiError>> {
         match fetched {
-            Err(GaveUp::Stopped {
+            Err(RetryError::Stopped {
                 attempts,
                 last: Some(error),
-            }) if self.halted.get().is_some() => Err(GaveUp::Failed { error, attempts }),
+            }) if self.halted.get().is_some() => Err(RetryError::Failed { error, attempts }),
             fetched => fetched,
         }
     }
@@ -214,11 +215,11 @@ impl Walk {
             answers.permit = None;
             let over = match dataset {
                 Dataset::Usage => {
-                    let fetched = client.fetch_usage(id, &self.stop).await;
+                    let fetched = client.fetch_usage(id, &self.shutdown).await;
                     answers.take(*dataset, self.own(fetched), &mut usage)
                 }
                 Dataset::Deployment => {
-                    let fetched = client.fetch_deployment(id, &self.stop).await;
+                    let fetched = client.fetch_deployment(id, &self.shutdown).await;
                     answers.take(*dataset, self.own(fetched), &mut deployment)
                 }
             };
@@ -228,7 +229,7 @@ impl Walk {
                 Err(Over::DeadEnd(end)) => {
                     // Everybody hears the same; the first to say it is enough.
                     let _first = self.dead_end.set(end);
-                    self.stop.soon.cancel();
+                    self.shutdown.graceful.cancel();
                     return None;
                 }
             }
@@ -263,11 +264,11 @@ impl Syncer {
         list: Vec<Listed>,
         sink: &mut Sink,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), RunError> {
         let workers = list.len().min(self.max_concurrency + WAITING_CUSTOMERS);
-        let walk = Arc::new(Walk::new(Arc::clone(self), list, stop));
+        let walk = Arc::new(Walk::new(Arc::clone(self), list, shutdown));
         let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
         for _ in 0..workers {
             let (walk, sender) = (Arc::clone(&walk), sender.clone());
@@ -277,14 +278,14 @@ impl Syncer {
         drop(sender);
         // What was fetched is stored even after the last call to stop, but not for long. Only
         // waiting for the database ends with the first.
-        let writing = Stop {
-            soon: walk.stop.soon.clone(),
-            ..Stop::default()
+        let writing = Shutdown {
+            graceful: walk.shutdown.graceful.clone(),
+            ..Shutdown::default()
         };
         let judge = |tally: &Tally| walk.judge(tally);
         let drained = tokio::select! {
             drained = sink.drain(receiver, tally, progress, &writing, judge) => drained,
-            () = too_late(stop) => Err(RunError::Stopped),
+            () = too_late(shutdown) => Err(RunError::Stopped),
             never = walk.watch() => never,
         };
         let unreached = walk.rest();
@@ -296,17 +297,17 @@ impl Syncer {
                 unreached.len()
             );
             // The run's own end is no reason not to wait for the database.
-            let recording = Stop {
-                soon: stop.soon.clone(),
-                ..Stop::default()
+            let recording = Shutdown {
+                graceful: shutdown.graceful.clone(),
+                ..Shutdown::default()
             };
             let unreached = unreached.into_iter().map(Customer::from);
             sink.record_unreached(unreached, &why, tally, &recording)
                 .await?;
         }
         // Where the writer ended early, nobody takes what the workers still fetch.
-        walk.stop.soon.cancel();
-        walk.stop.now.cancel();
+        walk.shutdown.graceful.cancel();
+        walk.shutdown.forced.cancel();
         // Before the writer's word, which may only be that it was stopped for this reason.
         if let Some(end) = walk.dead_end() {
             return Err(end.clone().into());
@@ -315,7 +316,7 @@ impl Syncer {
             // Otherwise everybody was asked for all the same.
             (Ok(()), Some(reason)) if !tally.is_complete() => Err(reason.clone().into()),
             // The writer waited no longer for the database, because the run was over.
-            (Err(RunError::Stopped), Some(reason)) if !stop.soon.is_cancelled() => {
+            (Err(RunError::Stopped), Some(reason)) if !shutdown.graceful.is_cancelled() => {
                 Err(reason.clone().into())
             }
             (drained, _) => drained,
@@ -344,7 +345,7 @@ impl Answers {
     fn take<R: Row>(
         &mut self,
         dataset: Dataset,
-        fetched: Result<Answered<R>, GaveUp<ApiError>>,
+        fetched: Result<Answered<R>, RetryError<ApiError>>,
         into: &mut Collection<R>,
     ) -> Result<(), Over> {
         match fetched {
@@ -359,7 +360,7 @@ impl Answers {
                 self.failure = useless.or(self.failure.take());
                 Ok(())
             }
-            Err(GaveUp::Failed { error, attempts }) => {
+            Err(RetryError::Failed { error, attempts }) => {
                 if let Some(end) = DeadEnd::of(&error) {
                     return Err(Over::DeadEnd(end));
                 }
@@ -368,7 +369,7 @@ impl Answers {
                 self.failure = Some(customer_failure(dataset, &error));
                 Ok(())
             }
-            Err(GaveUp::Stopped { attempts, .. }) => {
+            Err(RetryError::Stopped { attempts, .. }) => {
                 self.attempts += attempts;
                 if self.attempts > 0 {
                     self.http_status = None;

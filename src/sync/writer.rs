@@ -19,7 +19,8 @@ use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, Failure, FailureReason, Rejection,
     RowCounts,
 };
-use crate::retry::{RetryPolicy, Stop};
+use crate::retry::RetryPolicy;
+use crate::shutdown::Shutdown;
 use crate::store::{FinishedRun, Listing, RunLock, Store, StoreError, Urgency};
 
 /// A transaction holds no more customers than this, or rows than the next.
@@ -73,11 +74,11 @@ impl Ledger {
     /// whether the connection is another one than that of the attempt before.
     async fn persist<T>(
         &mut self,
-        stop: &Stop,
+        shutdown: &Shutdown,
         mut work: impl AsyncFnMut(&mut RunLock, bool) -> Result<T, StoreError>,
     ) -> Result<T, RunError> {
         let store = self.store.clone();
-        let done = insist(&store, self.patience, stop, async || {
+        let done = insist(&store, self.patience, shutdown, async || {
             // Taken out, so that a connection that fails or is dropped in mid-transaction is not
             // used again.
             let (mut lock, fresh) = match self.lock.take() {
@@ -113,10 +114,10 @@ impl Ledger {
     async fn record(
         &mut self,
         outcomes: &[CustomerOutcome],
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<Vec<RowCounts>, RunError> {
         let (run_id, clock) = (self.run_id, Arc::clone(&self.clock));
-        self.persist(stop, async |lock, fresh| {
+        self.persist(shutdown, async |lock, fresh| {
             let recorded = if fresh {
                 let ids: Vec<CustomerId> = outcomes.iter().map(|o| o.customer.id).collect();
                 lock.load_recorded(run_id, &ids).await?
@@ -137,10 +138,16 @@ impl Ledger {
     }
 
     /// Records how many customers are on the list.
-    pub(super) async fn record_total(&mut self, total: u64, stop: &Stop) -> Result<(), RunError> {
+    pub(super) async fn record_total(
+        &mut self,
+        total: u64,
+        shutdown: &Shutdown,
+    ) -> Result<(), RunError> {
         let run_id = self.run_id;
-        self.persist(stop, async |lock, _| lock.record_total(run_id, total).await)
-            .await
+        self.persist(shutdown, async |lock, _| {
+            lock.record_total(run_id, total).await
+        })
+        .await
     }
 
     /// Makes sure that names are asked for in the ledger's locale.
@@ -148,11 +155,11 @@ impl Ledger {
         &mut self,
         locale: &str,
         may_change: bool,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let now = self.clock.now();
         let known = self
-            .persist(stop, async |lock, _| {
+            .persist(shutdown, async |lock, _| {
                 lock.admit_locale(locale, may_change, now).await
             })
             .await?;
@@ -170,10 +177,10 @@ impl Ledger {
         &mut self,
         listed: &[Customer],
         excluded: &HashSet<CustomerId>,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<Listing, RunError> {
         let now = self.clock.now();
-        self.persist(stop, async |lock, _| {
+        self.persist(shutdown, async |lock, _| {
             lock.record_listing(listed, excluded, now).await
         })
         .await
@@ -184,10 +191,10 @@ impl Ledger {
     pub(super) async fn load_urgency(
         &mut self,
         customers: Option<&[CustomerId]>,
-        stop: &Stop,
+        shutdown: &Shutdown,
         mut tell: impl FnMut(CustomerId, Urgency),
     ) -> Result<(), RunError> {
-        self.persist(stop, async |lock, _| {
+        self.persist(shutdown, async |lock, _| {
             lock.load_urgency(customers, &mut tell).await
         })
         .await
@@ -197,9 +204,9 @@ impl Ledger {
     pub(super) async fn load_done(
         &mut self,
         run_id: i64,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<HashSet<CustomerId>, RunError> {
-        self.persist(stop, async |lock, _| lock.load_done(run_id).await)
+        self.persist(shutdown, async |lock, _| lock.load_done(run_id).await)
             .await
     }
 
@@ -208,19 +215,23 @@ impl Ledger {
         &mut self,
         dataset: Dataset,
         strays: &[Rejection],
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let (run_id, now) = (self.run_id, self.clock.now());
-        self.persist(stop, async |lock, _| {
+        self.persist(shutdown, async |lock, _| {
             lock.record_strays(run_id, dataset, strays, now).await
         })
         .await
     }
 
     /// Records the end of the run and gives the lock back.
-    pub(super) async fn finish(mut self, end: &FinishedRun, stop: &Stop) -> Result<(), RunError> {
+    pub(super) async fn finish(
+        mut self,
+        end: &FinishedRun,
+        shutdown: &Shutdown,
+    ) -> Result<(), RunError> {
         let run_id = self.run_id;
-        self.persist(stop, async |lock, _| lock.finish_run(run_id, end).await)
+        self.persist(shutdown, async |lock, _| lock.finish_run(run_id, end).await)
             .await?;
         if let Some(lock) = self.lock.take() {
             lock.release().await;
@@ -238,7 +249,7 @@ impl Sink {
         mut outcomes: mpsc::Receiver<Fetched>,
         tally: &mut Tally,
         progress: &watch::Sender<Progress>,
-        stop: &Stop,
+        shutdown: &Shutdown,
         judge: impl Fn(&Tally) -> Result<(), RunError>,
     ) -> Result<(), RunError> {
         let mut waiting = None;
@@ -265,7 +276,7 @@ impl Sink {
                 batch.push(next);
                 permits.push(permit);
             }
-            self.write(batch, tally, stop).await?;
+            self.write(batch, tally, shutdown).await?;
             drop(permits);
             progress.send_modify(|progress| {
                 progress.done = tally.customers.succeeded + tally.customers.failed;
@@ -281,7 +292,7 @@ impl Sink {
         customers: impl Iterator<Item = Customer>,
         why: &str,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let finished_at = match self {
             Self::Ledger(ledger) => ledger.clock.now(),
@@ -304,7 +315,7 @@ impl Sink {
             .peekable();
         while outcomes.peek().is_some() {
             let batch = outcomes.by_ref().take(BATCH_UNREACHED).collect();
-            self.write(batch, tally, stop).await?;
+            self.write(batch, tally, shutdown).await?;
         }
         Ok(())
     }
@@ -313,7 +324,7 @@ impl Sink {
         &mut self,
         batch: Vec<CustomerOutcome>,
         tally: &mut Tally,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         let ledger = match self {
             Self::Ledger(ledger) => ledger,
@@ -324,7 +335,7 @@ impl Sink {
                 return Ok(());
             }
         };
-        match ledger.record(&batch, stop).await {
+        match ledger.record(&batch, shutdown).await {
             Ok(counts) => {
                 for (outcome, counts) in batch.iter().zip(counts) {
                     tally.add(outcome, counts);
@@ -341,7 +352,10 @@ impl Sink {
             Err(error) => return Err(error),
         }
         for outcome in batch {
-            let outcome = match ledger.record(std::slice::from_ref(&outcome), stop).await {
+            let outcome = match ledger
+                .record(std::slice::from_ref(&outcome), shutdown)
+                .await
+            {
                 Ok(counts) => {
                     for counts in counts {
                         tally.add(&outcome, counts);
@@ -354,7 +368,9 @@ impl Sink {
                 Err(error) => return Err(error),
             };
             // A refusal of the mere record of a failure means that nothing can be recorded.
-            ledger.record(std::slice::from_ref(&outcome), stop).await?;
+            ledger
+                .record(std::slice::from_ref(&outcome), shutdown)
+                .await?;
             tally.add(&outcome, RowCounts::default());
         }
         Ok(())

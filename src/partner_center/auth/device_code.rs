@@ -9,7 +9,8 @@ use super::authority::Poll;
 use super::error::AuthError;
 use super::login::{Login, SignedIn};
 use super::refresh::prove_writable;
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// By so much the polls are put farther apart each time the service asks for it (RFC 8628, 3.5).
 const SLOWER: Duration = Duration::from_secs(5);
@@ -20,10 +21,10 @@ impl Login {
     /// # Errors
     /// When the sign-in service refuses or does not answer, or the token could not be kept
     /// afterwards.
-    pub async fn begin_with_code(&self, stop: &Stop) -> Result<DeviceCode, AuthError> {
+    pub async fn begin_with_code(&self, shutdown: &Shutdown) -> Result<DeviceCode, AuthError> {
         // Before the person goes to the trouble.
         prove_writable(&self.file).await?;
-        let mut attempts = self.policy.attempts(stop);
+        let mut attempts = self.policy.attempts(shutdown);
         let begun = loop {
             let asked = self.authority.device_code(&self.app, &self.scope);
             if let Some(end) = attempts.run(asked).await {
@@ -31,8 +32,8 @@ impl Login {
             }
         };
         begun.map_err(|gave_up| match gave_up {
-            GaveUp::Failed { error, .. } => error,
-            GaveUp::Stopped { .. } => AuthError::Stopped,
+            RetryError::Failed { error, .. } => error,
+            RetryError::Stopped { .. } => AuthError::Stopped,
         })
     }
 
@@ -44,7 +45,7 @@ impl Login {
     pub async fn finish_with_code(
         &self,
         code: &DeviceCode,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<SignedIn, AuthError> {
         let mut interval = code.interval();
         let mut wait = interval;
@@ -52,7 +53,7 @@ impl Login {
         loop {
             tokio::select! {
                 biased;
-                () = stop.soon.cancelled() => return Err(AuthError::Stopped),
+                () = shutdown.graceful.cancelled() => return Err(AuthError::Stopped),
                 () = &mut expired => return Err(AuthError::CodeExpired),
                 () = tokio::time::sleep(wait) => {}
             }

@@ -9,7 +9,7 @@ use super::kept_file::target_of;
 use super::oauth::OauthError;
 use super::refusal::Presented;
 use crate::partner_center::transport::barrier::Barrier;
-use crate::retry::{Disposition, Fails, Remedy, passes_by_itself, remedy_of_io};
+use crate::retry::{Classify, Disposition, Remedy, passes_by_itself, remedy_of_io};
 
 /// What to do where the token's file cannot be replaced.
 fn advice_about(error: &io::Error) -> &'static str {
@@ -246,7 +246,7 @@ impl AuthError {
     }
 }
 
-impl Fails for AuthError {
+impl Classify for AuthError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Unavailable { retry_after, .. } => Disposition::Retry {

@@ -23,7 +23,8 @@ use crate::clock::Clock;
 use crate::config;
 use crate::consent::Consent;
 use crate::partner_center::transport::http::{SetUpError, http_client};
-use crate::retry::{GaveUp, RetryPolicy, Stop};
+use crate::retry::{RetryError, RetryPolicy};
+use crate::shutdown::Shutdown;
 
 /// A sign-in of a person.
 pub struct Login {
@@ -126,11 +127,11 @@ impl Login {
     pub async fn finish_in_browser(
         &self,
         sign_in: BrowserSignIn,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<SignedIn, AuthError> {
         let redirect_uri = sign_in.loopback.redirect_uri();
         let state = sign_in.state.expose_secret();
-        let code = match sign_in.loopback.redirect(state, stop).await? {
+        let code = match sign_in.loopback.redirect(state, shutdown).await? {
             Redirect::Code(code) => code,
             Redirect::Refused(error, description) => {
                 let answer = TokenAnswer::describing(description);
@@ -147,7 +148,7 @@ impl Login {
             ("code_verifier", sign_in.verifier.expose_secret()),
             ("scope", &self.scope),
         ];
-        let mut attempts = self.policy.attempts(stop);
+        let mut attempts = self.policy.attempts(shutdown);
         let answer = loop {
             let asked = self
                 .authority
@@ -158,8 +159,8 @@ impl Login {
         };
         match answer {
             Ok(answer) => self.keep(&answer).await,
-            Err(GaveUp::Failed { error, .. }) => Err(error),
-            Err(GaveUp::Stopped { .. }) => Err(AuthError::Stopped),
+            Err(RetryError::Failed { error, .. }) => Err(error),
+            Err(RetryError::Stopped { .. }) => Err(AuthError::Stopped),
         }
     }
 

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
 use super::error::AuthError;
-use crate::retry::Stop;
+use crate::shutdown::Shutdown;
 
 /// How long a person may take.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -67,7 +67,11 @@ impl Loopback {
     }
 
     /// Waits for the browser to come back with `state`.
-    pub(super) async fn redirect(self, state: &str, stop: &Stop) -> Result<Redirect, AuthError> {
+    pub(super) async fn redirect(
+        self,
+        state: &str,
+        shutdown: &Shutdown,
+    ) -> Result<Redirect, AuthError> {
         let (heard, mut answers) = mpsc::channel(1);
         let done = CancellationToken::new();
         let router = Router::new().route("/", get(come_back)).with_state(Door {
@@ -79,7 +83,7 @@ impl Loopback {
         let mut served = pin!(served.into_future());
         let redirect = tokio::select! {
             biased;
-            () = stop.soon.cancelled() => Err(AuthError::Stopped),
+            () = shutdown.graceful.cancelled() => Err(AuthError::Stopped),
             heard = answers.recv() => heard.ok_or(AuthError::Stopped),
             () = tokio::time::sleep(PATIENCE) => Err(AuthError::NobodySignedIn),
             ended = &mut served => Err(ended.err().map_or(AuthError::Stopped, listening)),
@@ -152,7 +156,7 @@ mod tests {
             .strip_prefix("http://localhost:")
             .map(str::parse::<u16>);
         assert!(matches!(port, Some(Ok(port)) if port > 0));
-        let redirect = loopback.redirect("state", &Stop::default()).await;
+        let redirect = loopback.redirect("state", &Shutdown::default()).await;
         assert!(matches!(redirect, Err(AuthError::NobodySignedIn)));
     }
 }

@@ -42,7 +42,8 @@ use super::transport::echo::Echo;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::retry::{Disposition, Fails as _, GaveUp, RetryPolicy, Stop};
+use crate::retry::{Classify as _, Disposition, RetryError, RetryPolicy};
+use crate::shutdown::Shutdown;
 use authority::Authority;
 
 /// Renewed this long before the end, or after four fifths of a short life.
@@ -148,26 +149,26 @@ impl Auth {
 
     /// Forgets an earlier failure: a person may have signed in since. Gets a token, unless the
     /// present one still lives.
-    pub(super) async fn begin(&self, stop: &Stop) -> Result<(), AuthError> {
+    pub(super) async fn begin(&self, shutdown: &Shutdown) -> Result<(), AuthError> {
         let mut state = self.state.lock().await;
         state.dead = None;
         state.token.take_if(|token| token.is_hopeless());
         drop(state);
-        self.token(stop).await.map(drop)
+        self.token(shutdown).await.map(drop)
     }
 
     /// Looks into the present token for what would make the API refuse every call with it.
-    pub(super) async fn examine(&self, stop: &Stop) -> Result<Mfa, AuthError> {
-        let token = self.token(stop).await?;
+    pub(super) async fn examine(&self, shutdown: &Shutdown) -> Result<Mfa, AuthError> {
+        let token = self.token(shutdown).await?;
         self.authority.examine(token.secret())
     }
 
     /// A token that lives long enough for a call.
-    pub(super) async fn token(&self, stop: &Stop) -> Result<Arc<Token>, AuthError> {
+    pub(super) async fn token(&self, shutdown: &Shutdown) -> Result<Arc<Token>, AuthError> {
         let mut state = self.state.lock().await;
         match &state.token {
             Some(token) if token.is_fresh() => Ok(Arc::clone(token)),
-            _ => self.renew(&mut state, stop, false).await,
+            _ => self.renew(&mut state, shutdown, false).await,
         }
     }
 
@@ -175,7 +176,7 @@ impl Auth {
     pub(super) async fn replace(
         &self,
         refused: &Arc<Token>,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<Option<Arc<Token>>, AuthError> {
         let mut state = self.state.lock().await;
         match &state.token {
@@ -193,19 +194,19 @@ impl Auth {
         {
             return Ok(None);
         }
-        self.renew(&mut state, stop, true).await.map(Some)
+        self.renew(&mut state, shutdown, true).await.map(Some)
     }
 
     async fn renew(
         &self,
         state: &mut State,
-        stop: &Stop,
+        shutdown: &Shutdown,
         after_refusal: bool,
     ) -> Result<Arc<Token>, AuthError> {
         if let Some(dead) = &state.dead {
             return Err(dead.clone());
         }
-        let mut attempts = self.policy.attempts(stop);
+        let mut attempts = self.policy.attempts(shutdown);
         let renewed = loop {
             let authority = Arc::clone(&self.authority);
             // In a task of its own, so that a stop between the answer and its storing loses no
@@ -233,12 +234,12 @@ impl Auth {
                 state.token = Some(Arc::clone(&token));
                 Ok(token)
             }
-            Err(GaveUp::Failed { error, .. }) => {
+            Err(RetryError::Failed { error, .. }) => {
                 state.token = None;
                 state.dead = Some(error.clone());
                 Err(error)
             }
-            Err(GaveUp::Stopped { .. }) => Err(AuthError::Stopped),
+            Err(RetryError::Stopped { .. }) => Err(AuthError::Stopped),
         }
     }
 }

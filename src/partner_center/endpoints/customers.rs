@@ -19,7 +19,8 @@ use crate::partner_center::decode::{self, NotACollection};
 use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
 use crate::partner_center::transport::call::{Answer, Call};
 use crate::partner_center::{ApiError, Client};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// What the address begins with, after the configured base.
 const VERSION: &str = "v1";
@@ -54,7 +55,10 @@ impl Client {
     /// # Errors
     /// When a page cannot be had, leads to another host, or repeats an earlier one, or when no
     /// entry names a customer: half a list would silently leave customers out.
-    pub async fn fetch_customers(&self, stop: &Stop) -> Result<Vec<Customer>, GaveUp<ApiError>> {
+    pub async fn fetch_customers(
+        &self,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<Customer>, RetryError<ApiError>> {
         let mut address = Address {
             url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.base),
             headers: HeaderMap::new(),
@@ -72,8 +76,8 @@ impl Client {
             let read = |answer: &Answer| {
                 read_page(&answer.body, answer.next.as_ref(), answer.token.secret())
             };
-            let (page, _permit) = self.call(&call, stop, read).await?;
-            let failed = |error| GaveUp::Failed {
+            let (page, _permit) = self.call(&call, shutdown, read).await?;
+            let failed = |error| RetryError::Failed {
                 error,
                 attempts: call.sent(),
             };
@@ -106,7 +110,7 @@ impl Client {
         }
         if listed == 0 && entries > 0 {
             let what = format!("of the customers' list none of {entries} entries has a usable id");
-            return Err(GaveUp::Failed {
+            return Err(RetryError::Failed {
                 error: ApiError::Unexpected(what),
                 attempts: 1,
             });

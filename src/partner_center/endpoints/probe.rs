@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use crate::ledger::{Collection, CustomerId, Source};
 use crate::partner_center::transport::call::Call;
 use crate::partner_center::{ApiError, Client, Wanted};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// Asks the API to say whether the token is compliant.
 const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
@@ -38,16 +39,16 @@ impl Client {
         &self,
         source: Source,
         customer: CustomerId,
-        stop: &Stop,
-    ) -> Result<Probed, GaveUp<ApiError>> {
+        shutdown: &Shutdown,
+    ) -> Result<Probed, RetryError<ApiError>> {
         let began = Instant::now();
         let collections = match source {
-            Source::Customer => vec![self.fetch_usage(customer, stop).await?.collection],
+            Source::Customer => vec![self.fetch_usage(customer, shutdown).await?.collection],
             Source::Commercial => {
                 let wanted = Wanted::new([customer], false);
-                let mut fetched = self.fetch_commercial_usage(&wanted, None, stop).await?;
+                let mut fetched = self.fetch_commercial_usage(&wanted, None, shutdown).await?;
                 let attempts = fetched.attempts;
-                let failed = |error| GaveUp::Failed { error, attempts };
+                let failed = |error| RetryError::Failed { error, attempts };
                 let mut collections = Vec::new();
                 while let Some(share) = fetched
                     .next_share()
@@ -62,7 +63,7 @@ impl Client {
         };
         let useless = collections.iter().find_map(Collection::uselessness);
         if let Some(why) = useless {
-            return Err(GaveUp::Failed {
+            return Err(RetryError::Failed {
                 error: ApiError::Unexpected(why),
                 attempts: 1,
             });
@@ -79,12 +80,15 @@ impl Client {
     ///
     /// # Errors
     /// When the call fails, which says nothing about other calls.
-    pub async fn probe_mfa(&self, stop: &Stop) -> Result<Option<bool>, GaveUp<ApiError>> {
+    pub async fn probe_mfa(
+        &self,
+        shutdown: &Shutdown,
+    ) -> Result<Option<bool>, RetryError<ApiError>> {
         let url = format!("{}/v1/customers?size=1", self.base);
         let headers = HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]);
         let call = Call::new(url, None, headers);
         let (compliant, _permit) = self
-            .call(&call, stop, |answer| Ok(answer.mfa_compliant))
+            .call(&call, shutdown, |answer| Ok(answer.mfa_compliant))
             .await?;
         Ok(compliant)
     }

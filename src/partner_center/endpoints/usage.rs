@@ -9,7 +9,8 @@ use crate::partner_center::decode::{NotACollection, Page, Part, Piece, Pieces, R
 use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
 use crate::partner_center::transport::call::{Answer, Call};
 use crate::partner_center::{ApiError, Client, Fetched};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// What the address begins with, after the configured base.
 const VERSION: &str = "v1";
@@ -69,9 +70,9 @@ impl Client {
         &self,
         customer: CustomerId,
         kind: &str,
-        stop: &Stop,
+        shutdown: &Shutdown,
         decode: Decode<R>,
-    ) -> Result<Fetched<R>, GaveUp<ApiError>> {
+    ) -> Result<Fetched<R>, RetryError<ApiError>> {
         let base = &self.base;
         let url = format!("{base}/{VERSION}/customers/{customer}/analytics/licenses/{kind}");
         let mut call = Call::new(url.clone(), Some(customer), HeaderMap::new());
@@ -90,7 +91,7 @@ impl Client {
                 let page = decode(&answer.body, &reading, linked, secret)?;
                 Ok((page, answer.status, answer.body.len()))
             };
-            let answered = self.call(&call, stop, read).await;
+            let answered = self.call(&call, shutdown, read).await;
             attempts += call.sent();
             let ((page, http_status, bytes), permit) =
                 answered.map_err(|gave_up| counted(gave_up, attempts))?;
@@ -127,14 +128,14 @@ impl Client {
                 next: page.next,
                 announced: page.announced,
             };
-            let failed = |error| GaveUp::Failed { error, attempts };
+            let failed = |error| RetryError::Failed { error, attempts };
             if let Some(next) = all.take(piece, &facts).map_err(failed)? {
                 call = Call::new(next.url, Some(customer), next.headers);
                 continue;
             }
             let (pieces, bytes) = (std::mem::take(&mut all.pieces), all.bytes);
             let collected = self.aside.work(bytes, || pieces.finish()).await;
-            let stopped = GaveUp::Stopped {
+            let stopped = RetryError::Stopped {
                 attempts,
                 last: None,
             };
@@ -145,9 +146,9 @@ impl Client {
 }
 
 /// A call's end with the attempts of all calls.
-fn counted(gave_up: GaveUp<ApiError>, attempts: u32) -> GaveUp<ApiError> {
+fn counted(gave_up: RetryError<ApiError>, attempts: u32) -> RetryError<ApiError> {
     match gave_up {
-        GaveUp::Failed { error, .. } => GaveUp::Failed { error, attempts },
-        GaveUp::Stopped { last, .. } => GaveUp::Stopped { last, attempts },
+        RetryError::Failed { error, .. } => RetryError::Failed { error, attempts },
+        RetryError::Stopped { last, .. } => RetryError::Stopped { last, attempts },
     }
 }

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use crate::ledger::CustomerId;
 use crate::partner_center::throttle::limiter::{Hopeless, Limiter, Pass, UNSURE_QUORUM};
 use crate::partner_center::throttle::retry_budget::{Claim, RetryBudget};
-use crate::retry::{Attempts, Stop};
+use crate::retry::Attempts;
+use crate::shutdown::Shutdown;
 
 /// How often a call that waits for leave to retry looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -105,7 +106,7 @@ impl Admission {
         about: Option<CustomerId>,
         attempts: &mut Attempts<'_>,
         retry: Option<Retry>,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
         let turn = async {
             if let Some(retry) = retry {
@@ -115,7 +116,7 @@ impl Admission {
         };
         tokio::select! {
             biased;
-            () = stop.soon.cancelled() => Err(NoTurn::Stopped),
+            () = shutdown.graceful.cancelled() => Err(NoTurn::Stopped),
             turn = turn => turn,
         }
     }

@@ -28,7 +28,8 @@ use crate::partner_center::transport::http::{
     read_beginning, read_body, redirect_target, retry_after,
 };
 use crate::partner_center::{ApiError, Client, Fault};
-use crate::retry::{Disposition, Fails as _, GaveUp, Pace, Stop, Tried};
+use crate::retry::{Attempt, Classify as _, Disposition, Pace, RetryError};
+use crate::shutdown::Shutdown;
 
 /// An error answer is read this far; what comes after it explains nothing.
 const MAX_FAULT_BYTES: usize = 64 * 1024;
@@ -76,22 +77,22 @@ impl Client {
     pub(in crate::partner_center) async fn call<T: Send + 'static>(
         &self,
         call: &Call,
-        stop: &Stop,
+        shutdown: &Shutdown,
         read: impl Fn(&Answer) -> Result<T, ApiError> + Clone + Send + 'static,
-    ) -> Result<(T, OwnedSemaphorePermit), GaveUp<ApiError>> {
-        let mut attempts = self.policy.attempts(stop);
+    ) -> Result<(T, OwnedSemaphorePermit), RetryError<ApiError>> {
+        let mut attempts = self.policy.attempts(shutdown);
         let _counted = self.admission.begin();
         let mut failed: Option<ApiError> = None;
         let mut retry: Option<Retry> = None;
         let end = loop {
             let turn = self
                 .admission
-                .turn(call.customer, &mut attempts, retry, stop);
+                .turn(call.customer, &mut attempts, retry, shutdown);
             let (permit, pass) = match turn.await {
                 Ok(turn) => turn,
                 Err(NoTurn::Stopped) => {
                     let attempts = call.sent();
-                    return Err(GaveUp::Stopped {
+                    return Err(RetryError::Stopped {
                         attempts,
                         last: failed,
                     });
@@ -102,12 +103,12 @@ impl Client {
                         self.admission.budget.turned_away();
                     }
                     let error = failed.unwrap_or(ApiError::Throttled);
-                    return Err(GaveUp::Failed { error, attempts });
+                    return Err(RetryError::Failed { error, attempts });
                 }
             };
             let left = attempts.left();
             let attempt = async {
-                let answer = self.attempt(call, pass, left, stop).await;
+                let answer = self.attempt(call, pass, left, shutdown).await;
                 let value = match answer {
                     Ok(answer) => self.read(answer, read.clone()).await,
                     Err(error) => Err(error),
@@ -117,8 +118,8 @@ impl Client {
                 value.inspect_err(|error| self.log(call, error))
             };
             match attempts.try_once(attempt).await {
-                Tried::Ended(end) => break end,
-                Tried::Again(error) => {
+                Attempt::Ended(end) => break end,
+                Attempt::Again(error) => {
                     retry = Some(Retry {
                         before: retry.map_or(0, |retry| retry.before + 1),
                         after: follow_up(&error),
@@ -129,18 +130,18 @@ impl Client {
         };
         let attempts = call.sent();
         end.map_err(|gave_up| match gave_up {
-            GaveUp::Stopped { last, .. } => GaveUp::Stopped {
+            RetryError::Stopped { last, .. } => RetryError::Stopped {
                 attempts,
                 last: last.or(failed),
             },
-            GaveUp::Failed {
+            RetryError::Failed {
                 error: ApiError::Stopped,
                 ..
-            } => GaveUp::Stopped {
+            } => RetryError::Stopped {
                 attempts,
                 last: failed,
             },
-            GaveUp::Failed { error, .. } => GaveUp::Failed { error, attempts },
+            RetryError::Failed { error, .. } => RetryError::Failed { error, attempts },
         })
     }
 
@@ -207,23 +208,23 @@ impl Client {
         call: &Call,
         pass: Pass<'_>,
         left: Duration,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<Answer, ApiError> {
-        let token = self.auth.token(stop).await?;
+        let token = self.auth.token(shutdown).await?;
         // The renewal may have taken longer than the patience of whoever stops us; nothing new
         // begins then.
-        if stop.soon.is_cancelled() {
+        if shutdown.graceful.is_cancelled() {
             return Err(ApiError::Stopped);
         }
         let answer = self.send(call, &token, pass).await;
         let Err(ApiError::Status { status: 401, .. }) = answer else {
             return answer;
         };
-        match self.auth.replace(&token, stop).await? {
+        match self.auth.replace(&token, shutdown).await? {
             Some(token) => {
                 let pass = tokio::select! {
                     biased;
-                    () = stop.soon.cancelled() => return Err(ApiError::Stopped),
+                    () = shutdown.graceful.cancelled() => return Err(ApiError::Stopped),
                     entered = self.admission.limiter.enter(call.customer, true, left) => entered,
                 };
                 let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;

@@ -11,7 +11,7 @@ use crate::partner_center::decode::NotACollection;
 use crate::partner_center::decode::body::Unreadable;
 use crate::partner_center::decode::fault::Fault;
 use crate::partner_center::transport::barrier::{Barrier, Way};
-use crate::retry::{Disposition, Fails, Pace, Remedy, passes_by_itself};
+use crate::retry::{Classify, Disposition, Pace, Remedy, passes_by_itself};
 
 /// One call failed.
 #[derive(Debug, thiserror::Error)]
@@ -208,7 +208,7 @@ impl From<AuthError> for ApiError {
     }
 }
 
-impl Fails for ApiError {
+impl Classify for ApiError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Status {

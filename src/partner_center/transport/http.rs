@@ -16,7 +16,7 @@ use crate::config;
 use crate::partner_center::ApiError;
 use crate::partner_center::decode::fault::printable;
 use crate::partner_center::transport::encoding::{unpack, unpack_beginning};
-use crate::retry::{Disposition, Fails, Remedy};
+use crate::retry::{Classify, Disposition, Remedy};
 use crate::tls;
 
 /// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or
@@ -55,7 +55,7 @@ impl From<reqwest::Error> for SetUpError {
     }
 }
 
-impl Fails for SetUpError {
+impl Classify for SetUpError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::NobodyToTrust | Self::Client(_) | Self::Tls(_) => {

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::super::{Store, StoreError};
-use crate::retry::{Fails as _, Remedy};
+use crate::retry::{Classify as _, Remedy};
 
 const OPERATION: &str = "trying whether a session is one";
 

@@ -20,7 +20,8 @@ pub use wanted::Wanted;
 use crate::ledger::{Collection, CustomerId, DeploymentRow, Rejection, Row, UsageRow};
 use crate::partner_center::decode::{self, RowOf};
 use crate::partner_center::{ApiError, Client};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 use reader::Reader;
 use spool::{Spool, read_items};
 
@@ -93,9 +94,9 @@ impl Client {
         &self,
         wanted: &Wanted,
         date: Option<NaiveDate>,
-        stop: &Stop,
-    ) -> Result<Commercial<UsageRow>, GaveUp<ApiError>> {
-        let reader = Reader::new(self, "usage", wanted, date, stop);
+        shutdown: &Shutdown,
+    ) -> Result<Commercial<UsageRow>, RetryError<ApiError>> {
+        let reader = Reader::new(self, "usage", wanted, date, shutdown);
         reader.fetch(decode::usage_row).await
     }
 
@@ -108,9 +109,9 @@ impl Client {
         &self,
         wanted: &Wanted,
         date: Option<NaiveDate>,
-        stop: &Stop,
-    ) -> Result<Commercial<DeploymentRow>, GaveUp<ApiError>> {
-        let reader = Reader::new(self, "deployment", wanted, date, stop);
+        shutdown: &Shutdown,
+    ) -> Result<Commercial<DeploymentRow>, RetryError<ApiError>> {
+        let reader = Reader::new(self, "deployment", wanted, date, shutdown);
         reader.fetch(decode::deployment_row).await
     }
 }

@@ -18,7 +18,8 @@ use crate::partner_center::decode::RowOf;
 use crate::partner_center::decode::next;
 use crate::partner_center::transport::call::{Answer, Call};
 use crate::partner_center::{ApiError, Client};
-use crate::retry::{GaveUp, Stop};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
 
 /// What a path begins with. The documentation has both: the first in its table, the second in its
 /// example.
@@ -53,7 +54,7 @@ pub(super) struct Reader<'a> {
     collection: &'static str,
     wanted: &'a Wanted,
     date: Option<NaiveDate>,
-    stop: &'a Stop,
+    shutdown: &'a Shutdown,
     plan: Plan,
     attempts: u32,
     pages: u32,
@@ -65,7 +66,7 @@ impl<'a> Reader<'a> {
         collection: &'static str,
         wanted: &'a Wanted,
         date: Option<NaiveDate>,
-        stop: &'a Stop,
+        shutdown: &'a Shutdown,
     ) -> Self {
         let plan = if wanted.is_everybody() {
             Plan::Everything
@@ -79,7 +80,7 @@ impl<'a> Reader<'a> {
             collection,
             wanted,
             date,
-            stop,
+            shutdown,
             plan,
             attempts: 0,
             pages: 0,
@@ -89,7 +90,7 @@ impl<'a> Reader<'a> {
     pub(super) async fn fetch<R>(
         mut self,
         row: RowOf<R>,
-    ) -> Result<Commercial<R>, GaveUp<ApiError>> {
+    ) -> Result<Commercial<R>, RetryError<ApiError>> {
         for left in (0..=MAX_BEGUN_ANEW).rev() {
             if let Some(gathered) = self.gather(left == 0).await? {
                 return self.finish(gathered, row);
@@ -106,7 +107,7 @@ impl<'a> Reader<'a> {
         self,
         mut gathered: Gathered,
         row: RowOf<R>,
-    ) -> Result<Commercial<R>, GaveUp<ApiError>> {
+    ) -> Result<Commercial<R>, RetryError<ApiError>> {
         let finished = gathered.finish();
         let spool = finished.map_err(|error| self.failed(error))?;
         Ok(Commercial {
@@ -125,7 +126,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Everything that is wanted; none if it has to be begun anew.
-    async fn gather(&mut self, is_last_chance: bool) -> Result<Option<Gathered>, GaveUp<ApiError>> {
+    async fn gather(
+        &mut self,
+        is_last_chance: bool,
+    ) -> Result<Option<Gathered>, RetryError<ApiError>> {
         loop {
             let gathered = Gathered::new(self.wanted);
             let mut gathered = gathered.map_err(|error| self.failed(ApiError::Spool(error)))?;
@@ -147,12 +151,12 @@ impl<'a> Reader<'a> {
         &mut self,
         is_last_chance: bool,
         gathered: &mut Gathered,
-    ) -> Result<End, GaveUp<ApiError>> {
+    ) -> Result<End, RetryError<ApiError>> {
         for part in self.wanted.parts() {
             let end = match self.walk(Some(part), is_last_chance, gathered).await {
                 // The filter may be what the API does not understand. Without it there is nothing
                 // of ours that could be wrong.
-                Err(GaveUp::Failed {
+                Err(RetryError::Failed {
                     error:
                         error @ ApiError::Status {
                             status: 400 | 414, ..
@@ -181,7 +185,7 @@ impl<'a> Reader<'a> {
         part: Option<&[CustomerId]>,
         is_last_chance: bool,
         gathered: &mut Gathered,
-    ) -> Result<End, GaveUp<ApiError>> {
+    ) -> Result<End, RetryError<ApiError>> {
         let mut reading = Reading {
             wanted: part.map_or_else(|| Arc::clone(self.wanted.customers()), Into::into),
             before: gathered.received,
@@ -255,16 +259,16 @@ impl<'a> Reader<'a> {
         &mut self,
         address: &mut Address,
         reading: &Reading,
-    ) -> Result<Page, GaveUp<ApiError>> {
+    ) -> Result<Page, RetryError<ApiError>> {
         let at = |address: &Address| next::Address {
             url: address.page(0),
             headers: HeaderMap::new(),
         };
         let first = self.page(at(address), reading).await;
-        let is_missing = |page: &Result<Page, GaveUp<ApiError>>| {
+        let is_missing = |page: &Result<Page, RetryError<ApiError>>| {
             matches!(
                 page,
-                Err(GaveUp::Failed {
+                Err(RetryError::Failed {
                     error: ApiError::Status { status: 404, .. },
                     ..
                 })
@@ -296,7 +300,7 @@ impl<'a> Reader<'a> {
         &mut self,
         address: next::Address,
         reading: &Reading,
-    ) -> Result<Page, GaveUp<ApiError>> {
+    ) -> Result<Page, RetryError<ApiError>> {
         let call = Call::new(address.url, None, address.headers);
         let with = reading.clone();
         let read = move |answer: &Answer| {
@@ -305,7 +309,7 @@ impl<'a> Reader<'a> {
             page.status = answer.status;
             Ok(page)
         };
-        let page = self.client.call(&call, self.stop, read).await;
+        let page = self.client.call(&call, self.shutdown, read).await;
         self.attempts += call.sent();
         let (page, _permit) = page.map_err(|gave_up| self.counted(gave_up))?;
         self.pages += 1;
@@ -319,18 +323,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A call's end with the attempts of all calls.
-    fn counted(&self, gave_up: GaveUp<ApiError>) -> GaveUp<ApiError> {
+    fn counted(&self, gave_up: RetryError<ApiError>) -> RetryError<ApiError> {
         match gave_up {
-            GaveUp::Failed { error, .. } => self.failed(error),
-            GaveUp::Stopped { last, .. } => GaveUp::Stopped {
+            RetryError::Failed { error, .. } => self.failed(error),
+            RetryError::Stopped { last, .. } => RetryError::Stopped {
                 last,
                 attempts: self.attempts,
             },
         }
     }
 
-    fn failed(&self, error: ApiError) -> GaveUp<ApiError> {
-        GaveUp::Failed {
+    fn failed(&self, error: ApiError) -> RetryError<ApiError> {
+        RetryError::Failed {
             error,
             attempts: self.attempts,
         }

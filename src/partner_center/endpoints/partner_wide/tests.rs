@@ -108,7 +108,7 @@ impl Server {
         (StatusCode::OK, body)
     }
 
-    async fn fetch(&self, wanted: &Wanted) -> Result<Commercial<UsageRow>, GaveUp<ApiError>> {
+    async fn fetch(&self, wanted: &Wanted) -> Result<Commercial<UsageRow>, RetryError<ApiError>> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = self.clone();
@@ -142,7 +142,7 @@ impl Server {
         let client = Client::new(&settings, &auth, policy, tasks, clock).unwrap();
         let date = Some("2026-09-28".parse().unwrap());
         let fetched = client
-            .fetch_commercial_usage(wanted, date, &Stop::default())
+            .fetch_commercial_usage(wanted, date, &Shutdown::default())
             .await;
         serving.abort();
         fetched
@@ -262,7 +262,7 @@ async fn the_path_is_tried_in_both_of_its_documented_forms() {
         ..server
     };
     let gave_up = nowhere.fetch(&wanted_all).await.unwrap_err();
-    let GaveUp::Failed { error, attempts } = gave_up else {
+    let RetryError::Failed { error, attempts } = gave_up else {
         panic!("it was stopped");
     };
     assert_eq!((error.reason(), attempts), (FailureReason::NotFound, 2));
@@ -291,7 +291,7 @@ async fn a_collection_that_falls_short_is_an_invalid_answer() {
         ..Server::new(10, 20)
     };
     let gave_up = server.fetch(&wanted(0..10, true)).await.unwrap_err();
-    let GaveUp::Failed { error, attempts } = gave_up else {
+    let RetryError::Failed { error, attempts } = gave_up else {
         panic!("it was stopped");
     };
     assert_eq!(

@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::*;
-use crate::partner_center::throttle::limiter::limiter::Verdict;
-use crate::retry::{Disposition, Fails, GaveUp, Pace, RetryPolicy, Tried};
+use crate::partner_center::throttle::limiter::Verdict;
+use crate::retry::{Attempt, Classify, Disposition, Pace, RetryError, RetryPolicy};
 
 /// As many calls as a run has under way and waiting.
 const WORKERS: usize = 264;
@@ -29,7 +29,7 @@ enum Refusal {
     Trouble,
 }
 
-impl Fails for Refusal {
+impl Classify for Refusal {
     fn disposition(&self) -> Disposition {
         Disposition::Retry {
             after: match self {
@@ -81,13 +81,13 @@ impl Client<'_> {
     /// As the client makes a call, without HTTP.
     async fn call(&self, customer: usize) -> Result<(), ()> {
         let _counted = self.admission.begin();
-        let stop = Stop::default();
+        let shutdown = Shutdown::default();
         let about = Some(CustomerId::from(Uuid::from_u128(customer as u128)));
-        let mut attempts = self.policy.attempts(&stop);
+        let mut attempts = self.policy.attempts(&shutdown);
         let mut retry = None;
         let mut sent = 0;
         loop {
-            let turn = self.admission.turn(about, &mut attempts, retry, &stop);
+            let turn = self.admission.turn(about, &mut attempts, retry, &shutdown);
             let (permit, pass) = turn.await.map_err(|_| ())?;
             let attempt = async {
                 self.requests.set(self.requests.get() + 1);
@@ -111,8 +111,8 @@ impl Client<'_> {
                 answer
             };
             match attempts.try_once(attempt).await {
-                Tried::Ended(end) => return end.map_err(|_: GaveUp<Refusal>| ()),
-                Tried::Again(error) => {
+                Attempt::Ended(end) => return end.map_err(|_: RetryError<Refusal>| ()),
+                Attempt::Again(error) => {
                     retry = Some(Retry {
                         before: retry.map_or(0, |retry| retry.before + 1),
                         after: match error {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::partner_center::super::next::Next;
+use crate::partner_center::decode::next::Next;
 
 const BASE: &str = "https://api.example";
 
