@@ -28,13 +28,13 @@ test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
 	scripts/postgres run --fast --name test -- cargo test --features simulator --locked $(ARGS)
 
 .PHONY: bench
-bench: ## Measure the whole job beside other ways to do it; ARGS="--customers 1000 --runs 3" for a part
+bench: ## Measure the whole job beside other ways to do it; for a part, ARGS="--runs 3"
 	@scripts/need cargo cc postgres psql curl jq nginx python3
 	cargo build --release --locked
 	@benches/bench.py $(ARGS)
 
 .PHONY: bench-history
-bench-history: ## Measure the next day with 1, 100 and 1,000 days stored; takes half an hour and 40 GB
+bench-history: ## Measure the next day with 1 to 1,000 days stored; takes half an hour, 40 GB
 	@scripts/need cargo cc postgres psql nginx python3
 	cargo build --release --locked
 	@benches/history.py $(ARGS)
@@ -52,7 +52,7 @@ bench-throttling: ## Measure the limiter against simulated limits; takes ten min
 	@benches/throttling
 
 .PHONY: test-clients
-test-clients: ## Let Microsoft's own sign-in library and a public API client, from PyPI, at the simulator
+test-clients: ## Try Microsoft's sign-in library and a public API client (PyPI) on the simulator
 	@scripts/need cargo cc python3
 	cargo build --locked --features simulator --bin seatledger-simulator
 	@scripts/test-clients

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The whole job, measured: seatledger beside other ways to do it. `make bench` builds what it needs and calls it.
+"""The whole job, measured: seatledger beside other ways to do it. `make bench` builds what it
+needs and calls it.
 
-It makes the answers of a pretended API, has nginx serve them, and lets each contender in turn fetch and store them in a durable private
-Postgres: once into an empty ledger (first load), and once again with nothing changed (re-run). Every table is checked after each run.
-Figures are of this machine, and a busy machine's are worse.
+It makes the answers of a pretended API, has nginx serve them, and lets each contender in turn
+fetch and store them in a durable private Postgres: once into an empty ledger (first load), and
+once again with nothing changed (re-run). Every table is checked after each run. Figures are of
+this machine, and a busy machine's are worse.
 """
 
 import argparse
@@ -24,7 +26,14 @@ from harness.load import load
 from harness.measure import Failed
 from harness.progress import fail, note
 from harness.servers import HERE, SETTINGS, Postgres, web_server
-from harness.single import show_start, show_streaming, start_and_stop, streaming, targets_of_start, targets_of_streaming
+from harness.single import (
+    show_start,
+    show_streaming,
+    start_and_stop,
+    streaming,
+    targets_of_start,
+    targets_of_streaming,
+)
 from harness.table import medians, show_load, show_targets, targets
 
 ROOT = HERE.parent
@@ -38,29 +47,87 @@ def numbers(text):
 
 def arguments():
     names = [one.name for one in contenders.ALL]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--customers", type=numbers, default=[1_000, 10_000, 50_000], help="sizes, such as 1000,10000 (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each, of which the median counts (default: %(default)s)")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=names, help=f"contenders, of {','.join(names)} (default: all)")
-    parser.add_argument("--concurrency", type=int, default=32, help="calls in flight, for all (default: %(default)s)")
-    parser.add_argument("--dlt-max", type=int, default=10_000, help="the largest size at which dlt takes part (default: %(default)s)")
-    parser.add_argument("--parts", type=lambda text: text.split(","), default=PARTS, help=f"of {','.join(PARTS)} (default: all)")
-    parser.add_argument("--streaming-rows", type=int, default=1_000_000, help="rows of the partner-wide collection (default: %(default)s)")
-    parser.add_argument("--streaming-runs", type=int, default=3, help="how often it is fetched (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--customers",
+        type=numbers,
+        default=[1_000, 10_000, 50_000],
+        help="sizes, such as 1000,10000 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=5,
+        help="runs of each, of which the median counts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=names,
+        help=f"contenders, of {','.join(names)} (default: all)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=32,
+        help="calls in flight, for all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dlt-max",
+        type=int,
+        default=10_000,
+        help="the largest size at which dlt takes part (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--parts",
+        type=lambda text: text.split(","),
+        default=PARTS,
+        help=f"of {','.join(PARTS)} (default: all)",
+    )
+    parser.add_argument(
+        "--streaming-rows",
+        type=int,
+        default=1_000_000,
+        help="rows of the partner-wide collection (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--streaming-runs",
+        type=int,
+        default=3,
+        help="how often it is fetched (default: %(default)s)",
+    )
     parser.add_argument("--json", type=Path, help="a file for all figures of all runs")
-    parser.add_argument("--program", type=Path, help="the seatledger to measure (default: the release build of this clone)")
-    parser.add_argument("--python", type=Path, help="a Python that has the peers' packages (default: one is made in target/)")
-    parser.add_argument("--cache", type=Path, help="where data and packages are kept (default: target/bench)")
+    parser.add_argument(
+        "--program",
+        type=Path,
+        help="the seatledger to measure (default: the release build of this clone)",
+    )
+    parser.add_argument(
+        "--python",
+        type=Path,
+        help="a Python that has the peers' packages (default: one is made in target/)",
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="where data and packages are kept (default: target/bench)"
+    )
     settings = parser.parse_args()
     for what, given, known in ("contender", settings.only, names), ("part", settings.parts, PARTS):
         if unknown := set(given) - set(known):
-            parser.error(f"there is no {what} {', '.join(sorted(unknown))}, only {', '.join(known)}")
+            parser.error(
+                f"there is no {what} {', '.join(sorted(unknown))}, only {', '.join(known)}"
+            )
     return settings
 
 
 def target_folder():
     command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"]
-    return Path(json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)["target_directory"])
+    return Path(
+        json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)[
+            "target_directory"
+        ]
+    )
 
 
 def complete(settings):
@@ -70,7 +137,11 @@ def complete(settings):
         fail(f"{settings.program} is not there. This builds and runs it: make bench")
     settings.cache = (settings.cache or target_folder() / "bench").resolve()
     settings.cache.mkdir(parents=True, exist_ok=True)
-    if settings.python is None and "load" in settings.parts and {"aiohttp", "dlt"} & set(settings.only):
+    if (
+        settings.python is None
+        and "load" in settings.parts
+        and {"aiohttp", "dlt"} & set(settings.only)
+    ):
         settings.python = peers_python(settings.cache)
 
 
@@ -81,8 +152,17 @@ def peers_python(cache):
     if not made.exists() or made.read_text() != wanted:
         note("installing the peers' Python packages, once")
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-        install = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", HERE / "peers/requirements.txt"], check=True, stdout=sys.stderr)
+        install = [
+            venv / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
+        subprocess.run(
+            [*install, "-r", HERE / "peers/requirements.txt"], check=True, stdout=sys.stderr
+        )
         made.write_text(wanted)
     return venv / "bin/python"
 
@@ -104,15 +184,31 @@ def machine(postgres):
 
 def show_machine(one, settings):
     chosen = ", ".join(f"{key} = {value}" for key, value in one["settings"].items())
-    print(f"{one['cpus']} CPUs ({one['cpu']}), {one['memory_gib']} GiB, Linux {one['kernel']}, PostgreSQL {one['postgres']} ({chosen}).")
-    print(f"{ROWS} rows a customer, {settings.concurrency} calls in flight, medians of {settings.runs} runs.", flush=True)
+    print(
+        f"{one['cpus']} CPUs ({one['cpu']}), {one['memory_gib']} GiB, Linux {one['kernel']}, "
+        f"PostgreSQL {one['postgres']} ({chosen})."
+    )
+    print(
+        f"{ROWS} rows a customer, {settings.concurrency} calls in flight, "
+        f"medians of {settings.runs} runs.",
+        flush=True,
+    )
 
 
 def main():
     settings = arguments()
     if INSIDE not in os.environ:
         options = [part for key, value in SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        command = [ROOT / "scripts/postgres", "run", "--name", "bench", *options, "--", sys.executable, *sys.argv]
+        command = [
+            ROOT / "scripts/postgres",
+            "run",
+            "--name",
+            "bench",
+            *options,
+            "--",
+            sys.executable,
+            *sys.argv,
+        ]
         os.execve(command[0], [str(part) for part in command], os.environ | {INSIDE: "yes"})
     # The servers are ended on the way out, whatever the reason.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Whether history slows seatledger down: what the next day costs with ever more days stored, and what questions cost then.
-`make bench-history` and `make bench-queries` build what they need and call it.
+"""Whether history slows seatledger down: what the next day costs with ever more days stored, and
+what questions cost then. `make bench-history` and `make bench-queries` build what they need and
+call it.
 
-The history is made in SQL: 5,000 customers with 20 rows for each of so many days, and all that runs would have kept beside them.
-Days that follow are then fetched and stored by the program itself. The first of them is not counted: what was made in SQL lacks
-what only the program knows, so that it looks at each customer once more closely.
+The history is made in SQL: 5,000 customers with 20 rows for each of so many days, and all that
+runs would have kept beside them. Days that follow are then fetched and stored by the program
+itself. The first of them is not counted: what was made in SQL lacks what only the program knows,
+so that it looks at each customer once more closely.
 """
 
 import argparse
@@ -31,34 +33,70 @@ from harness.table import show
 
 LAST_DAY = date(2026, 3, 5)
 # What the tables of the ledger that a run writes to get from autovacuum in the course of a day.
-TOUCHED = "customer, customer_date, ledger_date, license_usage_month, license_usage_set, sync_customer, sync_run, {partition}"
+TOUCHED = (
+    "customer, customer_date, ledger_date, license_usage_month, license_usage_set, "
+    "sync_customer, sync_run, {partition}"
+)
 
 QUERIES = {
-    "license_usage_latest, one customer": ("select * from license_usage_latest where customer_id = '{customer}'", 10),
+    "license_usage_latest, one customer": (
+        "select * from license_usage_latest where customer_id = '{customer}'",
+        10,
+    ),
     "license_usage_latest, all series": ("select * from license_usage_latest", 300),
     "one customer's history of two years": (
-        "select * from license_usage where customer_id = '{customer}' and processed_date_time >= '{newest}'::timestamptz - interval '2 years'",
+        "select * from license_usage where customer_id = '{customer}'\n"
+        "and processed_date_time >= '{newest}'::timestamptz - interval '2 years'",
         30,
     ),
     "the partner's total by product and month, two years": (
-        "select month, product_name, sum(licenses_active), sum(licenses_qualified) from license_usage_total\n"
+        "select month, product_name, sum(licenses_active), sum(licenses_qualified)\n"
+        "from license_usage_total\n"
         "where month > '{newest}'::date - interval '2 years' group by 1, 2 order by 1, 2",
         2_000,
     ),
     "customer_freshness": ("select * from customer_freshness", 300),
-    "coverage of the last 30 days": ("select * from coverage where processed_date > '{newest}'::date - 30", 300),
+    "coverage of the last 30 days": (
+        "select * from coverage where processed_date > '{newest}'::date - 30",
+        300,
+    ),
 }
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--days", type=numbers, default=[1, 100, 1_000], help="days of history (default: %(default)s)")
-    parser.add_argument("--customers", type=int, default=5_000, help="customers, each with 20 rows a day (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="days that are fetched and counted; runs of each query (default: %(default)s)")
-    parser.add_argument("--queries", action="store_true", help="ask the questions too, of the longest history")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--days",
+        type=numbers,
+        default=[1, 100, 1_000],
+        help="days of history (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--customers",
+        type=int,
+        default=5_000,
+        help="customers, each with 20 rows a day (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=5,
+        help="days that are fetched and counted; runs of each query (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--queries", action="store_true", help="ask the questions too, of the longest history"
+    )
     parser.add_argument("--plans", type=Path, help="a file for the queries' plans, in Markdown")
-    parser.add_argument("--concurrency", type=int, default=32, help="calls in flight (default: %(default)s)")
-    parser.add_argument("--program", type=Path, help="the seatledger to measure (default: the release build of this clone)")
+    parser.add_argument(
+        "--concurrency", type=int, default=32, help="calls in flight (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--program",
+        type=Path,
+        help="the seatledger to measure (default: the release build of this clone)",
+    )
     parser.add_argument("--cache", type=Path, help="where data is kept (default: target/bench)")
     settings = parser.parse_args()
     settings.parts, settings.only, settings.python = [], [], None
@@ -71,7 +109,8 @@ def fill(postgres, job, days):
     postgres.ask(f"alter database {job.database} set timezone = 'UTC'")
     postgres.ask(
         f"""create table peer_row (
-            customer_id uuid, product_name varchar(512), workload_name varchar(512), processed_date_time timestamptz,
+            customer_id uuid, product_name varchar(512), workload_name varchar(512),
+            processed_date_time timestamptz,
             customer_name varchar(512), service_name varchar(512), channel varchar(512),
             licenses_active bigint, licenses_qualified bigint, usage_percent double precision
         );
@@ -82,9 +121,17 @@ def fill(postgres, job, days):
     postgres.ask(made, job.database)
     # Two halves at a time, as there are two processors at least.
     middle = LAST_DAY - timedelta(days=days // 2)
-    calls = [("2000-01-01", middle.replace(day=1) - timedelta(days=1)), (middle.replace(day=1), LAST_DAY)]
+    calls = [
+        ("2000-01-01", middle.replace(day=1) - timedelta(days=1)),
+        (middle.replace(day=1), LAST_DAY),
+    ]
     command = [postgres.psql, "-qXAt", "-v", "ON_ERROR_STOP=1", postgres.url_of(job.database), "-c"]
-    halves = [subprocess.Popen([*command, f"call fill_ledger('{first}', '{last}')"], stdout=subprocess.DEVNULL) for first, last in calls]
+    halves = [
+        subprocess.Popen(
+            [*command, f"call fill_ledger('{first}', '{last}')"], stdout=subprocess.DEVNULL
+        )
+        for first, last in calls
+    ]
     if any([half.wait() for half in halves]):
         raise Failed("the history could not be made")
     postgres.ask("drop table history_set, history_day, peer_row; vacuum (analyze)", job.database)
@@ -107,50 +154,97 @@ def next_days(settings, postgres, web, contender, job, answers, cache):
         day = LAST_DAY + timedelta(days=number + 1)
         dated_answers(cache, customers, day, answers)
         figures = measured(postgres, web, contender, job)
-        stored = int(postgres.ask(f"select count(*) from license_usage where processed_date_time = '{day}'", job.database)[0][0])
+        stored = int(
+            postgres.ask(
+                f"select count(*) from license_usage where processed_date_time = '{day}'",
+                job.database,
+            )[0][0]
+        )
         if stored != len(customers) * ROWS or figures["versions"] != stored:
             raise Failed(f"{stored} rows of {day} are stored, {figures['versions']} were written")
         note(f"the day {day}: {figures['wall']:.2f} s{'' if number else ', not counted'}")
         if number:
             results.append(figures)
-        partition = postgres.ask(f"select tableoid::regclass from license_usage where processed_date_time = '{day}' limit 1", job.database)
+        partition = postgres.ask(
+            "select tableoid::regclass from license_usage "
+            f"where processed_date_time = '{day}' limit 1",
+            job.database,
+        )
         postgres.ask(f"vacuum (analyze) {TOUCHED.format(partition=partition[0][0])}", job.database)
     return results
 
 
 def ask(settings, postgres, job):
-    """The median time of each query, planning included, and its last plan. The first two runs warm up."""
+    """The median time of each query, planning included, and its last plan. The first two runs warm
+    up."""
     newest = LAST_DAY + timedelta(days=settings.runs + 1)
     customer = job.ids.read_text().split()[0]
     answers = {}
     for title, (query, limit) in QUERIES.items():
         query = query.format(customer=customer, newest=newest)
         explain = f"explain (analyze, buffers) {query};\n"
-        lines = [line for row in postgres.ask(explain * (settings.runs + 2), job.database) for line in row]
-        ends = [0, *(number for number, line in enumerate(lines, 1) if line.startswith("Execution Time"))]
+        lines = [
+            line
+            for row in postgres.ask(explain * (settings.runs + 2), job.database)
+            for line in row
+        ]
+        ends = [
+            0,
+            *(number for number, line in enumerate(lines, 1) if line.startswith("Execution Time")),
+        ]
         plans = [lines[first:after] for first, after in zip(ends, ends[1:])]
-        times = [sum(float(line.split()[2]) for line in plan if line.startswith(("Planning Time", "Execution Time"))) for plan in plans[2:]]
+        times = [
+            sum(
+                float(line.split()[2])
+                for line in plan
+                if line.startswith(("Planning Time", "Execution Time"))
+            )
+            for plan in plans[2:]
+        ]
         answers[title] = (query, limit, median(times), plans[-1])
     return answers
 
 
 def show_days(figures, customers):
-    head = ["days stored", "rows stored", "seconds", "CPU s", "Postgres CPU s", "WAL MB", "time against 1 day", "WAL against 1 day"]
+    head = [
+        "days stored",
+        "rows stored",
+        "seconds",
+        "CPU s",
+        "Postgres CPU s",
+        "WAL MB",
+        "time against 1 day",
+        "WAL against 1 day",
+    ]
     least = figures[min(figures)]
     lines = []
     for days, one in figures.items():
-        lines.append([
-            str(days), f"{days * customers * ROWS:,}", f"{one['wall']:.2f}", f"{one['cpu']:.2f}", f"{one['postgres_cpu']:.2f}", f"{one['wal'] / MEGABYTE:.1f}",
-            f"{one['wall'] / least['wall']:.2f} ×", f"{one['wal'] / least['wal']:.2f} ×",
-        ])
+        lines.append(
+            [
+                str(days),
+                f"{days * customers * ROWS:,}",
+                f"{one['wall']:.2f}",
+                f"{one['cpu']:.2f}",
+                f"{one['postgres_cpu']:.2f}",
+                f"{one['wal'] / MEGABYTE:.1f}",
+                f"{one['wall'] / least['wall']:.2f} ×",
+                f"{one['wal'] / least['wal']:.2f} ×",
+            ]
+        )
     show("The next day", head, lines)
 
 
 def show_queries(answers, plans):
-    lines = [[title, f"{time:.1f}", f"{limit}", "yes" if time < limit else "NO"] for title, (_, limit, time, _) in answers.items()]
+    lines = [
+        [title, f"{time:.1f}", f"{limit}", "yes" if time < limit else "NO"]
+        for title, (_, limit, time, _) in answers.items()
+    ]
     show("Questions, warm", ["question", "ms", "wanted below", "met"], lines)
     if plans:
-        parts = [f"### {title}\n\n```sql\n{query}\n```\n\n```text\n" + "\n".join(plan) + "\n```\n" for title, (query, _, _, plan) in answers.items()]
+        parts = [
+            f"### {title}\n\n```sql\n{query}\n```\n\n```text\n" + "\n".join(plan) + "\n```\n"
+            for title, (query, _, _, plan) in answers.items()
+        ]
         plans.write_text("\n".join(parts))
 
 
@@ -158,7 +252,16 @@ def main():
     settings = arguments()
     if INSIDE not in os.environ:
         options = [part for key, value in SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        command = [ROOT / "scripts/postgres", "run", "--name", "bench", *options, "--", sys.executable, *sys.argv]
+        command = [
+            ROOT / "scripts/postgres",
+            "run",
+            "--name",
+            "bench",
+            *options,
+            "--",
+            sys.executable,
+            *sys.argv,
+        ]
         os.execve(command[0], [str(part) for part in command], os.environ | {INSIDE: "yes"})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     complete(settings)

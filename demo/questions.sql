@@ -1,4 +1,4 @@
--- What a partner asks its ledger, answered from the views. Run by the demo; good as a beginning elsewhere.
+-- What a partner asks its ledger, answered from the views. Run by the demo; a beginning for others.
 \set QUIET on
 \pset footer off
 \pset null '-'

@@ -36,7 +36,8 @@ wait_until_gone() { # SECONDS PID START_TIME
 }
 
 # Starts a command and notes the signals that come from here on. Sets $command and $command_start.
-# Descriptor 9 is the one by which others notice the end of a script, so the command must not hold it.
+# Descriptor 9 is the one by which others notice the end of a script, so the command must not hold
+# it.
 start_command() { # COMMAND [ARGUMENT]...
     caught=
     trap 'caught=INT' INT

@@ -1,1 +1,2 @@
-"""The parts of the benchmark: data, servers, measuring, contenders, tables. Standard library only."""
+"""The parts of the benchmark: data, servers, measuring, contenders, tables. Standard library
+only."""

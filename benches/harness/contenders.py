@@ -1,4 +1,5 @@
-"""Who is measured, and how each is called. All get the same answers, the same table and key, and as many calls in flight."""
+"""Who is measured, and how each is called. All get the same answers, the same table and key, and as
+many calls in flight."""
 
 import json
 import os
@@ -14,7 +15,8 @@ PEERS = HERE / "peers"
 # What a table must hold: its key and its figures. The sum does not depend on the order.
 CHECK = """
 select count(*), sum(hashtextextended(concat_ws('|',
-    {customer}::uuid, {product}, {workload}, extract(epoch from {date}::timestamptz)::bigint, {active}, {qualified}, {percent}), 0)::numeric)
+    {customer}::uuid, {product}, {workload}, extract(epoch from {date}::timestamptz)::bigint,
+    {active}, {qualified}, {percent}), 0)::numeric)
 from {table}
 """
 COLUMNS = {
@@ -60,15 +62,25 @@ class Contender:
         raise NotImplementedError
 
     def spend(self, job, *command, stdin=None):
-        return run([str(part) for part in command], self.env, job.folder / f"{self.name}.log", stdin)
+        return run(
+            [str(part) for part in command], self.env, job.folder / f"{self.name}.log", stdin
+        )
 
     def found(self, job, **columns):
-        """What the table holds, to be compared with what it should. `columns` are other names or expressions."""
-        return self.postgres.ask(CHECK.format(**COLUMNS | {"table": self.table} | columns), job.database)[0]
+        """What the table holds, to be compared with what it should. `columns` are other names or
+        expressions."""
+        return self.postgres.ask(
+            CHECK.format(**COLUMNS | {"table": self.table} | columns), job.database
+        )[0]
 
     def versions_since(self, job, transaction):
         """How many rows were written by a transaction or a later one."""
-        return int(self.postgres.ask(f"select count(*) from {self.table} where xmin::text::bigint >= {transaction}", job.database)[0][0])
+        return int(
+            self.postgres.ask(
+                f"select count(*) from {self.table} where xmin::text::bigint >= {transaction}",
+                job.database,
+            )[0][0]
+        )
 
 
 class Seatledger(Contender):
@@ -90,7 +102,12 @@ class Seatledger(Contender):
         with self.config.open("w") as file:
             for section, keys in settings.items():
                 # These values look in TOML as they do in JSON.
-                file.writelines([f"[{section}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())])
+                file.writelines(
+                    [
+                        f"[{section}]\n",
+                        *(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()),
+                    ]
+                )
 
     def prepare(self, job):
         self.settle(job)
@@ -108,7 +125,15 @@ class Aiohttp(Contender):
 
     def run(self, job):
         script = PEERS / "aiohttp_asyncpg.py"
-        return self.spend(job, self.settings.python, script, job.base, job.ids, self.postgres.socket_url_of(job.database), job.concurrency)
+        return self.spend(
+            job,
+            self.settings.python,
+            script,
+            job.base,
+            job.ids,
+            self.postgres.socket_url_of(job.database),
+            job.concurrency,
+        )
 
 
 class Dlt(Contender):
@@ -125,7 +150,16 @@ class Dlt(Contender):
     def run(self, job):
         script = PEERS / "dlt_pipeline.py"
         database = self.postgres.url_of(job.database)
-        return self.spend(job, self.settings.python, script, job.base, job.ids, database, job.concurrency, self.memory)
+        return self.spend(
+            job,
+            self.settings.python,
+            script,
+            job.base,
+            job.ids,
+            database,
+            job.concurrency,
+            self.memory,
+        )
 
 
 class Pipe(Contender):
@@ -142,7 +176,8 @@ class Pipe(Contender):
 
 
 class Floor(Contender):
-    """What nobody can do without: the same bytes fetched and thrown away, and then the same rows put in that lie ready in a file."""
+    """What nobody can do without: the same bytes fetched and thrown away, and then the same rows
+    put in that lie ready in a file."""
 
     name, title = "floor", "floor"
 
@@ -152,9 +187,24 @@ class Floor(Contender):
         write_urls(job, self.urls, 'output = "/dev/null"\n')
 
     def run(self, job):
-        fetch = ["curl", "-sS", "--fail-early", "--fail", "--parallel", "--parallel-immediate", "--parallel-max", job.concurrency]
+        fetch = [
+            "curl",
+            "-sS",
+            "--fail-early",
+            "--fail",
+            "--parallel",
+            "--parallel-immediate",
+            "--parallel-max",
+            job.concurrency,
+        ]
         fetch += ["--noproxy", "*", "-H", "Authorization: Bearer token", "--config", self.urls]
-        store = [self.postgres.psql, "-X", self.postgres.socket_url_of(job.database), "-f", PEERS / "copy_and_merge.sql"]
+        store = [
+            self.postgres.psql,
+            "-X",
+            self.postgres.socket_url_of(job.database),
+            "-f",
+            PEERS / "copy_and_merge.sql",
+        ]
         return self.spend(job, *fetch) + self.spend(job, *store, stdin=job.copy)
 
 
@@ -165,15 +215,19 @@ def write_urls(job, file, more):
     """A configuration of curl that asks for every customer."""
     with job.ids.open() as ids, file.open("w") as urls:
         for customer in ids:
-            urls.write(f'url = "{job.base}/v1/customers/{customer.strip()}/analytics/licenses/usage"\n{more}')
+            path = f"/v1/customers/{customer.strip()}/analytics/licenses/usage"
+            urls.write(f'url = "{job.base}{path}"\n{more}')
 
 
 def expected(postgres, job, **columns):
     """What every table must hold: what the same rows give when they are put in by COPY."""
     postgres.make(job.database)
-    postgres.ask(f"""{(PEERS / 'table.sql').read_text()}{(PEERS / 'staging.sql').read_text()}
+    postgres.ask(
+        f"""{(PEERS / 'table.sql').read_text()}{(PEERS / 'staging.sql').read_text()}
         \\copy staging from '{job.copy}'
-        {(PEERS / 'merge.sql').read_text()}""", job.database)
+        {(PEERS / 'merge.sql').read_text()}""",
+        job.database,
+    )
     rows = postgres.ask(CHECK.format(**COLUMNS | columns), job.database)[0]
     postgres.drop(job.database)
     return rows

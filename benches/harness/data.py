@@ -1,6 +1,7 @@
 """The data that all contenders get: made once, from a seed, so that every machine has the same.
 
-A smaller size is a part of a larger one. What is made is kept in a folder, and made anew when `VERSION` changes.
+A smaller size is a part of a larger one. What is made is kept in a folder, and made anew when
+`VERSION` changes.
 """
 
 import hashlib
@@ -16,7 +17,13 @@ ROWS = 20
 PROCESSED = "2026-03-01T00:00:00+00:00"
 PAGE_ROWS = 10_000
 
-OFFICE = [("EXO", "Exchange"), ("SPO", "SharePoint"), ("TEAMS", "Teams"), ("YAMMER", "Yammer"), ("APPS", "Microsoft 365 Apps")]
+OFFICE = [
+    ("EXO", "Exchange"),
+    ("SPO", "SharePoint"),
+    ("TEAMS", "Teams"),
+    ("YAMMER", "Yammer"),
+    ("APPS", "Microsoft 365 Apps"),
+]
 PRODUCTS = [
     "Microsoft 365 Business Basic",
     "Microsoft 365 Business Standard",
@@ -28,7 +35,16 @@ PRODUCTS = [
     "Microsoft 365 E5",
     "Microsoft 365 F3",
 ]
-COMPANIES = ["Alpine Ski House", "Contoso", "Fabrikam", "Litware", "Northwind Traders", "Tailspin Toys", "Wingtip Toys", "Woodgrove Bank"]
+COMPANIES = [
+    "Alpine Ski House",
+    "Contoso",
+    "Fabrikam",
+    "Litware",
+    "Northwind Traders",
+    "Tailspin Toys",
+    "Wingtip Toys",
+    "Woodgrove Bank",
+]
 
 
 def digest(text):
@@ -48,7 +64,16 @@ def rows(number):
         for code, workload in OFFICE:
             # Over 100 per cent is rare and real.
             active = round(qualified * dice.betavariate(4, 2) * 1.05)
-            yield customer, name, product, code, workload, active, qualified, round(100 * active / qualified, 2)
+            yield (
+                customer,
+                name,
+                product,
+                code,
+                workload,
+                active,
+                qualified,
+                round(100 * active / qualified, 2),
+            )
 
 
 def product_id(product):
@@ -56,7 +81,8 @@ def product_id(product):
 
 
 def collection(number):
-    """The answer for one customer, as the API's own collection has it. That one knows no codes and no product ids."""
+    """The answer for one customer, as the API's own collection has it. That one knows no codes and
+    no product ids."""
     items = [
         {
             "customerId": customer,
@@ -80,7 +106,8 @@ def collection(number):
 def copy_lines(number):
     """The same rows as lines for COPY, in the order of columns that peers/staging.sql has."""
     for customer, name, product, _, workload, active, qualified, percent in rows(number):
-        yield f"{customer}\t{product}\t{workload}\t{PROCESSED}\t{name}\to365\tReseller\t{active}\t{qualified}\t{percent}\n"
+        key = f"{customer}\t{product}\t{workload}\t{PROCESSED}"
+        yield f"{key}\t{name}\to365\tReseller\t{active}\t{qualified}\t{percent}\n"
 
 
 def page(number, pages):
@@ -105,8 +132,14 @@ def page(number, pages):
         for customer, name, product, code, workload, active, qualified, _ in rows(one)
     ]
     skip = (number + 1) * PAGE_ROWS
-    link = f"/v1/analytics/commercial/usage/license/?top={PAGE_ROWS}&skip={skip}" if number + 1 < pages else None
-    return json.dumps({"Value": value, "@nextLink": link, "TotalCount": pages * PAGE_ROWS}, separators=(",", ":"))
+    link = (
+        f"/v1/analytics/commercial/usage/license/?top={PAGE_ROWS}&skip={skip}"
+        if number + 1 < pages
+        else None
+    )
+    return json.dumps(
+        {"Value": value, "@nextLink": link, "TotalCount": pages * PAGE_ROWS}, separators=(",", ":")
+    )
 
 
 class Cache:
@@ -124,8 +157,11 @@ class Cache:
         return [int(whole.name.removeprefix("made-")) for whole in self.folder.glob("made-*")]
 
     def customers(self, count):
-        """Makes what `count` customers need. Gives the file of their ids and the file of rows for COPY."""
-        ids, copy, whole = (self.folder / f"{name}-{count}" for name in ("customers", "rows", "made"))
+        """Makes what `count` customers need. Gives the file of their ids and the file of rows for
+        COPY."""
+        ids, copy, whole = (
+            self.folder / f"{name}-{count}" for name in ("customers", "rows", "made")
+        )
         if not whole.exists():
             note(f"making the answers and rows of {count} customers")
             self.usage.mkdir(parents=True, exist_ok=True)

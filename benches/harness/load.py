@@ -29,9 +29,16 @@ def load(settings, postgres, base, web, cache, folder):
     for customers in settings.customers:
         ids, copy = cache.customers(customers)
         chosen = [one for one in ALL if one.name in settings.only]
-        field = [one(postgres, settings) for one in chosen if one.name != "dlt" or customers <= settings.dlt_max]
+        field = [
+            one(postgres, settings)
+            for one in chosen
+            if one.name != "dlt" or customers <= settings.dlt_max
+        ]
         if len(field) < len(chosen):
-            note(f"dlt is left out at {customers} customers, since its runs would take most of the time; see --dlt-max")
+            note(
+                f"dlt is left out at {customers} customers, "
+                "since its runs would take most of the time; see --dlt-max"
+            )
         job = Job(base, ids, copy, "bench", settings.concurrency, folder)
         wanted = expected(postgres, job)
         for number in range(1, settings.runs + 1):
@@ -41,11 +48,26 @@ def load(settings, postgres, base, web, cache, folder):
                 for phase in PHASES:
                     figures = measured(postgres, web, contender, job)
                     if (found := contender.found(job)) != wanted:
-                        raise Failed(f"{contender.title}: the table holds {found} after the {phase}, and should hold {wanted}")
-                    results.append({"customers": customers, "phase": phase, "contender": contender.name, "run": number} | figures)
-                    note(f"{customers} customers, run {number} of {settings.runs}, {contender.title}, {phase}: {figures['wall']:.2f} s")
-                    # What autovacuum would have done until the next day. Whoever reads the new statistics first marks them as read,
-                    # which goes into the log once, and is no cost of the run that comes next.
+                        raise Failed(
+                            f"{contender.title}: the table holds {found} after the {phase}, "
+                            f"and should hold {wanted}"
+                        )
+                    results.append(
+                        {
+                            "customers": customers,
+                            "phase": phase,
+                            "contender": contender.name,
+                            "run": number,
+                        }
+                        | figures
+                    )
+                    note(
+                        f"{customers} customers, run {number} of {settings.runs}, "
+                        f"{contender.title}, {phase}: {figures['wall']:.2f} s"
+                    )
+                    # What autovacuum would have done until the next day. The first
+                    # reader of new statistics marks them as read, which is logged once and is
+                    # not a cost of the run that comes next.
                     postgres.ask("vacuum (analyze)", job.database)
                     postgres.ask("select count(*) from pg_statistic", job.database)
                 postgres.drop(job.database)

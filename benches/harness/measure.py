@@ -1,7 +1,9 @@
-"""What a program costs: time, processor and memory of it and of the processes it starts, and the same of a server.
+"""What a program costs: time, processor and memory of it and of the processes it starts, and the
+same of a server.
 
-Processor time comes from the kernel's own accounts. A program's is exact, as the kernel gives it to whoever waits for its end; a
-server's is read from /proc, where the processes that have ended are in the account of the one that started them.
+Processor time comes from the kernel's own accounts. A program's is exact, as the kernel gives it
+to whoever waits for its end; a server's is read from /proc, where the processes that have ended
+are in the account of the one that started them.
 """
 
 import os
@@ -19,7 +21,8 @@ MEGABYTE = 1_000_000
 
 @dataclass
 class Cost:
-    """Seconds of wall clock and processor, and the largest process's peak of resident memory in bytes."""
+    """Seconds of wall clock and processor, and the largest process's peak of resident memory in
+    bytes."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -69,11 +72,14 @@ def server_cpu(pid):
     if first is None:
         raise Failed(f"the server with process id {pid} has ended")
     living = [fields for fields in map(stat, children(pid)) if fields]
-    return (own_ticks(first) + reaped_ticks(first) + sum(own_ticks(fields) for fields in living)) / TICKS
+    return (
+        own_ticks(first) + reaped_ticks(first) + sum(own_ticks(fields) for fields in living)
+    ) / TICKS
 
 
 def scheduled(pid):
-    """Seconds that the threads of a process have been on a processor so far, finer than the ticks of its account."""
+    """Seconds that the threads of a process have been on a processor so far, finer than the ticks
+    of its account."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
@@ -97,7 +103,9 @@ def run(command, env, log, stdin=None, accept=(0,)):
     """Runs a command to its end. Its output goes to the file `log`."""
     with open(log, "ab") as output, open(stdin or os.devnull, "rb") as given:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, env=env, stdin=given, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=env, stdin=given, stdout=output, stderr=output, start_new_session=True
+        )
         try:
             cost = wait(process, begun)
         except BaseException:
@@ -111,7 +119,8 @@ def run(command, env, log, stdin=None, accept=(0,)):
 
 
 def wait(process, begun):
-    """Waits for the end, and looks at the memory meanwhile: often at first, and rarely in a long run."""
+    """Waits for the end, and looks at the memory meanwhile: often at first, and rarely in a long
+    run."""
     rss = 0
     end = os.pidfd_open(process.pid)
     try:
@@ -124,7 +133,8 @@ def wait(process, begun):
         os.close(end)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    # The kernel's figure is exact, but counts what the process was before it became the program: a copy of this one.
+    # The kernel's figure is exact, but counts what the process was before it became the program: a
+    # copy of this one.
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if usage.ru_maxrss > ours:
         rss = max(rss, usage.ru_maxrss * 1024)

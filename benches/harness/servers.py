@@ -1,4 +1,5 @@
-"""The two servers of a benchmark: nginx with files in place of the API, and a database server that others may not use."""
+"""The two servers of a benchmark: nginx with files in place of the API, and a database server that
+others may not use."""
 
 import os
 import shutil
@@ -50,9 +51,12 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port} backlog=1024;
-        location ~ "^/v1/customers/([0-9a-f-]+)/analytics/licenses/usage$" {{ alias {usage}/$1.json; }}
+        location ~ "^/v1/customers/([0-9a-f-]+)/analytics/licenses/usage$" {{
+            alias {usage}/$1.json;
+        }}
         # The first part of the path says which of the collections, as they differ in size.
-        rewrite "^/pages-([0-9]+)/v1/analytics/commercial/usage/license/$" /pages/$1/$page.json last;
+        rewrite "^/pages-([0-9]+)/v1/analytics/commercial/usage/license/$"
+            /pages/$1/$page.json last;
         location /pages/ {{ internal; alias {pages}/; }}
     }}
 }}
@@ -94,14 +98,17 @@ class Postgres:
 
     def __init__(self):
         self.url = os.environ["DATABASE_URL"]
-        self.pid = int(Path(os.environ["SEATLEDGER_PG_DIR"], "data/postmaster.pid").read_text().split()[0])
+        self.pid = int(
+            Path(os.environ["SEATLEDGER_PG_DIR"], "data/postmaster.pid").read_text().split()[0]
+        )
         self.psql = shutil.which("psql") or f"{os.environ['SEATLEDGER_PG_BIN']}/psql"
 
     def url_of(self, database):
         return self.url.replace("/postgres?", f"/{database}?")
 
     def socket_url_of(self, database):
-        """The same without a host, which some clients would take for the place to go to in spite of the socket."""
+        """The same without a host, which some clients would take for the place to go to in spite of
+        the socket."""
         return self.url_of(database).replace("@localhost:5432/", "@/")
 
     def ask(self, statement, database="postgres"):
@@ -124,7 +131,8 @@ class Postgres:
         return int(self.ask("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
 
     def cpu(self):
-        """Seconds of all its processes, once those that serve a connection have ended and are in the account."""
+        """Seconds of all its processes, once those that serve a connection have ended and are in
+        the account."""
         deadline = time.monotonic() + 30
         while any(self.serves(child) for child in children(self.pid)):
             if time.monotonic() > deadline:
@@ -134,7 +142,8 @@ class Postgres:
 
     @staticmethod
     def serves(process):
-        """Whether a process has a connection, or has just ended and is not in its parent's account yet."""
+        """Whether a process has a connection, or has just ended and is not in its parent's account
+        yet."""
         try:
             title = Path(f"/proc/{process}/cmdline").read_bytes()
             return not title or b" [local] " in title

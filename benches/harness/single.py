@@ -49,14 +49,20 @@ def streaming(settings, postgres, base, cache, folder):
             }
         )
         if (found := ours.found(job, **NO_PERCENT)) != wanted:
-            raise Failed(f"the table holds {found} after a partner-wide collection, and should hold {wanted}")
-        note(f"a collection of {pages * PAGE_ROWS} rows, run {number + 1} of {settings.streaming_runs}: {cost.wall:.2f} s")
+            raise Failed(
+                f"the table holds {found} after a partner-wide collection, and should hold {wanted}"
+            )
+        note(
+            f"a collection of {pages * PAGE_ROWS} rows, "
+            f"run {number + 1} of {settings.streaming_runs}: {cost.wall:.2f} s"
+        )
         postgres.drop(job.database)
     return results
 
 
 def start_and_stop(settings, postgres, base, cache, folder):
-    """How long it takes to be there, how long for one customer, and what it costs when there is nothing to do."""
+    """How long it takes to be there, how long for one customer, and what it costs when there is
+    nothing to do."""
     ids, copy = cache.customers(1)
     job = Job(base, ids, copy, "bench_start", settings.concurrency, folder)
     ours = Seatledger(postgres, settings)
@@ -88,9 +94,13 @@ def idle(ours, job):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{free.getsockname()[1]}"
-    ours.settle(job, schedule={"cron": "0 0 0 1 1 *", "run_on_start": "never"}, status={"listen": listen})
+    ours.settle(
+        job, schedule={"cron": "0 0 0 1 1 *", "run_on_start": "never"}, status={"listen": listen}
+    )
     with (job.folder / "daemon.log").open("wb") as log:
-        daemon = subprocess.Popen([ours.settings.program, "--config", ours.config], env=ours.env, stdout=log, stderr=log)
+        daemon = subprocess.Popen(
+            [ours.settings.program, "--config", ours.config], env=ours.env, stdout=log, stderr=log
+        )
     try:
         wait_for_answer(f"http://{listen}/")
         note(f"the daemon idles for {IDLE_SECONDS} seconds")
@@ -144,27 +154,54 @@ def show_streaming(results):
 
 def targets_of_streaming(results):
     rss = max(one["rss"] for one in results) / MEGABYTE
-    return [wanted(f"peak RSS with a collection of {results[0]['rows']} rows", f"{rss:.1f} MB", "< 96 MB", rss < 96)]
+    return [
+        wanted(
+            f"peak RSS with a collection of {results[0]['rows']} rows",
+            f"{rss:.1f} MB",
+            "< 96 MB",
+            rss < 96,
+        )
+    ]
 
 
 def show_start(figures):
-    milliseconds = ("an empty process, for comparison", "bare_process"), ("--version", "version"), ("--backfill of one customer", "one_customer")
+    milliseconds = (
+        ("an empty process, for comparison", "bare_process"),
+        ("--version", "version"),
+        ("--backfill of one customer", "one_customer"),
+    )
     lines = [[what, f"{1000 * figures[figure]:.1f} ms"] for what, figure in milliseconds]
     lines.append(["the idle daemon: RSS", f"{figures['idle_rss'] / MEGABYTE:.1f} MB"])
-    lines.append([f"the idle daemon: CPU in {IDLE_SECONDS} s", f"{1000 * figures['idle_cpu']:.1f} ms"])
-    lines.append([f"the idle daemon: Postgres' CPU in {IDLE_SECONDS} s", f"{1000 * figures['idle_postgres_cpu']:.0f} ms"])
+    lines.append(
+        [f"the idle daemon: CPU in {IDLE_SECONDS} s", f"{1000 * figures['idle_cpu']:.1f} ms"]
+    )
+    lines.append(
+        [
+            f"the idle daemon: Postgres' CPU in {IDLE_SECONDS} s",
+            f"{1000 * figures['idle_postgres_cpu']:.0f} ms",
+        ]
+    )
     lines.append(["the idle daemon: SIGTERM to its end", f"{1000 * figures['stop']:.1f} ms"])
     show("Start and stop", ["", "median"], lines)
 
 
 def targets_of_start(figures):
-    version, one, cpu = 1000 * figures["version"], 1000 * figures["one_customer"], figures["idle_cpu"]
+    version, one, cpu = (
+        1000 * figures["version"],
+        1000 * figures["one_customer"],
+        figures["idle_cpu"],
+    )
     rss = figures["idle_rss"] / MEGABYTE
     return [
         wanted("--version", f"{version:.1f} ms", "< 5 ms", version < 5),
         wanted("--backfill of one customer", f"{one:.0f} ms", "< 100 ms", one < 100),
         wanted("RSS of the idle daemon", f"{rss:.1f} MB", "< 15 MB", rss < 15),
-        wanted(f"CPU of the idle daemon in {IDLE_SECONDS} s", f"{1000 * cpu:.1f} ms", "≤ 10 ms", cpu <= 0.01),
+        wanted(
+            f"CPU of the idle daemon in {IDLE_SECONDS} s",
+            f"{1000 * cpu:.1f} ms",
+            "≤ 10 ms",
+            cpu <= 0.01,
+        ),
     ]
 
 

@@ -1,4 +1,5 @@
-"""The tables that a benchmark prints: in Markdown, so that they can go into the documentation as they are."""
+"""The tables that a benchmark prints: in Markdown, so that they can go into the documentation as
+they are."""
 
 from statistics import median
 
@@ -12,9 +13,14 @@ def medians(results):
     """The median of each figure, by size, phase and contender, sizes and phases first."""
     groups = {}
     for result in results:
-        groups.setdefault((result["customers"], result["phase"], result["contender"]), []).append(result)
+        groups.setdefault((result["customers"], result["phase"], result["contender"]), []).append(
+            result
+        )
     keys = sorted(groups, key=lambda key: (key[0], PHASES.index(key[1])))
-    return {key: {figure: median(one[figure] for one in groups[key]) for figure in FIGURES} for key in keys}
+    return {
+        key: {figure: median(one[figure] for one in groups[key]) for figure in FIGURES}
+        for key in keys
+    }
 
 
 def show(title, head, lines):
@@ -23,7 +29,10 @@ def show(title, head, lines):
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
 
     def line(cells):
-        padded = [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:]))]
+        padded = [
+            cells[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])),
+        ]
         return f"| {' | '.join(padded)} |"
 
     print(f"\n{title}\n", *map(line, [head, rule, *lines]), sep="\n", flush=True)
@@ -31,7 +40,16 @@ def show(title, head, lines):
 
 def show_load(table, titles):
     """What each contender cost, a table for each size and phase."""
-    head = ["", "seconds", "customers/s", "CPU s", "Postgres CPU s", "RSS MB", "WAL MB", "rows written"]
+    head = [
+        "",
+        "seconds",
+        "customers/s",
+        "CPU s",
+        "Postgres CPU s",
+        "RSS MB",
+        "WAL MB",
+        "rows written",
+    ]
     for customers, phase in dict.fromkeys(key[:2] for key in table):
         lines = [
             [
@@ -51,23 +69,49 @@ def show_load(table, titles):
 
 
 def targets(table):
-    """What is wanted of the program, as (text, size and phase, found, limit, whether it is met). Left out is what was not measured."""
+    """What is wanted of the program, as (text, size and phase, found, limit, whether it is met).
+    Left out is what was not measured."""
     found = []
     sizes = list(dict.fromkeys(key[0] for key in table))
 
     def want(what, where, value, limit, form, at_least=False):
         met = value >= limit if at_least else value <= limit
         sign = "≥" if at_least else "≤"
-        found.append({"what": what, "where": where, "found": form.format(value), "limit": f"{sign} {form.format(limit)}", "met": met})
+        found.append(
+            {
+                "what": what,
+                "where": where,
+                "found": form.format(value),
+                "limit": f"{sign} {form.format(limit)}",
+                "met": met,
+            }
+        )
 
     for customers, phase in dict.fromkeys(key[:2] for key in table):
-        ours, aiohttp, dlt, floor = (table.get((customers, phase, name)) for name in ("seatledger", "aiohttp", "dlt", "floor"))
+        ours, aiohttp, dlt, floor = (
+            table.get((customers, phase, name))
+            for name in ("seatledger", "aiohttp", "dlt", "floor")
+        )
         where = f"{customers}, {phase}"
         if ours and aiohttp:
-            want("customers/s against aiohttp", where, aiohttp["wall"] / ours["wall"], 2.5, "{:.2f} ×", at_least=True)
+            want(
+                "customers/s against aiohttp",
+                where,
+                aiohttp["wall"] / ours["wall"],
+                2.5,
+                "{:.2f} ×",
+                at_least=True,
+            )
             want("own CPU against aiohttp's", where, ours["cpu"] / aiohttp["cpu"], 0.2, "{:.2f} ×")
         if ours and dlt:
-            want("customers/s against dlt", where, dlt["wall"] / ours["wall"], 12, "{:.1f} ×", at_least=True)
+            want(
+                "customers/s against dlt",
+                where,
+                dlt["wall"] / ours["wall"],
+                12,
+                "{:.1f} ×",
+                at_least=True,
+            )
         if ours and floor:
             both = [one["cpu"] + one["postgres_cpu"] for one in (ours, floor)]
             want("CPU with Postgres' against the floor", where, both[0] / both[1], 1.6, "{:.2f} ×")
@@ -76,17 +120,34 @@ def targets(table):
     for customers in sizes:
         first, again = (table.get((customers, phase, "seatledger")) for phase in PHASES)
         if first and again:
-            want("re-run's WAL against the first load's", f"{customers}", 100 * again["wal"] / first["wal"], 3, "{:.1f} %")
+            want(
+                "re-run's WAL against the first load's",
+                f"{customers}",
+                100 * again["wal"] / first["wal"],
+                3,
+                "{:.1f} %",
+            )
             want("rows written again", f"{customers}, re-run", again["versions"], 0, "{:.0f}")
     for phase in PHASES:
-        small, large = (table.get((customers, phase, "seatledger")) for customers in (sizes[0], sizes[-1]))
+        small, large = (
+            table.get((customers, phase, "seatledger")) for customers in (sizes[0], sizes[-1])
+        )
         if small and large and len(sizes) > 1:
-            want(f"peak RSS against that of {sizes[0]}", f"{sizes[-1]}, {phase}", large["rss"] / small["rss"], 1.2, "{:.2f} ×")
+            want(
+                f"peak RSS against that of {sizes[0]}",
+                f"{sizes[-1]}, {phase}",
+                large["rss"] / small["rss"],
+                1.2,
+                "{:.2f} ×",
+            )
     return found
 
 
 def show_targets(wanted):
     head = ["wanted", "customers", "found", "limit", "met"]
-    lines = [[one["what"], one["where"], one["found"], one["limit"], "yes" if one["met"] else "NO"] for one in wanted]
+    lines = [
+        [one["what"], one["where"], one["found"], one["limit"], "yes" if one["met"] else "NO"]
+        for one in wanted
+    ]
     if lines:
         show("What is wanted of seatledger", head, lines)

@@ -1,9 +1,10 @@
 """The script that a competent engineer would write instead: aiohttp fetches, asyncpg stores.
 
-Some tasks fetch, as many as calls may be in flight. Whatever is ready goes into the database together, as arrays through one statement
-in one transaction, so that a commit is not paid per customer. What is unchanged is not written.
+Some tasks fetch, as many as calls may be in flight. Whatever is ready goes into the database
+together, as arrays through one statement in one transaction, so that a commit is not paid per
+customer. What is unchanged is not written.
 
-    aiohttp_asyncpg.py BASE_URL CUSTOMERS_FILE DATABASE_URL CONCURRENCY
+aiohttp_asyncpg.py BASE_URL CUSTOMERS_FILE DATABASE_URL CONCURRENCY
 """
 
 import asyncio
@@ -19,12 +20,14 @@ BATCH = 64
 
 UPSERT = """
 insert into license_usage as k (
-    processed_date_time, customer_id, product_name, workload_name, customer_name, service_name, channel,
+    processed_date_time, customer_id, product_name, workload_name,
+    customer_name, service_name, channel,
     licenses_active, licenses_qualified, usage_percent, first_synced_at, last_changed_at, run_id
 )
 select *, now(), now(), 1
 from unnest(
-    $1::timestamptz[], $2::uuid[], $3::varchar[], $4::varchar[], $5::varchar[], $6::varchar[], $7::varchar[],
+    $1::timestamptz[], $2::uuid[], $3::varchar[], $4::varchar[],
+    $5::varchar[], $6::varchar[], $7::varchar[],
     $8::bigint[], $9::bigint[], $10::double precision[]
 )
 on conflict (processed_date_time, customer_id, product_name, workload_name) do update
@@ -36,7 +39,10 @@ set customer_name = excluded.customer_name,
     usage_percent = excluded.usage_percent,
     last_changed_at = excluded.last_changed_at,
     run_id = excluded.run_id
-where (k.customer_name, k.service_name, k.channel, k.licenses_active, k.licenses_qualified, k.usage_percent)
+where (
+        k.customer_name, k.service_name, k.channel,
+        k.licenses_active, k.licenses_qualified, k.usage_percent
+    )
     is distinct from (
         excluded.customer_name, excluded.service_name, excluded.channel,
         excluded.licenses_active, excluded.licenses_qualified, excluded.usage_percent

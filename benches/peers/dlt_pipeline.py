@@ -1,6 +1,7 @@
-"""The same job as a dlt pipeline: fetched by threads, as many as calls may be in flight, and merged by key.
+"""The same job as a dlt pipeline: fetched by threads, as many as calls may be in flight, and
+merged by key.
 
-    dlt_pipeline.py BASE_URL CUSTOMERS_FILE DATABASE_URL CONCURRENCY FOLDER
+dlt_pipeline.py BASE_URL CUSTOMERS_FILE DATABASE_URL CONCURRENCY FOLDER
 
 FOLDER is where dlt keeps what it knows of the pipeline, for the next run.
 """
@@ -45,7 +46,10 @@ def fetch(customer):
 @dlt.resource(
     primary_key=("processed_date_time", "customer_id", "product_name", "workload_name"),
     write_disposition={"disposition": "merge", "strategy": "upsert"},
-    columns={"processed_date_time": {"data_type": "timestamp"}, "usage_percent": {"data_type": "double"}},
+    columns={
+        "processed_date_time": {"data_type": "timestamp"},
+        "usage_percent": {"data_type": "double"},
+    },
 )
 def license_usage():
     with open(file) as lines:
@@ -53,7 +57,11 @@ def license_usage():
     with ThreadPoolExecutor(int(concurrency)) as threads:
         # Pages of some thousand rows, as dlt's own advice has it.
         for first in range(0, len(customers), 200):
-            yield [item for items in threads.map(fetch, customers[first : first + 200]) for item in items]
+            yield [
+                item
+                for items in threads.map(fetch, customers[first : first + 200])
+                for item in items
+            ]
 
 
 pipeline = dlt.pipeline(

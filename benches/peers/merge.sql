@@ -6,8 +6,14 @@ on k.processed_date_time = s.processed_date_time
     and k.product_name = s.product_name
     and k.workload_name = s.workload_name
 when matched
-    and (k.customer_name, k.service_name, k.channel, k.licenses_active, k.licenses_qualified, k.usage_percent)
-    is distinct from (s.customer_name, s.service_name, s.channel, s.licenses_active, s.licenses_qualified, s.usage_percent)
+    and (
+        k.customer_name, k.service_name, k.channel,
+        k.licenses_active, k.licenses_qualified, k.usage_percent
+    )
+    is distinct from (
+        s.customer_name, s.service_name, s.channel,
+        s.licenses_active, s.licenses_qualified, s.usage_percent
+    )
 then update set
     customer_name = s.customer_name,
     service_name = s.service_name,

@@ -1,4 +1,5 @@
--- The ledger as the peers have it: the columns and the key of the program's own table, in the same order, and no second index.
+-- The ledger of the peers: columns and key of the program's own table, in the same order, without
+-- its second index.
 create table license_usage (
     processed_date_time timestamptz not null,
     customer_id uuid not null,

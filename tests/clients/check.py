@@ -135,7 +135,14 @@ class World:
 
     def __init__(self, program, folder):
         self.simulator = subprocess.Popen(
-            [program, "--listen", "127.0.0.1:0", "--exit-with-parent", "--customers", str(CUSTOMERS)],
+            [
+                program,
+                "--listen",
+                "127.0.0.1:0",
+                "--exit-with-parent",
+                "--customers",
+                str(CUSTOMERS),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -160,7 +167,9 @@ class World:
         self.browser = Browser(self.ca)
 
     def control(self, method, path, body=None):
-        requests.request(method, f"{self.address}/_sim/{path}", data=body, timeout=30).raise_for_status()
+        requests.request(
+            method, f"{self.address}/_sim/{path}", data=body, timeout=30
+        ).raise_for_status()
 
     def settings(self, **settings):
         self.control("PATCH", "settings", json.dumps(settings))
@@ -178,7 +187,9 @@ class World:
         check(answer["token_type"] == "Bearer", f"{way}: {answer['token_type']}")
         if person:
             keys = requests.get(
-                f"{self.base}/contoso.onmicrosoft.com/discovery/v2.0/keys", verify=self.ca, timeout=30
+                f"{self.base}/contoso.onmicrosoft.com/discovery/v2.0/keys",
+                verify=self.ca,
+                timeout=30,
             ).json()
             claims = jwt.decode(
                 answer["id_token"],
@@ -209,7 +220,10 @@ def confidential_clients(world):
     der = ssl.PEM_cert_to_DER_cert(certificate)
     return {
         "client secret": SECRET,
-        "certificate (PS256, x5t#S256, x5c)": {"private_key": key, "public_certificate": certificate},
+        "certificate (PS256, x5t#S256, x5c)": {
+            "private_key": key,
+            "public_certificate": certificate,
+        },
         "certificate (RS256, x5t)": {
             "private_key": key,
             "thumbprint": hashlib.sha1(der).hexdigest(),
@@ -314,7 +328,9 @@ def read(world, token):
         rows["usage"] += len(usage.items)
         rows["deployment"] += len(deployment.items)
     check(all(rows.values()), f"partnercenterservices: {rows}")
-    passed(f"partnercenterservices: {rows['usage']} rows of usage, {rows['deployment']} of deployment")
+    passed(
+        f"partnercenterservices: {rows['usage']} rows of usage, {rows['deployment']} of deployment"
+    )
 
 
 def main():
