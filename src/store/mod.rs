@@ -2,28 +2,20 @@
 //! failure asks for. `Store` opens connections and reads, `RunLock` is the one connection that a
 //! run writes through.
 
+mod batch;
 mod connect;
 mod consent;
-mod copy;
-mod deployment;
-mod digest;
+mod customers;
 mod error;
 mod holders;
-mod listing;
+mod locale;
 mod migrate;
-mod months;
-mod names;
-mod outcomes;
-mod partitions;
-mod payload;
 mod probe;
-mod reader;
+mod read;
 mod resume;
+mod run_lock;
 mod runs;
-mod sqlstate;
-mod status;
-mod trust;
-mod usage;
+mod status_reader;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -33,14 +25,15 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
+pub use customers::{Listing, Urgency};
 pub use error::{Cause, StoreError};
 pub use holders::{Holder, OtherRun};
-pub use listing::{Listing, Urgency};
 pub use probe::Proven;
-pub(crate) use reader::Reader;
+pub use read::{Experience, Freshness, LastFinish, RunRecord};
 pub use resume::Unfinished;
-pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunLock, RunOutcome};
-pub use status::{Experience, Freshness, LastFinish, RunRecord};
+pub use run_lock::RunLock;
+pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunOutcome};
+pub(crate) use status_reader::Reader;
 
 use crate::config;
 
@@ -145,4 +138,14 @@ async fn bounded<T>(
             operation: Cow::Borrowed(operation),
         })?
         .map_err(StoreError::during(operation))
+}
+
+/// Postgres has no unsigned numbers.
+fn to_db(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count as Postgres keeps it.
+fn from_db(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
 }

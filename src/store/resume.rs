@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::NaiveDate;
 
-use super::runs::RunLock;
+use super::run_lock::RunLock;
 use super::{Store, StoreError, bounded};
 use crate::ledger::CustomerId;
 

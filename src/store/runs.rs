@@ -1,36 +1,15 @@
-//! The record of each run, and the lock under which there is one run at a time.
-//! The lock lives in the very connection that writes the run's rows: whoever loses the connection
-//! loses both at once, and a killed holder's lock is freed by Postgres when its connection ends.
+//! The record of each run.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
-use super::months::Sets;
-use super::names::Names;
-use super::partitions::Partitions;
-use super::{Store, StoreError, bounded};
+use super::run_lock::RunLock;
+use super::{StoreError, bounded, from_db, to_db};
 use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
-
-/// What a run's connection needs, whatever the server's or the role's defaults are:
-/// - what is recorded as stored survives a crash of the server;
-/// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is
-///   quadratic for long;
-/// - no plan is compiled: that costs more than it saves for a batch;
-/// - a statement ends on the server when we stop waiting for it;
-/// - the server notices within a minute that a holder's machine is gone;
-/// - triggers know that what else has to be kept of rows is kept by us.
-pub(super) const SESSION: &str = "
-    set synchronous_commit = on;
-    set plan_cache_mode = force_custom_plan;
-    set jit = off;
-    set statement_timeout = '2min';
-    set tcp_keepalives_idle = 30;
-    set tcp_keepalives_interval = 10;
-    set tcp_keepalives_count = 3;
-    set seatledger.keeps_months = on
-";
 
 /// What asked for a run. The names are an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,66 +114,7 @@ pub struct FinishedRun {
     pub http: TrafficCounts,
 }
 
-/// The right to run, and the connection to write through.
-#[derive(Debug)]
-pub struct RunLock {
-    pub(super) connection: PgConnection,
-    pub(super) names: Names,
-    pub(super) partitions: Partitions,
-    pub(super) sets: Sets,
-}
-
-impl Store {
-    /// Takes the right to run, unless another process has it.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses.
-    pub async fn try_lock_run(&self) -> Result<Option<RunLock>, StoreError> {
-        let mut connection = self.connect_for_work().await?;
-        let locked = bounded("taking the run lock", async {
-            sqlx::raw_sql(SESSION).execute(&mut connection).await?;
-            // The lock is per schema, so that two ledgers in one database do not wait for each
-            // other.
-            sqlx::query_scalar!(
-                r#"
-                select pg_try_advisory_lock(
-                    hashtextextended('seatledger run in ' || coalesce(current_schema(), ''), 0)
-                ) as "locked!"
-                "#
-            )
-            .fetch_one(&mut connection)
-            .await
-        })
-        .await?;
-        if locked {
-            Ok(Some(RunLock::over(connection)))
-        } else {
-            let _closed = connection.close().await;
-            Ok(None)
-        }
-    }
-}
-
 impl RunLock {
-    /// The connection of a run, of whose ledger nothing is known yet.
-    pub(super) fn over(connection: PgConnection) -> Self {
-        Self {
-            connection,
-            names: Names::default(),
-            partitions: Partitions::default(),
-            sets: Sets::default(),
-        }
-    }
-
-    /// Gives the right to run back.
-    pub async fn release(mut self) {
-        // Closing frees the lock too, but only once the server has noticed; a next run need not
-        // wait for that.
-        let unlock = sqlx::raw_sql("select pg_advisory_unlock_all()").execute(&mut self.connection);
-        let _unlocked = bounded("giving the run lock back", unlock).await;
-        let _closed = self.connection.close().await;
-    }
-
     /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is
     /// alive. Their counts are made up from what they recorded.
     /// Returns how many there were.
@@ -314,7 +234,7 @@ impl RunLock {
         let query = sqlx::query!(
             "update sync_run set customers_total = $2 where run_id = $1",
             run_id,
-            count(customers)
+            to_db(customers)
         );
         bounded(
             "recording the length of the list",
@@ -366,17 +286,17 @@ impl RunLock {
             end.outcome.as_str(),
             end.detail,
             end.finished_at,
-            count(end.customers_total),
-            count(end.customers_succeeded),
-            count(end.customers_failed),
-            count(end.rows.received),
-            count(end.rows.inserted),
-            count(end.rows.updated),
-            count(end.rows.unchanged),
-            count(end.rows.rejected),
-            count(end.http.requests),
-            count(end.http.retries),
-            count(end.http.throttled),
+            to_db(end.customers_total),
+            to_db(end.customers_succeeded),
+            to_db(end.customers_failed),
+            to_db(end.rows.received),
+            to_db(end.rows.inserted),
+            to_db(end.rows.updated),
+            to_db(end.rows.unchanged),
+            to_db(end.rows.rejected),
+            to_db(end.http.requests),
+            to_db(end.http.retries),
+            to_db(end.http.throttled),
             end.ended_early,
             end.learned_rate
         );
@@ -387,14 +307,43 @@ impl RunLock {
         .await
         .map(drop)
     }
-}
 
-/// Postgres has no unsigned numbers.
-pub(super) fn count(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// A count as Postgres keeps it.
-pub(super) fn uncount(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or_default()
+    /// Which of `customers` the run has recorded already, with their counts. Asked after a
+    /// connection broke, when nobody knows whether the last transaction was committed.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_recorded(
+        &mut self,
+        run_id: i64,
+        customers: &[CustomerId],
+    ) -> Result<HashMap<CustomerId, RowCounts>, StoreError> {
+        let ids: Vec<Uuid> = customers.iter().map(|id| id.as_uuid()).collect();
+        let query = sqlx::query!(
+            "
+            select customer_id, rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+            from sync_customer
+            where run_id = $1
+                and customer_id = any($2)
+            ",
+            run_id,
+            &ids
+        );
+        let rows = bounded(
+            "looking customers up",
+            query.fetch_all(&mut self.connection),
+        )
+        .await?;
+        let recorded = rows.into_iter().map(|row| {
+            let counts = RowCounts {
+                received: from_db(row.rows_received),
+                inserted: from_db(row.rows_inserted),
+                updated: from_db(row.rows_updated),
+                unchanged: from_db(row.rows_unchanged),
+                rejected: from_db(row.rows_rejected),
+            };
+            (CustomerId::from(row.customer_id), counts)
+        });
+        Ok(recorded.collect())
+    }
 }

@@ -5,7 +5,8 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::super::runs::{FinishedRun, RunLock, RunOutcome, SESSION};
+use super::super::run_lock::{RunLock, SESSION};
+use super::super::runs::{FinishedRun, RunOutcome};
 use super::super::{StoreError, migrate};
 use super::BOUNDS;
 use crate::ledger::{

@@ -1,20 +1,18 @@
 //! Stores deployment rows.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::super::from_db;
 use super::names::Names;
-use super::outcomes::Written;
-use super::runs::uncount;
+use super::written::{Stamp, Written};
 use crate::ledger::{CustomerOutcome, Row as _};
 
 /// Stores the deployment rows of a batch in the spelling of the ledger.
 pub(super) async fn upsert(
     connection: &mut PgConnection,
     names: &mut Names,
-    run_id: i64,
     outcomes: &[CustomerOutcome],
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<Written, sqlx::Error> {
     let rows = || {
         outcomes.iter().flat_map(|outcome| {
@@ -49,7 +47,7 @@ pub(super) async fn upsert(
         };
     }
     let written = sqlx::query_file!(
-        "src/store/upsert_deployment.sql",
+        "src/store/batch/sql/upsert_deployment.sql",
         &column!(|row| row.1),
         &column!(|row| row.2) as _,
         &column!(|row| row.0),
@@ -61,15 +59,15 @@ pub(super) async fn upsert(
         &column!(|row| row.3.licenses_deployed),
         &column!(|row| row.3.licenses_sold),
         &column!(|row| row.3.deployment_percent) as _,
-        now,
-        run_id
+        stamp.now,
+        stamp.run_id
     )
     .fetch_all(connection)
     .await?;
     let written = written.into_iter().map(|row| {
         (
             row.customer_id,
-            (uncount(row.inserted), uncount(row.updated)),
+            (from_db(row.inserted), from_db(row.updated)),
         )
     });
     Ok(written.collect())

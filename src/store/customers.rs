@@ -9,8 +9,8 @@ use futures_util::TryStreamExt as _;
 use sqlx::Connection as _;
 use uuid::Uuid;
 
-use super::runs::{RunLock, uncount};
-use super::{StoreError, bounded};
+use super::run_lock::RunLock;
+use super::{StoreError, bounded, from_db};
 use crate::ledger::{Customer, CustomerId};
 
 /// What the partner's own list has changed since it was last asked for.
@@ -165,7 +165,7 @@ impl RunLock {
             )
             .fetch_all(&mut *transaction)
             .await?;
-            let (known, left) = (uncount(counts.known), uncount(counts.left));
+            let (known, left) = (from_db(counts.known), from_db(counts.left));
             let shrunk = left * 2 < known;
             let gone = if shrunk {
                 Vec::new()
@@ -220,51 +220,6 @@ impl RunLock {
                     returned: customers(returned),
                 }
             })
-        })
-        .await
-    }
-
-    /// Makes sure that names are asked for in the ledger's locale. Returns the one it has, where
-    /// that is another and may not be changed.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses.
-    pub async fn admit_locale(
-        &mut self,
-        locale: &str,
-        may_change: bool,
-        now: DateTime<Utc>,
-    ) -> Result<Option<String>, StoreError> {
-        bounded("comparing the locale", async {
-            let known = sqlx::query!(
-                r#"
-                select locale, exists (select from series_name) as "has_names!"
-                from ledger_locale
-                order by since desc
-                limit 1
-                "#
-            )
-            .fetch_optional(&mut self.connection)
-            .await?;
-            match known {
-                Some(known) if known.locale.eq_ignore_ascii_case(locale) => return Ok(None),
-                // Without any name yet there is nothing that another locale would part.
-                Some(known) if known.has_names && !may_change => return Ok(Some(known.locale)),
-                Some(_) | None => {}
-            }
-            sqlx::query!(
-                "
-                insert into ledger_locale (locale, since)
-                values ($1, $2)
-                on conflict (since) do update
-                set locale = excluded.locale
-                ",
-                locale,
-                now
-            )
-            .execute(&mut self.connection)
-            .await?;
-            Ok(None)
         })
         .await
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::RootCertStore;
 
-use super::error::StoreError;
+use super::super::error::StoreError;
 use crate::config::{Host, Roots, SslMode, Tls};
 use crate::tls::{self, Mend};
 

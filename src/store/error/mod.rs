@@ -1,15 +1,16 @@
 //! What can go wrong with Postgres, and what it asks of the run.
 
+mod sqlstate;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use sqlx::migrate::MigrateError;
 
-use super::connect;
-use super::sqlstate::{self, During, Verdict};
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Classify, Disposition, Remedy};
+use sqlstate::{During, Verdict};
 
 /// An operation on the database failed.
 #[derive(Debug, thiserror::Error)]
@@ -201,7 +202,7 @@ impl Classify for StoreError {
                 Remedy::Person | Remedy::Configuration => Disposition::AbortRun(*remedy),
             },
             Self::File(fault) if fault.passes => Disposition::Retry { after: None },
-            Self::Nowhere(failures) => connect::together(failures),
+            Self::Nowhere(failures) => together(failures),
             Self::Unusable { .. }
             | Self::Untrusted { .. }
             | Self::Newer { .. }
@@ -210,4 +211,14 @@ impl Classify for StoreError {
             Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),
         }
     }
+}
+
+/// What a failure at several hosts asks for: where one of them may pass, all are tried again.
+fn together(failures: &[StoreError]) -> Disposition {
+    let mut each = failures.iter().map(StoreError::disposition);
+    let first = each.next();
+    each.chain(first)
+        .find(|disposition| matches!(disposition, Disposition::Retry { .. }))
+        .or(first)
+        .unwrap_or(Disposition::AbortRun(Remedy::Configuration))
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::copy::{CopyIn, Repeated, Varchar};
 use super::digest::Dated;
+use super::written::Stamp;
 use crate::ledger::Row as _;
 
 /// A month and a customer.
@@ -28,7 +29,7 @@ struct Kept {
 
 /// The ids of sets of series, so that each is looked up once a run.
 #[derive(Debug, Default)]
-pub(super) struct Sets {
+pub(super) struct SeriesSets {
     ids: HashMap<i64, i64>,
 }
 
@@ -49,11 +50,10 @@ struct Plan<'a> {
 /// and dates that had none; in `changed` are the months of customers that had some.
 pub(super) async fn note(
     connection: &mut PgConnection,
-    sets: &mut Sets,
-    run_id: i64,
+    sets: &mut SeriesSets,
     fresh: &[&Dated<'_>],
     changed: BTreeSet<Key>,
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<(), sqlx::Error> {
     let mut incoming = BTreeMap::<Key, &Dated<'_>>::new();
     let mut keys_of = HashMap::<Uuid, Vec<Key>>::new();
@@ -76,8 +76,8 @@ pub(super) async fn note(
         plan.place(*key, incoming, of_customer);
     }
     sets.learn(connection, &plan.first).await?;
-    insert(connection, sets, run_id, &plan.first, now).await?;
-    if !replace(connection, run_id, &plan.next, now).await? {
+    insert(connection, sets, &plan.first, stamp).await?;
+    if !replace(connection, &plan.next, stamp).await? {
         // Somebody else has just written to one of them.
         plan.collected.extend(plan.next.iter().map(|next| next.0));
     }
@@ -184,12 +184,7 @@ fn numbers<'a>(incoming: impl Iterator<Item = &'a Dated<'a>>) -> Vec<i32> {
         .collect()
 }
 
-impl Sets {
-    /// To be called when a transaction was not committed.
-    pub(super) fn forget(&mut self) {
-        self.ids.clear();
-    }
-
+impl SeriesSets {
     async fn learn(
         &mut self,
         connection: &mut PgConnection,
@@ -205,7 +200,7 @@ impl Sets {
         }
         let unknown: Vec<(i64, &Dated<'_>)> = unknown.into_iter().collect();
         let ids = sqlx::query_file!(
-            "src/store/insert_sets.sql",
+            "src/store/batch/sql/insert_series_sets.sql",
             &numbers(unknown.iter().map(|one| one.1)),
             &column!(unknown, |row| row.2) as _,
             &column!(unknown, |row| row.3) as _,
@@ -230,10 +225,9 @@ impl Sets {
 /// Stores customers' first rows of a month.
 async fn insert(
     connection: &mut PgConnection,
-    sets: &Sets,
-    run_id: i64,
+    sets: &SeriesSets,
     first: &[(Key, &Dated<'_>, bool)],
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<(), sqlx::Error> {
     if first.is_empty() {
         return Ok(());
@@ -249,7 +243,7 @@ async fn insert(
         ",
     )
     .await?;
-    let (mut stamps, mut runs) = (Repeated::new(now), Repeated::new(run_id));
+    let (mut stamps, mut runs) = (Repeated::new(stamp.now), Repeated::new(stamp.run_id));
     for ((month, customer), incoming, newest) in first {
         let rows = incoming.rows;
         let each = || rows.iter().map(|row| row.4);
@@ -276,16 +270,15 @@ async fn insert(
 /// Returns whether all of them were there.
 async fn replace(
     connection: &mut PgConnection,
-    run_id: i64,
     next: &[(Key, &Dated<'_>)],
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<bool, sqlx::Error> {
     if next.is_empty() {
         return Ok(true);
     }
     let (months, customers): (Vec<NaiveDate>, Vec<Uuid>) = next.iter().map(|one| one.0).unzip();
     let replaced = sqlx::query_file!(
-        "src/store/update_months.sql",
+        "src/store/batch/sql/replace_month_rows.sql",
         &(0..i32::try_from(next.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         &months,
         &customers,
@@ -294,8 +287,8 @@ async fn replace(
         &column!(next, |row| row.4.licenses_active),
         &column!(next, |row| row.4.licenses_qualified),
         &column!(next, |row| row.4.usage_percent) as _,
-        now,
-        run_id
+        stamp.now,
+        stamp.run_id
     )
     .execute(connection)
     .await?;

@@ -97,23 +97,6 @@ impl Store {
         bounded("reading earlier runs", query.fetch_one(&self.pool)).await
     }
 
-    /// The locale that the ledger's names were asked for in; none where there are no names yet.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses, for example because there are no tables yet.
-    pub async fn load_locale(&self) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_scalar!(
-            "
-            select locale
-            from ledger_locale
-            where exists (select from series_name)
-            order by since desc
-            limit 1
-            "
-        );
-        bounded("reading the locale", query.fetch_optional(&self.pool)).await
-    }
-
     /// When runs over the whole list last ended by themselves. A backfill of past dates has not
     /// brought what a tick would.
     ///

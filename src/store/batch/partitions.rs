@@ -14,11 +14,6 @@ pub(super) struct Partitions {
 }
 
 impl Partitions {
-    /// To be called when a transaction was not committed.
-    pub(super) fn forget(&mut self) {
-        self.covered.clear();
-    }
-
     /// Sees to it that rows of these dates have a place.
     pub(super) async fn cover(
         &mut self,

@@ -43,12 +43,6 @@ impl Kind {
 }
 
 impl Names {
-    /// To be called when a transaction was not committed.
-    pub(super) fn forget(&mut self) {
-        self.spellings.clear();
-        self.dated.clear();
-    }
-
     /// The ledger's spelling of a name, if it is known.
     pub(super) fn known<'a>(&'a self, name: &Name) -> Option<&'a str> {
         self.spellings.get(name.as_str()).map(String::as_str)
@@ -163,7 +157,7 @@ impl Names {
             };
         }
         sqlx::query_file!(
-            "src/store/upsert_names.sql",
+            "src/store/batch/sql/upsert_names.sql",
             &column!(|((kind, _, _), _)| kind.as_str()) as _,
             &column!(|((_, id, _), _)| id.as_str()) as _,
             &column!(|((_, _, name), _)| name.as_str()) as _,

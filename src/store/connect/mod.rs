@@ -1,6 +1,8 @@
 //! Opens connections, as the address says and in no other way: the driver is told everything, so
 //! that nothing is left that it would take from the environment.
 
+mod trust;
+
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -9,9 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use super::error::{StoreError, refuses_password};
-use super::trust;
 use crate::config::{Address, Database, Host, SslMode, Target};
-use crate::retry::{Classify as _, Disposition, Remedy};
 
 /// Opening a connection takes no longer on a database that is alive.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -152,14 +152,4 @@ pub(super) fn options(
         Host::Tcp(name, port) => options.host(name).port(*port),
         Host::Socket(folder, port) => options.host("localhost").socket(folder).port(*port),
     })
-}
-
-/// What a failure at several hosts asks for: where one of them may pass, all are tried again.
-pub(super) fn together(failures: &[StoreError]) -> Disposition {
-    let mut each = failures.iter().map(StoreError::disposition);
-    let first = each.next();
-    each.chain(first)
-        .find(|disposition| matches!(disposition, Disposition::Retry { .. }))
-        .or(first)
-        .unwrap_or(Disposition::AbortRun(Remedy::Configuration))
 }

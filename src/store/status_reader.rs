@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Mutex;
 
-use super::status::select_last_runs;
+use super::read::select_last_runs;
 use super::{RunRecord, Store, StoreError};
 
 /// Asks the database for those who ask the daemon.

@@ -6,13 +6,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::super::from_db;
 use super::copy::CopyIn;
 use super::digest::{self, Dated, Day, Spelt};
-use super::months::{self, Sets};
 use super::names::Names;
-use super::outcomes::Written;
+use super::newest::{self, SeriesSets};
 use super::partitions::Partitions;
-use super::runs::uncount;
+use super::written::{Stamp, Written};
 use crate::ledger::{CustomerOutcome, Name, Row as _};
 
 /// Finds out how the ledger spells the names of a batch.
@@ -58,10 +58,9 @@ pub(super) fn spell<'a>(
 pub(super) async fn upsert(
     connection: &mut PgConnection,
     partitions: &mut Partitions,
-    sets: &mut Sets,
-    run_id: i64,
+    sets: &mut SeriesSets,
     dated: &[Dated<'_>],
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<Written, sqlx::Error> {
     if dated.is_empty() {
         return Ok(Written::new());
@@ -87,22 +86,22 @@ pub(super) async fn upsert(
     compared.sort_by_key(|one| (one.at, one.customer));
     fresh.sort_by_key(|one| (one.at, one.customer));
     let mut written = Written::new();
-    insert(connection, run_id, &fresh, now).await?;
+    insert(connection, &fresh, stamp).await?;
     for one in &fresh {
         written.entry(one.customer).or_default().0 += one.rows.len() as u64;
     }
-    for (customer, inserted, updated) in update(connection, run_id, &compared, &times, now).await? {
+    for (customer, inserted, updated) in update(connection, &compared, &times, stamp).await? {
         let sums = written.entry(customer).or_default();
         sums.0 += inserted;
         sums.1 += updated;
     }
-    record_dates(connection, run_id, &days, newest, now).await?;
+    record_dates(connection, &days, newest, stamp).await?;
     let changed = compared
         .iter()
         .filter(|one| written.contains_key(&one.customer))
-        .map(|one| (months::month(one.at), one.customer))
+        .map(|one| (newest::month(one.at), one.customer))
         .collect();
-    months::note(connection, sets, run_id, &fresh, changed, now).await?;
+    newest::note(connection, sets, &fresh, changed, stamp).await?;
     Ok(written)
 }
 
@@ -153,9 +152,8 @@ async fn known_dates(
 /// same at this moment, it is refused, and what is done again finds the person's.
 async fn insert(
     connection: &mut PgConnection,
-    run_id: i64,
     fresh: &[&Dated<'_>],
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<(), sqlx::Error> {
     if fresh.is_empty() {
         return Ok(());
@@ -188,9 +186,9 @@ async fn insert(
         row.put(usage.licenses_active)?;
         row.put(usage.licenses_qualified)?;
         row.put(usage.usage_percent)?;
-        row.put(now)?;
-        row.put(now)?;
-        row.put(run_id)?;
+        row.put(stamp.now)?;
+        row.put(stamp.now)?;
+        row.put(stamp.run_id)?;
     }
     copy.finish().await.map(drop)
 }
@@ -198,10 +196,9 @@ async fn insert(
 /// Returns how many rows of each customer were new and how many had changed.
 async fn update(
     connection: &mut PgConnection,
-    run_id: i64,
     compared: &[&Dated<'_>],
     times: &[DateTime<Utc>],
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<Vec<(Uuid, u64, u64)>, sqlx::Error> {
     if compared.is_empty() {
         return Ok(Vec::new());
@@ -221,7 +218,7 @@ async fn update(
         };
     }
     let written = sqlx::query_file!(
-        "src/store/upsert_usage.sql",
+        "src/store/batch/sql/upsert_usage.sql",
         &column!(|row| row.1),
         &column!(|row| row.2) as _,
         &column!(|row| row.3) as _,
@@ -235,15 +232,15 @@ async fn update(
         &column!(|row| row.4.licenses_active),
         &column!(|row| row.4.licenses_qualified),
         &column!(|row| row.4.usage_percent) as _,
-        now,
-        run_id,
+        stamp.now,
+        stamp.run_id,
         times
     )
     .fetch_all(connection)
     .await?;
     let written = written
         .into_iter()
-        .map(|row| (row.customer_id, uncount(row.inserted), uncount(row.updated)));
+        .map(|row| (row.customer_id, from_db(row.inserted), from_db(row.updated)));
     Ok(written.collect())
 }
 
@@ -251,10 +248,9 @@ async fn update(
 /// come.
 async fn record_dates(
     connection: &mut PgConnection,
-    run_id: i64,
     days: &[Day<'_>],
     newest: Option<NaiveDate>,
-    now: DateTime<Utc>,
+    stamp: Stamp,
 ) -> Result<(), sqlx::Error> {
     let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) = days
         .iter()
@@ -291,8 +287,8 @@ async fn record_dates(
         ",
         &dates,
         &customers,
-        now,
-        run_id,
+        stamp.now,
+        stamp.run_id,
         newest,
         &digests as _
     )
