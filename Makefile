@@ -62,7 +62,7 @@ check: ## Pass every gate, as the continuous integration does
 	@.ci/run
 
 .PHONY: prepare
-prepare: ## Write .sqlx anew, after a change to a query or a migration
+prepare: ## Write .sqlx after a change to a query or a migration
 	@scripts/need cargo cc postgres cargo-sqlx
 	$(PRIVATE_SERVER) sh -c 'cargo sqlx migrate run && cargo sqlx prepare -- $(PREPARED)'
 
