@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{Customer, Source};
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::{Mfa, Probed, advice, prove_token_file};
+use crate::partner_center::{Mfa, Probed, Session, advice, prove_token_file};
 use crate::retry::{Classify as _, Remedy, RetryError};
 use crate::shutdown::Shutdown;
 use crate::store::Experience;
@@ -132,11 +132,12 @@ struct Asked {
 
 async fn ask(config: &Config, syncer: &Syncer, shutdown: &Shutdown, ends: Instant) -> Asked {
     let mut asked = Asked::default();
+    let session = syncer.client.begin_session();
     let kept = token_file(config).await;
     let can_be_kept = kept.iter().all(|found| found.remedy.is_none());
     asked.found.extend(kept);
     let has_token = if can_be_kept {
-        let signed_in = sign_in(syncer, shutdown, ends).await;
+        let signed_in = sign_in(&session, shutdown, ends).await;
         let has_token = signed_in.remedy.is_none();
         asked.found.push(signed_in);
         has_token
@@ -148,7 +149,7 @@ async fn ask(config: &Config, syncer: &Syncer, shutdown: &Shutdown, ends: Instan
     let mut first = None;
     // Those that the configuration lists are known without a question.
     if has_token || !config.customers.discover {
-        match timeout_at(ends, syncer.list_customers(shutdown)).await {
+        match timeout_at(ends, syncer.list_customers(&session, shutdown)).await {
             Ok(Ok(customers)) => {
                 asked.customers = Some(customers.len());
                 asked.found.push(match customers.len() {
@@ -168,7 +169,7 @@ async fn ask(config: &Config, syncer: &Syncer, shutdown: &Shutdown, ends: Instan
         return asked;
     }
     if let Some(first) = first {
-        match timeout_at(ends, usage(config, syncer, &first, shutdown)).await {
+        match timeout_at(ends, usage(config, &session, &first, shutdown)).await {
             Ok((found, probed)) => {
                 asked.found.push(found);
                 asked.probed = probed;
@@ -178,8 +179,9 @@ async fn ask(config: &Config, syncer: &Syncer, shutdown: &Shutdown, ends: Instan
     }
     // A user who may read analytics need not be allowed to list customers, so that a refusal proves
     // nothing here.
-    asked.found.push(
-        match timeout_at(ends, syncer.client.probe_mfa(shutdown)).await {
+    asked
+        .found
+        .push(match timeout_at(ends, session.probe_mfa(shutdown)).await {
             Ok(seen) => match seen.unwrap_or_default() {
                 Some(true) => Found::fine("MFA", "the API finds the token compliant"),
                 Some(false) => {
@@ -188,8 +190,7 @@ async fn ask(config: &Config, syncer: &Syncer, shutdown: &Shutdown, ends: Instan
                 None => Found::fine("MFA", "the API does not say whether the token is compliant"),
             },
             Err(_) => unanswered("MFA"),
-        },
-    );
+        });
     asked
 }
 
@@ -210,11 +211,11 @@ async fn token_file(config: &Config) -> Option<Found> {
     }
 }
 
-async fn sign_in(syncer: &Syncer, shutdown: &Shutdown, ends: Instant) -> Found {
+async fn sign_in(session: &Session, shutdown: &Shutdown, ends: Instant) -> Found {
     const PART: &str = "sign-in";
     let signing_in = async {
-        syncer.client.sign_in(shutdown).await?;
-        syncer.client.examine_token(shutdown).await
+        session.sign_in(shutdown).await?;
+        session.examine_token(shutdown).await
     };
     match timeout_at(ends, signing_in).await {
         Ok(Ok(Mfa::Nobody)) => Found::fine(PART, "a token was issued"),
@@ -229,14 +230,14 @@ async fn sign_in(syncer: &Syncer, shutdown: &Shutdown, ends: Instant) -> Found {
 
 async fn usage(
     config: &Config,
-    syncer: &Syncer,
+    session: &Session,
     customer: &Customer,
     shutdown: &Shutdown,
 ) -> (Found, Option<Probed>) {
     const PART: &str = "usage";
     let source = config.partner_center.source;
     let id = customer.id;
-    match syncer.client.probe_usage(source, id, shutdown).await {
+    match session.probe_usage(source, id, shutdown).await {
         Ok(probed) => {
             let what = format!(
                 "customer {id}: {} rows, {} rejected",

@@ -131,7 +131,7 @@ impl Daemon {
             .recover(self.patience.at_start, shutdown)
             .await?;
         // A dead token shows now and not at the first tick, which may be a day away.
-        if let Err(error) = self.syncer.client.sign_in(shutdown).await {
+        if let Err(error) = self.syncer.client.begin_session().sign_in(shutdown).await {
             let error = Self::survivable(error.into())?;
             let error = with_causes(&error);
             error!(

@@ -242,13 +242,13 @@ pub fn syncer(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Arc<Syncer>> {
     Ok(Arc::new(Syncer {
-        client: Client::new(
+        client: Arc::new(Client::new(
             &config.partner_center,
             &config.auth,
             retry,
             lifecycle.tasks.clone(),
             Arc::clone(&clock),
-        )?,
+        )?),
         store: Store::new(&config.database)?,
         customers: config.customers.clone(),
         source: config.partner_center.source,

@@ -20,7 +20,7 @@ use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
     FailureReason, Rejection, Row, RowCounts, UsageRow,
 };
-use crate::partner_center::{ApiError, Commercial, Wanted};
+use crate::partner_center::{ApiError, Commercial, Session, Wanted};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -159,10 +159,15 @@ impl<R: Row> Part<R> {
 }
 
 impl Syncer {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what belongs to a run is not one value yet"
+    )]
     pub(super) async fn walk_commercial(
         self: &Arc<Self>,
         list: Vec<Listed>,
         request: &Request,
+        session: &Session,
         sink: &mut Sink,
         tally: &mut Tally,
         shutdown: &Shutdown,
@@ -175,10 +180,11 @@ impl Syncer {
             self.customers.discover && request.only.is_empty() && request.resumes.is_none();
         let wanted = Wanted::new(list.iter().map(|customer| customer.id), everybody);
         let date = request.dated.map(|dated| dated.asked);
-        let client = &self.client;
         let usage = async {
             if self.datasets.contains(&Dataset::Usage) {
-                let fetched = client.fetch_commercial_usage(&wanted, date, shutdown).await;
+                let fetched = session
+                    .fetch_commercial_usage(&wanted, date, shutdown)
+                    .await;
                 Part::new(Dataset::Usage, fetched)
             } else {
                 Ok(Part::Unasked)
@@ -186,7 +192,7 @@ impl Syncer {
         };
         let deployment = async {
             if self.datasets.contains(&Dataset::Deployment) {
-                let fetched = client
+                let fetched = session
                     .fetch_commercial_deployment(&wanted, date, shutdown)
                     .await;
                 Part::new(Dataset::Deployment, fetched)

@@ -11,7 +11,7 @@ use tracing::error;
 use super::customer_list::{self, CustomerList};
 use crate::config;
 use crate::ledger::{Customer, CustomerId};
-use crate::partner_center::{ApiError, Client};
+use crate::partner_center::{ApiError, Session};
 use crate::retry::{Classify as _, Remedy, RetryError, remedy_of_io};
 use crate::shutdown::Shutdown;
 use crate::store::RunKind;
@@ -107,10 +107,10 @@ impl From<Listed> for Customer {
 
 /// The partner's own list.
 pub(super) async fn discover(
-    client: &Client,
+    session: &Session,
     shutdown: &Shutdown,
 ) -> Result<Vec<Customer>, CustomersError> {
-    client
+    session
         .fetch_customers(shutdown)
         .await
         .map_err(|error| match error {

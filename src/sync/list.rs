@@ -9,6 +9,7 @@ use super::tally::Tally;
 use super::writer::Sink;
 use super::{Request, Syncer, customers, run_error};
 use crate::ledger::{CustomerId, Dataset};
+use crate::partner_center::Session;
 use crate::shutdown::Shutdown;
 use crate::store::{Listing, Urgency};
 
@@ -20,6 +21,7 @@ impl Syncer {
     pub(super) async fn list(
         &self,
         request: &Request,
+        session: &Session,
         sink: &mut Sink,
         tally: &mut Tally,
         shutdown: &Shutdown,
@@ -28,7 +30,7 @@ impl Syncer {
         // Who has gone is noted once for each time that the list is asked for.
         let is_new = known.is_none();
         let listed = if is_new && self.customers.discover && request.only.is_empty() {
-            let listed = customers::discover(&self.client, shutdown).await;
+            let listed = customers::discover(session, shutdown).await;
             let listed = listed.map_err(run_error)?;
             // Kept for the passes that follow; otherwise it would be in memory twice.
             if request.dated.is_some() {

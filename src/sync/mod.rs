@@ -28,10 +28,8 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
-use crate::ledger::{
-    Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source, TrafficCounts,
-};
-use crate::partner_center::{ApiError, Client};
+use crate::ledger::{Collection, Customer, CustomerId, Dataset, Failure, FailureReason, Source};
+use crate::partner_center::{ApiError, Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
 use crate::store::{DatedPass, LastFinish, RunKind, RunLock, Store, StoreError};
@@ -99,7 +97,7 @@ pub enum Mode {
 /// Everything that runs have in common.
 pub struct Syncer {
     /// Speaks to Partner Center.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// Speaks to Postgres.
     pub store: Store,
     /// Who is fetched.
@@ -159,15 +157,14 @@ impl Syncer {
         );
         async {
             let started_at = self.clock.now();
-            let before = self.client.traffic();
+            let session = Arc::new(self.client.begin_session());
             let mut tally = Tally::new(request.dated.map(|dated| dated.asked));
             let walked = self
-                .walk(request, &mut sink, &mut tally, shutdown, progress)
+                .walk(request, &session, &mut sink, &mut tally, shutdown, progress)
                 .await;
-            let after = self.client.traffic();
             let told = [
                 tally.common_cause(walked.is_err()),
-                self.client.clock_skew().map(|skew| skew.to_string()),
+                session.clock_skew().map(|skew| skew.to_string()),
                 tally.usage_is_gone(),
                 tally.collections_are_short(),
             ];
@@ -183,11 +180,7 @@ impl Syncer {
                 finished_at: self.clock.now(),
                 customers: tally.customers,
                 rows: tally.rows,
-                http: TrafficCounts {
-                    requests: after.requests - before.requests,
-                    retries: after.retries - before.retries,
-                    throttled: after.throttled - before.throttled,
-                },
+                http: session.traffic(),
                 ended_early: walked.is_err(),
                 learned_rate: self.client.learned_rate(),
                 rows_of_date: tally.rows_of_date,
@@ -257,10 +250,11 @@ impl Syncer {
     /// When the list cannot be made up.
     pub async fn list_customers(
         &self,
+        session: &Session,
         shutdown: &Shutdown,
     ) -> Result<Vec<Customer>, CustomersError> {
         let listed = if self.customers.discover {
-            Some(customers::discover(&self.client, shutdown).await?)
+            Some(customers::discover(session, shutdown).await?)
         } else {
             None
         };
@@ -299,6 +293,7 @@ impl Syncer {
     async fn walk(
         self: &Arc<Self>,
         request: &Request,
+        session: &Arc<Session>,
         sink: &mut Sink,
         tally: &mut Tally,
         shutdown: &Shutdown,
@@ -310,8 +305,8 @@ impl Syncer {
                 .await?;
         }
         // A dead grant must show before the first customer, and once, not customer by customer.
-        self.client.sign_in(shutdown).await?;
-        let list = self.list(request, sink, tally, shutdown).await?;
+        session.sign_in(shutdown).await?;
+        let list = self.list(request, session, sink, tally, shutdown).await?;
         let total = list.len();
         tally.customers.total = total as u64;
         progress.send_modify(|progress| {
@@ -327,11 +322,11 @@ impl Syncer {
         info!(customers = total, "Run begun: {total} customers");
         match self.source {
             Source::Customer => {
-                self.walk_customers(list, sink, tally, shutdown, progress)
+                self.walk_customers(list, session, sink, tally, shutdown, progress)
                     .await
             }
             Source::Commercial => {
-                self.walk_commercial(list, request, sink, tally, shutdown, progress)
+                self.walk_commercial(list, request, session, sink, tally, shutdown, progress)
                     .await
             }
         }?;

@@ -15,7 +15,7 @@ use super::{
     Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late, useless,
 };
 use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
-use crate::partner_center::{ApiError, Fetched as Answered};
+use crate::partner_center::{ApiError, Fetched as Answered, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -43,6 +43,7 @@ pub(super) type Fetched = (CustomerOutcome, Option<OwnedSemaphorePermit>);
 /// What the workers of a run share.
 pub(super) struct Walk {
     syncer: Arc<Syncer>,
+    session: Arc<Session>,
     queue: Mutex<std::vec::IntoIter<Listed>>,
     /// Customers that a worker had taken, but not asked for when it stopped.
     unasked: Mutex<Vec<Customer>>,
@@ -55,9 +56,15 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(syncer: Arc<Syncer>, list: Vec<Listed>, shutdown: &Shutdown) -> Self {
+    pub(super) fn new(
+        syncer: Arc<Syncer>,
+        session: Arc<Session>,
+        list: Vec<Listed>,
+        shutdown: &Shutdown,
+    ) -> Self {
         Self {
             syncer,
+            session,
             queue: Mutex::new(list.into_iter()),
             unasked: Mutex::default(),
             dead_end: OnceLock::new(),
@@ -93,8 +100,7 @@ impl Walk {
             return None;
         }
         let is_silent = self
-            .syncer
-            .client
+            .session
             .outage()
             .is_some_and(|outage| outage.since.elapsed() >= self.given_up() / 2);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +158,7 @@ impl Walk {
     /// all be ones that always fail, so that somebody must have failed late who was asked for
     /// the first time. Where nobody is left to be asked, it takes twice as long.
     fn silence(&self) -> Option<Duration> {
-        let outage = self.syncer.client.outage()?;
+        let outage = self.session.outage()?;
         let (silence, given_up) = (outage.since.elapsed(), self.given_up());
         let is_down = outage.newcomer >= outage.since + given_up || silence >= given_up * 2;
         is_down.then_some(silence)
@@ -206,7 +212,7 @@ impl Walk {
     /// Fetches all that is asked for of a customer; none where no call can be made or nothing was
     /// sent before a stop.
     async fn fetch(&self, customer: Customer) -> Option<Fetched> {
-        let (id, client) = (customer.id, &self.syncer.client);
+        let (id, session) = (customer.id, &self.session);
         let mut answers = Answers::default();
         let (mut usage, mut deployment) = (Collection::default(), Collection::default());
         // Usage last: it is what a customer's outcome is about, and the larger one.
@@ -215,11 +221,11 @@ impl Walk {
             answers.permit = None;
             let over = match dataset {
                 Dataset::Usage => {
-                    let fetched = client.fetch_usage(id, &self.shutdown).await;
+                    let fetched = session.fetch_usage(id, &self.shutdown).await;
                     answers.take(*dataset, self.own(fetched), &mut usage)
                 }
                 Dataset::Deployment => {
-                    let fetched = client.fetch_deployment(id, &self.shutdown).await;
+                    let fetched = session.fetch_deployment(id, &self.shutdown).await;
                     answers.take(*dataset, self.own(fetched), &mut deployment)
                 }
             };
@@ -262,13 +268,19 @@ impl Syncer {
     pub(super) async fn walk_customers(
         self: &Arc<Self>,
         list: Vec<Listed>,
+        session: &Arc<Session>,
         sink: &mut Sink,
         tally: &mut Tally,
         shutdown: &Shutdown,
         progress: &watch::Sender<Progress>,
     ) -> Result<(), RunError> {
         let workers = list.len().min(self.max_concurrency + WAITING_CUSTOMERS);
-        let walk = Arc::new(Walk::new(Arc::clone(self), list, shutdown));
+        let walk = Arc::new(Walk::new(
+            Arc::clone(self),
+            Arc::clone(session),
+            list,
+            shutdown,
+        ));
         let (sender, receiver) = mpsc::channel(UNSTORED_OUTCOMES);
         for _ in 0..workers {
             let (walk, sender) = (Arc::clone(&walk), sender.clone());

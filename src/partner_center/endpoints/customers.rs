@@ -18,7 +18,7 @@ use crate::partner_center::decode::wire::{self, CompanyProfile, Envelope, Json, 
 use crate::partner_center::decode::{self, NotACollection};
 use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
 use crate::partner_center::transport::call::{Answer, Call};
-use crate::partner_center::{ApiError, Client};
+use crate::partner_center::{ApiError, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -49,7 +49,7 @@ struct Page {
     bytes: usize,
 }
 
-impl Client {
+impl Session {
     /// Every customer of the partner, each once.
     ///
     /// # Errors
@@ -60,14 +60,14 @@ impl Client {
         shutdown: &Shutdown,
     ) -> Result<Vec<Customer>, RetryError<ApiError>> {
         let mut address = Address {
-            url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.base),
+            url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.client.base),
             headers: HeaderMap::new(),
         };
         let bounds = Bounds {
             pages: MAX_PAGES,
-            bytes: self.max_response_bytes.saturating_mul(MAX_BODIES),
+            bytes: self.client.max_response_bytes.saturating_mul(MAX_BODIES),
         };
-        let mut pager = Pager::new(&self.base, VERSION, address.clone(), bounds);
+        let mut pager = Pager::new(&self.client.base, VERSION, address.clone(), bounds);
         let mut customers = Vec::new();
         let mut seen = HashSet::new();
         let (mut announced, mut entries, mut unusable) = (0, 0, 0);

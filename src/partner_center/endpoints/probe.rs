@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::ledger::{Collection, CustomerId, Source};
 use crate::partner_center::transport::call::Call;
-use crate::partner_center::{ApiError, Client, Wanted};
+use crate::partner_center::{ApiError, Session, Wanted};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -30,7 +30,7 @@ pub struct Probed {
     pub took: Duration,
 }
 
-impl Client {
+impl Session {
     /// Fetches one customer's usage from either source, and keeps nothing.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Client {
         &self,
         shutdown: &Shutdown,
     ) -> Result<Option<bool>, RetryError<ApiError>> {
-        let url = format!("{}/v1/customers?size=1", self.base);
+        let url = format!("{}/v1/customers?size=1", self.client.base);
         let headers = HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]);
         let call = Call::new(url, None, headers);
         let (compliant, _permit) = self

@@ -8,7 +8,7 @@ use crate::partner_center::decode::next::{Address, Next};
 use crate::partner_center::decode::{NotACollection, Page, Part, Piece, Pieces, Reading};
 use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
 use crate::partner_center::transport::call::{Answer, Call};
-use crate::partner_center::{ApiError, Client, Fetched};
+use crate::partner_center::{ApiError, Fetched, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -64,7 +64,7 @@ struct Facts {
     announced: Option<u64>,
 }
 
-impl Client {
+impl Session {
     /// One customer's newest collection of a kind, all pages of it.
     pub(in crate::partner_center) async fn fetch<R: Row + Send + 'static>(
         &self,
@@ -73,12 +73,12 @@ impl Client {
         shutdown: &Shutdown,
         decode: Decode<R>,
     ) -> Result<Fetched<R>, RetryError<ApiError>> {
-        let base = &self.base;
+        let base = &self.client.base;
         let url = format!("{base}/{VERSION}/customers/{customer}/analytics/licenses/{kind}");
         let mut call = Call::new(url.clone(), Some(customer), HeaderMap::new());
         let mut attempts = 0;
         let mut pages: Option<Pages<R>> = None;
-        let now = self.clock.now();
+        let now = self.client.clock.now();
         loop {
             let before = pages.as_ref().map(|pages| pages.pieces.before());
             let read = move |answer: &Answer| {
@@ -112,7 +112,7 @@ impl Client {
                 };
                 let bounds = Bounds {
                     pages: MAX_PAGES,
-                    bytes: self.max_response_bytes,
+                    bytes: self.client.max_response_bytes,
                 };
                 Pages {
                     pager: Pager::new(base, VERSION, first, bounds),
@@ -134,7 +134,7 @@ impl Client {
                 continue;
             }
             let (pieces, bytes) = (std::mem::take(&mut all.pieces), all.bytes);
-            let collected = self.aside.work(bytes, || pieces.finish()).await;
+            let collected = self.client.aside.work(bytes, || pieces.finish()).await;
             let stopped = RetryError::Stopped {
                 attempts,
                 last: None,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::ledger::CustomerId;
 use crate::partner_center::throttle::limiter::{Hopeless, Limiter, Pass, UNSURE_QUORUM};
-use crate::partner_center::throttle::retry_budget::{Claim, RetryBudget};
+use crate::partner_center::throttle::retry_budget::{Claim, Counted, RetryBudget};
 use crate::retry::Attempts;
 use crate::shutdown::Shutdown;
 
@@ -29,12 +29,7 @@ pub(in crate::partner_center) struct Admission {
     first_attempts: Semaphore,
     /// Calls that were not made yet and wait for their turn.
     newcomers: AtomicUsize,
-    /// Calls that are being made, those that wait included, and the most that there were in this
-    /// run.
-    calls: AtomicUsize,
-    most_calls: AtomicUsize,
     pub(in crate::partner_center) limiter: Limiter,
-    pub(in crate::partner_center) budget: RetryBudget,
 }
 
 /// A call that is made again.
@@ -79,30 +74,14 @@ impl Admission {
             in_flight: Arc::new(Semaphore::new(max_in_flight)),
             first_attempts: Semaphore::new(1),
             newcomers: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
-            most_calls: AtomicUsize::new(0),
             limiter: Limiter::new(max_per_second, max_in_flight, patience),
-            budget: RetryBudget::default(),
         }
-    }
-
-    /// A run begins.
-    pub(in crate::partner_center) fn begin_run(&self) {
-        self.budget.begin();
-        self.most_calls.store(0, Ordering::Relaxed);
-    }
-
-    /// Counts a call for as long as it is being made.
-    pub(in crate::partner_center) fn begin(&self) -> impl Drop + use<'_> {
-        let counted = Counted::one_of(&self.calls);
-        let calls = self.calls.load(Ordering::Relaxed);
-        self.most_calls.fetch_max(calls, Ordering::Relaxed);
-        counted
     }
 
     /// Waits for the turn of a call, about a customer or about none.
     pub(in crate::partner_center) async fn turn(
         &self,
+        budget: &RetryBudget,
         about: Option<CustomerId>,
         attempts: &mut Attempts<'_>,
         retry: Option<Retry>,
@@ -110,7 +89,7 @@ impl Admission {
     ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
         let turn = async {
             if let Some(retry) = retry {
-                self.leave_to_retry(attempts, retry).await?;
+                self.leave_to_retry(budget, attempts, retry).await?;
             }
             self.admit(about, attempts, retry.is_some()).await
         };
@@ -122,9 +101,14 @@ impl Admission {
     }
 
     /// Waits until the budget that all calls share allows a retry.
-    async fn leave_to_retry(&self, attempts: &Attempts<'_>, retry: Retry) -> Result<(), NoTurn> {
+    async fn leave_to_retry(
+        &self,
+        budget: &RetryBudget,
+        attempts: &Attempts<'_>,
+        retry: Retry,
+    ) -> Result<(), NoTurn> {
         let leave = async {
-            while !self.budget.take(self.claim(retry)) {
+            while !budget.take(self.claim(budget, retry)) {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
@@ -137,10 +121,10 @@ impl Admission {
     /// limiter lets one request at a time find out whether that is over; unless it was told
     /// when to come, it had better be one that was not made before, for what is asked again and
     /// again is a burden.
-    fn claim(&self, retry: Retry) -> Claim {
+    fn claim(&self, budget: &RetryBudget, retry: Retry) -> Claim {
         let has_newcomers = self.newcomers.load(Ordering::Relaxed) > 0;
         // Too few for it to show that nobody gets through: each goes by its own waits.
-        let are_few = self.most_calls.load(Ordering::Relaxed) <= UNSURE_QUORUM;
+        let are_few = budget.most_calls() <= UNSURE_QUORUM;
         let is_stuck = self.limiter.is_stuck();
         match retry.after {
             After::Told => Claim::Told,
@@ -188,21 +172,5 @@ impl Admission {
             Ok(pass) => Ok((permit, pass)),
             Err(Hopeless) => Err(NoTurn::TimeUp),
         }
-    }
-}
-
-/// A call that is counted.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn one_of(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

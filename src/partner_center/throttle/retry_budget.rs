@@ -4,6 +4,7 @@
 //! the end of the trouble is noticed. Each answer makes up for some, so that the way back is short.
 //! Also knows since when nothing succeeds any more. Pure in time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,9 +29,12 @@ const MADE_UP: u64 = 3;
 const SILENT_SHARE: u32 = 3;
 const SHORTEST_SILENCE: Duration = Duration::from_secs(5);
 
-/// Shared by all calls of a client.
+/// Shared by all calls of a run.
 #[derive(Debug, Default)]
 pub(in crate::partner_center) struct RetryBudget {
+    /// Calls that are being made, those that wait included, and the most that there were.
+    calls: AtomicUsize,
+    most_calls: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -72,9 +76,17 @@ struct State {
 }
 
 impl RetryBudget {
-    /// A run begins: what was silent at the end of the one before says nothing about now.
-    pub(in crate::partner_center) fn begin(&self) {
-        *self.state() = State::default();
+    /// Counts a call for as long as it is being made.
+    pub(in crate::partner_center) fn begin_call(&self) -> impl Drop + use<'_> {
+        let counted = Counted::one_of(&self.calls);
+        let calls = self.calls.load(Ordering::Relaxed);
+        self.most_calls.fetch_max(calls, Ordering::Relaxed);
+        counted
+    }
+
+    /// The most calls that were being made at a time.
+    pub(super) fn most_calls(&self) -> usize {
+        self.most_calls.load(Ordering::Relaxed)
     }
 
     /// A request goes out.
@@ -167,6 +179,22 @@ impl State {
         let silent = since(self.outage.map(|outage| outage.since)).unwrap_or_default();
         let least = SHORTEST_SILENCE.max(silent / SILENT_SHARE);
         since(self.retried_at).is_none_or(|passed| passed >= least)
+    }
+}
+
+/// A call that is counted.
+pub(super) struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    pub(super) fn one_of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -282,9 +310,6 @@ mod tests {
         assert_eq!(budget.outage(), Some(outage(2, since)));
         budget.failed(false);
         assert_eq!(budget.outage(), Some(outage(3, Instant::now())));
-        budget.begin();
-        assert_eq!(budget.outage(), None);
-        budget.failed(false);
         budget.alive();
         assert_eq!(budget.outage(), None);
     }

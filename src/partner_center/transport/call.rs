@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ use crate::partner_center::transport::error::is_limit;
 use crate::partner_center::transport::http::{
     read_beginning, read_body, redirect_target, retry_after,
 };
-use crate::partner_center::{ApiError, Client, Fault};
+use crate::partner_center::{ApiError, Fault, Session};
 use crate::retry::{Attempt, Classify as _, Disposition, Pace, RetryError};
 use crate::shutdown::Shutdown;
 
@@ -71,7 +70,7 @@ pub(in crate::partner_center) struct Call {
     sent: AtomicU32,
 }
 
-impl Client {
+impl Session {
     /// Sends a call until it succeeds or is given up, and reads each answer with `read`: on another
     /// thread where it is large, since this one is everybody's.
     pub(in crate::partner_center) async fn call<T: Send + 'static>(
@@ -80,14 +79,13 @@ impl Client {
         shutdown: &Shutdown,
         read: impl Fn(&Answer) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<(T, OwnedSemaphorePermit), RetryError<ApiError>> {
-        let mut attempts = self.policy.attempts(shutdown);
-        let _counted = self.admission.begin();
+        let mut attempts = self.client.policy.attempts(shutdown);
+        let _counted = self.budget.begin_call();
         let mut failed: Option<ApiError> = None;
         let mut retry: Option<Retry> = None;
         let end = loop {
-            let turn = self
-                .admission
-                .turn(call.customer, &mut attempts, retry, shutdown);
+            let admission = &self.client.admission;
+            let turn = admission.turn(&self.budget, call.customer, &mut attempts, retry, shutdown);
             let (permit, pass) = match turn.await {
                 Ok(turn) => turn,
                 Err(NoTurn::Stopped) => {
@@ -100,7 +98,7 @@ impl Client {
                 Err(NoTurn::TimeUp) => {
                     let attempts = call.sent();
                     if failed.is_none() {
-                        self.admission.budget.turned_away();
+                        self.budget.turned_away();
                     }
                     let error = failed.unwrap_or(ApiError::Throttled);
                     return Err(RetryError::Failed { error, attempts });
@@ -155,7 +153,8 @@ impl Client {
             answer.hide_token();
             read(&answer)
         };
-        self.aside
+        self.client
+            .aside
             .work(length, read)
             .await
             .unwrap_or(Err(ApiError::Stopped))
@@ -167,13 +166,7 @@ impl Client {
         if matches!(error, ApiError::Stopped) {
             return;
         }
-        let kind = (error.reason(), error.http_status());
-        let count = {
-            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = logged.entry(kind).or_default();
-            *count += 1;
-            *count
-        };
+        let count = self.failures.count(error);
         let error = with_causes(error);
         // In the text too, which is all that the journal shows.
         let whose = call
@@ -210,7 +203,7 @@ impl Client {
         left: Duration,
         shutdown: &Shutdown,
     ) -> Result<Answer, ApiError> {
-        let token = self.auth.token(shutdown).await?;
+        let token = self.client.auth.token(shutdown).await?;
         // The renewal may have taken longer than the patience of whoever stops us; nothing new
         // begins then.
         if shutdown.graceful.is_cancelled() {
@@ -220,15 +213,15 @@ impl Client {
         let Err(ApiError::Status { status: 401, .. }) = answer else {
             return answer;
         };
-        match self.auth.replace(&token, shutdown).await? {
+        match self.client.auth.replace(&token, shutdown).await? {
             Some(token) => {
                 let pass = tokio::select! {
                     biased;
                     () = shutdown.graceful.cancelled() => return Err(ApiError::Stopped),
-                    entered = self.admission.limiter.enter(call.customer, true, left) => entered,
+                    entered = self.client.admission.limiter.enter(call.customer, true, left) => entered,
                 };
                 let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;
-                self.admission.budget.repeated();
+                self.budget.repeated();
                 self.send(call, &token, pass).await
             }
             None => answer,
@@ -237,17 +230,16 @@ impl Client {
 
     /// Takes note of what an attempt says about the API as a whole.
     fn note(&self, error: Option<&ApiError>, is_retry: bool) {
-        let budget = &self.admission.budget;
         match error.map(|error| (error, error.disposition())) {
             Some((ApiError::Throttled, _) | (_, Disposition::AbortRun(_))) => {}
-            Some((_, Disposition::Retry { .. })) => budget.failed(is_retry),
-            Some((_, Disposition::SkipCustomer(_))) | None => budget.alive(),
+            Some((_, Disposition::Retry { .. })) => self.budget.failed(is_retry),
+            Some((_, Disposition::SkipCustomer(_))) | None => self.budget.alive(),
         }
     }
 
     /// Counts an HTTP try.
     fn count(&self, call: &Call) {
-        self.admission.budget.called();
+        self.budget.called();
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
             self.traffic.retries.fetch_add(1, Ordering::Relaxed);
@@ -262,17 +254,18 @@ impl Client {
     ) -> Result<Answer, ApiError> {
         self.count(call);
         let mut request = self
+            .client
             .connections
             .client()
             .get(&call.url)
             .build()
             .map_err(ApiError::from_transport)?;
-        *request.headers_mut() = call.headers(&self.locale, token);
+        *request.headers_mut() = call.headers(&self.client.locale, token);
         let again = || {
-            self.admission.budget.repeated();
+            self.budget.repeated();
             self.count(call);
         };
-        let mut answer = match self.connections.send(request, again).await {
+        let mut answer = match self.client.connections.send(request, again).await {
             Ok(answer) => answer,
             Err(error) => {
                 if is_enhance_your_calm(&error) {
@@ -282,7 +275,7 @@ impl Client {
             }
         };
         let status = answer.status();
-        let now = self.clock.now();
+        let now = self.client.clock.now();
         self.skew.note(answer.headers(), now);
         let retry_after = retry_after(answer.headers(), now);
         pass.answered(match status {
@@ -305,7 +298,7 @@ impl Client {
                 status: status.as_u16(),
                 mfa_compliant: probe::mfa_compliant(answer.headers()),
                 next: next::in_headers(answer.headers(), &call.headers),
-                body: read_body(&mut answer, self.max_response_bytes).await?,
+                body: read_body(&mut answer, self.client.max_response_bytes).await?,
                 token: Arc::clone(token),
             }),
             _ if status.is_redirection() => Err(ApiError::Redirect {

@@ -10,7 +10,7 @@ use reqwest::{Request, Response, StatusCode};
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::partner_center::SetUpError;
+use crate::partner_center::transport::http::SetUpError;
 
 /// A request that is not processed is asked again so often, each time after twice the wait.
 const MOST_UNPROCESSED: u32 = 5;

@@ -19,7 +19,7 @@ pub use wanted::Wanted;
 
 use crate::ledger::{Collection, CustomerId, DeploymentRow, Rejection, Row, UsageRow};
 use crate::partner_center::decode::{self, RowOf};
-use crate::partner_center::{ApiError, Client};
+use crate::partner_center::{ApiError, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 use reader::Reader;
@@ -83,7 +83,7 @@ impl<R: Row> Commercial<R> {
     }
 }
 
-impl Client {
+impl Session {
     /// The licence usage of all wanted customers: that of `date`, or the newest of each service.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Client {
         reader.fetch(decode::usage_row).await
     }
 
-    /// The licence deployment of all wanted customers, as [`Client::fetch_commercial_usage`] has
+    /// The licence deployment of all wanted customers, as [`Session::fetch_commercial_usage`] has
     /// their usage.
     ///
     /// # Errors

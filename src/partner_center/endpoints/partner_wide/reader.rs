@@ -17,7 +17,7 @@ use crate::ledger::CustomerId;
 use crate::partner_center::decode::RowOf;
 use crate::partner_center::decode::next;
 use crate::partner_center::transport::call::{Answer, Call};
-use crate::partner_center::{ApiError, Client};
+use crate::partner_center::{ApiError, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -50,7 +50,7 @@ enum End {
 
 /// Fetches one collection.
 pub(super) struct Reader<'a> {
-    client: &'a Client,
+    session: &'a Session,
     collection: &'static str,
     wanted: &'a Wanted,
     date: Option<NaiveDate>,
@@ -62,7 +62,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(
-        client: &'a Client,
+        session: &'a Session,
         collection: &'static str,
         wanted: &'a Wanted,
         date: Option<NaiveDate>,
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
             Plan::Compare
         };
         Self {
-            client,
+            session,
             collection,
             wanted,
             date,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
             spool,
             shares: 0..self.wanted.shares(),
             row,
-            now: self.client.clock.now(),
+            now: self.session.client.clock.now(),
         })
     }
 
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
                 Turn::Anew => return Ok(End::Changed),
                 Turn::Repeated => break,
                 Turn::Next(_) | Turn::End => {
-                    let (wanted, aside) = (self.wanted.clone(), &self.client.aside);
+                    let (wanted, aside) = (self.wanted.clone(), &self.session.client.aside);
                     let taken = gathered.take(page, wanted, aside).await;
                     taken.map_err(|error| self.failed(error))?;
                 }
@@ -244,9 +244,9 @@ impl<'a> Reader<'a> {
         let mut query = vec![format!("top={PAGE_SIZE}")];
         query.extend(self.date.map(|date| format!("processedDateTime={date}")));
         query.extend(part.map(|part| format!("filter={}", filter(part))));
-        let version = self.client.commercial_version.get();
+        let version = self.session.client.commercial_version.get();
         Address {
-            base: self.client.base.clone(),
+            base: self.session.client.base.clone(),
             version: version.copied().unwrap_or(VERSIONS[0]),
             path: format!("analytics/commercial/{}/license/", self.collection),
             query: query.join("&"),
@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
                 })
             )
         };
-        let known = &self.client.commercial_version;
+        let known = &self.session.client.commercial_version;
         if known.get().is_some() {
             return first;
         }
@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
             page.status = answer.status;
             Ok(page)
         };
-        let page = self.client.call(&call, self.shutdown, read).await;
+        let page = self.session.call(&call, self.shutdown, read).await;
         self.attempts += call.sent();
         let (page, _permit) = page.map_err(|gave_up| self.counted(gave_up))?;
         self.pages += 1;

@@ -16,6 +16,7 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::ledger::{Dataset, FailureReason, Source};
+use crate::partner_center::Client;
 use crate::partner_center::decode::MAX_REJECTIONS;
 use crate::partner_center::transport::aside::Aside;
 use crate::retry::RetryPolicy;
@@ -141,7 +142,8 @@ impl Server {
         let clock = Arc::new(SystemClock);
         let client = Client::new(&settings, &auth, policy, tasks, clock).unwrap();
         let date = Some("2026-09-28".parse().unwrap());
-        let fetched = client
+        let fetched = Arc::new(client)
+            .begin_session()
             .fetch_commercial_usage(wanted, date, &Shutdown::default())
             .await;
         serving.abort();

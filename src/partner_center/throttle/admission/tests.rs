@@ -57,6 +57,7 @@ struct Run {
 
 struct Client<'a> {
     admission: Admission,
+    budget: RetryBudget,
     policy: RetryPolicy,
     answer: &'a Answer<'a>,
     began: Instant,
@@ -80,18 +81,20 @@ impl Client<'_> {
 
     /// As the client makes a call, without HTTP.
     async fn call(&self, customer: usize) -> Result<(), ()> {
-        let _counted = self.admission.begin();
+        let _counted = self.budget.begin_call();
         let shutdown = Shutdown::default();
         let about = Some(CustomerId::from(Uuid::from_u128(customer as u128)));
         let mut attempts = self.policy.attempts(&shutdown);
         let mut retry = None;
         let mut sent = 0;
         loop {
-            let turn = self.admission.turn(about, &mut attempts, retry, &shutdown);
+            let turn = self
+                .admission
+                .turn(&self.budget, about, &mut attempts, retry, &shutdown);
             let (permit, pass) = turn.await.map_err(|_| ())?;
             let attempt = async {
                 self.requests.set(self.requests.get() + 1);
-                self.admission.budget.called();
+                self.budget.called();
                 self.retries.set(self.retries.get() + u64::from(sent > 0));
                 sent += 1;
                 tokio::time::sleep(LATENCY / 2).await;
@@ -104,8 +107,8 @@ impl Client<'_> {
                     Err(Refusal::Trouble) => Verdict::Troubled,
                 });
                 match answer {
-                    Ok(()) => self.admission.budget.alive(),
-                    Err(_) => self.admission.budget.failed(retry.is_some()),
+                    Ok(()) => self.budget.alive(),
+                    Err(_) => self.budget.failed(retry.is_some()),
                 }
                 drop(permit);
                 answer
@@ -132,6 +135,7 @@ async fn run(customers: usize, elapsed: Duration, answer: &Answer<'_>) -> Run {
     let second = Duration::from_secs(1);
     let client = Client {
         admission: Admission::new(None, IN_FLIGHT, elapsed),
+        budget: RetryBudget::default(),
         policy: RetryPolicy::try_new(second, second * 60, elapsed).unwrap(),
         answer,
         began: Instant::now(),

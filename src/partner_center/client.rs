@@ -1,0 +1,134 @@
+//! What lives as long as the program: the connections, the token, the limiter with the rate that it
+//! has learned, and the settings. Opens a session for each run.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use reqwest::redirect::Policy;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::partner_center::auth::Auth;
+use crate::partner_center::session::Session;
+use crate::partner_center::throttle::admission::Admission;
+use crate::partner_center::transport::aside::Aside;
+use crate::partner_center::transport::barrier::Barrier;
+use crate::partner_center::transport::connections::{Connections, Keep};
+use crate::partner_center::transport::http::{SetUpError, http_client, stay_at_origin};
+use crate::retry::RetryPolicy;
+use crate::shutdown::Shutdown;
+
+/// How long [`Client::reach`] waits for an answer. A server that takes longer is slow, which is for
+/// the first call to find out.
+const REACH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Speaks to one partner's Partner Center for as long as the program runs.
+pub struct Client {
+    pub(in crate::partner_center) connections: Connections,
+    /// Scheme and host, and a path if the configuration has one; without a slash at the end.
+    pub(in crate::partner_center) base: String,
+    pub(in crate::partner_center) locale: HeaderValue,
+    pub(in crate::partner_center) max_response_bytes: u64,
+    pub(in crate::partner_center) auth: Auth,
+    pub(in crate::partner_center) policy: RetryPolicy,
+    pub(in crate::partner_center) admission: Admission,
+    pub(in crate::partner_center) clock: Arc<dyn Clock>,
+    /// Where large answers are read.
+    pub(in crate::partner_center) aside: Aside,
+    /// What the path of the partner-wide collections begins with, once it is known.
+    pub(in crate::partner_center) commercial_version: OnceLock<&'static str>,
+}
+
+impl Client {
+    /// `tasks` must be awaited before the program ends.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, for example without any root certificates.
+    ///
+    /// # Panics
+    /// With a locale that is not fit for a header, which the configuration does not let pass.
+    pub fn new(
+        settings: &config::PartnerCenter,
+        auth: &config::Auth,
+        policy: RetryPolicy,
+        tasks: TaskTracker,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetUpError> {
+        let api = settings.clone();
+        let connections = Connections::new(move |keep| {
+            let mut api = api.clone();
+            if keep == Keep::Closed {
+                api.max_concurrency = 0;
+            }
+            http_client(&api, &api.base_url, Policy::custom(stay_at_origin))
+        })?;
+        let authority = match auth.method {
+            // Never asked, so that its certificates need not be read.
+            config::Method::AccessToken(_) => connections.client(),
+            config::Method::RefreshToken { .. } | config::Method::ClientCredentials { .. } => {
+                http_client(settings, &auth.authority, Policy::none())?
+            }
+        };
+        Ok(Self {
+            connections,
+            base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
+            locale: HeaderValue::from_str(&settings.locale)
+                .expect("the locale was checked when the configuration was read"),
+            max_response_bytes: settings.max_response_bytes,
+            auth: Auth::new(
+                authority,
+                &settings.base_url,
+                auth,
+                policy,
+                tasks.clone(),
+                Arc::clone(&clock),
+            ),
+            aside: Aside::new(tasks),
+            policy,
+            admission: Admission::new(
+                settings.max_requests_per_second,
+                settings.max_concurrency,
+                policy.max_elapsed(),
+            ),
+            clock,
+            commercial_version: OnceLock::new(),
+        })
+    }
+
+    /// Opens the session of a run. Nothing is sent yet: see [`Session::sign_in`].
+    #[must_use]
+    pub fn begin_session(self: &Arc<Self>) -> Session {
+        Session::new(Arc::clone(self))
+    }
+
+    /// Looks for a barrier between this machine and the API that no waiting removes. Sends no
+    /// token, and leaves every other fault to the first call.
+    ///
+    /// # Errors
+    /// With that barrier.
+    pub async fn reach(&self, shutdown: &Shutdown) -> Result<(), Barrier> {
+        // Plain HTTP, which is for this machine only, has neither certificates nor proxies.
+        if !self.base.starts_with("https:") {
+            return Ok(());
+        }
+        let answer = tokio::select! {
+            biased;
+            () = shutdown.graceful.cancelled() => return Ok(()),
+            answer = self.connections.client().head(&self.base).send() => answer,
+            () = tokio::time::sleep(REACH_TIMEOUT) => return Ok(()),
+        };
+        match answer.as_ref().err().and_then(Barrier::before) {
+            Some(barrier) => Err(barrier),
+            None => Ok(()),
+        }
+    }
+
+    /// The rate that the API was found to allow, in requests a second; none while nothing was
+    /// refused. A run begins with what the one before learned.
+    #[must_use]
+    pub fn learned_rate(&self) -> Option<f64> {
+        self.admission.limiter.learned()
+    }
+}
