@@ -96,7 +96,8 @@ fn datasets(settings: &mut Settings) -> Read<Option<Vec<Dataset>>> {
 }
 
 pub(super) fn customers(settings: &mut Settings, surroundings: &Surroundings) -> Read<Customers> {
-    let guid = |text: &str| CustomerId::from_written(text).map_err(|error| format!("is {error}"));
+    let guid =
+        |text: &str| CustomerId::parse_leniently(text).map_err(|error| format!("is {error}"));
     let ids = settings.required(keys::CUSTOMER_IDS, |given| given.list(guid));
     let file = settings.optional(keys::CUSTOMER_FILE, |given| {
         let path = surroundings.resolve(given.text()?);

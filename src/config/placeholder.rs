@@ -1,7 +1,7 @@
 //! Recognises what documentation, consoles and templates put where a value is to be filled in. Only
 //! what cannot be anybody's real value: a tenant may be named nearly anything.
 
-use crate::ledger::written;
+use crate::ledger::{is_example_guid, parse_guid_leniently};
 
 /// What a fault says of one.
 pub(super) const PROBLEM: &str = "is still a placeholder";
@@ -41,7 +41,7 @@ pub(super) fn is_placeholder(text: &str) -> bool {
     let is_short = text.chars().count() <= 80;
     is_bracketed(text)
         || is_filler(&lower)
-        || written::guid(text).is_some_and(written::is_placeholder)
+        || parse_guid_leniently(text).is_some_and(is_example_guid)
         || is_short
             && (lower.contains("placeholder")
                 || WORDS.contains(&letters.as_str())

@@ -1,31 +1,85 @@
-//! One customer's collection, and the rule for a key that comes twice.
+//! One customer's collection of a dataset, and the rule for duplicate keys.
 
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use super::{Rejection, RejectionReason, Row};
+use super::{RejectionReason, Row};
 
-/// One customer's usage or deployment, ready to store: no key twice.
+/// Bytes of a rejected item that are kept. The rest would fill the ledger and explain nothing more.
+pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
+/// Which of the API's two families of collections is fetched. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// One collection per customer, with the newest processed date only.
+    Customer,
+    /// The partner-wide collection that supersedes it, by processed date.
+    Commercial,
+}
+
+impl Source {
+    /// The name in the table and in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Commercial => "commercial",
+        }
+    }
+}
+
+/// What is fetched of a customer. The names are an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dataset {
+    /// Active and qualified seats per product and workload.
+    Usage,
+    /// Deployed and sold seats per product.
+    Deployment,
+}
+
+impl Dataset {
+    /// The name in the table and in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Deployment => "deployment",
+        }
+    }
+}
+
+/// An item that could not become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The class of fault.
+    pub reason: RejectionReason,
+    /// The field, and what is wrong with it.
+    pub detail: String,
+    /// The item's JSON text. Tokens are masked, and it is cut off slightly beyond
+    /// [`MAX_PAYLOAD_BYTES`], so that the ledger can tell that it was cut.
+    pub payload: String,
+}
+
+/// One customer's usage or deployment, ready to store: every key is unique.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collection<R> {
-    /// In the order in which they came, each key once.
+    /// In the order in which they were received.
     pub rows: Vec<R>,
     /// The items that did not become rows.
     pub rejections: Vec<Rejection>,
     /// How many items the API sent.
     pub received: u64,
-    /// Something worth knowing about a collection that is nevertheless fine.
+    /// An oddity of a collection that is nevertheless usable.
     pub note: Option<String>,
     /// Whether the API announced more items than it sent.
     pub is_short: bool,
 }
 
 impl<R> Collection<R> {
-    /// Why the collection is worth nothing, where it holds items and none of them could become a
-    /// row.
+    /// The failure in words if there are items and every one was rejected.
     #[must_use]
-    pub fn uselessness(&self) -> Option<String> {
+    pub fn all_rejected(&self) -> Option<String> {
         let first = self.rejections.first()?;
         self.rows.is_empty().then(|| {
             format!(
@@ -49,9 +103,8 @@ impl<R> Default for Collection<R> {
 }
 
 impl<R: Row> Collection<R> {
-    /// Applies the duplicate rule to the rows in the order in which they came. Of equal rows one is
-    /// kept; of rows with the same key that differ the last one is kept and the earlier ones
-    /// are rejected.
+    /// Makes keys unique. Of equal rows one is kept; of rows with the same key and different values
+    /// the last one is kept and the earlier ones are rejected.
     ///
     /// `payloads` are the JSON texts that the rows were read from.
     #[must_use]
@@ -59,8 +112,8 @@ impl<R: Row> Collection<R> {
         let received = (rows.len() + rejections.len()) as u64;
         let mut superseded = HashSet::new();
         let mut last = HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
-        for (number, row) in rows.iter().enumerate() {
-            let Some(earlier) = last.insert(row.key(), number) else {
+        for (index, row) in rows.iter().enumerate() {
+            let Some(earlier) = last.insert(row.key(), index) else {
                 continue;
             };
             superseded.insert(earlier);
@@ -76,11 +129,11 @@ impl<R: Row> Collection<R> {
             }
         }
         if !superseded.is_empty() {
-            let mut numbers = 0..;
+            let mut indexes = 0..;
             rows.retain(|_| {
-                numbers
+                indexes
                     .next()
-                    .is_some_and(|number| !superseded.contains(&number))
+                    .is_some_and(|index| !superseded.contains(&index))
             });
         }
         rows.shrink_to_fit();
@@ -88,17 +141,17 @@ impl<R: Row> Collection<R> {
             rows,
             rejections,
             received,
-            note: None,
-            is_short: false,
+            ..Self::default()
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Attributes, Name, UsageKey, UsageRow};
-    use super::*;
     use chrono::DateTime;
+
+    use super::*;
+    use crate::ledger::{Attributes, Name, UsageKey, UsageRow};
 
     fn row(product: &str, active: i64) -> UsageRow {
         UsageRow {
@@ -116,21 +169,21 @@ mod tests {
     }
 
     #[test]
-    fn a_collection_is_useless_where_it_has_items_and_no_row() {
+    fn a_collection_with_items_and_no_row_is_entirely_rejected() {
         let refused = |detail: &str| Rejection {
             reason: RejectionReason::MissingField,
             detail: detail.to_owned(),
             payload: "{}".to_owned(),
         };
         let rejections = vec![refused("item 1: a is missing"), refused("item 2: b")];
-        let useless = Collection::<UsageRow>::new(vec![], &[], rejections.clone());
+        let no_rows = Collection::<UsageRow>::new(vec![], &[], rejections.clone());
         assert_eq!(
-            useless.uselessness().as_deref(),
+            no_rows.all_rejected().as_deref(),
             Some("none of its 2 items could become a row: item 1: a is missing")
         );
-        assert_eq!(Collection::<UsageRow>::default().uselessness(), None);
+        assert_eq!(Collection::<UsageRow>::default().all_rejected(), None);
         let partial = Collection::new(vec![row("E3", 1)], &["a"], rejections);
-        assert_eq!(partial.uselessness(), None);
+        assert_eq!(partial.all_rejected(), None);
     }
 
     #[test]

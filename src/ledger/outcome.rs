@@ -1,48 +1,37 @@
-//! What became of one customer in a run.
+//! The outcome of one customer in a run, and the counts of a run.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Collection, CustomerId, DeploymentRow, FailureReason, UsageRow};
+use super::{Collection, Customer, CustomerId, DeploymentRow, FailureReason, UsageRow};
 
-/// A customer on a run's list, with what the partner's list of customers says of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Customer {
-    /// The tenant id.
-    pub id: CustomerId,
-    /// Known where the list of customers was asked for.
-    pub name: Option<String>,
-    /// Known where the list of customers was asked for.
-    pub domain: Option<String>,
-}
-
-/// What became of one customer.
+/// The outcome of one customer in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CustomerOutcome {
-    /// Who.
+    /// The customer.
     pub customer: Customer,
-    /// What to store; empty where nothing came or it was not asked for.
+    /// The usage to store; empty if none was received or requested.
     pub usage: Collection<UsageRow>,
-    /// The same for the other dataset.
+    /// The deployment to store; empty if none was received or requested.
     pub deployment: Collection<DeploymentRow>,
-    /// Why not all that was asked for is there to be stored.
+    /// Why a requested dataset is missing, if one is.
     pub failure: Option<Failure>,
-    /// The last answer's status.
+    /// The HTTP status of the last answer.
     pub http_status: Option<u16>,
-    /// HTTP tries.
+    /// HTTP requests sent, retries included.
     pub attempts: u32,
     /// When the outcome was known.
     pub finished_at: DateTime<Utc>,
 }
 
 impl CustomerOutcome {
-    /// Whose it is.
+    /// The customer's id.
     #[must_use]
     pub fn id(&self) -> CustomerId {
         self.customer.id
     }
 
-    /// Rows and rejections to store.
+    /// The number of rows and rejections to store.
     #[must_use]
     pub fn row_count(&self) -> usize {
         let Self {
@@ -54,23 +43,23 @@ impl CustomerOutcome {
             + deployment.rejections.len()
     }
 
-    /// Items that the API sent.
+    /// The number of items that the API sent.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.usage.received + self.deployment.received
     }
 
-    /// Items that could not become rows.
+    /// The number of items that could not become rows.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         (self.usage.rejections.len() + self.deployment.rejections.len()) as u64
     }
 }
 
-/// Why not all of a customer was stored.
+/// Why not everything requested of a customer was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The class, for queries.
+    /// The class of failure, for queries.
     pub reason: FailureReason,
     /// The API's own code, such as `900329`.
     pub code: Option<String>,
@@ -78,17 +67,16 @@ pub struct Failure {
     pub detail: String,
 }
 
-/// What became of the items that the API sent.
-/// `received` is the sum of the others.
+/// The items that the API sent, by result. `received` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RowCounts {
     /// Items that the API sent.
     pub received: u64,
     /// Rows that were new.
     pub inserted: u64,
-    /// Rows that came again with other figures.
+    /// Rows that were stored already, with different values.
     pub updated: u64,
-    /// Rows that came again as they were.
+    /// Rows that were stored already, with the same values.
     pub unchanged: u64,
     /// Items that could not become rows.
     pub rejected: u64,
@@ -104,21 +92,21 @@ impl std::ops::AddAssign for RowCounts {
     }
 }
 
+/// Requests to the API, without those to the sign-in service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrafficCounts {
+    /// HTTP requests sent.
+    pub requests: u64,
+    /// Requests that were retries.
+    pub retries: u64,
+    /// Answers with status 429.
+    pub throttled: u64,
+}
+
 impl std::ops::AddAssign for TrafficCounts {
     fn add_assign(&mut self, other: Self) {
         self.requests += other.requests;
         self.retries += other.retries;
         self.throttled += other.throttled;
     }
-}
-
-/// Calls to the API, those to the sign-in service left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct TrafficCounts {
-    /// HTTP requests sent.
-    pub requests: u64,
-    /// Those among them that repeated an earlier one.
-    pub retries: u64,
-    /// Answers with status 429.
-    pub throttled: u64,
 }

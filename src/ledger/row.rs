@@ -1,37 +1,52 @@
-//! The rows of both datasets, and what tells one from another.
+//! The rows of both datasets, their keys, and the bounds on their values.
 
 use std::hash::Hash;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use super::Name;
+
+/// Earlier processed dates are rejected: the service did not exist before.
+pub const EARLIEST: DateTime<Utc> = DateTime::from_timestamp(946_684_800, 0)
+    .expect("the first second of the year 2000 is a valid timestamp");
+
+/// A processed date further ahead of the present than this is rejected: no time zone or clock
+/// difference explains it.
+pub const LATEST_AHEAD: TimeDelta = TimeDelta::days(2);
+
+/// Characters that a text column of the ledger holds. Longer texts are rejected.
+pub const MAX_TEXT_CHARS: usize = 512;
+
+/// Bytes that the texts of a key may take together. A btree entry of Postgres holds at most 2,704
+/// bytes, and a longer key would make the insert fail.
+pub const MAX_KEY_BYTES: usize = 2_600;
 
 /// A row of a collection.
 pub trait Row: PartialEq {
     /// Unique within a customer's collection.
     type Key: Eq + Hash;
 
-    /// The row's.
+    /// The row's key.
     fn key(&self) -> &Self::Key;
 
     /// When the service processed the figures, to the microsecond.
     fn processed_date_time(&self) -> DateTime<Utc>;
 
-    /// What both datasets say of a row.
+    /// The columns that both datasets have.
     fn attributes(&self) -> &Attributes;
 }
 
-/// What describes a row, beside its key and figures. All of it may be missing.
+/// The descriptive columns of a row, all of them optional.
 ///
-/// Most of these texts are so short that they need no memory of their own.
+/// Most of these texts are short enough for `CompactString` to store them without an allocation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// The customer's name at that time.
+    /// The customer's name when the figures were processed.
     pub customer_name: Option<CompactString>,
     /// Source "commercial" only. A GUID is in lower case.
     pub product_id: Option<CompactString>,
-    /// For example `o365` or `crm`; a name for people in source "commercial".
+    /// For example `o365` or `crm`; in source "commercial" a display name.
     pub service_name: Option<CompactString>,
     /// Source "commercial" only.
     pub service_code: Option<CompactString>,
@@ -39,7 +54,7 @@ pub struct Attributes {
     pub channel: Option<CompactString>,
 }
 
-/// What tells one usage row of a customer from another. Ordered as the ledger's primary key is.
+/// The key of a usage row within a customer. Ordered like the ledger's primary key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey {
     /// When the service processed the figures, to the microsecond.
@@ -50,7 +65,7 @@ pub struct UsageKey {
     pub workload_name: Name,
 }
 
-/// One customer's seats of one product and workload, as processed at one moment.
+/// A customer's seats of one product and workload on one processed date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsageRow {
     /// Unique within a customer's collection.
@@ -59,11 +74,11 @@ pub struct UsageRow {
     pub licenses_active: i64,
     /// Seats that entitle to the workload. Never negative.
     pub licenses_qualified: i64,
-    /// As the API gives it: 0 to 100 and, rightly, beyond.
+    /// As the API sends it: 0 to 100, and more where more users are active than seats are sold.
     pub usage_percent: Option<f64>,
     /// Source "commercial" only.
     pub workload_code: Option<CompactString>,
-    /// Everything else.
+    /// The descriptive columns.
     pub attributes: Attributes,
 }
 
@@ -83,7 +98,7 @@ impl Row for UsageRow {
     }
 }
 
-/// What tells one deployment row of a customer from another.
+/// The key of a deployment row within a customer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentKey {
     /// When the service processed the figures, to the microsecond.
@@ -92,7 +107,7 @@ pub struct DeploymentKey {
     pub product_name: Name,
 }
 
-/// One customer's sold and deployed seats of one product, as processed at one moment.
+/// A customer's sold and deployed seats of one product on one processed date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeploymentRow {
     /// Unique within a customer's collection.
@@ -101,9 +116,9 @@ pub struct DeploymentRow {
     pub licenses_deployed: i64,
     /// Seats sold. Never negative.
     pub licenses_sold: i64,
-    /// As the API gives it.
+    /// As the API sends it.
     pub deployment_percent: Option<f64>,
-    /// Everything else.
+    /// The descriptive columns.
     pub attributes: Attributes,
 }
 

@@ -365,7 +365,7 @@ fn customer_failure(dataset: Dataset, error: &ApiError) -> Failure {
 /// A customer of whose items none became a row has not been fetched: a part is never a success, and
 /// nothing even less.
 fn useless<R>(dataset: Dataset, collection: &Collection<R>) -> Option<Failure> {
-    let error = ApiError::Unexpected(collection.uselessness()?);
+    let error = ApiError::Unexpected(collection.all_rejected()?);
     Some(customer_failure(dataset, &error))
 }
 

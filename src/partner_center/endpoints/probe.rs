@@ -61,7 +61,7 @@ impl Session {
                 collections
             }
         };
-        let useless = collections.iter().find_map(Collection::uselessness);
+        let useless = collections.iter().find_map(Collection::all_rejected);
         if let Some(why) = useless {
             return Err(RetryError::Failed {
                 error: ApiError::Unexpected(why),

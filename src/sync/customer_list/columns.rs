@@ -5,7 +5,7 @@ use super::names::{is_vague, rank};
 use super::records::{is_skipped, records};
 use super::table::{Table, unknown_header};
 use super::tokens;
-use crate::ledger::written;
+use crate::ledger::parse_guid_leniently;
 
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
@@ -47,12 +47,12 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
             return Ok(Layout::Aligned { first, offset });
         }
         if let Some((name, _)) =
-            property(lines[index]).filter(|(_, value)| written::guid(value).is_some())
+            property(lines[index]).filter(|(_, value)| parse_guid_leniently(value).is_some())
         {
             let name = name.to_owned();
             return Ok(Layout::Properties { name });
         }
-        if tokens(lines[index]).any(|(_, token)| written::guid(token).is_some()) {
+        if tokens(lines[index]).any(|(_, token)| parse_guid_leniently(token).is_some()) {
             with_guid = Some(index);
             break;
         }
@@ -87,9 +87,9 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
     // What stands behind a lone GUID at the beginning may be a note with commas in it.
     let guids = row
         .iter()
-        .filter(|cell| written::guid(cell).is_some())
+        .filter(|cell| parse_guid_leniently(cell).is_some())
         .count();
-    if guids == 1 && written::guid(&row[0]).is_some() {
+    if guids == 1 && parse_guid_leniently(&row[0]).is_some() {
         return Ok(Layout::Lines { first });
     }
     Table::layout(lines, separator, first, Vec::new())
@@ -149,7 +149,9 @@ fn aligned(line: &str) -> Option<usize> {
 }
 
 fn has_guid(cells: &[String]) -> bool {
-    cells.iter().any(|cell| written::guid(cell).is_some())
+    cells
+        .iter()
+        .any(|cell| parse_guid_leniently(cell).is_some())
 }
 
 /// Whether it is a line between the header and the rows, of dashes or the like.

@@ -11,7 +11,7 @@ mod table;
 use std::io;
 use std::path::Path;
 
-use crate::ledger::{CustomerId, written};
+use crate::ledger::{CustomerId, parse_guid_leniently};
 use crate::text::{self, NotText, ReadFault};
 use columns::Layout;
 
@@ -95,7 +95,7 @@ fn read_lines(lines: &[&str], first: usize) -> CustomerList {
             .trim()
             .trim_start_matches(['-', '*', '\u{2022}'])
             .trim_start();
-        let mut guids = tokens(bare).map(|(_, token)| written::guid(token));
+        let mut guids = tokens(bare).map(|(_, token)| parse_guid_leniently(token));
         let noted = match guids.next() {
             Some(Some(_)) if guids.all(|guid| guid.is_none()) => tokens(bare).next(),
             _ => None,
@@ -114,7 +114,7 @@ fn read_aligned(lines: &[&str], first: usize, offset: usize) -> CustomerList {
             continue;
         }
         let guids: Vec<_> = tokens(line)
-            .filter(|(_, token)| written::guid(token).is_some())
+            .filter(|(_, token)| parse_guid_leniently(token).is_some())
             .collect();
         let there = guids.iter().find(|(at, _)| *at == offset);
         match (guids.as_slice(), there) {
@@ -155,7 +155,7 @@ fn tokens(line: &str) -> impl Iterator<Item = (usize, &str)> {
 
 impl CustomerList {
     fn sort_out(&mut self, line: usize, text: &str) {
-        match CustomerId::from_written(text) {
+        match CustomerId::parse_leniently(text) {
             Ok(id) => self.ids.push(id),
             Err(error) => self.refuse(line, &format!("{} is {error}", shown(text))),
         }

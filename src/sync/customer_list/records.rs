@@ -1,7 +1,7 @@
 //! Takes CSV apart, record by record, so that a quote in the wrong place costs its own line and not
 //! all that follow.
 
-use crate::ledger::written;
+use crate::ledger::parse_guid_leniently;
 
 /// A quoted cell goes over so many lines at most; a quote that is not closed until then is a slip.
 const MAX_LINES: usize = 20;
@@ -92,7 +92,7 @@ fn record(lines: &[&str], line: usize, separator: char) -> (Record, usize) {
                 let is_over_lines = |cell: &String| cell.contains('\n');
                 let has_id = |cell: &String| {
                     let mut words = cell.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
-                    words.any(|word| word.len() == 36 && written::guid(word).is_some())
+                    words.any(|word| word.len() == 36 && parse_guid_leniently(word).is_some())
                 };
                 if splitter
                     .cells

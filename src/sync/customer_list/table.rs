@@ -4,7 +4,7 @@ use super::columns::{Layout, is_rule};
 use super::names::{is_vague, rank};
 use super::records::{Record, records};
 use super::{CustomerList, shown};
-use crate::ledger::{CustomerId, written};
+use crate::ledger::{CustomerId, parse_guid_leniently};
 
 /// So many of the names that were found are told.
 const NAMES_TOLD: usize = 12;
@@ -37,7 +37,7 @@ impl Census {
         {
             guids.resize(guids.len().max(cells.len()), 0);
             for (count, cell) in guids.iter_mut().zip(cells) {
-                *count += usize::from(written::guid(cell).is_some());
+                *count += usize::from(parse_guid_leniently(cell).is_some());
             }
         }
         Self { records, guids }
@@ -52,7 +52,11 @@ impl Census {
         let mut differs = None;
         for record in &self.records {
             let Ok(cells) = &record.cells else { continue };
-            let guid = |column: usize| cells.get(column).and_then(|cell| written::guid(cell));
+            let guid = |column: usize| {
+                cells
+                    .get(column)
+                    .and_then(|cell| parse_guid_leniently(cell))
+            };
             match (guid(one), guid(other)) {
                 (Some(one), Some(other)) if one == other => return None,
                 (Some(_), Some(_)) if differs.is_none() => differs = Some(record.line + 1),
@@ -167,7 +171,7 @@ impl Table {
         let is_ragged = filled > self.width || cells.len() < self.width;
         let count = cells.len().max(filled);
         let ragged = format!("the line has {count} cells, and {} are wanted", self.width);
-        let id = CustomerId::from_written(cell).map_err(|error| {
+        let id = CustomerId::parse_leniently(cell).map_err(|error| {
             let problem = format!("{} is {error}", shown(cell));
             if is_ragged {
                 format!("{problem}; {ragged}")
@@ -176,7 +180,7 @@ impl Table {
             }
         })?;
         let others = |columns: &mut dyn Iterator<Item = &usize>| {
-            let guids = columns.filter_map(|column| written::guid(cells.get(*column)?));
+            let guids = columns.filter_map(|column| parse_guid_leniently(cells.get(*column)?));
             guids.into_iter().any(|guid| guid != id.as_uuid())
         };
         if others(&mut self.rivals.iter()) {
