@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::state::{Entry, Sent, State, Verdict};
+use super::super::gate::{Entry, Sent, State, Verdict};
 use super::{Hopeless, Limiter};
 use crate::ledger::CustomerId;
 

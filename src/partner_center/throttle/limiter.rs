@@ -2,9 +2,6 @@
 //! change, so that it learns them: see `rate` for how fast, `attribution` for whose limit a refusal
 //! comes from, and `docs/decisions/0006-a-limiter-of-our-own.md` for why it is ours.
 
-mod attribution;
-mod rate;
-mod state;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub(in crate::partner_center) use attribution::UNSURE_QUORUM;
-pub(in crate::partner_center) use state::Verdict;
-use state::{Entry, Sent, State};
+pub(in crate::partner_center) use super::attribution::UNSURE_QUORUM;
+pub(in crate::partner_center) use super::gate::Verdict;
+use super::gate::{Entry, Sent, State};
 
 use crate::ledger::CustomerId;
 
