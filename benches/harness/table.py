@@ -102,7 +102,7 @@ def targets(table):
                 "{:.2f} ×",
                 at_least=True,
             )
-            want("own CPU against aiohttp's", where, ours["cpu"] / aiohttp["cpu"], 0.2, "{:.2f} ×")
+            want("own CPU against aiohttp's", where, ours["cpu"] / aiohttp["cpu"], 0.25, "{:.2f} ×")
         if ours and dlt:
             want(
                 "customers/s against dlt",
@@ -137,7 +137,7 @@ def targets(table):
                 f"peak RSS against that of {sizes[0]}",
                 f"{sizes[-1]}, {phase}",
                 large["rss"] / small["rss"],
-                1.2,
+                1.3,
                 "{:.2f} ×",
             )
     return found
