@@ -15,7 +15,7 @@ pub use auth::{
     prove_token_file,
 };
 pub use client::Client;
-pub use decode::fault::Fault;
+pub use decode::fault::ApiFault;
 pub use endpoints::partner_wide::{Commercial, Share, Wanted};
 pub use endpoints::probe::Probed;
 pub use session::{Fetched, Session};

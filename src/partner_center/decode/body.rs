@@ -1,11 +1,12 @@
-//! Answer bodies as text and as JSON objects, before anything is known of what they hold.
+//! Reads the body of an answer as text and as a JSON object, whatever it contains.
 
-/// No honest answer is nested deeper; a hostile one must not cost us our stack.
+/// Levels of nesting. Honest answers have fewer; a recursive parser could overflow the stack on a
+/// hostile one.
 const MAX_DEPTH: usize = 128;
 
 /// Why a body cannot be read as a JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::partner_center) enum Unreadable {
+pub(in crate::partner_center) enum BodyError {
     #[error("the body ends in the middle of its JSON")]
     CutOff,
     #[error("the body is not UTF-8 text")]
@@ -20,45 +21,45 @@ pub(in crate::partner_center) enum Unreadable {
     NotAnObject,
 }
 
-/// The body as text, without a byte order mark and outer blanks, and of bounded depth.
-pub(in crate::partner_center) fn json_text(body: &[u8]) -> Result<&str, Unreadable> {
+/// The body as text, trimmed and without a byte order mark, after a check of its depth.
+pub(in crate::partner_center) fn json_text(body: &[u8]) -> Result<&str, BodyError> {
     let text = text(body)?;
     check_depth(text)?;
     Ok(text)
 }
 
-/// To be called before a text is read by who does not bound the depth.
-pub(in crate::partner_center) fn check_depth(text: &str) -> Result<(), Unreadable> {
-    if nested_too_deep(text.as_bytes()) {
-        return Err(Unreadable::TooDeep);
+/// Must be called before a parser reads the text that does not bound the depth itself.
+pub(in crate::partner_center) fn check_depth(text: &str) -> Result<(), BodyError> {
+    if is_nested_too_deep(text.as_bytes()) {
+        return Err(BodyError::TooDeep);
     }
     Ok(())
 }
 
-/// The body as text, without a byte order mark and outer blanks.
-pub(in crate::partner_center) fn text(body: &[u8]) -> Result<&str, Unreadable> {
+/// The body as text, trimmed and without a byte order mark.
+pub(in crate::partner_center) fn text(body: &[u8]) -> Result<&str, BodyError> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let text = match std::str::from_utf8(body) {
         Ok(text) => text.trim(),
-        // Half a character at the very end is what a cut leaves behind.
-        Err(error) if error.error_len().is_none() => return Err(Unreadable::CutOff),
-        Err(_) => return Err(Unreadable::NotText),
+        // An incomplete character at the very end means that the body was cut off.
+        Err(error) if error.error_len().is_none() => return Err(BodyError::CutOff),
+        Err(_) => return Err(BodyError::NotText),
     };
     if text.starts_with('<') {
-        return Err(Unreadable::WebPage);
+        return Err(BodyError::WebPage);
     }
     Ok(text)
 }
 
-/// Reads an object; a text that is JSON but no object is told from one that is no JSON.
+/// Parses an object. Other JSON values and invalid JSON are different errors.
 pub(in crate::partner_center) fn parse_object<'a, T: serde::Deserialize<'a>>(
     text: &'a str,
-) -> Result<T, Unreadable> {
+) -> Result<T, BodyError> {
     serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => Unreadable::CutOff,
-        serde_json::error::Category::Data => Unreadable::NotAnObject,
+        serde_json::error::Category::Eof => BodyError::CutOff,
+        serde_json::error::Category::Data => BodyError::NotAnObject,
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
-            Unreadable::NotJson {
+            BodyError::NotJson {
                 line: error.line(),
                 column: error.column(),
             }
@@ -66,7 +67,7 @@ pub(in crate::partner_center) fn parse_object<'a, T: serde::Deserialize<'a>>(
     })
 }
 
-fn nested_too_deep(json: &[u8]) -> bool {
+fn is_nested_too_deep(json: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
         match byte {

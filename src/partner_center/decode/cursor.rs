@@ -1,21 +1,23 @@
-//! Reads the JSON that nearly every answer is made of, in one pass and without a copy: names and
-//! texts without escapes. Whatever else comes is no fault yet. It is left to `serde_json`, which
-//! reads all there is, and says what is wrong.
+//! A fast path for the JSON that nearly every answer consists of: names and strings without
+//! escapes, little nesting. It reads in one pass and copies nothing. It gives up on anything else,
+//! valid or not; the caller then uses `serde_json`, which reads all JSON and reports what is wrong.
 
-use crate::partner_center::decode::wire::Json;
+use crate::partner_center::decode::json::Json;
 
-/// Nothing of the API's is nested deeper.
+/// Levels of nesting; the API's answers have fewer. Reading recurses, so that without a bound a
+/// hostile answer could overflow the stack.
 const MAX_DEPTH: u8 = 8;
 
-/// A place in a text. Where a method gives none, the text is not for this reader.
+/// A position in a JSON text. A method that returns `None` has met JSON that this cursor does not
+/// read, or a fault.
 #[derive(Debug)]
-pub(in crate::partner_center) struct Reader<'a> {
+pub(in crate::partner_center) struct JsonCursor<'a> {
     text: &'a str,
     at: usize,
     depth: u8,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonCursor<'a> {
     pub(in crate::partner_center) fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -24,57 +26,57 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the text ends here.
+    /// Whether only white space follows.
     pub(in crate::partner_center) fn is_at_end(&mut self) -> bool {
-        self.skip_blanks();
+        self.skip_white_space();
         self.at == self.text.len()
     }
 
-    /// Shows an object's members one by one; `member` has to read the value.
+    /// Calls `member` with the name of each member of an object; it has to read the value.
     pub(in crate::partner_center) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, &'a str) -> Option<()>,
     ) -> Option<()> {
-        self.sequence(b'{', b'}', |reader| {
-            let name = reader.string()?;
-            reader.skip_blanks();
-            reader.take(b':')?;
-            reader.skip_blanks();
-            member(reader, name)
+        self.sequence(b'{', b'}', |cursor| {
+            let name = cursor.string()?;
+            cursor.skip_white_space();
+            cursor.take(b':')?;
+            cursor.skip_white_space();
+            member(cursor, name)
         })
     }
 
-    /// Shows a list's items one by one; `item` has to read the value.
+    /// Calls `element` for each element of a list; it has to read the value.
     pub(in crate::partner_center) fn list(
         &mut self,
-        item: impl FnMut(&mut Self) -> Option<()>,
+        element: impl FnMut(&mut Self) -> Option<()>,
     ) -> Option<()> {
-        self.sequence(b'[', b']', item)
+        self.sequence(b'[', b']', element)
     }
 
-    /// Reads with `read`, and gives the JSON text that it went over too.
-    pub(in crate::partner_center) fn with_json<T>(
+    /// Reads with `read`, and also returns the JSON text that it consumed.
+    pub(in crate::partner_center) fn with_text<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<(T, Json<'a>)> {
-        let began = self.at;
+        let start = self.at;
         let value = read(self)?;
-        Some((value, Json::new(&self.text[began..self.at])))
+        Some((value, Json::new(&self.text[start..self.at])))
     }
 
     /// Any value.
     pub(in crate::partner_center) fn value(&mut self) -> Option<Json<'a>> {
         match self.peek()? {
             b'"' => {
-                let (_, json) = self.with_json(Self::string)?;
-                return Some(Json::plain_text(json.get()));
+                let (_, json) = self.with_text(Self::string)?;
+                return Some(Json::plain_string(json.get()));
             }
-            b'{' => self.with_json(|reader| reader.object(|reader, _| reader.value().map(drop))),
-            b'[' => self.with_json(|reader| reader.list(|reader| reader.value().map(drop))),
-            b'n' => self.with_json(|reader| reader.word("null")),
-            b't' => self.with_json(|reader| reader.word("true")),
-            b'f' => self.with_json(|reader| reader.word("false")),
-            _ => self.with_json(Self::number),
+            b'{' => self.with_text(|cursor| cursor.object(|cursor, _| cursor.value().map(drop))),
+            b'[' => self.with_text(|cursor| cursor.list(|cursor| cursor.value().map(drop))),
+            b'n' => self.with_text(|cursor| cursor.word("null")),
+            b't' => self.with_text(|cursor| cursor.word("true")),
+            b'f' => self.with_text(|cursor| cursor.word("false")),
+            _ => self.with_text(Self::number),
         }
         .map(|((), json)| json)
     }
@@ -83,20 +85,20 @@ impl<'a> Reader<'a> {
         &mut self,
         open: u8,
         close: u8,
-        mut part: impl FnMut(&mut Self) -> Option<()>,
+        mut element: impl FnMut(&mut Self) -> Option<()>,
     ) -> Option<()> {
         self.take(open)?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
         }
-        self.skip_blanks();
+        self.skip_white_space();
         if self.peek()? == close {
             self.at += 1;
         } else {
             loop {
-                part(self)?;
-                self.skip_blanks();
+                element(self)?;
+                self.skip_white_space();
                 let next = self.peek()?;
                 self.at += 1;
                 if next == close {
@@ -105,24 +107,25 @@ impl<'a> Reader<'a> {
                 if next != b',' {
                     return None;
                 }
-                self.skip_blanks();
+                self.skip_white_space();
             }
         }
         self.depth -= 1;
         Some(())
     }
 
-    /// What a text says.
+    /// The content of a string without escapes.
     fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
-        let began = self.at;
-        let rest = &self.text.as_bytes()[began..];
-        let length = plain_length(rest);
-        if *rest.get(length)? != b'"' {
+        let start = self.at;
+        let rest = &self.text.as_bytes()[start..];
+        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+        let length = rest.iter().position(ends)?;
+        if rest[length] != b'"' {
             return None;
         }
         self.at += length + 1;
-        Some(&self.text[began..began + length])
+        Some(&self.text[start..start + length])
     }
 
     fn number(&mut self) -> Option<()> {
@@ -153,7 +156,7 @@ impl<'a> Reader<'a> {
         is_here.then_some(())
     }
 
-    fn skip_blanks(&mut self) {
+    fn skip_white_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
@@ -170,32 +173,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes come before a quotation mark, a backslash or a control character. Most of a body
-/// is in texts, so that eight bytes are looked at together.
-fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = ONES << 7;
-    // The highest bit of each byte that is below `bound`; above the first such byte there may be
-    // others by mistake.
-    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGHS;
-    let (words, _) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let ends = below(word, b' ')
-            | below(word ^ (ONES * u64::from(b'"')), 1)
-            | below(word ^ (ONES * u64::from(b'\\')), 1);
-        if ends != 0 {
-            return number * 8 + (ends.trailing_zeros() / 8) as usize;
-        }
-    }
-    let looked_at = words.len() * 8;
-    let rest = bytes[looked_at..].iter();
-    looked_at
-        + rest
-            .take_while(|&&byte| byte != b'"' && byte != b'\\' && byte >= b' ')
-            .count()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -204,13 +181,13 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Option<&str> {
-        let mut reader = Reader::new(text);
-        let value = reader.value()?;
-        reader.is_at_end().then_some(value.get())
+        let mut cursor = JsonCursor::new(text);
+        let value = cursor.value()?;
+        cursor.is_at_end().then_some(value.get())
     }
 
     #[test]
-    fn what_is_plain_is_read() {
+    fn common_json_is_read() {
         for text in [
             r#"{"a":1,"b":[null,true,false,"語"],"c":{}}"#,
             "[ ]",
@@ -223,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_plain_or_no_json_is_left_to_others() {
+    fn escapes_deep_nesting_and_faults_are_given_up_on() {
         for text in [
             r#""a\n""#,
             "\"a\u{1}\"",
@@ -251,14 +228,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_end_of_a_text_is_found(bytes in prop::collection::vec(prop_oneof![any::<u8>(), b' '..=b'}', Just(b'"')], 0..40)) {
-            let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-            let expected = bytes.iter().position(ends).unwrap_or(bytes.len());
-            prop_assert_eq!(plain_length(&bytes), expected);
-        }
-
-        #[test]
-        fn nothing_is_read_that_is_no_json(text in "[\\[\\]{}\":,0-9eE.+ntrufalse -]{0,12}|\\PC{0,12}") {
+        fn everything_that_is_read_is_valid_json(
+            text in "[\\[\\]{}\":,0-9eE.+ntrufalse -]{0,12}|\\PC{0,12}"
+        ) {
             if value(&text).is_some() {
                 let read: Result<&RawValue, _> = serde_json::from_str(&text);
                 prop_assert_eq!(read.unwrap().get(), text.trim_end_matches(' '));

@@ -1,16 +1,16 @@
-//! The API's dates: with an offset, with `Z`, or with none at all, and up to nine fractional
-//! digits.
+//! Parses the API's dates: with an offset, with `Z`, or with neither, and with up to nine
+//! fractional digits.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Utc};
 
-/// Reads a date; one without an offset is UTC. Digits beyond the microsecond are cut off, not
-/// rounded, because Postgres keeps microseconds and a rounded date could land on another day.
+/// Parses a date; without an offset it is UTC. Digits beyond the microsecond are cut off, not
+/// rounded: Postgres stores microseconds, and rounding could change the day.
 pub(in crate::partner_center) fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if let Some(date) = usual(text) {
         return Some(date);
     }
-    // chrono would skip the tenth digit and those after it in silence.
+    // chrono would silently ignore digits after the ninth.
     let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
     if fraction.bytes().take_while(u8::is_ascii_digit).count() > 9 {
         return None;
@@ -21,8 +21,7 @@ pub(in crate::partner_center) fn parse_date(text: &str) -> Option<DateTime<Utc>>
     DateTime::from_timestamp_micros(moment.timestamp_micros())
 }
 
-/// The form in which nearly all come, such as `2026-05-04T00:00:00Z`, read in a fraction of the
-/// time that any form takes.
+/// The fast path for the usual form, such as `2026-05-04T00:00:00Z`.
 fn usual(text: &str) -> Option<DateTime<Utc>> {
     let date_time = text
         .strip_suffix('Z')
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_not_read() {
+    fn other_texts_are_not_dates() {
         for text in [
             "",
             "yesterday",

@@ -1,31 +1,32 @@
-//! What the API says of a failure, in any of the shapes it has been seen to use: its own fault
-//! object, the gateway's `{"error":{…}}`, the throttle's `{"statusCode":…}`, a token endpoint's
-//! error, a reason phrase, a web page.
+//! Reads the code and message of an error answer in every shape that has been seen: the API's own
+//! fault object, the gateway's `{"error":{…}}`, the throttle's `{"statusCode":…}`, a token
+//! endpoint's error, a plain reason phrase, a web page.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::partner_center::decode::body::{Unreadable, json_text};
-use crate::partner_center::decode::wire::{Envelope, Json, Raw};
+use crate::partner_center::decode::body::{BodyError, json_text};
+use crate::partner_center::decode::json::Json;
+use crate::partner_center::decode::wire::{Envelope, Raw};
 
-/// As much of a text from the wire as is kept.
+/// Characters that are kept of a message; a longer one would flood the log and the ledger.
 const MAX_CHARS: usize = 300;
 
-/// The API's own code and words. Either may be missing.
+/// The code and message of an error answer. Either may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fault {
+pub struct ApiFault {
     /// For example `900421`.
     pub code: Option<String>,
     /// Printable, of bounded length.
     pub text: Option<String>,
 }
 
-impl Fault {
-    /// Reads an error answer's body, whatever it is. `secret` must not come back out of it.
+impl ApiFault {
+    /// Reads the body of an error answer, whatever it is. `secret` is masked.
     pub(in crate::partner_center) fn in_body(body: &[u8], secret: &str) -> Self {
         let text = match json_text(body) {
             Ok(text) => text,
-            Err(Unreadable::WebPage) => {
+            Err(BodyError::WebPage) => {
                 return Self {
                     code: None,
                     text: Some("a web page".to_owned()),
@@ -37,43 +38,43 @@ impl Fault {
             Ok(envelope) => Self::in_envelope(&envelope, secret).unwrap_or_default(),
             Err(_) => Self {
                 code: None,
-                text: Some(printable(&without(text, secret))).filter(|text| !text.is_empty()),
+                text: Some(printable(&mask(text, secret))).filter(|text| !text.is_empty()),
             },
         }
     }
 
-    /// The fault in an answer that has no items; none where there is nothing that speaks of a
-    /// failure. `secret` must not come back out of it.
+    /// The fault in an answer without items; `None` if no member reports a failure. `secret` is
+    /// masked.
     pub(in crate::partner_center) fn in_envelope(
         envelope: &Envelope<'_>,
         secret: &str,
     ) -> Option<Self> {
-        let plain = |value| plain(value, secret);
+        let text_of = |value| member_text(value, secret);
         let nested = envelope
             .error
             .filter(|error| error.get().starts_with('{'))
             .and_then(|error| serde_json::from_str::<Envelope<'_>>(error.get()).ok());
         if let Some(nested) = nested {
             return Some(Self {
-                code: plain(nested.code),
-                text: plain(nested.message).or_else(|| plain(nested.description)),
+                code: text_of(nested.code),
+                text: text_of(nested.message).or_else(|| text_of(nested.description)),
             });
         }
-        let code = plain(envelope.code)
-            .or_else(|| plain(envelope.error_code))
-            .or_else(|| plain(envelope.error))
-            .or_else(|| plain(envelope.status_code).filter(|status| status.as_str() >= "400"));
-        let text = plain(envelope.description)
-            .or_else(|| plain(envelope.message))
-            .or_else(|| plain(envelope.error_description))
-            .or_else(|| plain(envelope.title))
-            .or_else(|| plain(envelope.fault))
-            .or_else(|| plain(envelope.errors));
+        let code = text_of(envelope.code)
+            .or_else(|| text_of(envelope.error_code))
+            .or_else(|| text_of(envelope.error))
+            .or_else(|| text_of(envelope.status_code).filter(|status| status.as_str() >= "400"));
+        let text = text_of(envelope.description)
+            .or_else(|| text_of(envelope.message))
+            .or_else(|| text_of(envelope.error_description))
+            .or_else(|| text_of(envelope.title))
+            .or_else(|| text_of(envelope.fault))
+            .or_else(|| text_of(envelope.errors));
         (code.is_some() || text.is_some()).then_some(Self { code, text })
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ApiFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.code, &self.text) {
             (Some(code), Some(text)) => write!(f, "code {code}: {text}"),
@@ -84,17 +85,18 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A text or number member as printable text; anything else as its JSON. Empty ones count as
-/// missing.
-fn plain(value: Raw<'_>, secret: &str) -> Option<String> {
+/// A member as printable text: the content of a string, the JSON of any other value. Empty values
+/// count as missing.
+fn member_text(value: Raw<'_>, secret: &str) -> Option<String> {
     let json = value.map(Json::get)?;
     let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
-    let text = printable(&without(&text, secret));
+    let text = printable(&mask(&text, secret));
     (!matches!(text.as_str(), "" | "[]" | "{}" | "false" | "0")).then_some(text)
 }
 
-/// To be called before anything is cut to length: half a secret is a secret too.
-fn without<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
+/// `text` with the secret masked. Must be called before the text is truncated: half of a secret
+/// would not be found any more.
+fn mask<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
     if secret.is_empty() {
         Cow::Borrowed(text)
     } else {
@@ -102,7 +104,7 @@ fn without<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
     }
 }
 
-/// On one line, without control characters, of bounded length.
+/// On one line, without control characters, truncated to 300 characters.
 pub(in crate::partner_center) fn printable(text: &str) -> String {
     let mut printable: String = text
         .trim()
@@ -121,11 +123,11 @@ mod tests {
     use super::*;
 
     fn shown(body: &str) -> String {
-        Fault::in_body(body.as_bytes(), "s3cret").to_string()
+        ApiFault::in_body(body.as_bytes(), "s3cret").to_string()
     }
 
     #[test]
-    fn every_shape_of_fault_gives_its_code_and_text() {
+    fn the_code_and_message_are_found_in_every_shape() {
         for (body, fault) in [
             (
                 r#"{"code":"2032","description":"Role too small","data":[],"source":"PartnerFD"}"#,
@@ -140,8 +142,8 @@ mod tests {
                 "code NotFound: No such thing",
             ),
             (
-                r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 57 seconds."}"#,
-                "code 429: Rate limit is exceeded. Try again in 57 seconds.",
+                r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again."}"#,
+                "code 429: Rate limit is exceeded. Try again.",
             ),
             (
                 r#"{"error":"invalid_grant","error_description":"AADSTS50173"}"#,

@@ -1,89 +1,108 @@
-//! Makes a row of one item, or says why it can be none.
+//! Turns one item into a row or a rejection.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::field::{count, date, demand, invalid, name, owned, percent, text};
 use crate::ledger::{
     Attributes, CustomerId, DeploymentKey, DeploymentRow, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
     Rejection, RejectionReason, UsageKey, UsageRow,
 };
-use crate::partner_center::decode::wire::{Item, Members as _, Owner as Owned, Raw};
+use crate::partner_center::decode::field::{
+    ItemError, count, date, name, owned_text, percent, require, text,
+};
+use crate::partner_center::decode::wire::{Item, ItemOwner, Members as _, Raw};
 use crate::partner_center::transport::echo;
 
-/// What is kept of the item that is number `number` of its collection.
-pub(in super::super) fn rejection(number: u64, item: &str, (reason, what): Unusable) -> Rejection {
+/// Turns an item that is known to be the right customer's into a row.
+pub(in crate::partner_center) type RowDecoder<R> =
+    fn(&Item<'_>, DateTime<Utc>) -> Result<R, ItemError>;
+
+/// The rejection of an item; `number` is its place in its collection, counted from one.
+pub(in crate::partner_center) fn rejection(
+    number: u64,
+    item: &str,
+    error: &ItemError,
+) -> Rejection {
     Rejection {
-        reason,
-        detail: format!("item {number}: {what}"),
-        payload: kept(item),
+        reason: error.reason,
+        detail: format!("item {number}: {}", error.detail),
+        payload: payload_of(item),
     }
 }
 
-/// As much of an item as is kept: no token, and no more than the ledger holds. One character more
-/// tells it that something was cut off.
-pub(super) fn kept(item: &str) -> String {
+/// The part of an item that a rejection keeps, with tokens masked. It is cut off a character beyond
+/// the length that the ledger stores, so that the ledger can tell that it was cut.
+pub(super) fn payload_of(item: &str) -> String {
     let end = item.floor_char_boundary(MAX_PAYLOAD_BYTES + 4);
     echo::without_tokens(&item[..end]).into_owned()
 }
 
-/// Whose an item of a partner-wide collection is.
-pub(in super::super) fn owner(item: &str) -> Result<CustomerId, Unusable> {
-    const FIELD: &str = "customerTenantId";
-    let item = Owned::read(item).ok_or_else(not_an_object)?;
-    demand(&[(FIELD, item.customer_tenant_id)])?;
-    let id = item.customer_tenant_id.filter(|id| id.is_text());
-    let id = id.ok_or_else(|| invalid(FIELD, "is not a text"))?;
-    // Half a surrogate pair is no part of a GUID either.
-    let id = id
-        .as_text()
-        .ok_or_else(|| invalid(FIELD, "is not a GUID"))?;
-    if id.trim().is_empty() {
-        return Err((RejectionReason::MissingField, format!("{FIELD} is blank")));
-    }
-    id.parse().map_err(|_| invalid(FIELD, "is not a GUID"))
+pub(super) fn not_an_object() -> ItemError {
+    ItemError::invalid("the item", "is not an object with readable members")
 }
 
-pub(in super::super) type Unusable = (RejectionReason, String);
+/// The customer that an item of a partner-wide collection belongs to.
+pub(in crate::partner_center) fn owner_of(item: &str) -> Result<CustomerId, ItemError> {
+    const FIELD: &str = "customerTenantId";
+    let item = ItemOwner::read(item).ok_or_else(not_an_object)?;
+    require(&[(FIELD, item.customer_tenant_id)])?;
+    let id = item.customer_tenant_id.filter(|id| id.is_string());
+    let id = id.ok_or_else(|| ItemError::invalid(FIELD, "is not a text"))?;
+    // An unpaired surrogate, for which there is no text, cannot be part of a GUID either.
+    let id = id
+        .as_str()
+        .ok_or_else(|| ItemError::invalid(FIELD, "is not a GUID"))?;
+    if id.trim().is_empty() {
+        return Err(ItemError::missing(FIELD, "is blank"));
+    }
+    id.parse()
+        .map_err(|_| ItemError::invalid(FIELD, "is not a GUID"))
+}
 
-/// Makes a row of an item that is known to be the right customer's.
-pub(in super::super) type RowOf<R> = fn(&Item<'_>, DateTime<Utc>) -> Result<R, Unusable>;
-
-/// Whose items are wanted.
-pub(super) struct Owner {
+/// The customer that every item of a collection must belong to.
+pub(super) struct ExpectedOwner {
     id: CustomerId,
-    /// As it is usually written.
+    /// In the usual spelling, which is compared without parsing.
     text: String,
 }
 
-impl Owner {
+impl ExpectedOwner {
     pub(super) fn new(id: CustomerId) -> Self {
         let text = id.to_string();
         Self { id, text }
     }
-}
 
-/// Makes a row of an item, after making sure that it is `owner`'s.
-pub(super) fn own_row<R>(
-    item: &Item<'_>,
-    owner: &Owner,
-    row: impl Fn(&Item<'_>) -> Result<R, Unusable>,
-) -> Result<R, Unusable> {
-    for (field, id) in [
-        ("customerId", item.customer_id),
-        ("customerTenantId", item.customer_tenant_id),
-    ] {
-        check_customer(field, id, owner)?;
+    /// Fails if the item names another customer. An item need not name any.
+    pub(super) fn check(&self, item: &Item<'_>) -> Result<(), ItemError> {
+        self.check_field("customerId", item.customer_id)?;
+        self.check_field("customerTenantId", item.customer_tenant_id)
     }
-    row(item)
+
+    fn check_field(&self, field: &str, id: Raw<'_>) -> Result<(), ItemError> {
+        let Some(id) = text(field, id)?.filter(|id| !id.trim().is_empty()) else {
+            return Ok(());
+        };
+        if id == self.text {
+            return Ok(());
+        }
+        match id.parse::<CustomerId>() {
+            Ok(id) if id == self.id => Ok(()),
+            Ok(_) => Err(ItemError::new(
+                RejectionReason::WrongCustomer,
+                field,
+                "is another customer's",
+            )),
+            Err(_) => Err(ItemError::invalid(field, "is not a GUID")),
+        }
+    }
 }
 
-pub(in super::super) fn usage_row(
+pub(in crate::partner_center) fn usage_row(
     item: &Item<'_>,
     now: DateTime<Utc>,
-) -> Result<UsageRow, Unusable> {
+) -> Result<UsageRow, ItemError> {
     let licenses_active = item.licenses_active.or(item.license_active);
-    demand(&[
+    require(&[
         ("productName", item.product_name),
         ("workloadName", item.workload_name),
         ("processedDateTime", item.processed_date_time),
@@ -99,24 +118,25 @@ pub(in super::super) fn usage_row(
         licenses_active: count("licensesActive", licenses_active)?,
         licenses_qualified: count("licensesQualified", item.licenses_qualified)?,
         usage_percent: percent("usagePercent", item.usage_percent)?,
-        workload_code: owned("workloadCode", item.workload_code)?,
+        workload_code: owned_text("workloadCode", item.workload_code)?,
         attributes: attributes(item)?,
     };
     let names = [&row.key.product_name, &row.key.workload_name];
     if names.iter().map(|name| name.as_str().len()).sum::<usize>() > MAX_KEY_BYTES {
-        return Err((
-            RejectionReason::NotStorable,
-            format!("productName and workloadName together take over {MAX_KEY_BYTES} bytes"),
+        let problem = format!("together take over {MAX_KEY_BYTES} bytes");
+        return Err(ItemError::not_storable(
+            "productName and workloadName",
+            &problem,
         ));
     }
     Ok(row)
 }
 
-pub(in super::super) fn deployment_row(
+pub(in crate::partner_center) fn deployment_row(
     item: &Item<'_>,
     now: DateTime<Utc>,
-) -> Result<DeploymentRow, Unusable> {
-    demand(&[
+) -> Result<DeploymentRow, ItemError> {
+    require(&[
         ("productName", item.product_name),
         ("processedDateTime", item.processed_date_time),
         ("licensesDeployed", item.licenses_deployed),
@@ -134,39 +154,18 @@ pub(in super::super) fn deployment_row(
     })
 }
 
-fn attributes(item: &Item<'_>) -> Result<Attributes, Unusable> {
+fn attributes(item: &Item<'_>) -> Result<Attributes, ItemError> {
     Ok(Attributes {
-        customer_name: owned("customerName", item.customer_name)?,
-        product_id: owned("productId", item.product_id)?.map(|mut id| {
-            // One product, however its GUID is written.
+        customer_name: owned_text("customerName", item.customer_name)?,
+        product_id: owned_text("productId", item.product_id)?.map(|mut id| {
+            // A GUID in another letter case is the same product.
             if Uuid::try_parse(&id).is_ok() {
                 id.make_ascii_lowercase();
             }
             id
         }),
-        service_name: owned("serviceName", item.service_name)?,
-        service_code: owned("serviceCode", item.service_code)?,
-        channel: owned("channel", item.channel)?,
+        service_name: owned_text("serviceName", item.service_name)?,
+        service_code: owned_text("serviceCode", item.service_code)?,
+        channel: owned_text("channel", item.channel)?,
     })
-}
-
-pub(super) fn not_an_object() -> Unusable {
-    invalid("the item", "is not an object with readable members")
-}
-
-fn check_customer(field: &str, id: Raw<'_>, owner: &Owner) -> Result<(), Unusable> {
-    let Some(id) = text(field, id)?.filter(|id| !id.trim().is_empty()) else {
-        return Ok(());
-    };
-    if id == owner.text {
-        return Ok(());
-    }
-    match id.parse::<CustomerId>() {
-        Ok(id) if id == owner.id => Ok(()),
-        Ok(_) => Err((
-            RejectionReason::WrongCustomer,
-            format!("{field} is another customer's"),
-        )),
-        Err(_) => Err(invalid(field, "is not a GUID")),
-    }
 }

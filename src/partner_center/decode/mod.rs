@@ -1,17 +1,21 @@
-//! Turns the pages of one customer's collection, or its part of a partner-wide one, into rows.
-//! Pure: no clock, network or SQL. Every item ends as a row or as a [`Rejection`]; none is dropped
-//! in silence.
+//! Turns the answers of the API into rows. Pure: no clock, network or SQL. Every item ends as a row
+//! or as a [`Rejection`]; none is dropped silently.
+//!
+//! `body` and `cursor` read the JSON, `wire` declares its objects, `field` and `item` make rows of
+//! items, `merge` puts the pages of a collection together, `next` finds the link to the next page,
+//! `fault` reads error answers.
 
 pub(super) mod body;
 mod cursor;
-pub(super) mod date;
+mod date;
+mod error;
 pub(super) mod fault;
 mod field;
 mod item;
-mod link;
+pub(super) mod json;
+mod merge;
 pub(super) mod next;
-pub(super) mod number;
-mod pieces;
+mod number;
 #[cfg(test)]
 mod tests;
 pub(super) mod wire;
@@ -22,250 +26,244 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 
 use crate::ledger::{Collection, CustomerId, DeploymentRow, Rejection, Row, UsageRow};
-use body::{Unreadable, check_depth, parse_object};
-use cursor::Reader;
-use fault::Fault;
-use item::{Owner, not_an_object, own_row};
-use next::{Next, Unfollowable, next_page};
+use body::{check_depth, parse_object};
+use cursor::JsonCursor;
+use fault::ApiFault;
+use field::ItemError;
+use item::{ExpectedOwner, not_an_object};
+use json::{Json, for_each};
+use next::{NextLink, find_next_link};
 use number::parse_count;
-use wire::{Members as _, for_each};
+use wire::{Envelope, Item, Members as _};
 
-pub(in crate::partner_center) use item::{
-    RowOf, Unusable, deployment_row, owner, rejection, usage_row,
-};
-pub(in crate::partner_center) use pieces::{Piece, Pieces};
+pub(super) use error::{DecodeError, MAX_REJECTED_BYTES, MAX_REJECTIONS};
+pub(super) use item::{RowDecoder, deployment_row, owner_of, rejection, usage_row};
+pub(super) use merge::{MergedPages, PageItems, PriorTotals};
 
-/// A collection of which more than this is unusable is not worth keeping item by item.
-pub(in crate::partner_center) const MAX_REJECTIONS: usize = 10_000;
+/// Rows for which memory is reserved at once. Most customers have fewer.
+const INITIAL_ROWS: usize = 64;
 
-/// The same for what its unusable items take.
-pub(in crate::partner_center) const MAX_REJECTED_BYTES: usize = 16 * 1024 * 1024;
-
-/// Most customers have no more items than this: room for them is made at once.
-const USUAL_ITEMS: usize = 64;
-
-/// Why a body is no usage collection.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::partner_center) enum NotACollection {
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    #[error("the member items is not a list")]
-    ItemsNotAList,
-    #[error("the body is a fault although the status is 200: {0}")]
-    Fault(Fault),
-    #[error("over {limit} are unusable; the first: {first}")]
-    TooManyRejections { limit: String, first: String },
-    #[error(transparent)]
-    Unfollowable(#[from] Unfollowable),
+/// The context of a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageContext {
+    pub(super) customer: CustomerId,
+    /// Dates too far ahead of it are rejected.
+    pub(super) now: DateTime<Utc>,
+    /// `None` for the first page.
+    pub(super) prior: Option<PriorTotals>,
 }
 
-impl NotACollection {
-    /// That too many of its items are unusable: over [`MAX_REJECTIONS`], or else
-    /// [`MAX_REJECTED_BYTES`] of them.
-    pub(in crate::partner_center) fn too_many(rejections: &[Rejection]) -> Self {
-        let limit = if rejections.len() > MAX_REJECTIONS {
-            format!("{MAX_REJECTIONS} items")
-        } else {
-            format!("{} MiB of items", MAX_REJECTED_BYTES >> 20)
+/// One page of a customer's collection.
+#[derive(Debug, PartialEq)]
+pub(super) struct CollectionPage<R> {
+    pub(super) content: PageContent<R>,
+    pub(super) next: Option<NextLink>,
+    /// The number of items in all pages, according to the API.
+    pub(super) announced: Option<u64>,
+    /// The number of items on this page.
+    pub(super) received: u64,
+    /// A hash of the items, by which a repeated page is recognised.
+    pub(super) fingerprint: u64,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum PageContent<R> {
+    /// The only page, as nearly always.
+    Complete(Collection<R>),
+    /// One page of several.
+    Partial(PageItems<R>),
+}
+
+/// Decodes one page of a usage answer. `linked` is the next page according to the answer's headers.
+/// `secret` is masked in the message of a fault.
+pub(super) fn decode_usage(
+    body: &[u8],
+    context: &PageContext,
+    linked: Option<&NextLink>,
+    secret: &str,
+) -> Result<CollectionPage<UsageRow>, DecodeError> {
+    let owner = &ExpectedOwner::new(context.customer);
+    decode_page(body, context, linked, secret, |item| {
+        owner.check(item)?;
+        usage_row(item, context.now)
+    })
+}
+
+/// Decodes one page of a deployment answer, as [`decode_usage`] does.
+pub(super) fn decode_deployment(
+    body: &[u8],
+    context: &PageContext,
+    linked: Option<&NextLink>,
+    secret: &str,
+) -> Result<CollectionPage<DeploymentRow>, DecodeError> {
+    let owner = &ExpectedOwner::new(context.customer);
+    decode_page(body, context, linked, secret, |item| {
+        owner.check(item)?;
+        deployment_row(item, context.now)
+    })
+}
+
+/// Decodes one customer's items of a partner-wide collection. Each has its number in the whole
+/// collection, and they are in the order in which they were received. The percentages are ignored:
+/// the documentation of this collection has none.
+pub(super) fn decode_customer_items<'a, R: Row>(
+    items: impl IntoIterator<Item = (u64, &'a str)>,
+    customer: CustomerId,
+    now: DateTime<Utc>,
+    row: RowDecoder<R>,
+) -> Result<Collection<R>, DecodeError> {
+    let owner = &ExpectedOwner::new(customer);
+    let own_row = |item: &Item<'_>| {
+        owner.check(item)?;
+        let item = Item {
+            usage_percent: None,
+            deployment_percent: None,
+            ..*item
         };
-        let first = rejections.first().map(|rejection| rejection.detail.clone());
-        Self::TooManyRejections {
-            limit,
-            first: first.unwrap_or_default(),
+        row(&item, now)
+    };
+    let mut decoder = ItemsDecoder::new(own_row, 0, PriorTotals::default());
+    for (number, payload) in items {
+        decoder.prior.items = number - decoder.count - 1;
+        let flow = decoder.push(Item::read(payload).as_ref(), payload);
+        if flow.is_break() {
+            break;
         }
     }
+    decoder.check_rejections()?;
+    merge::finish(decoder.rows, &decoder.payloads, decoder.rejections, None)
 }
 
-/// What a page is read with.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::partner_center) struct Reading {
-    pub(in crate::partner_center) customer: CustomerId,
-    /// Bounds the dates that are believed.
-    pub(in crate::partner_center) now: DateTime<Utc>,
-    /// None for the first page.
-    pub(in crate::partner_center) before: Option<Before>,
+/// The number of items in all pages of a list, according to the API.
+pub(super) fn announced(envelope: &Envelope<'_>) -> Option<u64> {
+    let total = parse_count(envelope.total_count?.get()).ok()?;
+    u64::try_from(total).ok()
 }
 
-/// What the pages before came to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::partner_center) struct Before {
-    pub(in crate::partner_center) items: u64,
-    pub(in crate::partner_center) rejections: usize,
-    pub(in crate::partner_center) rejected_bytes: usize,
-}
-
-/// One page of a collection.
-#[derive(Debug, PartialEq)]
-pub(in crate::partner_center) struct Page<R> {
-    pub(in crate::partner_center) part: Part<R>,
-    pub(in crate::partner_center) next: Option<Next>,
-    /// Items in all pages, as the API says.
-    pub(in crate::partner_center) announced: Option<u64>,
-    pub(in crate::partner_center) received: u64,
-    /// Tells its items from those of another page.
-    pub(in crate::partner_center) fingerprint: u64,
-}
-
-/// How much of the collection a page is.
-#[derive(Debug, PartialEq)]
-pub(in crate::partner_center) enum Part<R> {
-    /// All of it, as nearly always.
-    Whole(Collection<R>),
-    /// One page of several.
-    Piece(Piece<R>),
-}
-
-/// Reads one page of a usage answer. `linked` is what its headers say of a next one, and `secret`
-/// must not come back out of a fault.
-pub(in crate::partner_center) fn decode_usage(
-    body: &[u8],
-    reading: &Reading,
-    linked: Option<&Next>,
-    secret: &str,
-) -> Result<Page<UsageRow>, NotACollection> {
-    let owner = &Owner::new(reading.customer);
-    decode(body, reading, linked, secret, |item| {
-        own_row(item, owner, |item| usage_row(item, reading.now))
-    })
-}
-
-/// Reads one page of a deployment answer, as [`decode_usage`] does.
-pub(in crate::partner_center) fn decode_deployment(
-    body: &[u8],
-    reading: &Reading,
-    linked: Option<&Next>,
-    secret: &str,
-) -> Result<Page<DeploymentRow>, NotACollection> {
-    let owner = &Owner::new(reading.customer);
-    decode(body, reading, linked, secret, |item| {
-        own_row(item, owner, |item| deployment_row(item, reading.now))
-    })
-}
-
-/// What the items of a page have become so far.
-struct Gathered<'a, R, F> {
+/// Decodes the items of a page one by one.
+struct ItemsDecoder<'a, R, F> {
     row: F,
     rows: Vec<R>,
-    /// What each row was read from.
+    /// The JSON text of each row.
     payloads: Vec<&'a str>,
     rejections: Vec<Rejection>,
     rejected_bytes: usize,
-    /// The length of all items together, in bytes, and not much more.
-    length: usize,
+    /// The length of the page, by which the number of rows is estimated.
+    page_bytes: usize,
     count: u64,
-    before: Before,
-    too_many: bool,
+    prior: PriorTotals,
+    has_too_many_rejections: bool,
 }
 
-impl<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>> Gathered<'a, R, F> {
-    fn new(row: F, length: usize, before: Before) -> Self {
+impl<'a, R, F: Fn(&Item<'_>) -> Result<R, ItemError>> ItemsDecoder<'a, R, F> {
+    fn new(row: F, page_bytes: usize, prior: PriorTotals) -> Self {
         Self {
             row,
-            length,
-            before,
+            page_bytes,
+            prior,
             rows: Vec::new(),
             payloads: Vec::new(),
             rejections: Vec::new(),
             rejected_bytes: 0,
             count: 0,
-            too_many: false,
+            has_too_many_rejections: false,
         }
     }
 
-    /// Takes the next item; breaks off where there is no use in going on.
-    fn add(&mut self, item: Option<&wire::Item<'_>>, payload: &'a str) -> ControlFlow<()> {
+    /// Decodes the next item; breaks when there are too many rejections. `item` is `None` if the
+    /// payload is not an object.
+    fn push(&mut self, item: Option<&Item<'_>>, payload: &'a str) -> ControlFlow<()> {
         self.count += 1;
         let row = item.ok_or_else(not_an_object);
         match row.and_then(&self.row) {
             Ok(row) => {
                 if self.rows.is_empty() {
-                    // Items are much of a length.
-                    let expected = USUAL_ITEMS.min(self.length / payload.len().max(1) + 1);
-                    self.rows.reserve_exact(expected);
-                    self.payloads.reserve_exact(expected);
+                    // The items of a page have similar lengths.
+                    let estimate = self.page_bytes / payload.len().max(1) + 1;
+                    self.rows.reserve_exact(estimate.min(INITIAL_ROWS));
+                    self.payloads.reserve_exact(estimate.min(INITIAL_ROWS));
                 }
                 self.rows.push(row);
                 self.payloads.push(payload);
             }
-            Err(unusable) => {
-                let rejection = rejection(self.before.items + self.count, payload, unusable);
+            Err(error) => {
+                let rejection = rejection(self.prior.items + self.count, payload, &error);
                 self.rejected_bytes += rejection.payload.len();
                 self.rejections.push(rejection);
-                self.too_many = self.before.rejections + self.rejections.len() > MAX_REJECTIONS
-                    || self.before.rejected_bytes + self.rejected_bytes > MAX_REJECTED_BYTES;
+                self.has_too_many_rejections = self.prior.rejections + self.rejections.len()
+                    > MAX_REJECTIONS
+                    || self.prior.rejected_bytes + self.rejected_bytes > MAX_REJECTED_BYTES;
             }
         }
-        if self.too_many {
+        if self.has_too_many_rejections {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     }
 
-    fn check(&self) -> Result<(), NotACollection> {
-        if self.too_many {
-            return Err(NotACollection::too_many(&self.rejections));
+    fn check_rejections(&self) -> Result<(), DecodeError> {
+        if self.has_too_many_rejections {
+            return Err(DecodeError::too_many(&self.rejections));
         }
         Ok(())
     }
 }
 
-/// Makes rows of a page's items, or says why not.
-fn decode<R: Row>(
+fn decode_page<R: Row>(
     body: &[u8],
-    reading: &Reading,
-    linked: Option<&Next>,
+    context: &PageContext,
+    linked: Option<&NextLink>,
     secret: &str,
-    row: impl Fn(&wire::Item<'_>) -> Result<R, Unusable> + Copy,
-) -> Result<Page<R>, NotACollection> {
+    row: impl Fn(&Item<'_>) -> Result<R, ItemError> + Copy,
+) -> Result<CollectionPage<R>, DecodeError> {
     let text = body::text(body)?;
-    let new = || Gathered::new(row, text.len(), reading.before.unwrap_or_default());
-    let mut gathered = new();
+    let new_decoder = || ItemsDecoder::new(row, text.len(), context.prior.unwrap_or_default());
+    let mut decoder = new_decoder();
     let envelope = if text.is_empty() {
-        wire::Envelope::default()
-    } else if let Some(envelope) = read_plain(text, &mut gathered) {
+        Envelope::default()
+    } else if let Some(envelope) = read_in_one_pass(text, &mut decoder) {
         envelope
     } else {
-        gathered.check()?;
-        gathered = new();
+        decoder.check_rejections()?;
+        decoder = new_decoder();
         check_depth(text)?;
-        read(text, &mut gathered)?
+        read_any(text, &mut decoder)?
     };
-    gathered.check()?;
-    // Beside an empty list a mere remark is no fault; in the place of a list it is.
-    if gathered.count == 0
-        && let Some(fault) = Fault::in_envelope(&envelope, secret)
+    decoder.check_rejections()?;
+    // A message beside an empty list is not a fault; without a list it is.
+    if decoder.count == 0
+        && let Some(fault) = ApiFault::in_envelope(&envelope, secret)
         && (envelope.items.is_none() || (fault.code.is_some() && fault.text.is_some()))
     {
-        return Err(NotACollection::Fault(fault));
+        return Err(DecodeError::Fault(fault));
     }
-    let next = next_page(&envelope, linked)?;
+    let next = find_next_link(&envelope, linked)?;
     let announced = announced(&envelope);
-    let received = gathered.count;
-    let is_whole = next.is_none() && reading.before.is_none();
+    let received = decoder.count;
+    let is_complete = next.is_none() && context.prior.is_none();
+    // A page that is the only one cannot be repeated, and hashing takes time.
     let fingerprint = match envelope.items {
-        Some(items) if !is_whole => {
-            BuildHasherDefault::<DefaultHasher>::default().hash_one(items.get())
-        }
+        Some(items) if !is_complete => fingerprint(items),
         _ => 0,
     };
-    let Gathered {
+    let ItemsDecoder {
         rows,
         payloads,
         rejections,
         ..
-    } = gathered;
-    let part = if is_whole {
-        Part::Whole(pieces::collect(rows, &payloads, rejections, announced)?)
+    } = decoder;
+    let page_content = if is_complete {
+        PageContent::Complete(merge::finish(rows, &payloads, rejections, announced)?)
     } else {
-        Part::Piece(Piece {
+        PageContent::Partial(PageItems {
             rows,
             payloads: payloads.into_iter().map(Into::into).collect(),
             rejections,
         })
     };
-    Ok(Page {
-        part,
+    Ok(CollectionPage {
+        content: page_content,
         next,
         announced,
         received,
@@ -273,88 +271,51 @@ fn decode<R: Row>(
     })
 }
 
-/// Items in all pages of a list, as the API says, where it says so.
-pub(in crate::partner_center) fn announced(envelope: &wire::Envelope<'_>) -> Option<u64> {
-    let total = parse_count(envelope.total_count?.get()).ok()?;
-    u64::try_from(total).ok()
+/// A hash of the items of a page, by which a repeated page is recognised.
+pub(super) fn fingerprint(items: Json<'_>) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(items.get())
 }
 
-/// Goes over a collection once, items and all; none where it is not as plain as nearly all are, or
-/// has too many unusable items.
-fn read_plain<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>>(
+/// The fast path: reads the envelope and decodes the items in one pass. `None` if the cursor cannot
+/// read the page, or if it has too many rejections; then items may have been decoded already.
+fn read_in_one_pass<'a, R, F: Fn(&Item<'_>) -> Result<R, ItemError>>(
     text: &'a str,
-    gathered: &mut Gathered<'a, R, F>,
-) -> Option<wire::Envelope<'a>> {
-    let mut reader = Reader::new(text);
-    let mut envelope = wire::Envelope::default();
-    reader.object(|reader, member| {
+    decoder: &mut ItemsDecoder<'a, R, F>,
+) -> Option<Envelope<'a>> {
+    let mut cursor = JsonCursor::new(text);
+    let mut envelope = Envelope::default();
+    cursor.object(|cursor, member| {
         let is_list = member.eq_ignore_ascii_case("items");
-        // The last of several lists would count.
+        // Of two lists only the last counts, and the items of the first are decoded already.
         if is_list && envelope.items.is_some() {
             return None;
         }
         let value = if is_list {
-            let list = reader.with_json(|reader| {
-                reader.list(|reader| {
-                    let (item, payload) = reader.with_json(wire::Item::read_plain)?;
-                    gathered.add(Some(&item), payload.get()).continue_value()
+            let list = cursor.with_text(|cursor| {
+                cursor.list(|cursor| {
+                    let (item, payload) = cursor.with_text(Item::read_at)?;
+                    decoder.push(Some(&item), payload.get()).continue_value()
                 })
             });
             list?.1
         } else {
-            reader.value()?
+            cursor.value()?
         };
         envelope.set(member, value);
         Some(())
     })?;
-    reader.is_at_end().then_some(envelope)
+    cursor.is_at_end().then_some(envelope)
 }
 
-/// As [`read_plain`], whatever the collection is like.
-fn read<'a, R, F: Fn(&wire::Item<'_>) -> Result<R, Unusable>>(
+/// As [`read_in_one_pass`], for all JSON. The caller checks for too many rejections.
+fn read_any<'a, R, F: Fn(&Item<'_>) -> Result<R, ItemError>>(
     text: &'a str,
-    gathered: &mut Gathered<'a, R, F>,
-) -> Result<wire::Envelope<'a>, NotACollection> {
-    let envelope: wire::Envelope<'_> = parse_object(text)?;
+    decoder: &mut ItemsDecoder<'a, R, F>,
+) -> Result<Envelope<'a>, DecodeError> {
+    let envelope: Envelope<'_> = parse_object(text)?;
     if let Some(items) = envelope.items {
-        let add =
-            |item: wire::Json<'a>| gathered.add(wire::Item::read(item.get()).as_ref(), item.get());
-        // Where it breaks off the caller sees why.
-        let _flow = for_each(items, add).map_err(|_| NotACollection::ItemsNotAList)?;
+        let push = |item: Json<'a>| decoder.push(Item::read(item.get()).as_ref(), item.get());
+        let _flow = for_each(items, push).map_err(|_| DecodeError::ItemsNotAList)?;
     }
     Ok(envelope)
-}
-
-/// One customer's part of a partner-wide collection, made of its items in the order in which they
-/// came, each with its number in the whole. Such a collection has no column of percentages, so that
-/// nothing is read as one.
-pub(in crate::partner_center) fn decode_part<'a, R: Row>(
-    items: impl IntoIterator<Item = (u64, &'a str)>,
-    customer: CustomerId,
-    now: DateTime<Utc>,
-    row: RowOf<R>,
-) -> Result<Collection<R>, NotACollection> {
-    let without_percent = |item: &wire::Item<'_>| {
-        let item = wire::Item {
-            usage_percent: None,
-            deployment_percent: None,
-            ..*item
-        };
-        row(&item, now)
-    };
-    let owner = &Owner::new(customer);
-    let own = |item: &wire::Item<'_>| own_row(item, owner, without_percent);
-    let mut gathered = Gathered::new(own, 0, Before::default());
-    for (number, payload) in items {
-        // Its number is that in the whole.
-        gathered.before.items = number - gathered.count - 1;
-        if gathered
-            .add(wire::Item::read(payload).as_ref(), payload)
-            .is_break()
-        {
-            break;
-        }
-    }
-    gathered.check()?;
-    pieces::collect(gathered.rows, &gathered.payloads, gathered.rejections, None)
 }

@@ -1,9 +1,9 @@
-//! Whole numbers out of JSON number text, exactly. The API sends integral columns as `206.0` now
-//! and then, and a float in between would round what lies beyond 53 bits.
+//! Parses whole numbers from the text of JSON numbers, exactly. The API sometimes sends integers as
+//! `206.0`, and parsing them as a float would round numbers of more than 53 bits.
 
 /// Why a JSON number is not a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::partner_center) enum NotACount {
+pub(in crate::partner_center) enum CountError {
     #[error("is negative")]
     Negative,
     #[error("is not a whole number")]
@@ -12,9 +12,9 @@ pub(in crate::partner_center) enum NotACount {
     TooLarge,
 }
 
-/// Reads the text of a JSON number. `5`, `5.0`, `50e-1` and `-0` are whole.
-pub(in crate::partner_center) fn parse_count(number: &str) -> Result<i64, NotACount> {
-    // Nearly all are written so, and a number of 18 digits always fits.
+/// Parses the text of a JSON number. `5`, `5.0`, `50e-1` and `-0` are whole.
+pub(in crate::partner_center) fn parse_count(number: &str) -> Result<i64, CountError> {
+    // The fast path for the usual form. A number of 18 digits always fits.
     let whole = number.strip_suffix(".0").unwrap_or(number);
     if (1..=18).contains(&whole.len()) && whole.bytes().all(|byte| byte.is_ascii_digit()) {
         let digits = whole.bytes().map(|byte| i64::from(byte - b'0'));
@@ -32,10 +32,10 @@ pub(in crate::partner_center) fn parse_count(number: &str) -> Result<i64, NotACo
         return Ok(0);
     }
     if negative {
-        return Err(NotACount::Negative);
+        return Err(CountError::Negative);
     }
-    // The value is 0.SIGNIFICANT times ten to the power of `point`. An exponent beyond 64 bits only
-    // matters by its sign.
+    // The value is 0.SIGNIFICANT times ten to the power of `point`. Of an exponent beyond 64 bits
+    // only the sign matters.
     let exponent = exponent
         .parse::<i64>()
         .unwrap_or(if exponent.starts_with('-') {
@@ -50,16 +50,16 @@ pub(in crate::partner_center) fn parse_count(number: &str) -> Result<i64, NotACo
         .saturating_add(exponent);
     let length = i64::try_from(significant.len()).unwrap_or(i64::MAX);
     if point < length {
-        return Err(NotACount::Fraction);
+        return Err(CountError::Fraction);
     }
     // i64::MAX has 19 digits.
     if point > 19 {
-        return Err(NotACount::TooLarge);
+        return Err(CountError::TooLarge);
     }
     let zeros = usize::try_from(point - length).unwrap_or(0);
     format!("{significant}{}", "0".repeat(zeros))
         .parse()
-        .map_err(|_| NotACount::TooLarge)
+        .map_err(|_| CountError::TooLarge)
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn integral_numbers_are_read_in_every_spelling() {
+    fn whole_numbers_are_read_in_every_notation() {
         for (text, count) in [
             ("0", 0),
             ("-0", 0),
@@ -89,17 +89,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_count_is_refused_with_the_reason() {
+    fn other_numbers_are_refused_with_the_reason() {
         for (text, reason) in [
-            ("-1", NotACount::Negative),
-            ("-1.5", NotACount::Negative),
-            ("0.5", NotACount::Fraction),
-            ("5.01", NotACount::Fraction),
-            ("5e-1", NotACount::Fraction),
-            ("1e-99999999999999999999", NotACount::Fraction),
-            ("9223372036854775808", NotACount::TooLarge),
-            ("1e19", NotACount::TooLarge),
-            ("1e99999999999999999999", NotACount::TooLarge),
+            ("-1", CountError::Negative),
+            ("-1.5", CountError::Negative),
+            ("0.5", CountError::Fraction),
+            ("5.01", CountError::Fraction),
+            ("5e-1", CountError::Fraction),
+            ("1e-99999999999999999999", CountError::Fraction),
+            ("9223372036854775808", CountError::TooLarge),
+            ("1e19", CountError::TooLarge),
+            ("1e99999999999999999999", CountError::TooLarge),
         ] {
             assert_eq!(parse_count(text), Err(reason), "{text}");
         }

@@ -12,10 +12,11 @@ use tracing::warn;
 
 use crate::ledger::{Customer, MAX_TEXT_CHARS};
 use crate::partner_center::decode::body::{json_text, parse_object};
-use crate::partner_center::decode::fault::Fault;
-use crate::partner_center::decode::next::{Address, Next, next_page};
-use crate::partner_center::decode::wire::{self, CompanyProfile, Envelope, Json, Raw, for_each};
-use crate::partner_center::decode::{self, NotACollection};
+use crate::partner_center::decode::fault::ApiFault;
+use crate::partner_center::decode::json::{Json, for_each};
+use crate::partner_center::decode::next::{NextLink, PageRequest, find_next_link};
+use crate::partner_center::decode::wire::{self, CompanyProfile, Envelope, Raw};
+use crate::partner_center::decode::{self, DecodeError};
 use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
 use crate::partner_center::transport::call::{Answer, Call};
 use crate::partner_center::{ApiError, Session};
@@ -41,7 +42,7 @@ const MAX_BODIES: u64 = 16;
 /// One page, and where the next one is.
 struct Page {
     customers: Vec<Customer>,
-    next: Option<Next>,
+    next: Option<NextLink>,
     /// What the API says it sends: of this page or of all, which its documentation leaves open.
     announced: Option<u64>,
     /// Entries, those without a usable id among them.
@@ -59,7 +60,7 @@ impl Session {
         &self,
         shutdown: &Shutdown,
     ) -> Result<Vec<Customer>, RetryError<ApiError>> {
-        let mut address = Address {
+        let mut address = PageRequest {
             url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.client.base),
             headers: HeaderMap::new(),
         };
@@ -126,14 +127,14 @@ impl Session {
 }
 
 /// `secret` must not come back out of a fault.
-fn read_page(body: &[u8], linked: Option<&Next>, secret: &str) -> Result<Page, ApiError> {
+fn read_page(body: &[u8], linked: Option<&NextLink>, secret: &str) -> Result<Page, ApiError> {
     let text = json_text(body)?;
     let page: Envelope<'_> = parse_object(text)?;
     // A fault in the place of the list must not pass for an empty list.
     if page.items.is_none()
-        && let Some(fault) = Fault::in_envelope(&page, secret)
+        && let Some(fault) = ApiFault::in_envelope(&page, secret)
     {
-        return Err(NotACollection::Fault(fault).into());
+        return Err(DecodeError::Fault(fault).into());
     }
     let (mut customers, mut entries) = (Vec::new(), 0);
     if let Some(items) = page.items {
@@ -146,13 +147,13 @@ fn read_page(body: &[u8], linked: Option<&Next>, secret: &str) -> Result<Page, A
                 ControlFlow::Continue(())
             }
         });
-        let flow = flow.map_err(|_| NotACollection::ItemsNotAList)?;
+        let flow = flow.map_err(|_| DecodeError::ItemsNotAList)?;
         if flow.is_break() {
             let what = format!("the customers' list has over {MAX_ENTRIES} entries on one page");
             return Err(ApiError::Unexpected(what));
         }
     }
-    let next = next_page(&page, linked).map_err(NotACollection::from)?;
+    let next = find_next_link(&page, linked).map_err(DecodeError::from)?;
     Ok(Page {
         customers,
         next,
@@ -163,7 +164,7 @@ fn read_page(body: &[u8], linked: Option<&Next>, secret: &str) -> Result<Page, A
 }
 
 fn read_customer(item: Json<'_>) -> Option<Customer> {
-    let customer: wire::Customer<'_> = read(Some(item))?;
+    let customer: wire::CustomerEntry<'_> = read(Some(item))?;
     let profile: CompanyProfile<'_> = read(customer.company_profile).unwrap_or_default();
     let id: String = read(customer.id).or_else(|| read(profile.tenant_id))?;
     let storable = |text: &String| text.chars().count() <= MAX_TEXT_CHARS && !text.contains('\0');

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::partner_center::ApiError;
-use crate::partner_center::decode::next::{Address, Next, Unfollowable};
+use crate::partner_center::decode::next::{NextLink, NextLinkError, PageRequest};
 
 /// An empty page that names a next one is odd, but not yet a circle.
 const MAX_EMPTY_PAGES: u32 = 10;
@@ -29,7 +29,7 @@ pub(in crate::partner_center) struct Seen<'a> {
     pub(in crate::partner_center) is_repeated: bool,
     /// Length of its body.
     pub(in crate::partner_center) bytes: usize,
-    pub(in crate::partner_center) next: Option<&'a Next>,
+    pub(in crate::partner_center) next: Option<&'a NextLink>,
     /// Items in all pages, as the API says.
     pub(in crate::partner_center) announced: Option<u64>,
 }
@@ -37,7 +37,7 @@ pub(in crate::partner_center) struct Seen<'a> {
 /// What comes after a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::partner_center) enum Turn {
-    Next(Address),
+    Next(PageRequest),
     End,
     /// The page came before, and so did everything: it does not count.
     Repeated,
@@ -53,7 +53,7 @@ pub(in crate::partner_center) enum Lost {
     #[error("has pages of over {0} bytes together")]
     TooLarge(u64),
     #[error(transparent)]
-    Unfollowable(#[from] Unfollowable),
+    NextLink(#[from] NextLinkError),
 }
 
 impl Lost {
@@ -61,7 +61,7 @@ impl Lost {
     pub(in crate::partner_center) fn of(self, what: &str) -> ApiError {
         match self {
             Self::TooLarge(limit) => ApiError::TooLarge { limit },
-            Self::Circle | Self::Endless(_) | Self::Unfollowable(_) => {
+            Self::Circle | Self::Endless(_) | Self::NextLink(_) => {
                 ApiError::Unexpected(format!("{what} {self}"))
             }
         }
@@ -75,7 +75,7 @@ pub(in crate::partner_center) struct Pager {
     version: &'static str,
     bounds: Bounds,
     /// The page under way.
-    current: Address,
+    current: PageRequest,
     /// It was asked for by a token alone.
     is_by_token: bool,
     visited: HashSet<u64>,
@@ -91,7 +91,7 @@ impl Pager {
     pub(in crate::partner_center) fn new(
         base: &str,
         version: &'static str,
-        first: Address,
+        first: PageRequest,
         bounds: Bounds,
     ) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Pager {
         if self.pages >= self.bounds.pages {
             return Err(Lost::Endless(self.bounds.pages));
         }
-        let address = next.address(&self.base, self.version, &self.current.url)?;
+        let address = next.request(&self.base, self.version, &self.current.url)?;
         if !self.visited.insert(address.fingerprint()) {
             return Err(Lost::Circle);
         }
@@ -161,21 +161,21 @@ mod tests {
     const BASE: &str = "https://api.example";
 
     fn pager(pages: u32, bytes: u64) -> Pager {
-        let first = Address {
+        let first = PageRequest {
             url: format!("{BASE}/v1/x"),
             headers: HeaderMap::new(),
         };
         Pager::new(BASE, "v1", first, Bounds { pages, bytes })
     }
 
-    fn link(uri: &str) -> Next {
-        Next {
+    fn link(uri: &str) -> NextLink {
+        NextLink {
             uri: Some(uri.to_owned()),
             headers: Vec::new(),
         }
     }
 
-    fn seen(items: u64, next: Option<&Next>) -> Seen<'_> {
+    fn seen(items: u64, next: Option<&NextLink>) -> Seen<'_> {
         Seen {
             items,
             is_repeated: false,
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_page_that_comes_again_is_an_error_unless_a_token_led_there_and_all_that_was_announced_is_here()
      {
-        let token = Next {
+        let token = NextLink {
             uri: None,
             headers: vec![("ms-continuationtoken".to_owned(), "t".to_owned())],
         };

@@ -4,8 +4,10 @@
 use reqwest::header::HeaderMap;
 
 use crate::ledger::{CustomerId, Row};
-use crate::partner_center::decode::next::{Address, Next};
-use crate::partner_center::decode::{NotACollection, Page, Part, Piece, Pieces, Reading};
+use crate::partner_center::decode::next::{NextLink, PageRequest};
+use crate::partner_center::decode::{
+    CollectionPage, DecodeError, MergedPages, PageContent, PageContext, PageItems,
+};
 use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
 use crate::partner_center::transport::call::{Answer, Call};
 use crate::partner_center::{ApiError, Fetched, Session};
@@ -20,12 +22,12 @@ const MAX_PAGES: u32 = 1_000;
 
 /// Reads a page of a customer's, which must not give the token away.
 pub(in crate::partner_center) type Decode<R> =
-    fn(&[u8], &Reading, Option<&Next>, &str) -> Result<Page<R>, NotACollection>;
+    fn(&[u8], &PageContext, Option<&NextLink>, &str) -> Result<CollectionPage<R>, DecodeError>;
 
 /// The pages of a collection that has several.
 struct Pages<R> {
     pager: Pager,
-    pieces: Pieces<R>,
+    pieces: MergedPages<R>,
     /// Fingerprints of those that came.
     seen: Vec<u64>,
     bytes: usize,
@@ -33,7 +35,11 @@ struct Pages<R> {
 
 impl<R: Row> Pages<R> {
     /// Takes the next page, and says where the one after it is.
-    fn take(&mut self, piece: Piece<R>, facts: &Facts) -> Result<Option<Address>, ApiError> {
+    fn take(
+        &mut self,
+        piece: PageItems<R>,
+        facts: &Facts,
+    ) -> Result<Option<PageRequest>, ApiError> {
         let turn = self.pager.pass(Seen {
             items: facts.received,
             is_repeated: self.seen.contains(&facts.fingerprint),
@@ -60,7 +66,7 @@ struct Facts {
     received: u64,
     fingerprint: u64,
     bytes: usize,
-    next: Option<Next>,
+    next: Option<NextLink>,
     announced: Option<u64>,
 }
 
@@ -80,15 +86,15 @@ impl Session {
         let mut pages: Option<Pages<R>> = None;
         let now = self.client.clock.now();
         loop {
-            let before = pages.as_ref().map(|pages| pages.pieces.before());
+            let prior = pages.as_ref().map(|pages| pages.pieces.totals());
             let read = move |answer: &Answer| {
-                let reading = Reading {
+                let context = PageContext {
                     customer,
                     now,
-                    before,
+                    prior,
                 };
                 let (linked, secret) = (answer.next.as_ref(), answer.token.secret());
-                let page = decode(&answer.body, &reading, linked, secret)?;
+                let page = decode(&answer.body, &context, linked, secret)?;
                 Ok((page, answer.status, answer.body.len()))
             };
             let answered = self.call(&call, shutdown, read).await;
@@ -101,12 +107,12 @@ impl Session {
                 http_status,
                 permit,
             };
-            let piece = match page.part {
-                Part::Whole(collection) => return Ok(fetched(collection)),
-                Part::Piece(piece) => piece,
+            let piece = match page.content {
+                PageContent::Complete(collection) => return Ok(fetched(collection)),
+                PageContent::Partial(piece) => piece,
             };
             let all = pages.get_or_insert_with(|| {
-                let first = Address {
+                let first = PageRequest {
                     url: url.clone(),
                     headers: HeaderMap::new(),
                 };
@@ -116,7 +122,7 @@ impl Session {
                 };
                 Pages {
                     pager: Pager::new(base, VERSION, first, bounds),
-                    pieces: Pieces::default(),
+                    pieces: MergedPages::default(),
                     seen: Vec::new(),
                     bytes: 0,
                 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::causes::with_causes;
 use crate::ledger::CustomerId;
 use crate::partner_center::auth::Token;
-use crate::partner_center::decode::next::{self, Next};
+use crate::partner_center::decode::next::{self, NextLink};
 use crate::partner_center::endpoints::probe;
 use crate::partner_center::throttle::admission::{After, NoTurn, Retry};
 use crate::partner_center::throttle::limiter::{Hopeless, Pass, Verdict};
@@ -26,7 +26,7 @@ use crate::partner_center::transport::error::is_limit;
 use crate::partner_center::transport::http::{
     read_beginning, read_body, redirect_target, retry_after,
 };
-use crate::partner_center::{ApiError, Fault, Session};
+use crate::partner_center::{ApiError, ApiFault, Session};
 use crate::retry::{Attempt, Classify as _, Disposition, Pace, RetryError};
 use crate::shutdown::Shutdown;
 
@@ -41,7 +41,7 @@ pub(in crate::partner_center) struct Answer {
     pub(in crate::partner_center) status: u16,
     pub(in crate::partner_center) body: Bytes,
     /// What the headers say of a further page.
-    pub(in crate::partner_center) next: Option<Next>,
+    pub(in crate::partner_center) next: Option<NextLink>,
     /// What the API says of the token's multi-factor authentication, if it was asked.
     pub(in crate::partner_center) mfa_compliant: Option<bool>,
     /// What the call was made with: the body may echo it.
@@ -297,7 +297,7 @@ impl Session {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
                 status: status.as_u16(),
                 mfa_compliant: probe::mfa_compliant(answer.headers()),
-                next: next::in_headers(answer.headers(), &call.headers),
+                next: next::link_in_headers(answer.headers(), &call.headers),
                 body: read_body(&mut answer, self.client.max_response_bytes).await?,
                 token: Arc::clone(token),
             }),
@@ -310,7 +310,7 @@ impl Session {
                 let body = token.echo.taken_out_of(&body, Within::Everything);
                 Err(ApiError::Status {
                     status: status.as_u16(),
-                    fault: Fault::in_body(&body, token.secret()),
+                    fault: ApiFault::in_body(&body, token.secret()),
                     retry_after,
                 })
             }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::ledger::FailureReason;
 use crate::partner_center::auth::AuthError;
-use crate::partner_center::decode::NotACollection;
-use crate::partner_center::decode::body::Unreadable;
-use crate::partner_center::decode::fault::Fault;
+use crate::partner_center::decode::DecodeError;
+use crate::partner_center::decode::body::BodyError;
+use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::transport::barrier::{Barrier, Way};
 use crate::retry::{Classify, Disposition, Pace, Remedy, passes_by_itself};
 
@@ -22,7 +22,7 @@ pub enum ApiError {
         /// The HTTP status.
         status: u16,
         /// The API's own code and words.
-        fault: Fault,
+        fault: ApiFault,
         /// What the server asked us to wait.
         retry_after: Option<Duration>,
     },
@@ -174,27 +174,27 @@ pub(crate) fn remedy_of_status(status: Option<u16>, code: Option<&str>) -> Remed
     }
 }
 
-impl From<Unreadable> for ApiError {
-    fn from(error: Unreadable) -> Self {
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
         match error {
-            Unreadable::CutOff => Self::Garbled("the body ends in the middle of its JSON"),
-            Unreadable::NotText
-            | Unreadable::WebPage
-            | Unreadable::NotJson { .. }
-            | Unreadable::TooDeep
-            | Unreadable::NotAnObject => Self::Unexpected(error.to_string()),
+            BodyError::CutOff => Self::Garbled("the body ends in the middle of its JSON"),
+            BodyError::NotText
+            | BodyError::WebPage
+            | BodyError::NotJson { .. }
+            | BodyError::TooDeep
+            | BodyError::NotAnObject => Self::Unexpected(error.to_string()),
         }
     }
 }
 
-impl From<NotACollection> for ApiError {
-    fn from(error: NotACollection) -> Self {
+impl From<DecodeError> for ApiError {
+    fn from(error: DecodeError) -> Self {
         match error {
-            NotACollection::Unreadable(error) => error.into(),
-            NotACollection::ItemsNotAList
-            | NotACollection::Fault(_)
-            | NotACollection::Unfollowable(_)
-            | NotACollection::TooManyRejections { .. } => Self::Unexpected(error.to_string()),
+            DecodeError::Body(error) => error.into(),
+            DecodeError::ItemsNotAList
+            | DecodeError::Fault(_)
+            | DecodeError::NextLink(_)
+            | DecodeError::TooManyRejections { .. } => Self::Unexpected(error.to_string()),
         }
     }
 }

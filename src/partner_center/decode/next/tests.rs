@@ -5,15 +5,15 @@ use super::*;
 const BASE: &str = "https://api.example";
 const CURRENT: &str = "https://api.example/v1/customers/1/analytics/licenses/usage";
 
-fn next(body: &Value) -> Result<Option<Next>, Unfollowable> {
+fn next(body: &Value) -> Result<Option<NextLink>, NextLinkError> {
     let body = body.to_string();
     let envelope: Envelope<'_> = serde_json::from_str(&body).unwrap();
-    next_page(&envelope, None)
+    find_next_link(&envelope, None)
 }
 
 fn url(body: &Value) -> Option<String> {
     let next = next(body).unwrap()?;
-    Some(next.address(BASE, "v1", CURRENT).unwrap().url)
+    Some(next.request(BASE, "v1", CURRENT).unwrap().url)
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_next_link_is_found_in_any_form() {
 }
 
 #[test]
-fn what_is_null_empty_or_false_leads_nowhere() {
+fn null_empty_and_false_members_are_no_links() {
     for body in [
         json!({}),
         json!({"links": {}}),
@@ -65,41 +65,41 @@ fn what_is_null_empty_or_false_leads_nowhere() {
 }
 
 #[test]
-fn what_says_that_there_is_more_and_cannot_be_followed_is_an_error() {
+fn a_next_page_that_cannot_be_requested_is_an_error() {
     for (body, told) in [
-        (json!({"nextLink": 2}), Unfollowable::NotAText),
-        (json!({"next": ["x"]}), Unfollowable::NotAText),
+        (json!({"nextLink": 2}), NextLinkError::NotText),
+        (json!({"next": ["x"]}), NextLinkError::NotText),
         (
             json!({"links": {"next": {"uri": 2}}}),
-            Unfollowable::NotAText,
+            NextLinkError::NotText,
         ),
         (
             json!({"continuationToken": {"a": 1}}),
-            Unfollowable::NotAText,
+            NextLinkError::NotText,
         ),
-        (json!({"next": true}), Unfollowable::Nowhere),
-        (json!({"hasMore": true}), Unfollowable::Nowhere),
-        (json!({"IsTruncated": true}), Unfollowable::Nowhere),
+        (json!({"next": true}), NextLinkError::NoTarget),
+        (json!({"hasMore": true}), NextLinkError::NoTarget),
+        (json!({"IsTruncated": true}), NextLinkError::NoTarget),
         (
             json!({"nextLink": "x".repeat(20_000)}),
-            Unfollowable::TooLong,
+            NextLinkError::TooLong,
         ),
         (
             json!({"links": {"next": "x".repeat(200_000)}}),
-            Unfollowable::TooLong,
+            NextLinkError::TooLong,
         ),
     ] {
         assert_eq!(next(&body), Err(told), "{body}");
     }
     let half: Envelope<'_> = serde_json::from_str(r#"{"nextLink":"\ud800"}"#).unwrap();
-    assert_eq!(next_page(&half, None), Err(Unfollowable::NotAText));
+    assert_eq!(find_next_link(&half, None), Err(NextLinkError::NotText));
     let abroad = next(&json!({"nextLink": "https://evil.example/v1/x"})).unwrap();
-    let address = abroad.unwrap().address(BASE, "v1", CURRENT);
-    assert_eq!(address, Err(Unfollowable::Abroad));
+    let request = abroad.unwrap().request(BASE, "v1", CURRENT);
+    assert_eq!(request, Err(NextLinkError::ForeignHost));
 }
 
 #[test]
-fn a_token_goes_along_as_the_header_that_it_came_from() {
+fn a_continuation_token_is_sent_back_in_a_header() {
     let header = |key: &str| json!([{"key": key, "value": "t1"}]);
     for (body, name) in [
         (
@@ -111,37 +111,40 @@ fn a_token_goes_along_as_the_header_that_it_came_from() {
             CONTINUATION,
         ),
         (
-            json!({"links": {"next": {"uri": "/x", "headers": header("X-Own")}}, "continuationToken": "t2"}),
+            json!({
+                "links": {"next": {"uri": "/x", "headers": header("X-Own")}},
+                "continuationToken": "t2",
+            }),
             "x-own",
         ),
     ] {
-        let address = next(&body)
+        let request = next(&body)
             .unwrap()
             .unwrap()
-            .address(BASE, "v1", CURRENT)
+            .request(BASE, "v1", CURRENT)
             .unwrap();
-        assert_eq!(address.headers.get(name).unwrap(), "t1", "{body}");
+        assert_eq!(request.headers.get(name).unwrap(), "t1", "{body}");
         assert_eq!(
-            (address.headers.len(), address.url.as_str()),
+            (request.headers.len(), request.url.as_str()),
             (1, "https://api.example/v1/x")
         );
     }
     let bare = next(&json!({"continuationToken": "t1"})).unwrap().unwrap();
-    let address = bare.address(BASE, "v1", CURRENT).unwrap();
-    assert_eq!(address.url, format!("{CURRENT}?seekOperation=Next"));
-    let further = bare.address(BASE, "v1", &address.url).unwrap();
-    assert_eq!(further.url, address.url);
-    assert_eq!(further.fingerprint(), address.fingerprint());
+    let request = bare.request(BASE, "v1", CURRENT).unwrap();
+    assert_eq!(request.url, format!("{CURRENT}?seekOperation=Next"));
+    let further = bare.request(BASE, "v1", &request.url).unwrap();
+    assert_eq!(further.url, request.url);
+    assert_eq!(further.fingerprint(), request.fingerprint());
     let displacing = json!({"next": {"uri": "/x", "headers": header("Authorization")}});
-    let address = next(&displacing)
+    let request = next(&displacing)
         .unwrap()
         .unwrap()
-        .address(BASE, "v1", CURRENT);
-    assert!(address.unwrap().headers.is_empty());
+        .request(BASE, "v1", CURRENT);
+    assert!(request.unwrap().headers.is_empty());
 }
 
 #[test]
-fn headers_lead_on_where_the_body_does_not() {
+fn a_link_is_found_in_headers_too() {
     let headers = |pairs: &[(&'static str, &str)]| -> HeaderMap {
         let pairs = pairs.iter().map(|(name, value)| {
             (
@@ -164,14 +167,14 @@ fn headers_lead_on_where_the_body_does_not() {
         ("</v1/x", None),
         ("nothing", None),
     ] {
-        let found = in_headers(&headers(&[("link", value)]), &none);
+        let found = link_in_headers(&headers(&[("link", value)]), &none);
         assert_eq!(found.and_then(|next| next.uri).as_deref(), uri, "{value}");
     }
     let answered = headers(&[("ms-continuationtoken", "t1")]);
-    let token = in_headers(&answered, &none).unwrap();
+    let token = link_in_headers(&answered, &none).unwrap();
     assert_eq!(token.headers, [(CONTINUATION.to_owned(), "t1".to_owned())]);
-    assert_eq!(in_headers(&answered, &answered), None);
-    assert_eq!(in_headers(&none, &none), None);
+    assert_eq!(link_in_headers(&answered, &answered), None);
+    assert_eq!(link_in_headers(&none, &none), None);
     let envelope: Envelope<'_> = serde_json::from_str("{}").unwrap();
-    assert_eq!(next_page(&envelope, Some(&token)), Ok(Some(token)));
+    assert_eq!(find_next_link(&envelope, Some(&token)), Ok(Some(token)));
 }

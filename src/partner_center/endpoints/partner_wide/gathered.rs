@@ -8,7 +8,7 @@ use super::spool::Spool;
 use super::wanted::Wanted;
 use crate::ledger::Rejection;
 use crate::partner_center::ApiError;
-use crate::partner_center::decode::{MAX_REJECTED_BYTES, MAX_REJECTIONS, NotACollection};
+use crate::partner_center::decode::{DecodeError, MAX_REJECTED_BYTES, MAX_REJECTIONS};
 use crate::partner_center::transport::aside::Aside;
 
 /// What came on the way so far.
@@ -50,7 +50,7 @@ impl Gathered {
             self.strays.push(stray);
         }
         if self.strays.len() > MAX_REJECTIONS || self.stray_bytes > MAX_REJECTED_BYTES {
-            return Err(NotACollection::too_many(&self.strays).into());
+            return Err(DecodeError::too_many(&self.strays).into());
         }
         let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
         let push = move || {

@@ -18,7 +18,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub use wanted::Wanted;
 
 use crate::ledger::{Collection, CustomerId, DeploymentRow, Rejection, Row, UsageRow};
-use crate::partner_center::decode::{self, RowOf};
+use crate::partner_center::decode::{self, RowDecoder};
 use crate::partner_center::{ApiError, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
@@ -46,7 +46,7 @@ pub struct Commercial<R> {
     strays: Vec<Rejection>,
     spool: Spool,
     shares: std::ops::Range<usize>,
-    row: RowOf<R>,
+    row: RowDecoder<R>,
     now: DateTime<Utc>,
 }
 
@@ -76,7 +76,7 @@ impl<R: Row> Commercial<R> {
             items.push((item.number, item.item));
         }
         let decode = |(customer, items)| {
-            let collection = decode::decode_part(items, customer, self.now, self.row);
+            let collection = decode::decode_customer_items(items, customer, self.now, self.row);
             (customer, collection.map_err(ApiError::from))
         };
         Ok(Some(customers.into_iter().map(decode).collect()))

@@ -8,10 +8,11 @@ use super::spool::SpooledItem;
 use crate::ledger::{CustomerId, Rejection};
 use crate::partner_center::ApiError;
 use crate::partner_center::decode::body::{json_text, parse_object};
-use crate::partner_center::decode::fault::Fault;
-use crate::partner_center::decode::next::{Next, next_page};
-use crate::partner_center::decode::wire::{Envelope, Json, Raw, for_each};
-use crate::partner_center::decode::{MAX_REJECTIONS, NotACollection, announced, owner, rejection};
+use crate::partner_center::decode::fault::ApiFault;
+use crate::partner_center::decode::json::{Json, for_each};
+use crate::partner_center::decode::next::{NextLink, find_next_link};
+use crate::partner_center::decode::wire::{Envelope, Raw};
+use crate::partner_center::decode::{DecodeError, MAX_REJECTIONS, announced, owner_of, rejection};
 
 /// One page, and where the next one is.
 #[derive(Debug, Default, PartialEq)]
@@ -24,7 +25,7 @@ pub(super) struct Page {
     pub(super) received: u64,
     /// Those of them that are of customers who are not wanted.
     pub(super) unwanted: u64,
-    pub(super) next: Option<Next>,
+    pub(super) next: Option<NextLink>,
     /// Items in all pages, as the API says.
     pub(super) total: Option<u64>,
     /// Tells one page's items from another's.
@@ -49,7 +50,7 @@ pub(super) struct Reading {
 pub(super) fn read_page(
     body: &[u8],
     reading: &Reading,
-    linked: Option<&Next>,
+    linked: Option<&NextLink>,
     secret: &str,
 ) -> Result<Page, ApiError> {
     let text = json_text(body)?;
@@ -60,7 +61,7 @@ pub(super) fn read_page(
     };
     let list = list(&envelope)?;
     let mut page = Page {
-        next: next_page(&envelope, linked).map_err(NotACollection::from)?,
+        next: find_next_link(&envelope, linked).map_err(DecodeError::from)?,
         total: announced(&envelope),
         bytes: body.len(),
         ..Page::default()
@@ -75,10 +76,10 @@ pub(super) fn read_page(
         .error
         .is_some_and(|error| error.get().starts_with('{'));
     if (page.received == 0 || is_cut_off)
-        && let Some(fault) = Fault::in_envelope(&envelope, secret)
+        && let Some(fault) = ApiFault::in_envelope(&envelope, secret)
         && (list.is_none() || (fault.code.is_some() && fault.text.is_some()))
     {
-        return Err(NotACollection::Fault(fault).into());
+        return Err(DecodeError::Fault(fault).into());
     }
     Ok(page)
 }
@@ -88,7 +89,7 @@ impl Page {
         let flow = for_each(list, |item| {
             self.received += 1;
             let number = reading.before + self.received;
-            match owner(item.get()) {
+            match owner_of(item.get()) {
                 Ok(customer) if reading.wanted.binary_search(&customer).is_ok() => {
                     self.items.push(SpooledItem {
                         customer,
@@ -97,7 +98,7 @@ impl Page {
                     });
                 }
                 Ok(_) => self.unwanted += 1,
-                Err(unusable) => self.strays.push(rejection(number, item.get(), unusable)),
+                Err(unusable) => self.strays.push(rejection(number, item.get(), &unusable)),
             }
             if self.strays.len() > MAX_REJECTIONS {
                 ControlFlow::Break(())
@@ -108,7 +109,7 @@ impl Page {
         let flow =
             flow.map_err(|_| ApiError::Unexpected("the member Value is not a list".to_owned()))?;
         if flow.is_break() {
-            return Err(NotACollection::too_many(&self.strays).into());
+            return Err(DecodeError::too_many(&self.strays).into());
         }
         self.fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(list.get());
         Ok(())

@@ -14,7 +14,7 @@ use super::walk::{Address, Lost, PAGE_SIZE, Turn, Walk};
 use super::wanted::{CUSTOMERS_PER_CALL, Wanted, filter};
 use crate::causes::with_causes;
 use crate::ledger::CustomerId;
-use crate::partner_center::decode::RowOf;
+use crate::partner_center::decode::RowDecoder;
 use crate::partner_center::decode::next;
 use crate::partner_center::transport::call::{Answer, Call};
 use crate::partner_center::{ApiError, Session};
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
 
     pub(super) async fn fetch<R>(
         mut self,
-        row: RowOf<R>,
+        row: RowDecoder<R>,
     ) -> Result<Commercial<R>, RetryError<ApiError>> {
         for left in (0..=MAX_BEGUN_ANEW).rev() {
             if let Some(gathered) = self.gather(left == 0).await? {
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     fn finish<R>(
         self,
         mut gathered: Gathered,
-        row: RowOf<R>,
+        row: RowDecoder<R>,
     ) -> Result<Commercial<R>, RetryError<ApiError>> {
         let finished = gathered.finish();
         let spool = finished.map_err(|error| self.failed(error))?;
@@ -260,7 +260,7 @@ impl<'a> Reader<'a> {
         address: &mut Address,
         reading: &Reading,
     ) -> Result<Page, RetryError<ApiError>> {
-        let at = |address: &Address| next::Address {
+        let at = |address: &Address| next::PageRequest {
             url: address.page(0),
             headers: HeaderMap::new(),
         };
@@ -298,7 +298,7 @@ impl<'a> Reader<'a> {
 
     async fn page(
         &mut self,
-        address: next::Address,
+        address: next::PageRequest,
         reading: &Reading,
     ) -> Result<Page, RetryError<ApiError>> {
         let call = Call::new(address.url, None, address.headers);

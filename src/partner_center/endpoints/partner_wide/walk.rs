@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use reqwest::header::HeaderMap;
 
 use super::page::Page;
-use crate::partner_center::decode::next::{self, Unfollowable};
+use crate::partner_center::decode::next::{self, NextLinkError};
 
 /// Rows asked for with one call: the most that the API gives.
 pub(super) const PAGE_SIZE: u64 = 10_000;
@@ -83,7 +83,7 @@ pub(super) struct Walk {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// The page at this address.
-    Next(next::Address),
+    Next(next::PageRequest),
     /// Nothing.
     End,
     /// Nothing, and the page itself came before: it does not count.
@@ -98,7 +98,7 @@ pub(super) enum Lost {
     #[error("the collection repeats a page and would never end")]
     Circle,
     #[error("the collection {0}")]
-    Unfollowable(#[from] Unfollowable),
+    NextLinkError(#[from] NextLinkError),
     #[error("the collection is over {} GiB and would never end", MAX_BYTES >> 30)]
     TooLarge,
     #[error("the collection has over {MAX_PAGES} pages and would never end")]
@@ -167,7 +167,7 @@ impl Walk {
     fn turn(&mut self, page: &Page) -> Result<Turn, Lost> {
         let Address { base, version, .. } = &self.address;
         if let Some(link) = &page.next {
-            let address = link.address(base, version, &self.current)?;
+            let address = link.request(base, version, &self.current)?;
             if !self.visited.insert(address.fingerprint()) {
                 return Err(Lost::Circle);
             }
@@ -193,7 +193,7 @@ impl Walk {
         Ok(if goes_on {
             let url = self.address.page(self.received);
             self.current.clone_from(&url);
-            Turn::Next(next::Address {
+            Turn::Next(next::PageRequest {
                 url,
                 headers: HeaderMap::new(),
             })

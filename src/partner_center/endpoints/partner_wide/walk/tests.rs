@@ -1,5 +1,5 @@
 use super::*;
-use crate::partner_center::decode::next::Next;
+use crate::partner_center::decode::next::NextLink;
 
 const BASE: &str = "https://api.example";
 
@@ -25,7 +25,7 @@ fn page(fingerprint: u64, received: u64, total: impl Into<Option<u64>>) -> Page 
 
 fn linked(page: Page, link: &str) -> Page {
     Page {
-        next: Some(Next {
+        next: Some(NextLink {
             uri: Some(link.to_owned()),
             headers: Vec::new(),
         }),
@@ -38,7 +38,7 @@ fn at(skip: u64) -> Turn {
 }
 
 fn to(path: &str) -> Turn {
-    Turn::Next(next::Address {
+    Turn::Next(next::PageRequest {
         url: format!("{BASE}{path}"),
         headers: HeaderMap::new(),
     })
@@ -140,7 +140,7 @@ fn links_that_run_in_circles_are_an_error() {
 fn a_link_to_another_host_is_not_followed() {
     let foreign = linked(page(1, 3, 9), "https://evil.example/v1/licenses/");
     let lost = walk(false).pass(&foreign);
-    assert_eq!(lost, Err(Lost::Unfollowable(Unfollowable::Abroad)));
+    assert_eq!(lost, Err(Lost::NextLinkError(NextLinkError::ForeignHost)));
 }
 
 #[test]

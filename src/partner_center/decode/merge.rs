@@ -1,20 +1,28 @@
-//! Puts the pages of one collection together: a key may come on one page and again on another.
+//! Merges the pages of one collection: a key may occur on one page and again on another.
 
-use super::item::kept;
-use super::{Before, MAX_REJECTIONS, NotACollection};
 use crate::ledger::{Collection, Rejection, Row};
+use crate::partner_center::decode::error::{DecodeError, MAX_REJECTIONS};
+use crate::partner_center::decode::item::payload_of;
 
-/// What one page of several holds.
+/// The content of one page of several.
 #[derive(Debug, PartialEq)]
-pub(in super::super) struct Piece<R> {
+pub(in crate::partner_center) struct PageItems<R> {
     pub(super) rows: Vec<R>,
-    /// What each row was read from: a later page may have its key again.
+    /// The JSON text of each row: a later page may have its key again.
     pub(super) payloads: Vec<Box<str>>,
     pub(super) rejections: Vec<Rejection>,
 }
 
-/// The pages so far.
-pub(in super::super) struct Pieces<R> {
+/// The totals of the pages before the current one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::partner_center) struct PriorTotals {
+    pub(in crate::partner_center) items: u64,
+    pub(in crate::partner_center) rejections: usize,
+    pub(in crate::partner_center) rejected_bytes: usize,
+}
+
+/// The pages of a collection that were read so far.
+pub(in crate::partner_center) struct MergedPages<R> {
     rows: Vec<R>,
     payloads: Vec<Box<str>>,
     rejections: Vec<Rejection>,
@@ -23,7 +31,7 @@ pub(in super::super) struct Pieces<R> {
     announced: Option<u64>,
 }
 
-impl<R> Default for Pieces<R> {
+impl<R> Default for MergedPages<R> {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
@@ -36,23 +44,22 @@ impl<R> Default for Pieces<R> {
     }
 }
 
-impl<R: Row> Pieces<R> {
-    /// What the next page has to know.
-    pub(in super::super) fn before(&self) -> Before {
-        Before {
+impl<R: Row> MergedPages<R> {
+    pub(in crate::partner_center) fn totals(&self) -> PriorTotals {
+        PriorTotals {
             items: self.items,
             rejections: self.rejections.len(),
             rejected_bytes: self.rejected_bytes,
         }
     }
 
-    /// Takes the next page, of which so many items were announced for all pages.
-    pub(in super::super) fn push(&mut self, piece: Piece<R>, announced: Option<u64>) {
-        let Piece {
+    /// Appends a page. `announced` is the number of items in all pages according to this one.
+    pub(in crate::partner_center) fn push(&mut self, page: PageItems<R>, announced: Option<u64>) {
+        let PageItems {
             rows,
             payloads,
             rejections,
-        } = piece;
+        } = page;
         self.items += (rows.len() + rejections.len()) as u64;
         self.rejected_bytes += rejections.iter().map(|r| r.payload.len()).sum::<usize>();
         self.rows.extend(rows);
@@ -65,29 +72,29 @@ impl<R: Row> Pieces<R> {
     ///
     /// # Errors
     /// When too much of it is unusable.
-    pub(in super::super) fn finish(self) -> Result<Collection<R>, NotACollection> {
+    pub(in crate::partner_center) fn finish(self) -> Result<Collection<R>, DecodeError> {
         let payloads: Vec<&str> = self.payloads.iter().map(AsRef::as_ref).collect();
-        // Each page may have announced itself alone.
+        // A smaller total may be the number of items on one page.
         let announced = self.announced.filter(|total| *total > self.items);
-        collect(self.rows, &payloads, self.rejections, announced)
+        finish(self.rows, &payloads, self.rejections, announced)
     }
 }
 
-/// Applies the duplicate rule, and notes where the API announced another number of items than it
+/// Makes keys unique, and adds a note if the API announced a different number of items than it
 /// sent.
-pub(super) fn collect<R: Row>(
+pub(super) fn finish<R: Row>(
     rows: Vec<R>,
     payloads: &[&str],
     rejections: Vec<Rejection>,
     announced: Option<u64>,
-) -> Result<Collection<R>, NotACollection> {
-    let judged = rejections.len();
+) -> Result<Collection<R>, DecodeError> {
+    let rejected_items = rejections.len();
     let mut collection = Collection::new(rows, payloads, rejections);
     if collection.rejections.len() > MAX_REJECTIONS {
-        return Err(NotACollection::too_many(&collection.rejections));
+        return Err(DecodeError::too_many(&collection.rejections));
     }
-    for duplicate in &mut collection.rejections[judged..] {
-        duplicate.payload = kept(&duplicate.payload);
+    for duplicate in &mut collection.rejections[rejected_items..] {
+        duplicate.payload = payload_of(&duplicate.payload);
     }
     collection.is_short = announced.is_some_and(|total| total > collection.received);
     collection.note = announced

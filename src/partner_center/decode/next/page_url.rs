@@ -1,21 +1,18 @@
-//! The address of a list's next page. It has come in many forms without notice; whatever its form,
-//! it is asked for at the configured origin, for our token goes along.
+//! Builds the URL of a list's next page. Its form has changed without notice, but whatever it is,
+//! the page is requested from the configured origin, because the access token is sent along.
 
 use url::Url;
 
-/// What a path may begin with, after the configured base.
+/// Versions with which a path may begin after the configured base.
 const VERSIONS: [&str; 2] = ["v1/", "partner/v1/"];
 
-/// No honest address is longer, and none over 64 KiB could be asked for.
-pub(in crate::partner_center) const MAX_LINK_BYTES: usize = 16 * 1024;
-
-/// The next page's address at our own origin, under `version`: the link may be with a version, with
-/// several, without one, without a leading slash, or absolute. None where it leads to another
-/// origin.
+/// The URL of the next page at the origin of `base`, under `version`. The link may have one version
+/// in its path, several or none, may lack the leading slash, or may be absolute. `None` if it
+/// points to another origin.
 ///
-/// The version is the call's own and not the link's, because a gateway that adds or takes off the
-/// first part of a path does not do so in the links.
-pub(in crate::partner_center) fn next_url(base: &str, version: &str, uri: &str) -> Option<String> {
+/// The version is that of the request and not that of the link, because a gateway that adds or
+/// removes the first segment of a path does not do so in links.
+pub(super) fn next_url(base: &str, version: &str, uri: &str) -> Option<String> {
     let uri = uri.trim();
     let base_url = Url::parse(base).ok()?;
     let relative = match Url::parse(uri) {
@@ -60,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_that_the_call_was_made_under_is_kept() {
+    fn the_version_of_the_request_is_kept() {
         let base = "https://api.example";
         let next = "https://api.example/partner/v1/analytics/commercial?skip=3";
         for uri in [

@@ -1,24 +1,30 @@
-//! Says whether a page has a next one, and where: in the body under any of the names in use, or in
-//! the answer's headers.
+//! Finds the link to the next page: in the body under any of the names in use, or in the answer's
+//! headers.
 //!
-//! Half a list must not pass for a list. What says that there is more, and not in a way that could
-//! be followed, is therefore an error and not the end.
+//! Half of a list must not be taken for the whole. An answer that says that there is more, but not
+//! in a way that can be followed, is therefore an error.
+
+mod page_url;
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK};
 use serde_json::Value;
 
-use crate::partner_center::decode::link::{MAX_LINK_BYTES, next_url};
-use crate::partner_center::decode::wire::{Envelope, Json, Raw};
+use crate::partner_center::decode::json::Json;
+use crate::partner_center::decode::wire::{Envelope, Raw};
+use page_url::next_url;
 
-/// What a continuation token is sent back in.
+/// Bytes of a link. Honest ones are shorter, and an HTTP client refuses addresses over 64 KiB.
+const MAX_LINK_BYTES: usize = 16 * 1024;
+
+/// The request header for a continuation token.
 const CONTINUATION: &str = "ms-continuationtoken";
 
-/// Where answers have carried one.
-const CONTINUATIONS: [&str; 2] = [CONTINUATION, "x-ms-continuation"];
+/// The answer headers in which continuation tokens have been seen.
+const CONTINUATION_HEADERS: [&str; 2] = [CONTINUATION, "x-ms-continuation"];
 
-/// What a next link may not set: these are ours, or the connection's.
+/// Headers that a link may not set, because the client or the connection sets them.
 const RESERVED_HEADERS: [&str; 7] = [
     "authorization",
     "accept",
@@ -29,37 +35,37 @@ const RESERVED_HEADERS: [&str; 7] = [
     "connection",
 ];
 
-/// There is more, and it cannot be asked for.
+/// Why the next page cannot be requested although there is one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::partner_center) enum Unfollowable {
+pub(in crate::partner_center) enum NextLinkError {
     #[error("the next link is not a text")]
-    NotAText,
+    NotText,
     #[error("the next link is over {MAX_LINK_BYTES} bytes long")]
     TooLong,
     #[error("the body says that there is more and not where")]
-    Nowhere,
+    NoTarget,
     #[error("goes on at another host, which is not given our token")]
-    Abroad,
+    ForeignHost,
 }
 
-/// The way to the next page.
+/// The link to the next page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::partner_center) struct Next {
-    /// As it came, never blank; none where a token is all there is.
+pub(in crate::partner_center) struct NextLink {
+    /// As sent by the API, never blank; `None` if there is only a continuation token.
     pub(in crate::partner_center) uri: Option<String>,
-    /// What has to be sent along.
+    /// Headers that the request for the page must have.
     pub(in crate::partner_center) headers: Vec<(String, String)>,
 }
 
-/// A page, as it is asked for.
+/// A request for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::partner_center) struct Address {
+pub(in crate::partner_center) struct PageRequest {
     pub(in crate::partner_center) url: String,
     pub(in crate::partner_center) headers: HeaderMap,
 }
 
-impl Address {
-    /// Tells it from other addresses.
+impl PageRequest {
+    /// A hash, by which a repeated request is recognised.
     pub(in crate::partner_center) fn fingerprint(&self) -> u64 {
         let headers = self
             .headers
@@ -71,16 +77,17 @@ impl Address {
     }
 }
 
-impl Next {
-    /// The page's address at our own origin. `current` is that of the page that names it.
-    pub(in crate::partner_center) fn address(
+impl NextLink {
+    /// The request for the page, at the configured origin. `current` is the URL of the page that
+    /// holds the link.
+    pub(in crate::partner_center) fn request(
         &self,
         base: &str,
         version: &str,
         current: &str,
-    ) -> Result<Address, Unfollowable> {
+    ) -> Result<PageRequest, NextLinkError> {
         let url = match &self.uri {
-            // The parameter is what tells the API to go on from a token.
+            // The API uses a continuation token only with this parameter.
             None if current.contains("seekOperation=") => current.to_owned(),
             None if current.contains('?') => format!("{current}&seekOperation=Next"),
             None => format!("{current}?seekOperation=Next"),
@@ -88,35 +95,38 @@ impl Next {
                 let path = current.split('?').next().unwrap_or(current);
                 format!("{path}{}", uri.trim())
             }
-            Some(uri) => next_url(base, version, uri).ok_or(Unfollowable::Abroad)?,
+            Some(uri) => next_url(base, version, uri).ok_or(NextLinkError::ForeignHost)?,
         };
         let headers = self.headers.iter().filter_map(|(key, value)| {
             let key: HeaderName = key.parse().ok()?;
             let value: HeaderValue = value.parse().ok()?;
             (!RESERVED_HEADERS.contains(&key.as_str())).then_some((key, value))
         });
-        Ok(Address {
+        Ok(PageRequest {
             url,
             headers: headers.collect(),
         })
     }
 }
 
-/// What an answer's headers say of a next page; none where they say nothing. `sent` are those of
-/// the request: a token that is merely echoed leads nowhere new.
-pub(in crate::partner_center) fn in_headers(headers: &HeaderMap, sent: &HeaderMap) -> Option<Next> {
+/// The link to the next page in an answer's headers. `sent` are the headers of the request: a
+/// continuation token that is merely echoed is not a link.
+pub(in crate::partner_center) fn link_in_headers(
+    headers: &HeaderMap,
+    sent: &HeaderMap,
+) -> Option<NextLink> {
     let linked = headers
         .get_all(LINK)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .find_map(linked_next);
-    let token = CONTINUATIONS.iter().find_map(|name| {
+    let token = CONTINUATION_HEADERS.iter().find_map(|name| {
         let value = headers.get(*name)?;
         let is_echo = sent.get(CONTINUATION) == Some(value);
         let text = value.to_str().ok().filter(|text| !text.trim().is_empty())?;
         (!is_echo).then(|| text.to_owned())
     });
-    (linked.is_some() || token.is_some()).then(|| Next {
+    (linked.is_some() || token.is_some()).then(|| NextLink {
         uri: linked,
         headers: token.map(continuation).into_iter().collect(),
     })
@@ -126,10 +136,10 @@ fn continuation(token: String) -> (String, String) {
     (CONTINUATION.to_owned(), token)
 }
 
-/// The target with the relation `next` in a header such as `<https://…>; rel="next", <https://…>;
-/// rel="last"`.
+/// The target with the relation `next` in a header such as
+/// `<https://…>; rel="next", <https://…>; rel="last"`.
 fn linked_next(header: &str) -> Option<String> {
-    // A comma or semicolon within the angle brackets is part of the address.
+    // Commas and semicolons separate only outside of the angle brackets.
     let mut rest = header;
     while let Some((_, from)) = rest.split_once('<') {
         let (uri, after) = from.split_once('>')?;
@@ -149,14 +159,14 @@ fn linked_next(header: &str) -> Option<String> {
     None
 }
 
-/// The way to the next page of a list. `headers` is what [`in_headers`] found.
+/// The link to the next page of a list. `linked` is what [`link_in_headers`] found.
 ///
 /// # Errors
-/// When there is more, in a way that cannot be followed.
-pub(in crate::partner_center) fn next_page(
+/// When there is a next page and it cannot be requested.
+pub(in crate::partner_center) fn find_next_link(
     envelope: &Envelope<'_>,
-    headers: Option<&Next>,
-) -> Result<Option<Next>, Unfollowable> {
+    linked: Option<&NextLink>,
+) -> Result<Option<NextLink>, NextLinkError> {
     let links = [
         envelope.next,
         envelope.next_link,
@@ -197,7 +207,7 @@ pub(in crate::partner_center) fn next_page(
     for link in links.into_iter().flatten() {
         found = found.or(target(&value(link)?)?);
     }
-    let mut found = found.or_else(|| headers.cloned());
+    let mut found = found.or_else(|| linked.cloned());
     for token in tokens.into_iter().flatten() {
         let Some(token) = token_of(token)? else {
             continue;
@@ -209,23 +219,23 @@ pub(in crate::partner_center) fn next_page(
     }
     let says_more = |flag: Raw<'_>| flag.is_some_and(|flag| flag.get() == "true");
     if found.is_none() && flags.into_iter().any(says_more) {
-        return Err(Unfollowable::Nowhere);
+        return Err(NextLinkError::NoTarget);
     }
     Ok(found)
 }
 
-/// The value of a member that may lead on; a giant is no honest one.
-fn value(json: Json<'_>) -> Result<Value, Unfollowable> {
+/// The parsed value of a member that may hold a link, unless it is too long to be one.
+fn value(json: Json<'_>) -> Result<Value, NextLinkError> {
     if json.get().len() > 4 * MAX_LINK_BYTES {
-        return Err(Unfollowable::TooLong);
+        return Err(NextLinkError::TooLong);
     }
-    // What cannot be read is a text with half of a character that takes two.
-    serde_json::from_str(json.get()).map_err(|_| Unfollowable::NotAText)
+    // The JSON is known to be valid, so that only an unpaired surrogate can be wrong.
+    serde_json::from_str(json.get()).map_err(|_| NextLinkError::NotText)
 }
 
-/// The link to the next page among a page's links: a member of an object, or an entry of a list
-/// with the relation `next`.
-fn in_container(json: Json<'_>) -> Result<Option<Next>, Unfollowable> {
+/// The link to the next page in a container of links: a member of an object, or the element of a
+/// list with the relation `next`.
+fn in_container(json: Json<'_>) -> Result<Option<NextLink>, NextLinkError> {
     if !json.get().starts_with(['{', '[']) {
         return Ok(None);
     }
@@ -233,11 +243,11 @@ fn in_container(json: Json<'_>) -> Result<Option<Next>, Unfollowable> {
         Value::Object(links) => {
             for (name, link) in &links {
                 let name = name.to_ascii_lowercase();
-                let leads_on = matches!(
+                let is_next = matches!(
                     name.as_str(),
                     "next" | "nextlink" | "nextpage" | "next_page" | "nexturl" | "nexturi"
                 );
-                if leads_on && let Some(next) = target(link)? {
+                if is_next && let Some(next) = target(link)? {
                     return Ok(Some(next));
                 }
             }
@@ -255,8 +265,8 @@ fn in_container(json: Json<'_>) -> Result<Option<Next>, Unfollowable> {
     }
 }
 
-/// What a link's value leads to; none where it is empty.
-fn target(link: &Value) -> Result<Option<Next>, Unfollowable> {
+/// The link that a value holds; `None` if it is empty.
+fn target(link: &Value) -> Result<Option<NextLink>, NextLinkError> {
     let (uri, headers) = match link {
         Value::Null | Value::Bool(false) => return Ok(None),
         Value::String(uri) => (uri.as_str(), Vec::new()),
@@ -264,25 +274,25 @@ fn target(link: &Value) -> Result<Option<Next>, Unfollowable> {
         Value::Object(_) => match member(link, &["uri", "href", "url", "link"]) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(uri)) => (uri.as_str(), headers_of(link)),
-            Some(_) => return Err(Unfollowable::NotAText),
+            Some(_) => return Err(NextLinkError::NotText),
         },
-        Value::Bool(true) => return Err(Unfollowable::Nowhere),
+        Value::Bool(true) => return Err(NextLinkError::NoTarget),
         Value::Array(list) if list.is_empty() => return Ok(None),
-        Value::Number(_) | Value::Array(_) => return Err(Unfollowable::NotAText),
+        Value::Number(_) | Value::Array(_) => return Err(NextLinkError::NotText),
     };
     if uri.len() > MAX_LINK_BYTES {
-        return Err(Unfollowable::TooLong);
+        return Err(NextLinkError::TooLong);
     }
     if uri.trim().is_empty() {
         return Ok(None);
     }
-    Ok(Some(Next {
+    Ok(Some(NextLink {
         uri: Some(uri.to_owned()),
         headers,
     }))
 }
 
-/// A list of keys and values.
+/// The headers of a link: a list of keys and values.
 fn headers_of(link: &Value) -> Vec<(String, String)> {
     let headers = member(link, &["headers"]).and_then(Value::as_array);
     let headers = headers.into_iter().flatten().filter_map(|header| {
@@ -292,18 +302,18 @@ fn headers_of(link: &Value) -> Vec<(String, String)> {
     headers.collect()
 }
 
-fn token_of(json: Json<'_>) -> Result<Option<String>, Unfollowable> {
+fn token_of(json: Json<'_>) -> Result<Option<String>, NextLinkError> {
     match value(json)? {
         Value::String(token) if token.trim().is_empty() => Ok(None),
         Value::String(token) => Ok(Some(token)),
         Value::Null | Value::Bool(false) => Ok(None),
         Value::Bool(true) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Err(Unfollowable::NotAText)
+            Err(NextLinkError::NotText)
         }
     }
 }
 
-/// The first of these members that an object has, in whatever letter case.
+/// The first of the named members that an object has, without regard to letter case.
 fn member<'a>(object: &'a Value, names: &[&str]) -> Option<&'a Value> {
     let members = object.as_object()?;
     names.iter().find_map(|name| {
