@@ -10,6 +10,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # The features and targets whose queries are kept in .sqlx.
 PREPARED := --all-targets --features simulator
 PRIVATE_SERVER := scripts/postgres run --fast --name prepare --
+# Most tests wait most of the time: for a backoff, a pause, a process that starts.
+TEST_THREADS ?= $(shell echo $$((4 * $$(nproc))))
 
 .PHONY: help
 help: ## List the targets
@@ -25,7 +27,8 @@ demo: ## See it work: own Postgres, simulated Partner Center, 60 days of history
 .PHONY: test
 test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
 	@scripts/need cargo cc postgres
-	scripts/postgres run --fast --name test -- cargo test --features simulator --locked $(ARGS)
+	RUST_TEST_THREADS=$(TEST_THREADS) scripts/postgres run --fast --name test -- \
+		cargo test --features simulator --locked $(ARGS)
 
 .PHONY: bench
 bench: ## Measure the whole job beside other ways to do it; for a part, ARGS="--runs 3"

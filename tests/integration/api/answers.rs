@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
-use sqlx::{PgPool, Row as _};
+use sqlx::Row as _;
 
 use crate::support::World;
 use crate::support::answers::{answer, collection, gzipped, item_with, raw, two_items};
@@ -302,14 +302,14 @@ async fn outcomes(world: &World) -> HashMap<String, String> {
     told.collect()
 }
 
-#[sqlx::test]
-async fn every_answer_has_its_outcome_and_touches_no_other_customer(pool: PgPool) {
+#[tokio::test]
+async fn every_answer_has_its_outcome_and_touches_no_other_customer() {
     let mut cases = read_as_if_it_were_not_there();
     cases.extend(not_a_collection());
     cases.extend(broken_on_the_way());
     cases.extend(other_statuses());
 
-    let mut world = World::with_customers(pool, cases.len() + 10).await;
+    let mut world = World::with_customers(cases.len() + 10).await;
     world.set("partner_center.request_timeout", "1500ms");
     world.set("partner_center.max_response_bytes", &LIMIT.to_string());
     world.set("partner_center.max_concurrency", "24");
@@ -398,9 +398,9 @@ async fn every_answer_has_its_outcome_and_touches_no_other_customer(pool: PgPool
     }
 }
 
-#[sqlx::test]
-async fn a_server_that_speaks_no_tls_ends_the_run_and_is_no_customers_failure(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_ends_the_run_and_is_no_customers_failure() {
+    let mut world = World::with_customers(1).await;
     // Speaks before the handshake, and not TLS.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("https://{}", listener.local_addr().unwrap());

@@ -1,7 +1,6 @@
 //! Sold and assigned seats beside the active ones.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::answers::{answer, collection, item_with};
 use crate::support::{World, item};
@@ -23,15 +22,15 @@ fn deployed(changes: &[(&str, &str)]) -> String {
     item_with(&members)
 }
 
-async fn both(pool: PgPool, customers: usize) -> World {
-    let mut world = World::with_customers(pool, customers).await;
+async fn both(customers: usize) -> World {
+    let mut world = World::with_customers(customers).await;
     world.set("partner_center.datasets", "usage,deployment");
     world
 }
 
-#[sqlx::test]
-async fn only_usage_is_asked_for_unless_deployment_is_wanted(pool: PgPool) {
-    let mut world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn only_usage_is_asked_for_unless_deployment_is_wanted() {
+    let mut world = World::with_customers(3).await;
     world.backfill().await.assert_code(0);
     assert_eq!(world.simulator.requests("usage").await.len(), 3);
     assert_eq!(
@@ -65,9 +64,9 @@ async fn only_usage_is_asked_for_unless_deployment_is_wanted(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_row_of_deployment_is_read_as_leniently_as_one_of_usage(pool: PgPool) {
-    let world = both(pool, 1).await;
+#[tokio::test]
+async fn a_row_of_deployment_is_read_as_leniently_as_one_of_usage() {
+    let world = both(1).await;
     let items = [
         deployed(&[]),
         deployed(&[
@@ -127,9 +126,9 @@ async fn a_row_of_deployment_is_read_as_leniently_as_one_of_usage(pool: PgPool) 
     );
 }
 
-#[sqlx::test]
-async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored(pool: PgPool) {
-    let world = both(pool, 2).await;
+#[tokio::test]
+async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored() {
+    let world = both(2).await;
     let refused = json!([{ "status": 403, "json": { "code": "2032", "description": "The role is too small" } }]);
     let stored = "select (select count(*) > 0 from license_usage), (select count(*) > 0 from license_deployment)";
     for (failing, code, prefix, left) in [
@@ -165,9 +164,9 @@ async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored(poo
     );
 }
 
-#[sqlx::test]
-async fn sold_assigned_and_active_seats_stand_side_by_side(pool: PgPool) {
-    let world = both(pool, 1).await;
+#[tokio::test]
+async fn sold_assigned_and_active_seats_stand_side_by_side() {
+    let world = both(1).await;
     for (day, sold) in [("2026-09-27", "200"), ("2026-09-28", "206.0")] {
         let date = format!("\"{day}T00:00:00Z\"");
         let usage = [

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use seatledger::clock::{Clock as _, SystemClock};
 
@@ -151,9 +150,9 @@ async fn store(world: &World, items: &[String]) -> String {
     customer
 }
 
-#[sqlx::test]
-async fn every_item_becomes_a_row_or_a_rejection_with_its_reason(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn every_item_becomes_a_row_or_a_rejection_with_its_reason() {
+    let world = World::with_customers(1).await;
     let cases = [numbers(), dates(), texts()].concat();
     // The number of the case stands in the workload's name, and in a member that only the payload
     // shows.
@@ -213,9 +212,9 @@ async fn every_item_becomes_a_row_or_a_rejection_with_its_reason(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_rejected_item_is_kept_as_it_came(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_rejected_item_is_kept_as_it_came() {
+    let world = World::with_customers(1).await;
     let plain = item_with(&[
         ("licensesActive", "-1.50"),
         ("new", r#"{"a":[1,null,"é"]}"#),
@@ -252,9 +251,9 @@ async fn a_rejected_item_is_kept_as_it_came(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn of_items_with_the_same_key_the_last_is_stored(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn of_items_with_the_same_key_the_last_is_stored() {
+    let world = World::with_customers(1).await;
     let twice = item_with(&[("workloadName", "\"Teams\"")]);
     let offset = item_with(&[
         ("processedDateTime", "\"2026-09-28T02:00:00+02:00\""),
@@ -282,9 +281,9 @@ async fn of_items_with_the_same_key_the_last_is_stored(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn key_texts_are_stored_as_long_as_the_key_can_hold_them(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn key_texts_are_stored_as_long_as_the_key_can_hold_them() {
+    let world = World::with_customers(1).await;
     // Letters that do not repeat, so that no compression helps.
     let letters = |count: usize, salt: u32| -> String {
         let mut state = salt;
@@ -317,9 +316,9 @@ async fn key_texts_are_stored_as_long_as_the_key_can_hold_them(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_collection_of_any_length_is_stored_whole(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_collection_of_any_length_is_stored_whole() {
+    let world = World::with_customers(1).await;
     let item = |number: usize| {
         let workload = format!("\"Workload {number}\"");
         item_with(&[

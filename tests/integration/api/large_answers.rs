@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::World;
 
@@ -25,9 +24,9 @@ fn bomb(before: &str, part: &str, times: usize, after: &str) -> Value {
     json!({ "base64": packed, "headers": [["Content-Encoding", "gzip"]] })
 }
 
-#[sqlx::test]
-async fn hostile_answers_fail_their_customers_and_hold_up_nobody(pool: PgPool) {
-    let mut world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn hostile_answers_fail_their_customers_and_hold_up_nobody() {
+    let mut world = World::with_customers(60).await;
     world.set("partner_center.max_concurrency", "6");
     world.set("partner_center.request_timeout", "60s");
     let ids = world.simulator.customers().await;
@@ -64,9 +63,9 @@ async fn hostile_answers_fail_their_customers_and_hold_up_nobody(pool: PgPool) {
     assert!(ids[..hostile.len()].iter().all(|id| place(id) < 60));
 }
 
-#[sqlx::test]
-async fn a_partner_wide_page_of_rubbish_fails_the_run_in_one_message(pool: PgPool) {
-    let mut world = World::commercial(pool, 5).await;
+#[tokio::test]
+async fn a_partner_wide_page_of_rubbish_fails_the_run_in_one_message() {
+    let mut world = World::commercial(5).await;
     world.set("partner_center.datasets", "usage");
     for (page, told) in [
         (
@@ -90,9 +89,9 @@ async fn a_partner_wide_page_of_rubbish_fails_the_run_in_one_message(pool: PgPoo
     }
 }
 
-#[sqlx::test]
-async fn a_list_of_customers_of_rubbish_ends_the_run_in_one_message(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_list_of_customers_of_rubbish_ends_the_run_in_one_message() {
+    let mut world = World::with_customers(1).await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");
     let rubbish = bomb(r#"{"items":["#, "0,", 900_000, "0]}");

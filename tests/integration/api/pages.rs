@@ -1,7 +1,6 @@
 //! A part is never a success: whatever says that there is more is fetched to its end, or fails.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::answers::{answer, collection, item_with};
 use crate::support::{Finished, Simulator, World, item};
@@ -47,9 +46,9 @@ async fn asked(world: &World, kind: &str) -> Vec<String> {
     told.collect()
 }
 
-#[sqlx::test]
-async fn a_collection_that_goes_on_is_fetched_to_its_end_in_every_form_of_its_link(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_collection_that_goes_on_is_fetched_to_its_end_in_every_form_of_its_link() {
+    let world = World::with_customers(1).await;
     let id = &world.simulator.customers().await[0];
     let path = format!("customers/{id}/analytics/licenses/usage?page=2");
     let absolute = format!("{}/v1/{path}", world.simulator.base_url);
@@ -111,9 +110,9 @@ async fn a_collection_that_goes_on_is_fetched_to_its_end_in_every_form_of_its_li
     }
 }
 
-#[sqlx::test]
-async fn a_link_that_is_empty_is_none(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_link_that_is_empty_is_none() {
+    let world = World::with_customers(1).await;
     let id = &world.simulator.customers().await[0];
     for beside in [
         json!({"links": {"self": {"uri": "/x"}, "next": null}}),
@@ -131,9 +130,9 @@ async fn a_link_that_is_empty_is_none(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_collection_whose_rest_cannot_be_had_fails_its_customer_and_no_other(pool: PgPool) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_collection_whose_rest_cannot_be_had_fails_its_customer_and_no_other() {
+    let world = World::with_customers(2).await;
     let ids = world.simulator.customers().await;
     let elsewhere = Simulator::start(&["--customers", "1"]).await;
     let abroad = format!("{}/v1/x", elsewhere.base_url);
@@ -213,9 +212,9 @@ async fn a_collection_whose_rest_cannot_be_had_fails_its_customer_and_no_other(p
     assert_eq!(elsewhere.get("requests").await, json!([]));
 }
 
-#[sqlx::test]
-async fn the_pages_of_a_collection_are_one_collection(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn the_pages_of_a_collection_are_one_collection() {
+    let world = World::with_customers(1).await;
     let id = &world.simulator.customers().await[0];
     let changed = item(&json!({ "licensesActive": 4, "processedDateTime": "2026-09-28" }));
     let earlier = item(&json!({ "processedDateTime": "2026-09-27" }));
@@ -251,9 +250,9 @@ async fn the_pages_of_a_collection_are_one_collection(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn the_pages_of_a_collection_are_bounded_together(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn the_pages_of_a_collection_are_bounded_together() {
+    let mut world = World::with_customers(1).await;
     let id = &world.simulator.customers().await[0];
     world.set("partner_center.max_response_bytes", "20000");
     let padding = "x".repeat(8_000);
@@ -270,9 +269,9 @@ async fn the_pages_of_a_collection_are_bounded_together(pool: PgPool) {
     assert_eq!(stored(&world).await, [""; 0]);
 }
 
-#[sqlx::test]
-async fn a_deployment_that_goes_on_is_fetched_to_its_end_or_fails(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_deployment_that_goes_on_is_fetched_to_its_end_or_fails() {
+    let mut world = World::with_customers(1).await;
     world.set("partner_center.datasets", "deployment");
     let page = |product: &str, next: &str| {
         json!({ "json": { "nextLink": next, "items": [{
@@ -290,9 +289,9 @@ async fn a_deployment_that_goes_on_is_fetched_to_its_end_or_fails(pool: PgPool) 
     }
 }
 
-#[sqlx::test]
-async fn more_items_announced_than_sent_are_told_of_the_run(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn more_items_announced_than_sent_are_told_of_the_run() {
+    let world = World::with_customers(3).await;
     let short = page("Exchange", &json!({ "totalCount": 5 }));
     world
         .simulator
@@ -326,9 +325,9 @@ async fn assert_useless(world: &World, finished: &Finished, kept: &str) {
     assert_eq!(world.value::<i64>(items).await.to_string(), kept);
 }
 
-#[sqlx::test]
-async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_items(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_items() {
+    let mut world = World::with_customers(2).await;
     let ids = world.simulator.customers().await;
     let renamed = item(&json!({ "licensesActive": null }));
     let theirs = item(&json!({ "customerId": "11111111-70f4-4e1e-9ff1-b2bfce8d9f04" }));
@@ -397,9 +396,9 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
     );
 }
 
-#[sqlx::test]
-async fn a_run_in_which_nothing_could_be_used_has_not_succeeded_and_says_why(pool: PgPool) {
-    let world = World::with_customers(pool, 4).await;
+#[tokio::test]
+async fn a_run_in_which_nothing_could_be_used_has_not_succeeded_and_says_why() {
+    let world = World::with_customers(4).await;
     // As it looks where this machine's clock is years behind.
     let mut ahead = answer(
         collection(&[item_with(&[(
@@ -446,9 +445,9 @@ async fn a_run_in_which_nothing_could_be_used_has_not_succeeded_and_says_why(poo
     assert!(!notes.contains("clock"), "{notes}");
 }
 
-#[sqlx::test]
-async fn a_list_of_customers_that_never_ends_ends_the_run(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_list_of_customers_that_never_ends_ends_the_run() {
+    let mut world = World::with_customers(1).await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");
     let pages: Vec<Value> = (0..=2_000)
@@ -469,9 +468,9 @@ async fn a_list_of_customers_that_never_ends_ends_the_run(pool: PgPool) {
     assert_eq!(world.simulator.requests("usage").await, [Value::Null; 0]);
 }
 
-#[sqlx::test]
-async fn a_list_of_customers_goes_on_in_every_form_of_its_link(pool: PgPool) {
-    let mut world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn a_list_of_customers_goes_on_in_every_form_of_its_link() {
+    let mut world = World::with_customers(3).await;
     let ids = world.simulator.customers().await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");

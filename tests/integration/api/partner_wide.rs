@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Finished, World, queries};
 
@@ -37,9 +36,9 @@ fn assert_nothing_new(finished: &Finished, rows: &Value, what: &str) {
     );
 }
 
-#[sqlx::test]
-async fn all_customers_take_few_calls_and_have_the_figures_of_their_own_collections(pool: PgPool) {
-    let mut world = World::commercial(pool, 300).await;
+#[tokio::test]
+async fn all_customers_take_few_calls_and_have_the_figures_of_their_own_collections() {
+    let mut world = World::commercial(300).await;
     world.simulator.patch(json!({ "max_top": 500 })).await;
     let finished = world.backfill().await;
     finished.assert_code(0);
@@ -84,9 +83,9 @@ async fn all_customers_take_few_calls_and_have_the_figures_of_their_own_collecti
     assert!(world.lines(FIGURES).await == partner_wide);
 }
 
-#[sqlx::test]
-async fn few_customers_are_asked_for_by_their_ids_and_nothing_is_kept_of_others(pool: PgPool) {
-    let mut world = World::commercial(pool, 40).await;
+#[tokio::test]
+async fn few_customers_are_asked_for_by_their_ids_and_nothing_is_kept_of_others() {
+    let mut world = World::commercial(40).await;
     let ids = world.simulator.customers().await;
     world.want(&ids[..3]);
     world.backfill().await.assert_code(0);
@@ -120,9 +119,9 @@ async fn few_customers_are_asked_for_by_their_ids_and_nothing_is_kept_of_others(
     assert!(queries.len() == 1 && queries[0].contains(&ids[7]) && !queries[0].contains(&ids[0]));
 }
 
-#[sqlx::test]
-async fn some_customers_are_asked_for_in_whichever_way_takes_fewer_calls(pool: PgPool) {
-    let mut world = World::commercial(pool, 40).await;
+#[tokio::test]
+async fn some_customers_are_asked_for_in_whichever_way_takes_fewer_calls() {
+    let mut world = World::commercial(40).await;
     let ids = world.simulator.customers().await;
     world.want(&ids[..25]);
     world.set("partner_center.datasets", "usage");
@@ -142,9 +141,9 @@ async fn some_customers_are_asked_for_in_whichever_way_takes_fewer_calls(pool: P
     assert_eq!(known, wanted);
 }
 
-#[sqlx::test]
-async fn the_collection_is_read_in_every_spelling_and_form_of_link(pool: PgPool) {
-    let world = World::commercial(pool, 30).await;
+#[tokio::test]
+async fn the_collection_is_read_in_every_spelling_and_form_of_link() {
+    let world = World::commercial(30).await;
     world.simulator.patch(json!({ "max_top": 60 })).await;
     let first = world.backfill().await;
     first.assert_code(0);
@@ -190,9 +189,9 @@ async fn the_collection_is_read_in_every_spelling_and_form_of_link(pool: PgPool)
     }
 }
 
-#[sqlx::test]
-async fn where_the_path_is_missing_its_other_beginning_is_tried_and_kept(pool: PgPool) {
-    let mut world = World::commercial(pool, 10).await;
+#[tokio::test]
+async fn where_the_path_is_missing_its_other_beginning_is_tried_and_kept() {
+    let mut world = World::commercial(10).await;
     world.set("partner_center.datasets", "usage");
     for form in ["absolute", "without_v1", "with_v1"] {
         world.simulator.forget_requests().await;
@@ -232,9 +231,9 @@ fn item(customer: &str, workload: &str, active: u32) -> Value {
     })
 }
 
-#[sqlx::test]
-async fn every_item_of_every_page_becomes_a_row_or_a_rejection(pool: PgPool) {
-    let mut world = World::commercial(pool, 3).await;
+#[tokio::test]
+async fn every_item_of_every_page_becomes_a_row_or_a_rejection() {
+    let mut world = World::commercial(3).await;
     world.set("partner_center.datasets", "usage");
     let ids = world.simulator.customers().await;
     let upper = ids[0].to_uppercase();
@@ -306,9 +305,9 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn items_of_customers_whom_the_list_does_not_name_are_counted(pool: PgPool) {
-    let mut world = World::commercial(pool, 20).await;
+#[tokio::test]
+async fn items_of_customers_whom_the_list_does_not_name_are_counted() {
+    let mut world = World::commercial(20).await;
     world.simulator.patch(json!({ "shrink_list": 0.5 })).await;
     let finished = world.backfill().await;
     finished.assert_code(0);
@@ -332,9 +331,9 @@ async fn items_of_customers_whom_the_list_does_not_name_are_counted(pool: PgPool
     assert!(finished.summary()["notes"].is_null(), "{}", finished.stdout);
 }
 
-#[sqlx::test]
-async fn a_dry_run_writes_nothing(pool: PgPool) {
-    let world = World::commercial(pool, 20).await;
+#[tokio::test]
+async fn a_dry_run_writes_nothing() {
+    let world = World::commercial(20).await;
     let finished = world.run(&["--backfill", "--dry-run", "--json"]).await;
     finished.assert_code(0);
     assert_eq!(finished.summary()["customers"]["succeeded"], 20);
@@ -343,9 +342,9 @@ async fn a_dry_run_writes_nothing(pool: PgPool) {
     assert_eq!(world.value::<i64>("select count(*) from sync_run").await, 0);
 }
 
-#[sqlx::test]
-async fn the_check_asks_for_one_customer_and_counts_pages(pool: PgPool) {
-    let world = World::commercial(pool, 700).await;
+#[tokio::test]
+async fn the_check_asks_for_one_customer_and_counts_pages() {
+    let world = World::commercial(700).await;
     let checked = world.run(&["check"]).await;
     checked.assert_code(0);
     assert!(

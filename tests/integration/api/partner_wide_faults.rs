@@ -2,7 +2,6 @@
 //! the reason is told once.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use seatledger::clock::{Clock as _, SystemClock};
 use seatledger::config::Database;
@@ -15,15 +14,15 @@ const USAGE: &str = "commercial_usage";
 const DEPLOYMENT: &str = "commercial_deployment";
 
 /// Twelve customers whose usage takes some pages.
-async fn world(pool: PgPool) -> World {
-    let world = World::commercial(pool, 12).await;
+async fn world() -> World {
+    let world = World::commercial(12).await;
     world.simulator.patch(json!({ "max_top": 20 })).await;
     world
 }
 
 /// Twelve customers of whom only usage is fetched.
-async fn usage_only(pool: PgPool) -> World {
-    let mut world = world(pool).await;
+async fn usage_only() -> World {
+    let mut world = world().await;
     world.set("partner_center.datasets", "usage");
     world
 }
@@ -70,9 +69,9 @@ async fn assert_all_failed(world: &World, finished: &Finished, end: &str, detail
     assert_eq!(said, 1, "{}", finished.stderr);
 }
 
-#[sqlx::test]
-async fn a_link_to_another_host_is_not_followed_and_fails_everybody(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_link_to_another_host_is_not_followed_and_fails_everybody() {
+    let world = usage_only().await;
     let elsewhere = Simulator::start(&["--customers", "12"]).await;
     let foreign =
         json!({ "commercial_next_link": "foreign", "next_link_host": elsewhere.base_url });
@@ -84,9 +83,9 @@ async fn a_link_to_another_host_is_not_followed_and_fails_everybody(pool: PgPool
     assert_eq!(stored(&world).await, [0, 0]);
 }
 
-#[sqlx::test]
-async fn a_page_that_comes_for_ever_fails_everybody(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_page_that_comes_for_ever_fails_everybody() {
+    let world = usage_only().await;
     let repeat = json!({ "commercial_next_link": "repeat" });
     world.simulator.patch(repeat).await;
     let finished = world.backfill().await;
@@ -96,9 +95,9 @@ async fn a_page_that_comes_for_ever_fails_everybody(pool: PgPool) {
     assert_eq!(stored(&world).await, [0, 0]);
 }
 
-#[sqlx::test]
-async fn a_page_that_is_cut_off_in_the_midst_is_asked_for_again(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_page_that_is_cut_off_in_the_midst_is_asked_for_again() {
+    let world = usage_only().await;
     let cut = json!([{ "normal": true }, { "normal": true, "cut_after": 300 }, { "status": 503 }]);
     world.simulator.script(USAGE, cut).await;
     world.backfill().await.assert_code(0);
@@ -129,9 +128,9 @@ async fn a_page_that_is_cut_off_in_the_midst_is_asked_for_again(pool: PgPool) {
     assert_eq!(stored(&world).await, rows);
 }
 
-#[sqlx::test]
-async fn a_page_that_stays_bad_fails_everybody_for_one_reason(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_page_that_stays_bad_fails_everybody_for_one_reason() {
+    let world = usage_only().await;
     let fault = json!({ "code": "900309", "description": "blocked" });
     for (bad, end, detail) in [
         (json!({ "status": 500 }), "server_error|-|500", "500"),
@@ -162,9 +161,9 @@ async fn a_page_that_stays_bad_fails_everybody_for_one_reason(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody() {
+    let world = usage_only().await;
     let ids = world.simulator.customers().await;
     let item = |workload: u32| {
         json!({
@@ -181,9 +180,9 @@ async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody(pool
     assert_eq!(stored(&world).await, [0, 0]);
 }
 
-#[sqlx::test]
-async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored() {
+    let world = world().await;
     let (error, reset) = (json!({ "status": 500 }), json!({ "reset": true }));
     for (bad, end, detail) in [
         (&error, "server_error|-|500", "500"),
@@ -204,9 +203,9 @@ async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored(pool: P
     }
 }
 
-#[sqlx::test]
-async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer() {
+    let world = world().await;
     let useless = json!({ "json": { "TotalCount": 2, "Value": [{ "productName": "A" }, {}] } });
     for (bad, told) in [
         (json!([{ "status": 404 }]), "deployment: status 404"),
@@ -269,9 +268,9 @@ async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer(po
     assert!(stored(&world).await[1] > 0);
 }
 
-#[sqlx::test]
-async fn a_deployment_that_fails_alone_fails_everybody(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_deployment_that_fails_alone_fails_everybody() {
+    let mut world = world().await;
     world.set("partner_center.datasets", "deployment");
     let missing = json!([{ "status": 404 }]);
     world.simulator.script_for_ever(DEPLOYMENT, missing).await;
@@ -279,9 +278,9 @@ async fn a_deployment_that_fails_alone_fails_everybody(pool: PgPool) {
     assert_all_failed(&world, &finished, "not_found|-|404", "404").await;
 }
 
-#[sqlx::test]
-async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept() {
+    let world = usage_only().await;
     let page = json!([{ "json": { "TotalCount": 3, "Value": [{ "productName": "A" }, 7, {}] } }]);
     world.simulator.script_for_ever(USAGE, page).await;
     let finished = world.backfill().await;
@@ -292,9 +291,9 @@ async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept(pool: PgP
     assert_eq!(world.value::<i64>(kept).await, 3);
 }
 
-#[sqlx::test]
-async fn a_customer_of_whose_items_none_could_become_a_row_fails_alone(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_customer_of_whose_items_none_could_become_a_row_fails_alone() {
+    let world = usage_only().await;
     let ids = world.simulator.customers().await;
     let item = |customer: usize, active: Value| {
         json!({
@@ -330,9 +329,9 @@ async fn a_customer_of_whose_items_none_could_become_a_row_fails_alone(pool: PgP
     assert_eq!(stored(&world).await[0], 2);
 }
 
-#[sqlx::test]
-async fn the_pages_go_on_in_every_form_of_their_link(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn the_pages_go_on_in_every_form_of_their_link() {
+    let world = usage_only().await;
     let ids = world.simulator.customers().await;
     let item = |workload: u32| {
         json!({
@@ -360,9 +359,9 @@ async fn the_pages_go_on_in_every_form_of_their_link(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_stored(pool: PgPool) {
-    let world = usage_only(pool).await;
+#[tokio::test]
+async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_stored() {
+    let world = usage_only().await;
     let settings = json!({ "latency_ms": 300, "max_top": 2 });
     world.simulator.patch(settings).await;
     let running = world.start(&["--backfill", "--json"]);
@@ -387,9 +386,9 @@ async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_sto
     assert_eq!(ends(&world).await, ["succeeded|-|-|200|12"]);
 }
 
-#[sqlx::test]
-async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_mends(pool: PgPool) {
-    let world = World::commercial(pool, 300).await;
+#[tokio::test]
+async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_mends() {
+    let world = World::commercial(300).await;
     // The last transaction waits for the test: one holds no more than 256 customers.
     world
         .execute(
@@ -448,11 +447,11 @@ async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_me
     assert_eq!(again.summary()["rows"]["unchanged"], rows);
 }
 
-#[sqlx::test]
-async fn items_of_nobody_are_kept_once_where_nobody_knew_whether_they_were_kept(pool: PgPool) {
-    let world = World::commercial(pool, 1).await;
+#[tokio::test]
+async fn items_of_nobody_are_kept_once_where_nobody_knew_whether_they_were_kept() {
+    let world = World::commercial(1).await;
     let folder = world.folder.path();
-    let database = Database::try_new(&world.database_url(), folder, 2).unwrap();
+    let database = Database::try_new(world.database_url(), folder, 2).unwrap();
     let store = Store::new(&database).unwrap();
     let mut lock = store.try_lock_run().await.unwrap().unwrap();
     let now = SystemClock.now();

@@ -4,18 +4,16 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::answers::{answer, gzipped, two_items};
 use crate::support::{H2Server, Turn, World};
 
 /// A partner whose API is spoken over HTTP/2.
 async fn over_http2(
-    pool: PgPool,
     customers: usize,
     turns: impl Fn(u64) -> Turn + Send + Sync + 'static,
 ) -> (World, H2Server) {
-    let mut world = World::with_customers(pool, customers).await;
+    let mut world = World::with_customers(customers).await;
     let server = H2Server::start(world.folder.path(), turns).await;
     world.set("partner_center.base_url", &server.base_url);
     world.set("auth.method", "access_token");
@@ -28,11 +26,11 @@ async fn over_http2(
     (world, server)
 }
 
-#[sqlx::test]
-async fn connections_that_a_server_closes_are_no_failures_of_the_calls(pool: PgPool) {
+#[tokio::test]
+async fn connections_that_a_server_closes_are_no_failures_of_the_calls() {
     // The first connection is closed with all that came over it left behind, and the others with
     // every tenth request.
-    let (world, server) = over_http2(pool, 60, |request| match request % 10 {
+    let (world, server) = over_http2(60, |request| match request % 10 {
         0 => Turn::GoAway,
         _ => Turn::Serve,
     })
@@ -55,9 +53,9 @@ async fn connections_that_a_server_closes_are_no_failures_of_the_calls(pool: PgP
     assert!(!finished.stderr.contains("WARN"), "{}", finished.stderr);
 }
 
-#[sqlx::test]
-async fn streams_that_a_server_refuses_are_asked_again_and_cost_no_retry(pool: PgPool) {
-    let (world, _server) = over_http2(pool, 60, |request| match request % 3 {
+#[tokio::test]
+async fn streams_that_a_server_refuses_are_asked_again_and_cost_no_retry() {
+    let (world, _server) = over_http2(60, |request| match request % 3 {
         2 => Turn::Refuse,
         _ => Turn::Serve,
     })
@@ -70,9 +68,9 @@ async fn streams_that_a_server_refuses_are_asked_again_and_cost_no_retry(pool: P
     );
 }
 
-#[sqlx::test]
-async fn a_server_that_refuses_every_stream_is_given_up(pool: PgPool) {
-    let (world, _server) = over_http2(pool, 3, |_| Turn::Refuse).await;
+#[tokio::test]
+async fn a_server_that_refuses_every_stream_is_given_up() {
+    let (world, _server) = over_http2(3, |_| Turn::Refuse).await;
     let finished = world.backfill().await;
     finished.assert_code(3);
     assert_eq!(
@@ -83,11 +81,9 @@ async fn a_server_that_refuses_every_stream_is_given_up(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_request_that_came_to_the_wrong_server_is_asked_again_on_another_connection(
-    pool: PgPool,
-) {
-    let (world, server) = over_http2(pool, 20, |_| Turn::MisdirectedOnFirst).await;
+#[tokio::test]
+async fn a_request_that_came_to_the_wrong_server_is_asked_again_on_another_connection() {
+    let (world, server) = over_http2(20, |_| Turn::MisdirectedOnFirst).await;
     let finished = world.backfill().await;
     finished.assert_code(0);
     assert_eq!(finished.summary()["customers"]["succeeded"], 20);
@@ -97,9 +93,9 @@ async fn a_request_that_came_to_the_wrong_server_is_asked_again_on_another_conne
     assert!((1..=10).contains(&retries), "{retries}");
 }
 
-#[sqlx::test]
-async fn a_request_that_is_always_at_the_wrong_server_fails_after_three_times(pool: PgPool) {
-    let world = World::with_customers(pool, 4).await;
+#[tokio::test]
+async fn a_request_that_is_always_at_the_wrong_server_fails_after_three_times() {
+    let world = World::with_customers(4).await;
     let customer = &world.simulator.customers().await[1];
     world
         .simulator
@@ -121,10 +117,10 @@ fn refused(count: usize, status: u16, headers: &serde_json::Value) -> serde_json
     std::iter::repeat_n(json!({ "status": status, "headers": headers }), count).collect()
 }
 
-#[sqlx::test]
-async fn a_proxy_may_throttle_with_any_status_that_says_when_to_come_again(pool: PgPool) {
+#[tokio::test]
+async fn a_proxy_may_throttle_with_any_status_that_says_when_to_come_again() {
     for status in [403, 413, 429, 430, 502, 503, 504, 509, 529] {
-        let mut world = World::with_customers(pool.clone(), 3).await;
+        let mut world = World::with_customers(3).await;
         world.set("retry.max_elapsed_time", "20s");
         let wish = json!([["Retry-After", "1"]]);
         for customer in world.simulator.customers().await {
@@ -139,10 +135,10 @@ async fn a_proxy_may_throttle_with_any_status_that_says_when_to_come_again(pool:
     }
 }
 
-#[sqlx::test]
-async fn a_throttle_by_503_starves_nobody(pool: PgPool) {
+#[tokio::test]
+async fn a_throttle_by_503_starves_nobody() {
     // The first are served, so that it is not a server that was down from the beginning.
-    let mut world = World::with_customers(pool, 300).await;
+    let mut world = World::with_customers(300).await;
     world.set("retry.initial_interval", "1s");
     world.set("retry.max_interval", "60s");
     world.set("retry.max_elapsed_time", "5m");
@@ -155,10 +151,10 @@ async fn a_throttle_by_503_starves_nobody(pool: PgPool) {
     assert_eq!(finished.summary()["customers"]["succeeded"], 300);
 }
 
-#[sqlx::test]
-async fn a_short_throttle_costs_few_customers_its_own_length(pool: PgPool) {
+#[tokio::test]
+async fn a_short_throttle_costs_few_customers_its_own_length() {
     for customers in [1, 2, 6, 12, 60] {
-        let mut world = World::with_customers(pool.clone(), customers).await;
+        let mut world = World::with_customers(customers).await;
         world.set("retry.initial_interval", "1s");
         world.set("retry.max_interval", "60s");
         world.set("retry.max_elapsed_time", "15m");
@@ -175,9 +171,9 @@ async fn a_short_throttle_costs_few_customers_its_own_length(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn bodies_are_unpacked_however_a_proxy_spells_it(pool: PgPool) {
-    let world = World::with_customers(pool, 8).await;
+#[tokio::test]
+async fn bodies_are_unpacked_however_a_proxy_spells_it() {
+    let world = World::with_customers(8).await;
     let ids = world.simulator.customers().await;
     let body = two_items();
     let packed = gzipped(body.as_bytes());
@@ -205,10 +201,10 @@ async fn bodies_are_unpacked_however_a_proxy_spells_it(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_failed_attempt_names_its_customer_in_its_message(pool: PgPool) {
+#[tokio::test]
+async fn a_failed_attempt_names_its_customer_in_its_message() {
     for format in ["text", "json"] {
-        let mut world = World::with_customers(pool.clone(), 3).await;
+        let mut world = World::with_customers(3).await;
         world.set("log.format", format);
         let customer = &world.simulator.customers().await[1];
         world

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Simulator, World, item};
 
@@ -17,9 +16,9 @@ fn at(request: &Value) -> u64 {
     request["at_ms"].as_u64().unwrap()
 }
 
-#[sqlx::test]
-async fn a_call_carries_the_documented_headers(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_call_carries_the_documented_headers() {
+    let mut world = World::new().await;
     world.set("partner_center.locale", "de-DE");
     world.backfill().await.assert_code(0);
     let requests = world.simulator.requests("usage").await;
@@ -53,9 +52,9 @@ async fn a_call_carries_the_documented_headers(pool: PgPool) {
     assert!(signed_in[0]["headers"].get("x-locale").is_none());
 }
 
-#[sqlx::test]
-async fn a_retry_carries_the_ids_of_the_call_that_it_repeats(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn a_retry_carries_the_ids_of_the_call_that_it_repeats() {
+    let world = World::with_customers(3).await;
     let customer = &world.simulator.customers().await[1];
     let answers = json!([{ "status": 503 }, { "reset": true }, { "status": 401 }, { "items": [item(&json!({}))] }]);
     world.simulator.script(customer, answers).await;
@@ -93,9 +92,9 @@ async fn a_retry_carries_the_ids_of_the_call_that_it_repeats(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn connections_are_kept_and_never_more_requests_under_way_than_allowed(pool: PgPool) {
-    let mut world = World::with_customers(pool, 120).await;
+#[tokio::test]
+async fn connections_are_kept_and_never_more_requests_under_way_than_allowed() {
+    let mut world = World::with_customers(120).await;
     world.set("partner_center.max_concurrency", "3");
     world.simulator.patch(json!({ "latency_ms": 10 })).await;
     world.backfill().await.assert_code(0);
@@ -106,9 +105,9 @@ async fn connections_are_kept_and_never_more_requests_under_way_than_allowed(poo
     assert!(stats["connections"].as_u64().unwrap() <= 8, "{stats}");
 }
 
-#[sqlx::test]
-async fn throttled_customers_do_not_hold_up_the_others(pool: PgPool) {
-    let mut world = World::with_customers(pool, 30).await;
+#[tokio::test]
+async fn throttled_customers_do_not_hold_up_the_others() {
+    let mut world = World::with_customers(30).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "10s");
     let mut ids = world.simulator.customers().await;
@@ -138,9 +137,9 @@ async fn throttled_customers_do_not_hold_up_the_others(pool: PgPool) {
     assert!(others < first_retry, "{others} and {first_retry}");
 }
 
-#[sqlx::test]
-async fn a_servers_wish_to_wait_is_a_lower_bound_also_as_a_date(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_servers_wish_to_wait_is_a_lower_bound_also_as_a_date() {
+    let mut world = World::with_customers(2).await;
     world.set("retry.max_elapsed_time", "10s");
     let ids = world.simulator.customers().await;
     let date = json!([
@@ -167,9 +166,9 @@ async fn a_servers_wish_to_wait_is_a_lower_bound_also_as_a_date(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn the_rate_of_requests_stays_below_its_bound(pool: PgPool) {
-    let mut world = World::with_customers(pool, 30).await;
+#[tokio::test]
+async fn the_rate_of_requests_stays_below_its_bound() {
+    let mut world = World::with_customers(30).await;
     world.set("partner_center.max_requests_per_second", "20");
     // The wait for one's turn counts as time spent on the call.
     world.set("retry.max_elapsed_time", "30s");
@@ -200,9 +199,9 @@ async fn the_rate_of_requests_stays_below_its_bound(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_redirect_is_followed_at_home_and_nowhere_else(pool: PgPool) {
-    let world = World::with_customers(pool, 4).await;
+#[tokio::test]
+async fn a_redirect_is_followed_at_home_and_nowhere_else() {
+    let world = World::with_customers(4).await;
     let elsewhere = Simulator::start(&["--customers", "1"]).await;
     let ids = world.simulator.customers().await;
     let local = world.simulator.base_url.replace("127.0.0.1", "localhost");
@@ -250,9 +249,9 @@ async fn a_redirect_is_followed_at_home_and_nowhere_else(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn no_secret_is_in_the_logs_at_any_level(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn no_secret_is_in_the_logs_at_any_level() {
+    let mut world = World::new().await;
     world.set("log.filter", "trace");
     let customer = &world.simulator.customers().await[0];
     world

@@ -2,7 +2,6 @@
 //! everything fails.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::World;
 
@@ -21,9 +20,9 @@ async fn times(world: &World) -> Vec<u64> {
     requests.iter().map(at).collect()
 }
 
-#[sqlx::test]
-async fn the_partners_limit_pauses_everybody(pool: PgPool) {
-    let mut world = World::with_customers(pool, 120).await;
+#[tokio::test]
+async fn the_partners_limit_pauses_everybody() {
+    let mut world = World::with_customers(120).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "50s");
     world.simulator.patch(json!({ "latency_ms": 50 })).await;
@@ -46,9 +45,9 @@ async fn the_partners_limit_pauses_everybody(pool: PgPool) {
     assert!(longest.unwrap() >= 2_500, "{times:?}");
 }
 
-#[sqlx::test]
-async fn one_customers_limit_holds_up_nobody_else(pool: PgPool) {
-    let mut world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn one_customers_limit_holds_up_nobody_else() {
+    let mut world = World::with_customers(60).await;
     world.set("retry.max_elapsed_time", "20s");
     let ids = world.simulator.customers().await;
     let bad = [&ids[9], &ids[10], &ids[30]];
@@ -70,9 +69,9 @@ async fn one_customers_limit_holds_up_nobody_else(pool: PgPool) {
     assert!(again > others, "{others} and {again}");
 }
 
-#[sqlx::test]
-async fn absurd_wishes_of_a_few_cost_the_others_nothing(pool: PgPool) {
-    let mut world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn absurd_wishes_of_a_few_cost_the_others_nothing() {
+    let mut world = World::with_customers(60).await;
     world.set("retry.max_elapsed_time", "20s");
     let ids = world.simulator.customers().await;
     for (place, wish) in [
@@ -102,9 +101,9 @@ async fn absurd_wishes_of_a_few_cost_the_others_nothing(pool: PgPool) {
     assert!(last - first < 10_000, "{first} to {last}");
 }
 
-#[sqlx::test]
-async fn a_limit_is_learned_and_kept(pool: PgPool) {
-    let mut world = World::with_customers(pool, 600).await;
+#[tokio::test]
+async fn a_limit_is_learned_and_kept() {
+    let mut world = World::with_customers(600).await;
     world.set("retry.max_elapsed_time", "50s");
     let limit = json!({ "rate_limit": 50, "burst": 10, "latency_ms": 5 });
     world.simulator.patch(limit).await;
@@ -117,9 +116,9 @@ async fn a_limit_is_learned_and_kept(pool: PgPool) {
     assert!(http["throttled"].as_u64().unwrap() < 100, "{http}");
 }
 
-#[sqlx::test]
-async fn when_everything_fails_few_calls_are_retried(pool: PgPool) {
-    let mut world = World::with_customers(pool, 200).await;
+#[tokio::test]
+async fn when_everything_fails_few_calls_are_retried() {
+    let mut world = World::with_customers(200).await;
     world.set("retry.max_elapsed_time", "8s");
     let failing = json!([{ "status": 503 }]);
     world.simulator.script_for_ever("usage", failing).await;
@@ -145,9 +144,9 @@ async fn when_everything_fails_few_calls_are_retried(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_partner_who_is_refused_for_ever_is_given_up_in_time(pool: PgPool) {
-    let mut world = World::with_customers(pool, 400).await;
+#[tokio::test]
+async fn a_partner_who_is_refused_for_ever_is_given_up_in_time() {
+    let mut world = World::with_customers(400).await;
     world.set("retry.max_elapsed_time", "4s");
     // Somebody is served at first, so that it is not for the beginning that everybody is refused.
     let limit = json!({ "rate_limit": 0.001, "burst": 20 });
@@ -172,9 +171,9 @@ async fn a_partner_who_is_refused_for_ever_is_given_up_in_time(pool: PgPool) {
     assert!(requests < 100, "{requests}");
 }
 
-#[sqlx::test]
-async fn without_retries_the_partners_limit_costs_only_those_it_refuses(pool: PgPool) {
-    let mut world = World::with_customers(pool, 120).await;
+#[tokio::test]
+async fn without_retries_the_partners_limit_costs_only_those_it_refuses() {
+    let mut world = World::with_customers(120).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "0s");
     world.simulator.patch(json!({ "latency_ms": 50 })).await;
@@ -192,10 +191,10 @@ async fn without_retries_the_partners_limit_costs_only_those_it_refuses(pool: Pg
     assert!(refused.as_u64().unwrap() <= 5, "{summary}");
 }
 
-#[sqlx::test]
-async fn customers_that_are_all_refused_once_are_served_as_soon_as_they_have_waited(pool: PgPool) {
+#[tokio::test]
+async fn customers_that_are_all_refused_once_are_served_as_soon_as_they_have_waited() {
     for wish in ["0", "1"] {
-        let mut world = World::with_customers(pool.clone(), 40).await;
+        let mut world = World::with_customers(40).await;
         world.set("retry.max_elapsed_time", "50s");
         for customer in world.simulator.customers().await {
             world

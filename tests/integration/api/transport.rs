@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -19,8 +18,8 @@ const CALLS: [&[&str]; 3] = [&["--backfill"], &["check"], &[]];
 const SOON: Duration = Duration::from_secs(40);
 
 /// A world that is asked over TLS, and would be for long.
-async fn world(pool: PgPool, authority: &CertificateAuthority) -> (World, TlsFront) {
-    let mut world = World::new(pool).await;
+async fn world(authority: &CertificateAuthority) -> (World, TlsFront) {
+    let mut world = World::new().await;
     let good = authority.certify(&Claims::default());
     let front = TlsFront::start(&world.simulator.base_url, good).await;
     world.set("partner_center.base_url", &front.url);
@@ -46,18 +45,18 @@ async fn ends_soon(world: &World, code: i32, words: &[&str]) {
     }
 }
 
-#[sqlx::test]
-async fn a_trusted_certificate_is_all_it_takes(pool: PgPool) {
+#[tokio::test]
+async fn a_trusted_certificate_is_all_it_takes() {
     let authority = CertificateAuthority::new("ours");
-    let (world, _front) = world(pool, &authority).await;
+    let (world, _front) = world(&authority).await;
     world.run(&["check"]).await.assert_code(0);
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once(pool: PgPool) {
+#[tokio::test]
+async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, front) = world(pool, &authority).await;
+    let (mut world, front) = world(&authority).await;
     let good = Claims::default();
     let claims = |years, name, purpose| Claims {
         years,
@@ -120,10 +119,10 @@ async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once(pool: 
     assert!(world.simulator.requests("usage").await.is_empty());
 }
 
-#[sqlx::test]
-async fn a_certificate_that_goes_bad_in_mid_run_ends_it_and_what_was_stored_stays(pool: PgPool) {
+#[tokio::test]
+async fn a_certificate_that_goes_bad_in_mid_run_ends_it_and_what_was_stored_stays() {
     let authority = CertificateAuthority::new("ours");
-    let mut world = World::with_customers(pool, 60).await;
+    let mut world = World::with_customers(60).await;
     let good = authority.certify(&Claims::default());
     let front = TlsFront::start(&world.simulator.base_url, good).await;
     let trusted = world.write("authorities.pem", &authority.pem());
@@ -156,10 +155,10 @@ async fn a_certificate_that_goes_bad_in_mid_run_ends_it_and_what_was_stored_stay
     }
 }
 
-#[sqlx::test]
-async fn a_handshake_that_is_cut_is_tried_again(pool: PgPool) {
+#[tokio::test]
+async fn a_handshake_that_is_cut_is_tried_again() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, front) = world(pool, &authority).await;
+    let (mut world, front) = world(&authority).await;
     world.set("retry.max_elapsed_time", "10s");
     front.cut(3);
     world.backfill().await.assert_code(0);
@@ -169,20 +168,20 @@ async fn a_handshake_that_is_cut_is_tried_again(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_server_that_speaks_no_tls_is_named_as_such(pool: PgPool) {
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_named_as_such() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, _front) = world(pool, &authority).await;
+    let (mut world, _front) = world(&authority).await;
     let plain = answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"").await;
     let peer = plain.replace("127.0.0.1", "localhost");
     world.set("auth.authority", &format!("https://{peer}"));
     ends_soon(&world, 4, &[&peer, "does not speak TLS", "auth.authority"]).await;
 }
 
-#[sqlx::test]
-async fn authorities_to_trust_that_are_not_there_are_told_with_their_place(pool: PgPool) {
+#[tokio::test]
+async fn authorities_to_trust_that_are_not_there_are_told_with_their_place() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, _front) = world(pool, &authority).await;
+    let (mut world, _front) = world(&authority).await;
     let folder = world.folder.path().to_str().unwrap().to_owned();
     let text = world.write("notes.txt", "no certificate\n");
     let empty = world.folder.path().join("empty");
@@ -237,10 +236,10 @@ async fn proxy(answer: &'static str) -> String {
     answering(answer, b"\r\n\r\n").await
 }
 
-#[sqlx::test]
-async fn a_proxy_that_wants_another_password_ends_the_program_at_once(pool: PgPool) {
+#[tokio::test]
+async fn a_proxy_that_wants_another_password_ends_the_program_at_once() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, _front) = world(pool, &authority).await;
+    let (mut world, _front) = world(&authority).await;
     let proxy = proxy(
         "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
     )
@@ -264,10 +263,10 @@ async fn a_proxy_that_wants_another_password_ends_the_program_at_once(pool: PgPo
     }
 }
 
-#[sqlx::test]
-async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named(pool: PgPool) {
+#[tokio::test]
+async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, _front) = world(pool, &authority).await;
+    let (mut world, _front) = world(&authority).await;
     world.set("retry.max_elapsed_time", "300ms");
     let busy = proxy("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").await;
     for address in [busy.as_str(), "127.0.0.1:9"] {
@@ -282,10 +281,10 @@ async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named(p
     }
 }
 
-#[sqlx::test]
-async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment(pool: PgPool) {
+#[tokio::test]
+async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment() {
     let authority = CertificateAuthority::new("ours");
-    let (mut world, _front) = world(pool, &authority).await;
+    let (mut world, _front) = world(&authority).await;
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         for (address, why) in [
             ("socks5://me:a-secret@proxy.example:1080", "socks5://"),
@@ -310,9 +309,9 @@ async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment(pool: PgP
     ends_soon(&world, 78, &["HTTP_PROXY", "no address of a proxy"]).await;
 }
 
-#[sqlx::test]
-async fn somebody_who_is_watching_is_told_soon_of_a_host_that_nobody_knows(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn somebody_who_is_watching_is_told_soon_of_a_host_that_nobody_knows() {
+    let mut world = World::new().await;
     world.set("retry.max_interval", "5s");
     world.set("retry.max_elapsed_time", "15m");
     let authority = CertificateAuthority::new("ours");

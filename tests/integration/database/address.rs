@@ -3,16 +3,15 @@
 
 use std::net::TcpListener;
 
-use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Server, World};
 
 const PIECES: [&str; 3] = ["Hunter", "tWo", "s3cret"];
 
-#[sqlx::test]
-async fn no_piece_of_a_password_is_shown_whatever_is_wrong_with_the_address(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn no_piece_of_a_password_is_shown_whatever_is_wrong_with_the_address() {
+    let mut world = World::with_customers(1).await;
     world.set("log.filter", "trace");
     for (url, said) in [
         ("postgres://u:7?Hunter@h/db", "percent-encode"),
@@ -47,9 +46,9 @@ async fn no_piece_of_a_password_is_shown_whatever_is_wrong_with_the_address(pool
     }
 }
 
-#[sqlx::test]
-async fn the_environment_changes_nothing_of_what_the_address_says(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn the_environment_changes_nothing_of_what_the_address_says() {
+    let mut world = World::with_customers(1).await;
     world.backfill().await.assert_code(0);
     let elsewhere = [
         ("PGHOST", "/nowhere"),
@@ -297,7 +296,7 @@ const AS_ASKED: &[(&str, &str, i32, &str)] = &[
 #[tokio::test]
 async fn the_server_is_verified_as_the_address_asks_and_check_says_so() {
     let (server, authority) = crate::support::server_with_tls();
-    let mut world = World::with_customers(server.pool(), 1).await;
+    let mut world = World::at(server.pool(), &server.url(), 1).await;
     world.execute("create role me login superuser").await;
     world.write("ca.pem", &authority.pem);
     world.write("other.pem", &crate::support::Identity::new().certificate);

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -54,9 +53,9 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn a_database_that_crashes_in_mid_run_leaves_no_trace_in_the_ledger(pool: PgPool) {
-    let undisturbed = World::with_customers(pool, 40).await;
+#[tokio::test]
+async fn a_database_that_crashes_in_mid_run_leaves_no_trace_in_the_ledger() {
+    let undisturbed = World::with_customers(40).await;
     spoil_one(&undisturbed).await;
     undisturbed.backfill().await.assert_code(0);
 
@@ -156,9 +155,9 @@ async fn a_database_that_does_not_let_us_in_ends_the_program_at_once() {
     }
 }
 
-#[sqlx::test]
-async fn a_person_is_told_soon_that_the_database_is_away(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_person_is_told_soon_that_the_database_is_away() {
+    let mut world = World::new().await;
     world.set("database.url", "postgres://x@localhost/x?host=/nowhere");
     world.unset("retry.max_interval");
     world.unset("retry.max_elapsed_time");

@@ -4,7 +4,6 @@
 use std::process::Stdio;
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{Finished, Running, Server, World};
 
@@ -51,9 +50,9 @@ async fn lock(world: &World, table: &str) -> sqlx::Transaction<'static, sqlx::Po
     holder
 }
 
-#[sqlx::test]
-async fn who_waits_for_a_lock_on_the_ledger_says_who_holds_it(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn who_waits_for_a_lock_on_the_ledger_says_who_holds_it() {
+    let mut world = World::new().await;
     world.set("schedule.run_on_start", "always");
     world.set("log.filter", "seatledger=debug");
     for (arguments, table) in [
@@ -83,9 +82,9 @@ async fn who_waits_for_a_lock_on_the_ledger_says_who_holds_it(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn who_waits_for_another_run_says_which_it_is(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn who_waits_for_another_run_says_which_it_is() {
+    let mut world = World::new().await;
     world.set("schedule.run_on_start", "always");
     let hanging = json!([{ "normal": true, "delay_ms": 3_000 }]);
     world.simulator.script_for_ever("usage", hanging).await;
@@ -139,9 +138,9 @@ async fn a_database_that_is_full_or_reads_only_for_a_while_is_waited_for() {
     assert_eq!(count(&said, "is back after"), 1, "{said}");
 }
 
-#[sqlx::test]
-async fn too_many_open_files_are_never_called_dead(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn too_many_open_files_are_never_called_dead() {
+    let mut world = World::with_customers(2).await;
     let ids = world.simulator.customers().await.join("\n");
     let list = world.write("customers", &ids);
     world.unset("customers.ids");

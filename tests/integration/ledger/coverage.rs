@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{World, item, until};
 
@@ -43,9 +42,9 @@ async fn tell(world: &World, id: &str, change: &str) {
     world.simulator.post(&path, String::new()).await;
 }
 
-#[sqlx::test]
-async fn each_customer_has_one_state_at_each_processed_date(pool: PgPool) {
-    let mut world = World::with_customers(pool, 40).await;
+#[tokio::test]
+async fn each_customer_has_one_state_at_each_processed_date() {
+    let mut world = World::with_customers(40).await;
     world.simulator.set_today("2026-10-12").await;
     world.backfill().await.assert_code(0);
     let newest = "select customer_id from customer_date where processed_date = (select max(processed_date) from ledger_date) order by 1";
@@ -137,9 +136,9 @@ async fn each_customer_has_one_state_at_each_processed_date(pool: PgPool) {
     assert_eq!(world.value::<i64>(&first).await, 0);
 }
 
-#[sqlx::test]
-async fn a_failure_that_is_made_up_for_in_time_is_no_gap(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn a_failure_that_is_made_up_for_in_time_is_no_gap() {
+    let world = World::with_customers(3).await;
     let ids = world.simulator.customers().await;
     let items = json!([{ "items": [item(&json!({}))] }]);
     world.simulator.script_for_ever("usage", items).await;
@@ -154,9 +153,9 @@ async fn a_failure_that_is_made_up_for_in_time_is_no_gap(pool: PgPool) {
     assert_eq!(world.lines(states).await, ["stored|3"]);
 }
 
-#[sqlx::test]
-async fn a_date_that_only_a_slower_service_has_is_no_gap_of_the_others(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn a_date_that_only_a_slower_service_has_is_no_gap_of_the_others() {
+    let world = World::with_customers(3).await;
     let ids = world.simulator.customers().await;
     let on = |product: &str, day: &str| {
         item(&json!({ "productName": product, "processedDateTime": day }))
@@ -181,9 +180,9 @@ async fn a_date_that_only_a_slower_service_has_is_no_gap_of_the_others(pool: PgP
     );
 }
 
-#[sqlx::test]
-async fn a_customer_that_is_on_no_list_any_more_has_no_gaps(pool: PgPool) {
-    let mut world = World::with_customers(pool, 5).await;
+#[tokio::test]
+async fn a_customer_that_is_on_no_list_any_more_has_no_gaps() {
+    let mut world = World::with_customers(5).await;
     let ids = world.simulator.customers().await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");
@@ -222,11 +221,9 @@ async fn a_customer_that_is_on_no_list_any_more_has_no_gaps(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_passed(
-    pool: PgPool,
-) {
-    let mut world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_passed() {
+    let mut world = World::with_customers(3).await;
     world.ask_in_order();
     let mut ids = world.simulator.customers().await;
     // The order in which they are asked.
@@ -280,9 +277,9 @@ async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_p
     );
 }
 
-#[sqlx::test]
-async fn dates_of_an_absence_are_no_gap(pool: PgPool) {
-    let mut world = World::with_customers(pool, 4).await;
+#[tokio::test]
+async fn dates_of_an_absence_are_no_gap() {
+    let mut world = World::with_customers(4).await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");
     let gone = &world.simulator.customers().await[2].clone();

@@ -1,7 +1,6 @@
 //! Names are a series' identity: one spelling each, in one language.
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::answers::{answer, collection, item_with};
 use crate::support::{Finished, World};
@@ -23,9 +22,9 @@ fn named(product: &str, workload: &str, day: &str) -> String {
 
 const SERIES: &str = "select product_name, workload_name, count(*) from license_usage group by 1, 2 order by product_name collate \"C\"";
 
-#[sqlx::test]
-async fn another_spelling_of_a_name_goes_on_with_the_series(pool: PgPool) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn another_spelling_of_a_name_goes_on_with_the_series() {
+    let world = World::with_customers(2).await;
     let first = [named("Microsoft 365 Büro", "Ünternehmen", "2026-09-26")];
     fetch(&world, "usage", &first).await.assert_code(0);
     for (product, workload, day) in [
@@ -70,9 +69,9 @@ async fn another_spelling_of_a_name_goes_on_with_the_series(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn within_one_collection_two_spellings_of_a_key_are_one_key(pool: PgPool) {
-    let mut world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn within_one_collection_two_spellings_of_a_key_are_one_key() {
+    let mut world = World::with_customers(1).await;
     world.set("partner_center.datasets", "usage,deployment");
     let changed = |product: &str, workload: &str, active: &str| {
         item_with(&[
@@ -121,9 +120,9 @@ async fn within_one_collection_two_spellings_of_a_key_are_one_key(pool: PgPool) 
     );
 }
 
-#[sqlx::test]
-async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
-    let mut world = World::with_customers(pool, 4).await;
+#[tokio::test]
+async fn a_run_in_another_language_than_the_ledgers_is_refused() {
+    let mut world = World::with_customers(4).await;
     world
         .simulator
         .patch(json!({ "localized_names": true }))
@@ -188,9 +187,9 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused(pool: PgPool) {
     world.backfill().await.assert_code(78);
 }
 
-#[sqlx::test]
-async fn a_ledger_without_names_takes_any_language(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_ledger_without_names_takes_any_language() {
+    let mut world = World::new().await;
     world.set("partner_center.locale", "fr-FR");
     world
         .simulator

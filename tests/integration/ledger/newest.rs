@@ -2,7 +2,6 @@
 //! things happen to it.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{World, item};
 
@@ -70,120 +69,79 @@ fn row(day: &str, workload: &str, active: i64) -> Value {
     item(&json!({ "processedDateTime": day, "workloadName": workload, "licensesActive": active }))
 }
 
-#[sqlx::test]
-async fn the_views_of_newest_rows_say_what_the_ledger_says(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+/// What the API gives run by run: day, workload and active seats of each row.
+const DAYS: [(&str, &str); 16] = [
+    ("a first date", "2026-08-30 Teams 1, 2026-08-30 Exchange 2"),
+    ("the next", "2026-08-31 Teams 3, 2026-08-31 Exchange 4"),
+    (
+        "the next month",
+        "2026-09-01 Teams 5, 2026-09-01 Exchange 6",
+    ),
+    (
+        "the same once more",
+        "2026-09-01 Teams 5, 2026-09-01 Exchange 6",
+    ),
+    (
+        "a figure that is corrected",
+        "2026-09-01 Teams 7, 2026-09-01 Exchange 6",
+    ),
+    (
+        "the day after it",
+        "2026-09-02 Teams 5, 2026-09-02 Exchange 6",
+    ),
+    (
+        "a series more",
+        "2026-09-03 Teams 5, 2026-09-03 Exchange 6, 2026-09-03 Yammer 7",
+    ),
+    (
+        "a series that ends",
+        "2026-09-04 Teams 8, 2026-09-04 Yammer 9",
+    ),
+    ("a date with one series only", "2026-09-05 Teams 10"),
+    (
+        "two dates at once",
+        "2026-09-06 Teams 11, 2026-09-05 Yammer 12",
+    ),
+    (
+        "two months at once",
+        "2026-10-01 Teams 13, 2026-09-30 Yammer 14",
+    ),
+    ("one that comes late", "2026-09-29 Yammer 15"),
+    (
+        "a series that returns",
+        "2026-10-02 Exchange 16, 2026-10-02 Teams 17",
+    ),
+    (
+        "an older month",
+        "2026-07-15 Teams 18, 2026-07-15 Exchange 19",
+    ),
+    (
+        "an hour of the same day",
+        "2026-10-02T05:00:00 Exchange 20, 2026-10-02T05:00:00 Teams 21",
+    ),
+    ("nothing", ""),
+];
+
+/// Items of such rows.
+fn items(rows: &str) -> Value {
+    let rows = rows.split(", ").filter(|row| !row.is_empty());
+    let items = rows.map(|text| {
+        let mut words = text.split(' ');
+        let (day, workload) = (words.next().unwrap(), words.next().unwrap());
+        row(day, workload, words.next().unwrap().parse().unwrap())
+    });
+    items.collect()
+}
+
+#[tokio::test]
+async fn the_views_of_newest_rows_say_what_the_ledger_says() {
+    let world = World::with_customers(3).await;
     let customer = &world.simulator.customers().await[1].clone();
-    let days = [
-        (
-            "a first date",
-            json!([
-                row("2026-08-30", "Teams", 1),
-                row("2026-08-30", "Exchange", 2)
-            ]),
-        ),
-        (
-            "the next",
-            json!([
-                row("2026-08-31", "Teams", 3),
-                row("2026-08-31", "Exchange", 4)
-            ]),
-        ),
-        (
-            "the next month",
-            json!([
-                row("2026-09-01", "Teams", 5),
-                row("2026-09-01", "Exchange", 6)
-            ]),
-        ),
-        (
-            "the same once more",
-            json!([
-                row("2026-09-01", "Teams", 5),
-                row("2026-09-01", "Exchange", 6)
-            ]),
-        ),
-        (
-            "a figure that is corrected",
-            json!([
-                row("2026-09-01", "Teams", 7),
-                row("2026-09-01", "Exchange", 6)
-            ]),
-        ),
-        (
-            "the day after it",
-            json!([
-                row("2026-09-02", "Teams", 5),
-                row("2026-09-02", "Exchange", 6)
-            ]),
-        ),
-        (
-            "a series more",
-            json!([
-                row("2026-09-03", "Teams", 5),
-                row("2026-09-03", "Exchange", 6),
-                row("2026-09-03", "Yammer", 7)
-            ]),
-        ),
-        (
-            "a series that ends",
-            json!([
-                row("2026-09-04", "Teams", 8),
-                row("2026-09-04", "Yammer", 9)
-            ]),
-        ),
-        (
-            "a date with one series only",
-            json!([row("2026-09-05", "Teams", 10)]),
-        ),
-        (
-            "two dates at once",
-            json!([
-                row("2026-09-06", "Teams", 11),
-                row("2026-09-05", "Yammer", 12)
-            ]),
-        ),
-        (
-            "two months at once",
-            json!([
-                row("2026-10-01", "Teams", 13),
-                row("2026-09-30", "Yammer", 14)
-            ]),
-        ),
-        (
-            "one that comes late",
-            json!([row("2026-09-29", "Yammer", 15)]),
-        ),
-        (
-            "a series that returns",
-            json!([
-                row("2026-10-02", "Exchange", 16),
-                row("2026-10-02", "Teams", 17)
-            ]),
-        ),
-        (
-            "an older month",
-            json!([
-                row("2026-07-15", "Teams", 18),
-                row("2026-07-15", "Exchange", 19)
-            ]),
-        ),
-        (
-            "an hour of the same day",
-            json!([
-                row("2026-10-02T05:00:00", "Exchange", 20),
-                row("2026-10-02T05:00:00", "Teams", 21)
-            ]),
-        ),
-        ("nothing", json!([])),
-        (
-            "other names",
-            json!([item(
-                &json!({ "processedDateTime": "2026-10-03", "customerName": "Renamed" })
-            )]),
-        ),
-    ];
-    for (when, items) in days {
+    let renamed = json!([item(
+        &json!({ "processedDateTime": "2026-10-03", "customerName": "Renamed" })
+    )]);
+    let days = DAYS.iter().map(|(when, rows)| (*when, items(rows)));
+    for (when, items) in days.chain([("other names", renamed)]) {
         let script = json!([{ "items": items }]);
         world.simulator.script_for_ever(customer, script).await;
         world.backfill().await.assert_code(0);
@@ -193,9 +151,9 @@ async fn the_views_of_newest_rows_say_what_the_ledger_says(pool: PgPool) {
     assert!(world.value::<i64>(&format!("{truth}'{customer}'")).await >= 3);
 }
 
-#[sqlx::test]
-async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again() {
+    let world = World::with_customers(3).await;
     world.backfill().await.assert_code(0);
     let ledger = world.ledger().await;
     world
@@ -235,9 +193,9 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again(po
     }
 }
 
-#[sqlx::test]
-async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views(pool: PgPool) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views() {
+    let world = World::with_customers(2).await;
     world.backfill().await.assert_code(0);
     // Roles are the server's, not the database's.
     world
@@ -267,9 +225,9 @@ async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views(p
     }
 }
 
-#[sqlx::test]
-async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread() {
+    let world = World::with_customers(3).await;
     world.backfill().await.assert_code(0);
     let ledger = world.ledger().await;
     world
@@ -314,11 +272,9 @@ async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread(p
     assert_views(&world, "a run that brought all of it again").await;
 }
 
-#[sqlx::test]
-async fn a_partition_that_was_put_away_takes_its_rows_along_and_a_new_one_takes_what_comes(
-    pool: PgPool,
-) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_partition_that_was_put_away_takes_its_rows_along_and_a_new_one_takes_what_comes() {
+    let world = World::with_customers(2).await;
     let of = |day: &str| json!([{ "items": [row(day, "Teams", 1)] }]);
     for day in ["2026-08-05", "2026-09-15", "2026-09-25"] {
         world.simulator.script_for_ever("usage", of(day)).await;

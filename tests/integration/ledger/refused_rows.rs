@@ -1,7 +1,6 @@
 //! What becomes of rows that Postgres refuses.
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{World, item};
 
@@ -33,9 +32,9 @@ async fn answer_all(world: &World, active: u32, day: &str) {
         .await;
 }
 
-#[sqlx::test]
-async fn a_customer_that_postgres_refuses_takes_no_other_with_it(pool: PgPool) {
-    let world = World::with_customers(pool, 100).await;
+#[tokio::test]
+async fn a_customer_that_postgres_refuses_takes_no_other_with_it() {
+    let world = World::with_customers(100).await;
     let ids = world.simulator.customers().await;
     answer_all(&world, 3, "2026-09-28").await;
     for (refused, with) in [
@@ -82,9 +81,9 @@ async fn a_customer_that_postgres_refuses_takes_no_other_with_it(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_collection_that_postgres_refuses_at_its_first_row_takes_no_other_with_it(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_collection_that_postgres_refuses_at_its_first_row_takes_no_other_with_it() {
+    let world = World::new().await;
     let ids = world.simulator.customers().await;
     answer_all(&world, 3, "2026-09-28").await;
     // Far more than the socket to Postgres holds, so that the refusal comes while rows are still
@@ -119,9 +118,9 @@ async fn a_collection_that_postgres_refuses_at_its_first_row_takes_no_other_with
     );
 }
 
-#[sqlx::test]
-async fn a_refused_correction_leaves_the_customers_rows_as_they_were(pool: PgPool) {
-    let world = World::with_customers(pool, 3).await;
+#[tokio::test]
+async fn a_refused_correction_leaves_the_customers_rows_as_they_were() {
+    let world = World::with_customers(3).await;
     let ids = world.simulator.customers().await;
     let items = |active: u32| {
         let teams = json!({ "workloadName": "Teams", "licensesActive": active });

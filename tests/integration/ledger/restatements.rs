@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{World, item};
 
@@ -36,9 +35,9 @@ async fn fetch(world: &World, kind: &str, items: Value) -> Value {
     finished.summary()["rows"].clone()
 }
 
-#[sqlx::test]
-async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new(pool: PgPool) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
+    let world = World::with_customers(2).await;
     let teams = item(&json!({ "workloadName": "Teams" }));
     let day = |changes| json!([item(&changes), teams.clone()]);
     fetch(&world, "usage", day(json!({}))).await;
@@ -100,9 +99,9 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new(pool: 
     assert_eq!(world.lines(first_synced).await, first);
 }
 
-#[sqlx::test]
-async fn deployment_that_is_corrected_is_kept_as_old_and_new(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn deployment_that_is_corrected_is_kept_as_old_and_new() {
+    let mut world = World::with_customers(2).await;
     world.set("partner_center.datasets", "usage,deployment");
     for (changes, updated) in [
         (json!({}), 0),
@@ -155,9 +154,9 @@ async fn figures(world: &World) -> BTreeMap<String, String> {
     rows.iter().map(split).collect()
 }
 
-#[sqlx::test]
-async fn what_a_service_restates_is_kept_whole(pool: PgPool) {
-    let world = World::with_customers(pool, 40).await;
+#[tokio::test]
+async fn what_a_service_restates_is_kept_whole() {
+    let world = World::with_customers(40).await;
     // Dynamics shows the same date on both days.
     world.simulator.set_today("2026-10-07").await;
     world.backfill().await.assert_code(0);

@@ -2,7 +2,6 @@
 //! cases of ids.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{TODAY, World};
 
@@ -18,8 +17,8 @@ const SERIES_SEATS: &str = "select customer_id, processed_date_time, sum(license
                             from license_usage_series group by 1, 2 order by 1, 2";
 
 /// Sixty customers of whom usage is fetched.
-async fn world(pool: PgPool) -> World {
-    let mut world = World::commercial(pool, 60).await;
+async fn world() -> World {
+    let mut world = World::commercial(60).await;
     world.set("partner_center.datasets", "usage");
     world
 }
@@ -46,9 +45,9 @@ async fn count_series(world: &World) -> i64 {
         .await
 }
 
-#[sqlx::test]
-async fn a_ledger_changes_its_source_and_back_without_new_rows(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_ledger_changes_its_source_and_back_without_new_rows() {
+    let mut world = world().await;
     world.use_source_customer();
     let first = rows(&world).await;
     let count = first["received"].clone();
@@ -91,9 +90,9 @@ async fn a_ledger_changes_its_source_and_back_without_new_rows(pool: PgPool) {
     assert_eq!(restatements(&world).await, 0);
 }
 
-#[sqlx::test]
-async fn the_computed_percentage_is_the_same_for_both_sources(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn the_computed_percentage_is_the_same_for_both_sources() {
+    let mut world = world().await;
     rows(&world).await;
     let mut computed = Vec::new();
     for source in ["commercial", "customer"] {
@@ -123,9 +122,9 @@ async fn the_computed_percentage_is_the_same_for_both_sources(pool: PgPool) {
     assert_eq!(world.value::<i64>(off).await, 0);
 }
 
-#[sqlx::test]
-async fn a_products_new_name_is_recorded_and_its_series_goes_on(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
+    let mut world = world().await;
     // Before ids were known, and then with them.
     world.use_source_customer();
     world.simulator.set_today("2026-05-01").await;
@@ -180,9 +179,9 @@ async fn a_products_new_name_is_recorded_and_its_series_goes_on(pool: PgPool) {
     assert_eq!(world.value::<i64>(gaps).await, 0);
 }
 
-#[sqlx::test]
-async fn a_date_that_came_under_two_names_is_counted_once_and_under_the_later(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_date_that_came_under_two_names_is_counted_once_and_under_the_later() {
+    let world = world().await;
     rows(&world).await;
     let seats = world.lines(SERIES_SEATS).await;
     // The same processed date on the same day, so that only the name is another.
@@ -199,9 +198,9 @@ async fn a_date_that_came_under_two_names_is_counted_once_and_under_the_later(po
     assert_eq!(world.lines(names).await, [format!("{NEW}|{NEW}")]);
 }
 
-#[sqlx::test]
-async fn names_of_another_language_are_joined_by_their_ids(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn names_of_another_language_are_joined_by_their_ids() {
+    let mut world = world().await;
     world
         .simulator
         .patch(json!({ "localized_names": true }))
@@ -244,9 +243,9 @@ async fn store(world: &World, items: &[Value]) -> Value {
     rows(world).await
 }
 
-#[sqlx::test]
-async fn a_products_guid_is_one_in_any_letter_case(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_products_guid_is_one_in_any_letter_case() {
+    let world = world().await;
     let customer = &world.simulator.customers().await[0];
     let id = "f245ecc8-75af-4f8e-b61f-27d8114de5f3";
     let upper = id.to_uppercase();
@@ -264,9 +263,9 @@ async fn a_products_guid_is_one_in_any_letter_case(pool: PgPool) {
     assert_eq!(world.lines(series).await, ["New|1", "New|2"]);
 }
 
-#[sqlx::test]
-async fn two_products_that_come_to_share_a_name_stay_two_series(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn two_products_that_come_to_share_a_name_stay_two_series() {
+    let world = world().await;
     let customer = &world.simulator.customers().await[0];
     let day = |date, first| {
         [

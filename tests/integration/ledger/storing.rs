@@ -1,14 +1,13 @@
 //! What the ledger keeps, as its readers see it.
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::answers::{collection, item_with};
 use crate::support::{World, item};
 
-#[sqlx::test]
-async fn rejections_are_kept_once_a_run_and_unchanged_rows_not_written(pool: PgPool) {
-    let world = World::with_customers(pool, 4).await;
+#[tokio::test]
+async fn rejections_are_kept_once_a_run_and_unchanged_rows_not_written() {
+    let world = World::with_customers(4).await;
     let bad = &world.simulator.customers().await[0];
     let items = json!([item(&json!({})), item(&json!({ "licensesActive": -1 })), {}]);
     world
@@ -36,9 +35,9 @@ async fn rejections_are_kept_once_a_run_and_unchanged_rows_not_written(pool: PgP
     );
 }
 
-#[sqlx::test]
-async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn every_object_is_named_as_promised_and_commented() {
+    let world = World::with_customers(1).await;
     let ours = "c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'p') and c.relname <> '_sqlx_migrations'";
     let bare = format!(
         "select c.relname, a.attname from pg_class as c
@@ -93,6 +92,11 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
             "workload_name_history"
         ]
     );
+}
+
+#[tokio::test]
+async fn every_column_has_the_type_promised() {
+    let world = World::with_customers(1).await;
     let columns = "select a.attname, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
                    from pg_attribute as a where a.attrelid = 'license_usage'::regclass and a.attnum > 0 order by 1";
     let text = "character varying(512)";
@@ -149,9 +153,9 @@ async fn everything_is_commented_and_typed_as_promised(pool: PgPool) {
     );
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once() {
+    let world = World::before_migrations().await;
     let before = world.run(&["status"]).await;
     before.assert_code(1);
     assert!(
@@ -180,9 +184,9 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once(p
     world.run(&["status"]).await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn the_views_follow_a_series_over_days_and_months(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn the_views_follow_a_series_over_days_and_months() {
+    let world = World::with_customers(1).await;
     let customer = &world.simulator.customers().await[0];
     for (day, active, percent) in [
         ("2026-08-30T00:00:00Z", "3", "30"),
@@ -253,9 +257,9 @@ async fn the_views_follow_a_series_over_days_and_months(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn days_add_up_and_nothing_is_ever_deleted(pool: PgPool) {
-    let world = World::with_customers(pool, 12).await;
+#[tokio::test]
+async fn days_add_up_and_nothing_is_ever_deleted() {
+    let world = World::with_customers(12).await;
     world
         .execute(
             "create function keep() returns trigger language plpgsql as $$ begin raise exception 'deleted'; end $$;
@@ -323,11 +327,11 @@ async fn days_add_up_and_nothing_is_ever_deleted(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn two_schemas_of_one_database_are_two_ledgers_that_run_side_by_side(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn two_schemas_of_one_database_are_two_ledgers_that_run_side_by_side() {
+    let mut world = World::new().await;
     let customer = world.simulator.customers().await[0].clone();
-    let mut url = url::Url::parse(&world.database_url()).unwrap();
+    let mut url = url::Url::parse(world.database_url()).unwrap();
     let plain = url
         .query()
         .map(|query| format!("{query}&"))

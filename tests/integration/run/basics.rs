@@ -1,13 +1,12 @@
 //! One run as a user sees it: rows in the tables, the summary, the exit code.
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{World, item};
 
-#[sqlx::test]
-async fn a_run_stores_every_customers_rows_and_says_so(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_stores_every_customers_rows_and_says_so() {
+    let world = World::new().await;
     let finished = world.backfill().await;
     finished.assert_code(0);
     let summary = finished.summary();
@@ -40,9 +39,9 @@ async fn a_run_stores_every_customers_rows_and_says_so(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn the_same_run_twice_changes_nothing(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn the_same_run_twice_changes_nothing() {
+    let world = World::new().await;
     world.backfill().await.assert_code(0);
     let versions = "select ctid::text, xmin::text, * from license_usage order by 1";
     let before = world.lines(versions).await;
@@ -54,9 +53,9 @@ async fn the_same_run_twice_changes_nothing(pool: PgPool) {
     assert_eq!(rows["inserted"], 0);
 }
 
-#[sqlx::test]
-async fn a_correction_overwrites_the_row_it_corrects_and_no_other(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_correction_overwrites_the_row_it_corrects_and_no_other() {
+    let world = World::new().await;
     let customer = &world.simulator.customers().await[0];
     let other = item(&json!({"workloadName": "Teams"}));
     for active in [3, 4] {
@@ -78,9 +77,9 @@ async fn a_correction_overwrites_the_row_it_corrects_and_no_other(pool: PgPool) 
     );
 }
 
-#[sqlx::test]
-async fn one_bad_customer_does_not_stop_the_rest(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn one_bad_customer_does_not_stop_the_rest() {
+    let world = World::new().await;
     let bad = &world.simulator.customers().await[2];
     let fault = json!({"code": "2032", "description": "The role is too small"});
     world

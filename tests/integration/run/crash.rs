@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{World, until};
 
@@ -25,9 +24,9 @@ async fn rows_of_each(world: &World) -> BTreeMap<String, String> {
         .collect()
 }
 
-#[sqlx::test]
-async fn a_killed_runs_lock_is_free_and_its_record_is_mended_by_the_next(pool: PgPool) {
-    let mut world = World::with_customers(pool, CUSTOMERS).await;
+#[tokio::test]
+async fn a_killed_runs_lock_is_free_and_its_record_is_mended_by_the_next() {
+    let mut world = World::with_customers(CUSTOMERS).await;
     world.set("partner_center.max_concurrency", "4");
     world.simulator.patch(json!({ "latency_ms": 50 })).await;
     let killed = world.start(&["--backfill"]);
@@ -62,9 +61,9 @@ async fn a_killed_runs_lock_is_free_and_its_record_is_mended_by_the_next(pool: P
     );
 }
 
-#[sqlx::test]
-async fn a_kill_at_any_moment_leaves_every_customer_whole(pool: PgPool) {
-    let mut world = World::with_customers(pool, CUSTOMERS).await;
+#[tokio::test]
+async fn a_kill_at_any_moment_leaves_every_customer_whole() {
+    let mut world = World::with_customers(CUSTOMERS).await;
     world.set("partner_center.max_concurrency", "3");
     world
         .simulator

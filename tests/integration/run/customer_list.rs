@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Simulator, World};
 
 /// A world whose customers are found by `customers.discover` alone.
-async fn discovering(pool: PgPool, customers: usize) -> World {
-    let mut world = World::with_customers(pool, customers).await;
+async fn discovering(customers: usize) -> World {
+    let mut world = World::with_customers(customers).await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");
     world
@@ -33,9 +32,9 @@ fn write(world: &mut World, name: &str, text: &str) {
     world.set("customers.file", &path.to_string_lossy());
 }
 
-#[sqlx::test]
-async fn a_run_is_over_the_union_of_ids_and_file_less_the_excluded_each_once(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_is_over_the_union_of_ids_and_file_less_the_excluded_each_once() {
+    let mut world = World::new().await;
     let ids = world.simulator.customers().await;
     let [a, b, c, d, _] = &ids[..] else {
         panic!("{ids:?}")
@@ -70,9 +69,9 @@ async fn a_run_is_over_the_union_of_ids_and_file_less_the_excluded_each_once(poo
     );
 }
 
-#[sqlx::test]
-async fn an_empty_union_is_an_error_that_says_so(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn an_empty_union_is_an_error_that_says_so() {
+    let mut world = World::new().await;
     let ids = world.simulator.customers().await;
     world.set("customers.exclude", &ids.join(","));
     let finished = world.backfill().await;
@@ -94,9 +93,9 @@ async fn an_empty_union_is_an_error_that_says_so(pool: PgPool) {
     world.backfill().await.assert_code(78);
 }
 
-#[sqlx::test]
-async fn a_bad_line_of_the_file_is_told_with_its_number_before_anything_is_fetched(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_bad_line_of_the_file_is_told_with_its_number_before_anything_is_fetched() {
+    let mut world = World::new().await;
     let id = &world.simulator.customers().await[0];
     for (text, told) in [
         (
@@ -141,9 +140,9 @@ async fn a_bad_line_of_the_file_is_told_with_its_number_before_anything_is_fetch
     assert_eq!(world.lines(ended).await, ["failed|true|true"]);
 }
 
-#[sqlx::test]
-async fn discovery_pages_through_the_list_in_every_form_of_its_next_link(pool: PgPool) {
-    let world = discovering(pool, 520).await;
+#[tokio::test]
+async fn discovery_pages_through_the_list_in_every_form_of_its_next_link() {
+    let world = discovering(520).await;
     for form in ["without_v1", "with_v1", "no_slash", "absolute"] {
         world.simulator.forget_requests().await;
         world.simulator.patch(json!({ "next_link": form })).await;
@@ -176,9 +175,9 @@ async fn discovery_pages_through_the_list_in_every_form_of_its_next_link(pool: P
     }
 }
 
-#[sqlx::test]
-async fn discovered_customers_are_kept_with_name_and_domain(pool: PgPool) {
-    let world = discovering(pool, 7).await;
+#[tokio::test]
+async fn discovered_customers_are_kept_with_name_and_domain() {
+    let world = discovering(7).await;
     world.simulator.patch(json!({ "max_page_size": 3 })).await;
     let failing = &world.simulator.customers().await[4];
     world
@@ -209,9 +208,9 @@ async fn discovered_customers_are_kept_with_name_and_domain(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_next_link_to_another_host_ends_the_run_and_is_not_given_the_token(pool: PgPool) {
-    let world = discovering(pool, 10).await;
+#[tokio::test]
+async fn a_next_link_to_another_host_ends_the_run_and_is_not_given_the_token() {
+    let world = discovering(10).await;
     let elsewhere = Simulator::start(&["--customers", "10"]).await;
     let foreign =
         json!({ "next_link": "foreign", "next_link_host": elsewhere.base_url, "max_page_size": 4 });
@@ -238,10 +237,10 @@ async fn a_next_link_to_another_host_ends_the_run_and_is_not_given_the_token(poo
     );
 }
 
-#[sqlx::test]
-async fn a_list_that_cannot_be_had_whole_ends_the_run(pool: PgPool) {
+#[tokio::test]
+async fn a_list_that_cannot_be_had_whole_ends_the_run() {
     // With customers of its own to go on with, it could be overlooked.
-    let mut world = World::new(pool).await;
+    let mut world = World::new().await;
     world.set("customers.discover", "true");
     world
         .simulator
@@ -284,9 +283,9 @@ async fn a_list_that_cannot_be_had_whole_ends_the_run(pool: PgPool) {
     assert_eq!(world.simulator.requests("usage").await, [Value::Null; 0]);
 }
 
-#[sqlx::test]
-async fn a_next_links_headers_are_sent_along_and_cannot_displace_ours(pool: PgPool) {
-    let world = discovering(pool, 3).await;
+#[tokio::test]
+async fn a_next_links_headers_are_sent_along_and_cannot_displace_ours() {
+    let world = discovering(3).await;
     let ids = world.simulator.customers().await;
     let header = |key: &str, value: &str| json!({ "key": key, "value": value });
     let headers = [
@@ -316,9 +315,9 @@ async fn a_next_links_headers_are_sent_along_and_cannot_displace_ours(pool: PgPo
     assert_ne!(second["ms-requestid"], "none");
 }
 
-#[sqlx::test]
-async fn a_run_for_some_customers_asks_for_no_other(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_for_some_customers_asks_for_no_other() {
+    let mut world = World::new().await;
     let ids = world.simulator.customers().await;
     world.set("customers.discover", "true");
     let upper = ids[1].to_uppercase();
@@ -350,9 +349,9 @@ async fn a_run_for_some_customers_asks_for_no_other(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_wrong_command_line_exits_with_2_and_does_nothing(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_wrong_command_line_exits_with_2_and_does_nothing() {
+    let world = World::new().await;
     for arguments in [
         &["--backfill", "--customer", "contoso"][..],
         &["--backfill", "--customer"],
@@ -384,9 +383,9 @@ async fn a_wrong_command_line_exits_with_2_and_does_nothing(pool: PgPool) {
     assert_eq!(world.value::<i64>("select count(*) from sync_run").await, 0);
 }
 
-#[sqlx::test]
-async fn a_dry_run_fetches_and_judges_and_writes_nothing(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_dry_run_fetches_and_judges_and_writes_nothing() {
+    let mut world = World::new().await;
     let ids = world.simulator.customers().await;
     world
         .simulator
@@ -421,9 +420,9 @@ async fn a_dry_run_fetches_and_judges_and_writes_nothing(pool: PgPool) {
     assert_eq!(world.value::<i64>(made).await, 0);
 }
 
-#[sqlx::test]
-async fn the_json_summary_is_alone_on_standard_output(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_json_summary_is_alone_on_standard_output() {
+    let mut world = World::new().await;
     world.set("log.filter", "trace");
     for format in ["text", "json"] {
         world.set("log.format", format);

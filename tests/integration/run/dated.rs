@@ -3,7 +3,6 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use seatledger::clock::{Clock as _, SystemClock};
 
@@ -15,8 +14,8 @@ const USAGE: &str = "commercial_usage";
 const REACH: &str = "2026-04-28";
 
 /// Twenty customers of whom usage is fetched, at an API that reaches back a few days.
-async fn world(pool: PgPool) -> World {
-    let mut world = World::commercial(pool, 20).await;
+async fn world() -> World {
+    let mut world = World::commercial(20).await;
     world.set("partner_center.datasets", "usage");
     world.simulator.patch(json!({ "reach_days": 6 })).await;
     world
@@ -44,9 +43,9 @@ async fn runs(world: &World) -> Vec<String> {
     world.lines(runs).await
 }
 
-#[sqlx::test]
-async fn dates_are_asked_for_newest_first_and_complete_ones_not_again(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn dates_are_asked_for_newest_first_and_complete_ones_not_again() {
+    let world = world().await;
     let days = [
         "2026-04-26",
         "2026-04-27",
@@ -103,11 +102,9 @@ async fn dates_are_asked_for_newest_first_and_complete_ones_not_again(pool: PgPo
     assert_eq!(summary["rows"]["received"], summary["rows"]["unchanged"]);
 }
 
-#[sqlx::test]
-async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have_reported(
-    pool: PgPool,
-) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have_reported() {
+    let world = world().await;
     // The real day, since it is by the real day that a date is old.
     world.simulator.set_today("").await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
@@ -130,9 +127,9 @@ async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have
     }
 }
 
-#[sqlx::test]
-async fn a_date_of_which_only_deployment_is_asked_for_is_complete_too(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_date_of_which_only_deployment_is_asked_for_is_complete_too() {
+    let mut world = world().await;
     world.set("partner_center.datasets", "deployment");
     let all = range(REACH, "2026-04-29", &["--json"]);
     world.run(&all).await.assert_code(0);
@@ -144,9 +141,9 @@ async fn a_date_of_which_only_deployment_is_asked_for_is_complete_too(pool: PgPo
     assert_eq!(again.summary()["dates"]["skipped"], stored);
 }
 
-#[sqlx::test]
-async fn the_partners_list_is_asked_for_once_and_not_at_all_where_all_is_complete(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn the_partners_list_is_asked_for_once_and_not_at_all_where_all_is_complete() {
+    let world = world().await;
     let all = range(REACH, "2026-04-30", &["--json"]);
     world.run(&all).await.assert_code(0);
     assert_eq!(world.simulator.requests("customers").await.len(), 1);
@@ -165,9 +162,9 @@ async fn the_partners_list_is_asked_for_once_and_not_at_all_where_all_is_complet
     assert_eq!(runs(&world).await.len(), 3);
 }
 
-#[sqlx::test]
-async fn a_date_is_covered_for_everybody_and_makes_nobody_look_older(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_date_is_covered_for_everybody_and_makes_nobody_look_older() {
+    let world = world().await;
     world.backfill().await.assert_code(0);
     let newest = "select customer_id, last_processed_date_time from customer_freshness order by 1";
     let before = world.lines(newest).await;
@@ -193,9 +190,9 @@ async fn a_date_is_covered_for_everybody_and_makes_nobody_look_older(pool: PgPoo
     assert_eq!(world.lines(latest).await, ["true"]);
 }
 
-#[sqlx::test]
-async fn what_a_kill_left_is_asked_for_by_the_same_command_or_by_resume(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn what_a_kill_left_is_asked_for_by_the_same_command_or_by_resume() {
+    let world = world().await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let all = range("2026-04-01", "2026-04-10", &["--json"]);
     world.simulator.patch(json!({ "latency_ms": 150 })).await;
@@ -244,9 +241,9 @@ async fn what_a_kill_left_is_asked_for_by_the_same_command_or_by_resume(pool: Pg
     assert_eq!(asked(&world).await, [""; 0]);
 }
 
-#[sqlx::test]
-async fn customers_that_a_stopped_run_did_not_come_to_are_not_counted_as_stored(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn customers_that_a_stopped_run_did_not_come_to_are_not_counted_as_stored() {
+    let world = world().await;
     world.simulator.patch(json!({ "latency_ms": 300 })).await;
     let stopped = world.start(&range(REACH, "2026-04-30", &["--json"]));
     world.simulator.received(USAGE, 1).await;
@@ -259,9 +256,9 @@ async fn customers_that_a_stopped_run_did_not_come_to_are_not_counted_as_stored(
     );
 }
 
-#[sqlx::test]
-async fn a_backfill_whose_oldest_dates_were_complete_before_came_to_its_end(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_backfill_whose_oldest_dates_were_complete_before_came_to_its_end() {
+    let world = world().await;
     let older = range(REACH, "2026-04-29", &["--json"]);
     world.run(&older).await.assert_code(0);
     let all = range(REACH, "2026-04-30", &["--json"]);
@@ -285,9 +282,9 @@ async fn a_backfill_whose_oldest_dates_were_complete_before_came_to_its_end(pool
     assert_eq!(asked(&world).await, [""; 0]);
 }
 
-#[sqlx::test]
-async fn the_summary_shows_the_way_to_what_was_rejected_on_any_date(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn the_summary_shows_the_way_to_what_was_rejected_on_any_date() {
+    let world = world().await;
     let ids = world.simulator.customers().await;
     let nameless =
         json!({ "customerTenantId": ids[0], "processedDateTime": "2026-04-29T00:00:00" });
@@ -300,9 +297,9 @@ async fn the_summary_shows_the_way_to_what_was_rejected_on_any_date(pool: PgPool
     assert_eq!(world.rows(query.trim()).await.len(), 1, "{query}");
 }
 
-#[sqlx::test]
-async fn a_date_at_which_the_api_fails_is_named_and_asked_for_again(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_date_at_which_the_api_fails_is_named_and_asked_for_again() {
+    let world = world().await;
     let fault = json!({ "status": 403, "json": { "code": "900309", "description": "blocked" } });
     let answers = json!([{ "normal": true }, fault, { "normal": true }]);
     world.simulator.script(USAGE, answers).await;
@@ -325,9 +322,9 @@ async fn a_date_at_which_the_api_fails_is_named_and_asked_for_again(pool: PgPool
     );
 }
 
-#[sqlx::test]
-async fn where_every_date_fails_no_further_one_is_asked_for_and_resume_goes_on(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn where_every_date_fails_no_further_one_is_asked_for_and_resume_goes_on() {
+    let world = world().await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let fault = json!([{ "status": 403, "json": { "code": "900309", "description": "blocked" } }]);
     world.simulator.script_for_ever(USAGE, fault).await;
@@ -349,9 +346,9 @@ async fn where_every_date_fails_no_further_one_is_asked_for_and_resume_goes_on(p
     assert_eq!(asked(&world).await.len(), 10);
 }
 
-#[sqlx::test]
-async fn a_date_of_which_only_other_dates_come_is_empty(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_date_of_which_only_other_dates_come_is_empty() {
+    let world = world().await;
     let ids = world.simulator.customers().await;
     let other = json!({
         "processedDateTime": "2026-04-12T00:00:00", "workloadName": "Exchange", "customerTenantId": ids[0],
@@ -374,9 +371,9 @@ async fn a_date_of_which_only_other_dates_come_is_empty(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn dates_of_one_customer_are_not_complete_for_the_others(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn dates_of_one_customer_are_not_complete_for_the_others() {
+    let world = world().await;
     let id = world.simulator.customers().await[0].clone();
     let one = range(REACH, "2026-04-29", &["--customer", &id]);
     world.run(&one).await.assert_code(0);
@@ -390,9 +387,9 @@ async fn dates_of_one_customer_are_not_complete_for_the_others(pool: PgPool) {
     assert_eq!(asked(&world).await.len(), 2);
 }
 
-#[sqlx::test]
-async fn dates_that_cannot_be_asked_for_are_a_wrong_command_line(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn dates_that_cannot_be_asked_for_are_a_wrong_command_line() {
+    let mut world = world().await;
     let backwards = world.run(&range("2026-04-30", REACH, &[])).await;
     backwards.assert_code(2);
     assert!(backwards.stderr.contains("--from"), "{}", backwards.stderr);

@@ -1,21 +1,20 @@
 //! Customers that leave the partner and come back, and lists that are not to be believed.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{World, until};
 
 /// A world whose customers are found by `customers.discover` alone.
-async fn discovering(pool: PgPool, customers: usize) -> World {
-    let mut world = World::with_customers(pool, customers).await;
+async fn discovering(customers: usize) -> World {
+    let mut world = World::with_customers(customers).await;
     world.unset("customers.ids");
     world.set("customers.discover", "true");
     world
 }
 
-#[sqlx::test]
-async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted(pool: PgPool) {
-    let mut world = discovering(pool, 8).await;
+#[tokio::test]
+async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted() {
+    let mut world = discovering(8).await;
     let ids = world.simulator.customers().await;
     // One that the partner's list never had cannot go from it.
     let own = "11111111-70f4-4e1e-9ff1-b2bfce8d9f04";
@@ -72,9 +71,9 @@ async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted(pool:
     assert_eq!(world.lines(&listed).await, ["8|true"]);
 }
 
-#[sqlx::test]
-async fn a_list_that_has_lost_over_half_of_its_customers_is_told_and_not_believed(pool: PgPool) {
-    let world = discovering(pool, 20).await;
+#[tokio::test]
+async fn a_list_that_has_lost_over_half_of_its_customers_is_told_and_not_believed() {
+    let world = discovering(20).await;
     world.backfill().await.assert_code(0);
     world.simulator.patch(json!({ "shrink_list": 0.45 })).await;
     for _ in 0..2 {
@@ -116,9 +115,9 @@ async fn a_list_that_has_lost_over_half_of_its_customers_is_told_and_not_believe
     assert_eq!(world.value::<i64>(returned).await, 10);
 }
 
-#[sqlx::test]
-async fn a_list_that_is_suddenly_empty_marks_nobody_and_ends_the_run(pool: PgPool) {
-    let world = discovering(pool, 5).await;
+#[tokio::test]
+async fn a_list_that_is_suddenly_empty_marks_nobody_and_ends_the_run() {
+    let world = discovering(5).await;
     world.backfill().await.assert_code(0);
     world.simulator.patch(json!({ "shrink_list": 0.0 })).await;
     world.backfill().await.assert_code(1);
@@ -137,9 +136,9 @@ async fn a_list_that_is_suddenly_empty_marks_nobody_and_ends_the_run(pool: PgPoo
     );
 }
 
-#[sqlx::test]
-async fn the_way_out_of_a_list_that_has_really_shrunk_is_told(pool: PgPool) {
-    let world = discovering(pool, 20).await;
+#[tokio::test]
+async fn the_way_out_of_a_list_that_has_really_shrunk_is_told() {
+    let world = discovering(20).await;
     world.backfill().await.assert_code(0);
     world.simulator.patch(json!({ "shrink_list": 0.25 })).await;
     let finished = world.backfill().await;
@@ -158,9 +157,9 @@ async fn the_way_out_of_a_list_that_has_really_shrunk_is_told(pool: PgPool) {
     assert_eq!(world.value::<i64>(gone).await, 15);
 }
 
-#[sqlx::test]
-async fn the_file_of_customers_is_read_anew_at_each_run_of_the_daemon(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_file_of_customers_is_read_anew_at_each_run_of_the_daemon() {
+    let mut world = World::new().await;
     let ids = world.simulator.customers().await;
     let path = world.folder.path().join("customers.txt");
     std::fs::write(&path, &ids[0]).unwrap();

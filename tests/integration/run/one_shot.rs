@@ -4,7 +4,6 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Running, World};
 
@@ -25,9 +24,9 @@ async fn begun(world: &World, arguments: &[&str]) -> Running {
     running
 }
 
-#[sqlx::test]
-async fn a_second_backfill_waits_for_the_first_and_says_so(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_second_backfill_waits_for_the_first_and_says_so() {
+    let world = World::new().await;
     world.simulator.patch(json!({ "latency_ms": 700 })).await;
     let first = begun(&world, &["--backfill", "--json"]).await;
     let second = world.start(&["--backfill", "--json"]);
@@ -41,9 +40,9 @@ async fn a_second_backfill_waits_for_the_first_and_says_so(pool: PgPool) {
     assert_one_at_a_time(&world).await;
 }
 
-#[sqlx::test]
-async fn a_backfill_and_a_daemon_wait_for_each_other(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_backfill_and_a_daemon_wait_for_each_other() {
+    let mut world = World::new().await;
     world
         .simulator
         .script_for_ever("usage", json!([{ "normal": true, "delay_ms": 1_500 }]))
@@ -77,9 +76,9 @@ async fn a_backfill_and_a_daemon_wait_for_each_other(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_backfill_that_waits_for_another_can_be_stopped(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_backfill_that_waits_for_another_can_be_stopped() {
+    let world = World::new().await;
     world.simulator.patch(json!({ "latency_ms": 1_000 })).await;
     let first = begun(&world, &["--backfill"]).await;
     let second = world.start(&["--backfill"]);
@@ -91,9 +90,9 @@ async fn a_backfill_that_waits_for_another_can_be_stopped(pool: PgPool) {
     assert_eq!(runs, 1);
 }
 
-#[sqlx::test]
-async fn on_a_terminal_a_bar_is_drawn_and_the_summary_is_for_a_person(pool: PgPool) {
-    let mut world = World::with_customers(pool, 30).await;
+#[tokio::test]
+async fn on_a_terminal_a_bar_is_drawn_and_the_summary_is_for_a_person() {
+    let mut world = World::with_customers(30).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("log.format", "auto");
     world.simulator.patch(json!({ "latency_ms": 100 })).await;
@@ -118,9 +117,9 @@ async fn on_a_terminal_a_bar_is_drawn_and_the_summary_is_for_a_person(pool: PgPo
     assert!(shown.contains("30 of 30 stored, 0 failed"), "{shown:?}");
 }
 
-#[sqlx::test(migrations = false)]
-async fn migrations_can_be_applied_twice_and_by_two_at_once(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn migrations_can_be_applied_twice_and_by_two_at_once() {
+    let world = World::before_migrations().await;
     let both = [world.start(&["migrate"]), world.start(&["migrate"])];
     for running in both {
         running.finish().await.assert_code(0);
@@ -129,9 +128,9 @@ async fn migrations_can_be_applied_twice_and_by_two_at_once(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_database_that_a_newer_version_has_changed_is_left_alone(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_database_that_a_newer_version_has_changed_is_left_alone() {
+    let world = World::new().await;
     world
         .execute(
             "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -154,9 +153,9 @@ async fn a_database_that_a_newer_version_has_changed_is_left_alone(pool: PgPool)
     assert!(world.simulator.requests("usage").await.is_empty());
 }
 
-#[sqlx::test]
-async fn the_status_command_shows_runs_and_customers(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn the_status_command_shows_runs_and_customers() {
+    let world = World::new().await;
     let empty = world.run(&["status"]).await;
     empty.assert_code(0);
     assert!(empty.stdout.contains("No run yet"), "{}", empty.stdout);
@@ -185,17 +184,17 @@ async fn the_status_command_shows_runs_and_customers(pool: PgPool) {
     assert_eq!(customers[0]["last_failure_reason"], "not_found");
 }
 
-#[sqlx::test(migrations = false)]
-async fn the_status_command_before_the_first_start_says_what_is_missing(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn the_status_command_before_the_first_start_says_what_is_missing() {
+    let world = World::before_migrations().await;
     let finished = world.run(&["status"]).await;
     finished.assert_code(1);
     assert!(finished.stderr.contains("sync_run"), "{}", finished.stderr);
 }
 
-#[sqlx::test]
-async fn a_wrong_command_line_ends_with_2_and_asks_nobody(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_wrong_command_line_ends_with_2_and_asks_nobody() {
+    let world = World::new().await;
     for arguments in [
         &["--nonsense"][..],
         &["nonsense"],
@@ -217,9 +216,9 @@ async fn a_wrong_command_line_ends_with_2_and_asks_nobody(pool: PgPool) {
     assert!(world.simulator.requests("token").await.is_empty());
 }
 
-#[sqlx::test]
-async fn help_and_version_are_no_errors(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn help_and_version_are_no_errors() {
+    let world = World::new().await;
     for (argument, said) in [
         ("--help", "--backfill"),
         ("--version", env!("CARGO_PKG_VERSION")),

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::World;
 
@@ -16,9 +15,9 @@ fn dying(after: usize) -> Value {
     normal.chain([json!({ "status": 503 })]).collect()
 }
 
-#[sqlx::test]
-async fn a_dead_api_ends_the_run_early_with_one_reason(pool: PgPool) {
-    let world = World::with_customers(pool, CUSTOMERS).await;
+#[tokio::test]
+async fn a_dead_api_ends_the_run_early_with_one_reason() {
+    let world = World::with_customers(CUSTOMERS).await;
     world.simulator.script_for_ever("usage", dying(0)).await;
     let finished = world.backfill().await;
     finished.assert_code(3);
@@ -64,9 +63,9 @@ async fn a_dead_api_ends_the_run_early_with_one_reason(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_next(pool: PgPool) {
-    let mut world = World::with_customers(pool, CUSTOMERS).await;
+#[tokio::test]
+async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_next() {
+    let mut world = World::with_customers(CUSTOMERS).await;
     world.set("retry.max_elapsed_time", "4s");
     world.simulator.script_for_ever("usage", dying(150)).await;
     let finished = world.backfill().await;
@@ -94,9 +93,9 @@ async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_n
     }));
 }
 
-#[sqlx::test]
-async fn a_few_dead_customers_do_not_end_a_run(pool: PgPool) {
-    let mut world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn a_few_dead_customers_do_not_end_a_run() {
+    let mut world = World::with_customers(60).await;
     world.set("retry.max_elapsed_time", "5s");
     let customers = world.simulator.customers().await;
     for customer in &customers[..12] {
@@ -122,9 +121,9 @@ async fn a_few_dead_customers_do_not_end_a_run(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn many_dead_customers_do_not_keep_the_others_from_theirs(pool: PgPool) {
-    let mut world = World::with_customers(pool, 500).await;
+#[tokio::test]
+async fn many_dead_customers_do_not_keep_the_others_from_theirs() {
+    let mut world = World::with_customers(500).await;
     world.set("retry.max_elapsed_time", "10s");
     let customers = world.simulator.customers().await;
     // More of them than can wait for their next attempt at a time.
@@ -154,9 +153,9 @@ async fn many_dead_customers_do_not_keep_the_others_from_theirs(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn an_api_that_never_answers_ends_the_run_early_too(pool: PgPool) {
-    let mut world = World::with_customers(pool, CUSTOMERS).await;
+#[tokio::test]
+async fn an_api_that_never_answers_ends_the_run_early_too() {
+    let mut world = World::with_customers(CUSTOMERS).await;
     world.set("retry.max_elapsed_time", "4s");
     world.set("partner_center.request_timeout", "1s");
     let hanging = json!([{ "normal": true, "delay_ms": 60_000 }]);

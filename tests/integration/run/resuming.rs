@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{World, item, until};
 
@@ -64,9 +63,9 @@ fn set(ids: &[String]) -> BTreeSet<String> {
     ids.iter().cloned().collect()
 }
 
-#[sqlx::test]
-async fn after_a_run_was_cut_off_the_next_begins_with_those_it_did_not_reach(pool: PgPool) {
-    let mut world = World::with_customers(pool, 24).await;
+#[tokio::test]
+async fn after_a_run_was_cut_off_the_next_begins_with_those_it_did_not_reach() {
+    let mut world = World::with_customers(24).await;
     world.ask_in_order();
     let all = set(&world.simulator.customers().await);
     answer_all(&world, "2026-09-27").await;
@@ -101,9 +100,9 @@ async fn after_a_run_was_cut_off_the_next_begins_with_those_it_did_not_reach(poo
     );
 }
 
-#[sqlx::test]
-async fn customers_that_failed_come_before_those_that_are_fresh(pool: PgPool) {
-    let mut world = World::with_customers(pool, 12).await;
+#[tokio::test]
+async fn customers_that_failed_come_before_those_that_are_fresh() {
+    let mut world = World::with_customers(12).await;
     world.ask_in_order();
     let ids = world.simulator.customers().await;
     answer_all(&world, "2026-09-28").await;
@@ -137,9 +136,9 @@ async fn customers_that_failed_come_before_those_that_are_fresh(pool: PgPool) {
     assert_eq!(set(&asked).len(), 12);
 }
 
-#[sqlx::test]
-async fn resuming_asks_only_for_what_the_unfinished_backfill_has_not_stored(pool: PgPool) {
-    let mut world = World::with_customers(pool, 16).await;
+#[tokio::test]
+async fn resuming_asks_only_for_what_the_unfinished_backfill_has_not_stored() {
+    let mut world = World::with_customers(16).await;
     world.ask_in_order();
     let ids = world.simulator.customers().await;
     let all = set(&ids);
@@ -191,9 +190,9 @@ async fn resuming_asks_only_for_what_the_unfinished_backfill_has_not_stored(pool
     );
 }
 
-#[sqlx::test]
-async fn where_nothing_is_unfinished_resuming_says_so_and_does_nothing(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn where_nothing_is_unfinished_resuming_says_so_and_does_nothing() {
+    let world = World::new().await;
     for runs in 0..2 {
         let finished = world.run(&["--backfill", "--resume"]).await;
         finished.assert_code(0);
@@ -212,9 +211,9 @@ async fn where_nothing_is_unfinished_resuming_says_so_and_does_nothing(pool: PgP
     }
 }
 
-#[sqlx::test]
-async fn a_backfill_from_the_other_source_is_not_resumed_from_this_one(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_backfill_from_the_other_source_is_not_resumed_from_this_one() {
+    let world = World::new().await;
     world.run(&["migrate"]).await.assert_code(0);
     world
         .execute(
@@ -232,9 +231,9 @@ async fn a_backfill_from_the_other_source_is_not_resumed_from_this_one(pool: PgP
     assert_eq!(world.simulator.get("requests").await, json!([]));
 }
 
-#[sqlx::test]
-async fn a_resumed_run_for_some_customers_is_still_for_those(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_resumed_run_for_some_customers_is_still_for_those() {
+    let world = World::new().await;
     let ids = world.simulator.customers().await;
     let stuck = json!([{ "normal": true, "delay_ms": 60_000 }]);
     world.simulator.script(&ids[3], stuck).await;
@@ -259,9 +258,9 @@ async fn a_resumed_run_for_some_customers_is_still_for_those(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn resuming_goes_with_nothing_that_would_make_it_another_run(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn resuming_goes_with_nothing_that_would_make_it_another_run() {
+    let world = World::new().await;
     let id = &world.simulator.customers().await[0];
     for arguments in [
         &["--backfill", "--resume", "--customer", id][..],
@@ -283,9 +282,9 @@ async fn resuming_goes_with_nothing_that_would_make_it_another_run(pool: PgPool)
     assert_eq!(world.simulator.requests("token").await, [Value::Null; 0]);
 }
 
-#[sqlx::test]
-async fn a_later_backfill_of_one_customer_hides_no_unfinished_one_of_all(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_later_backfill_of_one_customer_hides_no_unfinished_one_of_all() {
+    let world = World::new().await;
     let customers = world.simulator.customers().await;
     world
         .run(&["--backfill", "--customer", &customers[0]])
@@ -311,9 +310,9 @@ async fn a_later_backfill_of_one_customer_hides_no_unfinished_one_of_all(pool: P
     assert!(finished.stderr.contains("there is nothing to resume"));
 }
 
-#[sqlx::test]
-async fn customers_that_are_equally_urgent_are_asked_in_the_order_of_their_ids(pool: PgPool) {
-    let mut world = World::with_customers(pool, 8).await;
+#[tokio::test]
+async fn customers_that_are_equally_urgent_are_asked_in_the_order_of_their_ids() {
+    let mut world = World::with_customers(8).await;
     world.ask_in_order();
     let mut ids = world.simulator.customers().await;
     ids.sort();

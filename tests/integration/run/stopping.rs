@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{Finished, Running, World, until};
 
@@ -14,8 +13,8 @@ const SOON: Duration = Duration::from_secs(4);
 const AT_MOST: Duration = Duration::from_secs(12);
 
 /// A world whose customers are asked four at a time.
-async fn world(pool: PgPool, customers: usize) -> World {
-    let mut world = World::with_customers(pool, customers).await;
+async fn world(customers: usize) -> World {
+    let mut world = World::with_customers(customers).await;
     world.set("partner_center.max_concurrency", "4");
     world.set("schedule.run_on_start", "always");
     world
@@ -52,9 +51,9 @@ async fn run_outcome(world: &World) -> String {
         .await
 }
 
-#[sqlx::test]
-async fn after_a_signal_those_under_way_are_finished_and_nobody_new_is_asked(pool: PgPool) {
-    let world = world(pool, 40).await;
+#[tokio::test]
+async fn after_a_signal_those_under_way_are_finished_and_nobody_new_is_asked() {
+    let world = world(40).await;
     world.simulator.patch(json!({ "latency_ms": 300 })).await;
     for (arguments, signal, code) in [
         (&[][..], "TERM", 0),
@@ -88,9 +87,9 @@ async fn after_a_signal_those_under_way_are_finished_and_nobody_new_is_asked(poo
     }
 }
 
-#[sqlx::test]
-async fn a_request_that_waits_for_its_turn_is_not_sent_after_a_signal(pool: PgPool) {
-    let mut world = world(pool, 40).await;
+#[tokio::test]
+async fn a_request_that_waits_for_its_turn_is_not_sent_after_a_signal() {
+    let mut world = world(40).await;
     world.set("partner_center.max_requests_per_second", "5");
     let running = world.start(&["--backfill"]);
     world.simulator.received("usage", 3).await;
@@ -102,10 +101,10 @@ async fn a_request_that_waits_for_its_turn_is_not_sent_after_a_signal(pool: PgPo
     assert_eq!(usize::try_from(stored).unwrap(), after);
 }
 
-#[sqlx::test]
-async fn an_idle_daemon_stops_at_once(pool: PgPool) {
+#[tokio::test]
+async fn an_idle_daemon_stops_at_once() {
     for signal in ["TERM", "INT"] {
-        let world = world(pool.clone(), 1).await;
+        let world = world(1).await;
         let daemon = world.start(&[]);
         daemon.says("Waiting for the next run").await;
         stop(daemon, signal, Duration::from_secs(2))
@@ -114,9 +113,9 @@ async fn an_idle_daemon_stops_at_once(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_customer_that_hangs_is_dropped_after_a_while_and_recorded(pool: PgPool) {
-    let world = world(pool, 6).await;
+#[tokio::test]
+async fn a_customer_that_hangs_is_dropped_after_a_while_and_recorded() {
+    let world = world(6).await;
     let stuck = &world.simulator.customers().await[1];
     world
         .simulator
@@ -136,9 +135,9 @@ async fn a_customer_that_hangs_is_dropped_after_a_while_and_recorded(pool: PgPoo
     assert_eq!(run_outcome(&world).await, "interrupted");
 }
 
-#[sqlx::test]
-async fn a_second_signal_drops_what_is_under_way(pool: PgPool) {
-    let world = world(pool, 6).await;
+#[tokio::test]
+async fn a_second_signal_drops_what_is_under_way() {
+    let world = world(6).await;
     world
         .simulator
         .script_for_ever("usage", json!([{ "normal": true, "stall_after": 10 }]))
@@ -155,9 +154,9 @@ async fn a_second_signal_drops_what_is_under_way(pool: PgPool) {
     assert_eq!(outcomes(&world).await, ["failed|interrupted|8"]);
 }
 
-#[sqlx::test]
-async fn a_long_wait_for_the_next_attempt_ends_with_the_signal(pool: PgPool) {
-    let mut world = world(pool, 6).await;
+#[tokio::test]
+async fn a_long_wait_for_the_next_attempt_ends_with_the_signal() {
+    let mut world = world(6).await;
     world.set("retry.max_elapsed_time", "1h");
     world
         .simulator
@@ -174,9 +173,9 @@ async fn a_long_wait_for_the_next_attempt_ends_with_the_signal(pool: PgPool) {
     assert_eq!(outcomes(&world).await, ["failed|interrupted|6"]);
 }
 
-#[sqlx::test]
-async fn a_wait_for_the_sign_in_service_ends_with_the_signal(pool: PgPool) {
-    let mut world = world(pool, 6).await;
+#[tokio::test]
+async fn a_wait_for_the_sign_in_service_ends_with_the_signal() {
+    let mut world = world(6).await;
     world.set("retry.max_elapsed_time", "1h");
     for (answer, bound) in [
         (
@@ -200,9 +199,9 @@ async fn a_wait_for_the_sign_in_service_ends_with_the_signal(pool: PgPool) {
     assert_eq!(asked(&world).await, 0);
 }
 
-#[sqlx::test]
-async fn a_renewal_in_mid_run_ends_with_the_signal(pool: PgPool) {
-    let mut world = world(pool, 40).await;
+#[tokio::test]
+async fn a_renewal_in_mid_run_ends_with_the_signal() {
+    let mut world = world(40).await;
     world.set("retry.max_elapsed_time", "1h");
     world.simulator.patch(json!({ "latency_ms": 50 })).await;
     let running = world.start(&["--backfill"]);
@@ -221,9 +220,9 @@ async fn a_renewal_in_mid_run_ends_with_the_signal(pool: PgPool) {
     assert_eq!(world.simulator.requests("token").await.len(), 2);
 }
 
-#[sqlx::test]
-async fn a_command_that_waits_for_the_database_can_be_stopped(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_command_that_waits_for_the_database_can_be_stopped() {
+    let world = World::new().await;
     let mut holder = world.pool.begin().await.unwrap();
     sqlx::raw_sql("lock table _sqlx_migrations, sync_run, customer")
         .execute(&mut *holder)

@@ -2,7 +2,6 @@
 //! for each customer.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Finished, World};
 
@@ -26,9 +25,9 @@ async fn refuse(world: &World, ids: &[String], answer: &Value) {
     }
 }
 
-#[sqlx::test]
-async fn a_refusal_of_everybody_ends_the_run_with_one_message(pool: PgPool) {
-    let mut world = World::with_customers(pool, 150).await;
+#[tokio::test]
+async fn a_refusal_of_everybody_ends_the_run_with_one_message() {
+    let mut world = World::with_customers(150).await;
     world.set("partner_center.max_concurrency", "4");
     for (answer, told) in [
         (
@@ -102,9 +101,9 @@ async fn a_refusal_of_everybody_ends_the_run_with_one_message(pool: PgPool) {
     assert_eq!(world.asked().await.len(), 150);
 }
 
-#[sqlx::test]
-async fn where_nearly_all_are_refused_alike_a_note_says_why(pool: PgPool) {
-    let world = World::with_customers(pool, 100).await;
+#[tokio::test]
+async fn where_nearly_all_are_refused_alike_a_note_says_why() {
+    let world = World::with_customers(100).await;
     let ids = world.simulator.customers().await;
     refuse(&world, &ids[5..], &refusal(403, "900308")).await;
     let finished = world.backfill().await;
@@ -131,9 +130,9 @@ async fn where_nearly_all_are_refused_alike_a_note_says_why(pool: PgPool) {
     assert_eq!(world.lines(&recorded).await, ["partial|false|true"]);
 }
 
-#[sqlx::test]
-async fn where_a_few_are_refused_there_is_nothing_to_say_of_the_run(pool: PgPool) {
-    let world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn where_a_few_are_refused_there_is_nothing_to_say_of_the_run() {
+    let world = World::with_customers(60).await;
     let ids = world.simulator.customers().await;
     refuse(&world, &ids[..25], &refusal(403, "20002")).await;
     let finished = world.backfill().await;
@@ -163,9 +162,9 @@ fn complaints(finished: &Finished) -> usize {
         .count()
 }
 
-#[sqlx::test]
-async fn what_most_customers_fail_for_is_one_message_of_any_number_of_them(pool: PgPool) {
-    let world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn what_most_customers_fail_for_is_one_message_of_any_number_of_them() {
+    let world = World::with_customers(60).await;
     let ids = world.simulator.customers().await;
     let run = |count: usize| {
         let mut arguments = vec!["--backfill".to_owned(), "--json".to_owned()];
@@ -260,9 +259,9 @@ async fn what_most_customers_fail_for_is_one_message_of_any_number_of_them(pool:
     }
 }
 
-#[sqlx::test]
-async fn customers_that_are_refused_in_every_run_do_not_keep_the_others_from_theirs(pool: PgPool) {
-    let world = World::with_customers(pool, 150).await;
+#[tokio::test]
+async fn customers_that_are_refused_in_every_run_do_not_keep_the_others_from_theirs() {
+    let world = World::with_customers(150).await;
     let ids = world.simulator.customers().await;
     let (served, refused): (Vec<String>, Vec<String>) = {
         let mut numbered = ids.iter().cloned().zip(0..);
@@ -285,9 +284,9 @@ async fn customers_that_are_refused_in_every_run_do_not_keep_the_others_from_the
     }
 }
 
-#[sqlx::test]
-async fn a_dataset_that_is_refused_for_everybody_does_not_cost_the_other(pool: PgPool) {
-    let mut world = World::with_customers(pool, 130).await;
+#[tokio::test]
+async fn a_dataset_that_is_refused_for_everybody_does_not_cost_the_other() {
+    let mut world = World::with_customers(130).await;
     world.set("partner_center.datasets", "usage,deployment");
     for answer in [refusal(403, "2032"), refusal(401, "900421")] {
         world
@@ -310,9 +309,9 @@ async fn a_dataset_that_is_refused_for_everybody_does_not_cost_the_other(pool: P
     }
 }
 
-#[sqlx::test]
-async fn a_token_without_proof_of_mfa_is_told_as_that(pool: PgPool) {
-    let world = World::with_customers(pool, 30).await;
+#[tokio::test]
+async fn a_token_without_proof_of_mfa_is_told_as_that() {
+    let world = World::with_customers(30).await;
     world.simulator.patch(json!({ "mfa": false })).await;
     for _ in 0..2 {
         let finished = world.backfill().await;
@@ -335,9 +334,9 @@ async fn a_token_without_proof_of_mfa_is_told_as_that(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn an_api_that_has_nothing_for_anybody_any_more_is_told_loudly(pool: PgPool) {
-    let mut world = World::commercial(pool, 30).await;
+#[tokio::test]
+async fn an_api_that_has_nothing_for_anybody_any_more_is_told_loudly() {
+    let mut world = World::commercial(30).await;
     world.set("partner_center.datasets", "usage");
     let nothing = json!({ "totalCount": 0, "items": [] });
     for (source, target, answer) in [

@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::answers::{answer, item_with};
 use crate::support::{World, item};
@@ -30,9 +29,9 @@ fn spelt(text: &str, spelling: impl Fn(u8) -> String) -> String {
     spellings.concat()
 }
 
-#[sqlx::test]
-async fn a_token_that_is_echoed_is_kept_nowhere_however_it_is_written(pool: PgPool) {
-    let mut world = World::with_customers(pool, 12).await;
+#[tokio::test]
+async fn a_token_that_is_echoed_is_kept_nowhere_however_it_is_written() {
+    let mut world = World::with_customers(12).await;
     world.set("log.filter", "seatledger=trace");
     world.set("auth.method", "access_token");
     for key in [
@@ -107,9 +106,9 @@ async fn a_token_that_is_echoed_is_kept_nowhere_however_it_is_written(pool: PgPo
     );
 }
 
-#[sqlx::test]
-async fn the_list_of_customers_and_errors_give_no_token_away(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn the_list_of_customers_and_errors_give_no_token_away() {
+    let mut world = World::with_customers(2).await;
     world.set("log.filter", "seatledger=trace");
     let ids = world.simulator.customers().await;
     world.unset("customers.ids");

@@ -2,7 +2,6 @@
 //! deface.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::World;
 use crate::support::answers::{answer, collection, item_with};
@@ -13,9 +12,9 @@ const EVERYTHING: &str = "
     union all select x::text from rejected_row as x union all select u::text from license_usage as u
     union all select k::text from customer as k";
 
-#[sqlx::test]
-async fn an_echoed_bearer_token_is_shown_nowhere(pool: PgPool) {
-    let mut world = World::with_customers(pool, 20).await;
+#[tokio::test]
+async fn an_echoed_bearer_token_is_shown_nowhere() {
+    let mut world = World::with_customers(20).await;
     let token = world.simulator.post("access-token", String::new()).await;
     assert!(token.len() > 20, "{token}");
     world.set("auth.method", "access_token");
@@ -68,9 +67,9 @@ async fn an_echoed_bearer_token_is_shown_nowhere(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn control_characters_and_endless_texts_do_not_reach_the_terminal(pool: PgPool) {
-    let mut world = World::with_customers(pool, 8).await;
+#[tokio::test]
+async fn control_characters_and_endless_texts_do_not_reach_the_terminal() {
+    let mut world = World::with_customers(8).await;
     world.set("log.format", "text");
     let hostile = "first\u{0}\r\nsecond\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{7f}\tend";
     let answers = [
@@ -124,9 +123,9 @@ async fn control_characters_and_endless_texts_do_not_reach_the_terminal(pool: Pg
     assert!(visible(&finished.stderr), "{:?}", finished.stderr);
 }
 
-#[sqlx::test]
-async fn a_texts_line_breaks_cannot_forge_a_log_line(pool: PgPool) {
-    let world = World::with_customers(pool, 1).await;
+#[tokio::test]
+async fn a_texts_line_breaks_cannot_forge_a_log_line() {
+    let world = World::with_customers(1).await;
     let customer = &world.simulator.customers().await[0];
     // A detail is made of texts of the item too: only its field names may come through.
     let items = [

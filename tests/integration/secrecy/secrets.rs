@@ -1,7 +1,6 @@
 //! Secrets stay where they are: not in what is said, not in the tables, not on any command line.
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::World;
 
@@ -39,11 +38,11 @@ fn arguments() -> String {
     all
 }
 
-#[sqlx::test]
-async fn a_run_shows_no_secret_even_where_it_is_echoed(pool: PgPool) {
-    let mut world = World::with_customers(pool, 12).await;
+#[tokio::test]
+async fn a_run_shows_no_secret_even_where_it_is_echoed() {
+    let mut world = World::with_customers(12).await;
     world.set("log.filter", "trace");
-    let mut url = url::Url::parse(&world.database_url()).unwrap();
+    let mut url = url::Url::parse(world.database_url()).unwrap();
     url.set_password(Some(PASSWORD)).unwrap();
     world.set("database.url", url.as_str());
     let token = world.simulator.post("access-token", String::new()).await;
@@ -108,9 +107,9 @@ async fn a_run_shows_no_secret_even_where_it_is_echoed(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_sign_in_that_fails_shows_no_secret_even_where_it_is_echoed(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_that_fails_shows_no_secret_even_where_it_is_echoed() {
+    let mut world = World::new().await;
     world.set("log.filter", "trace");
     let echo = format!("{CLIENT_SECRET} sim-refresh-0");
     for (answer, code) in [
@@ -152,9 +151,9 @@ async fn a_sign_in_that_fails_shows_no_secret_even_where_it_is_echoed(pool: PgPo
     }
 }
 
-#[sqlx::test]
-async fn a_database_that_cannot_be_used_does_not_show_its_password(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_database_that_cannot_be_used_does_not_show_its_password() {
+    let mut world = World::new().await;
     world.set("log.filter", "trace");
     for (address, code) in [
         ("postgres://me:SECRET@localhost/ledger?host=/nowhere", 1),

@@ -1,13 +1,12 @@
 //! `seatledger check`: each part in turn, and what a full run would take.
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::World;
 
-#[sqlx::test]
-async fn every_part_is_tried_and_a_full_run_estimated(pool: PgPool) {
-    let mut world = World::with_customers(pool, 8).await;
+#[tokio::test]
+async fn every_part_is_tried_and_a_full_run_estimated() {
+    let mut world = World::with_customers(8).await;
     let check = world.run(&["check"]).await;
     check.assert_code(0);
     let parts: Vec<&str> = check
@@ -62,9 +61,9 @@ async fn every_part_is_tried_and_a_full_run_estimated(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_token_without_multi_factor_proof_is_named_as_the_thing_to_mend(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_token_without_multi_factor_proof_is_named_as_the_thing_to_mend() {
+    let world = World::new().await;
     world.simulator.patch(json!({ "mfa": false })).await;
     let check = world.run(&["check"]).await;
     check.assert_code(4);
@@ -73,9 +72,9 @@ async fn a_token_without_multi_factor_proof_is_named_as_the_thing_to_mend(pool: 
     assert!(last.contains("multi-factor"), "{last}");
 }
 
-#[sqlx::test]
-async fn a_token_that_passes_for_now_and_is_not_compliant_is_named_too(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_token_that_passes_for_now_and_is_not_compliant_is_named_too() {
+    let world = World::new().await;
     let answer = json!([{ "status": 200, "headers": [["isMfaCompliant", "false"]], "json": {} }]);
     world.simulator.script_for_ever("customers", answer).await;
     let check = world.run(&["check"]).await;
@@ -85,9 +84,9 @@ async fn a_token_that_passes_for_now_and_is_not_compliant_is_named_too(pool: PgP
     assert!(last.contains("sign in again"), "{last}");
 }
 
-#[sqlx::test]
-async fn a_refused_call_is_told_with_what_to_do(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_refused_call_is_told_with_what_to_do() {
+    let world = World::new().await;
     let customer = &world.simulator.customers().await[0];
     for (status, named, advice, code) in [
         (403, "900329", "auth.method", 4),
@@ -107,9 +106,9 @@ async fn a_refused_call_is_told_with_what_to_do(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_token_file_that_cannot_be_replaced_is_found_before_a_token_is_spent(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_token_file_that_cannot_be_replaced_is_found_before_a_token_is_spent() {
+    let mut world = World::new().await;
     let file = world.folder.path().join("nowhere").join("refresh_token");
     world.set("auth.refresh_token_file", file.to_str().unwrap());
     let check = world.run(&["check"]).await;

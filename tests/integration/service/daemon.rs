@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqlx::PgPool;
 
 use crate::support::{Finished, Running, Server, World, until};
 
@@ -69,9 +68,9 @@ async fn get(url: &str) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap())
 }
 
-#[sqlx::test]
-async fn a_run_begins_at_each_tick(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_begins_at_each_tick() {
+    let mut world = World::new().await;
     world.set("schedule.cron", "* * * * * *");
     world.set("schedule.run_on_start", "never");
     let daemon = world.start(&[]);
@@ -87,9 +86,9 @@ async fn a_run_begins_at_each_tick(pool: PgPool) {
     assert_eq!(world.simulator.requests("token").await.len(), 1);
 }
 
-#[sqlx::test]
-async fn a_tick_missed_while_down_is_caught_up_at_start(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_tick_missed_while_down_is_caught_up_at_start() {
+    let world = World::new().await;
     // An empty ledger has missed all ticks.
     let daemon = world.start(&[]);
     daemon.says("Waiting for the next run").await;
@@ -108,11 +107,9 @@ async fn a_tick_missed_while_down_is_caught_up_at_start(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_run_that_was_cut_off_or_held_one_customer_or_past_date_only_catches_nothing_up(
-    pool: PgPool,
-) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_that_was_cut_off_or_held_one_customer_or_past_date_only_catches_nothing_up() {
+    let world = World::new().await;
     world
         .execute(
             "insert into sync_run (kind, whole_list, started_at, finished_at, outcome) values
@@ -136,11 +133,9 @@ async fn a_run_that_was_cut_off_or_held_one_customer_or_past_date_only_catches_n
     );
 }
 
-#[sqlx::test]
-async fn a_run_that_ended_in_the_future_by_a_wrong_clock_does_not_keep_the_daemon_quiet(
-    pool: PgPool,
-) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_that_ended_in_the_future_by_a_wrong_clock_does_not_keep_the_daemon_quiet() {
+    let mut world = World::new().await;
     world.set("schedule.cron", "0 0 * * * *");
     let finished = |ago: &str| {
         format!(
@@ -160,9 +155,9 @@ async fn a_run_that_ended_in_the_future_by_a_wrong_clock_does_not_keep_the_daemo
     assert_eq!(runs(&world).await.len(), 4);
 }
 
-#[sqlx::test]
-async fn run_on_start_can_be_always_or_never(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn run_on_start_can_be_always_or_never() {
+    let mut world = World::new().await;
     world.set("schedule.run_on_start", "never");
     start_and_stop(&world).await;
     assert!(runs(&world).await.is_empty());
@@ -176,9 +171,9 @@ async fn run_on_start_can_be_always_or_never(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_run_longer_than_the_time_between_ticks_never_overlaps_another(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_run_longer_than_the_time_between_ticks_never_overlaps_another() {
+    let mut world = World::new().await;
     world.set("schedule.cron", "* * * * * *");
     world.set("partner_center.max_concurrency", "1");
     world
@@ -198,9 +193,9 @@ async fn a_run_longer_than_the_time_between_ticks_never_overlaps_another(pool: P
     );
 }
 
-#[sqlx::test]
-async fn the_next_run_is_told_in_the_configured_zone(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_next_run_is_told_in_the_configured_zone() {
+    let mut world = World::new().await;
     world.set("schedule.cron", "0 30 6 * * *");
     world.set("schedule.timezone", "Asia/Kathmandu");
     let daemon = world.start(&[]);
@@ -208,9 +203,9 @@ async fn the_next_run_is_told_in_the_configured_zone(pool: PgPool) {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn the_status_address_shows_the_last_and_the_next_run(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_status_address_shows_the_last_and_the_next_run() {
+    let mut world = World::new().await;
     world.set("status.listen", "127.0.0.1:0");
     world.set("schedule.cron", "0 0 6 * * *");
     let daemon = world.start(&[]);
@@ -231,9 +226,9 @@ async fn the_status_address_shows_the_last_and_the_next_run(pool: PgPool) {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn a_taken_port_costs_the_status_address_and_not_the_daemon(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_taken_port_costs_the_status_address_and_not_the_daemon() {
+    let mut world = World::new().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     world.set("status.listen", &address);
@@ -263,9 +258,9 @@ async fn the_status_address_says_when_the_database_is_away() {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn a_dead_grant_ends_the_daemon_at_its_start(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_dead_grant_ends_the_daemon_at_its_start() {
+    let world = World::new().await;
     world
         .simulator
         .patch(serde_json::json!({ "grant_error": 700_082 }))
@@ -280,9 +275,9 @@ async fn a_dead_grant_ends_the_daemon_at_its_start(pool: PgPool) {
     assert!(finished.stderr.contains("login"), "{}", finished.stderr);
 }
 
-#[sqlx::test]
-async fn an_authority_that_is_away_at_the_start_is_tried_again_at_the_next_tick(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn an_authority_that_is_away_at_the_start_is_tried_again_at_the_next_tick() {
+    let mut world = World::new().await;
     world.set("schedule.cron", "* * * * * *");
     world.set("retry.max_elapsed_time", "100ms");
     world
@@ -296,9 +291,9 @@ async fn an_authority_that_is_away_at_the_start_is_tried_again_at_the_next_tick(
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn a_question_to_the_status_address_that_hangs_does_not_hold_up_the_end(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_question_to_the_status_address_that_hangs_does_not_hold_up_the_end() {
+    let mut world = World::new().await;
     world.set("status.listen", "127.0.0.1:0");
     let daemon = world.start(&[]);
     let url = status_address(&daemon).await;

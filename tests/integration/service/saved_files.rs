@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Finished, Identity, World, until};
 
@@ -22,8 +21,8 @@ fn ansi(text: &str) -> Vec<u8> {
 }
 
 /// A world whose customers are those of a file.
-async fn listed(pool: PgPool) -> World {
-    let mut world = World::new(pool).await;
+async fn listed() -> World {
+    let mut world = World::new().await;
     world.unset("customers.ids");
     let path = world.write("customers.csv", "");
     world.set("customers.file", &path);
@@ -46,9 +45,9 @@ fn last(finished: &Finished) -> &str {
     finished.stderr.lines().last().unwrap_or_default()
 }
 
-#[sqlx::test]
-async fn partner_centers_own_export_is_a_list_in_whatever_encoding_it_was_saved(pool: PgPool) {
-    let world = listed(pool).await;
+#[tokio::test]
+async fn partner_centers_own_export_is_a_list_in_whatever_encoding_it_was_saved() {
+    let world = listed().await;
     let ids = world.simulator.customers().await;
     let export = format!(
         "Microsoft ID,Company name,Primary domain name,Relationship,Tags\n{},\"M\u{fc}ller, S\u{f6}hne\",m.example,Reseller,\n{},x,,,\n",
@@ -74,9 +73,9 @@ async fn partner_centers_own_export_is_a_list_in_whatever_encoding_it_was_saved(
     }
 }
 
-#[sqlx::test]
-async fn a_list_whose_column_is_not_known_says_what_is_wanted_and_what_was_found(pool: PgPool) {
-    let world = listed(pool).await;
+#[tokio::test]
+async fn a_list_whose_column_is_not_known_says_what_is_wanted_and_what_was_found() {
+    let world = listed().await;
     let id = &world.simulator.customers().await[0];
     for (bytes, told) in [
         (
@@ -110,9 +109,9 @@ async fn a_list_whose_column_is_not_known_says_what_is_wanted_and_what_was_found
     assert_eq!(world.simulator.requests("usage").await, [Value::Null; 0]);
 }
 
-#[sqlx::test]
-async fn one_bad_line_of_any_kind_costs_the_daemon_itself_alone(pool: PgPool) {
-    let mut world = listed(pool).await;
+#[tokio::test]
+async fn one_bad_line_of_any_kind_costs_the_daemon_itself_alone() {
+    let mut world = listed().await;
     let ids = world.simulator.customers().await;
     let other = "22222222-70f4-4e1e-9ff1-b2bfce8d9f04";
     let bad: [&[u8]; 7] = [
@@ -157,9 +156,9 @@ async fn one_bad_line_of_any_kind_costs_the_daemon_itself_alone(pool: PgPool) {
     assert_eq!(world.simulator.requests("usage").await, [Value::Null; 0]);
 }
 
-#[sqlx::test]
-async fn a_list_without_a_good_line_ends_the_daemon_with_what_is_wrong(pool: PgPool) {
-    let mut world = listed(pool).await;
+#[tokio::test]
+async fn a_list_without_a_good_line_ends_the_daemon_with_what_is_wrong() {
+    let mut world = listed().await;
     save(&world, "customers.csv", "Contoso\nFabrikam\n");
     world.set("schedule.run_on_start", "always");
     let finished = world.run(&[]).await;
@@ -167,9 +166,9 @@ async fn a_list_without_a_good_line_ends_the_daemon_with_what_is_wrong(pool: PgP
     assert!(finished.stderr.contains("line 1: "), "{}", finished.stderr);
 }
 
-#[sqlx::test]
-async fn a_list_that_is_a_pipe_without_a_writer_hangs_nothing(pool: PgPool) {
-    let world = listed(pool).await;
+#[tokio::test]
+async fn a_list_that_is_a_pipe_without_a_writer_hangs_nothing() {
+    let world = listed().await;
     let path = world.folder.path().join("customers.csv");
     std::fs::remove_file(&path).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&path).status();
@@ -183,9 +182,9 @@ async fn a_list_that_is_a_pipe_without_a_writer_hangs_nothing(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_refresh_token_is_sent_without_what_came_with_saving_it(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_refresh_token_is_sent_without_what_came_with_saving_it() {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     for bytes in [
         b"\xef\xbb\xbfsim-refresh-0\r\n".to_vec(),
@@ -201,9 +200,9 @@ async fn a_refresh_token_is_sent_without_what_came_with_saving_it(pool: PgPool) 
     }
 }
 
-#[sqlx::test]
-async fn a_refresh_token_that_is_none_is_not_sent_and_not_called_expired(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_refresh_token_that_is_none_is_not_sent_and_not_called_expired() {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     for (bytes, told) in [
         (&b"sim-refresh\n-0"[..], "line break"),
@@ -227,11 +226,9 @@ async fn a_refresh_token_that_is_none_is_not_sent_and_not_called_expired(pool: P
     assert_eq!(world.simulator.requests("token").await, [Value::Null; 0]);
 }
 
-#[sqlx::test]
-async fn a_certificate_is_read_in_whatever_way_it_was_saved_and_other_forms_are_named(
-    pool: PgPool,
-) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_certificate_is_read_in_whatever_way_it_was_saved_and_other_forms_are_named() {
+    let mut world = World::new().await;
     world.unset("auth.client_secret");
     let identity = Identity::new();
     let path = world.write("app.pem", "");
@@ -278,9 +275,9 @@ async fn a_certificate_is_read_in_whatever_way_it_was_saved_and_other_forms_are_
     }
 }
 
-#[sqlx::test]
-async fn secrets_that_everybody_may_read_are_warned_of_at_the_start(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn secrets_that_everybody_may_read_are_warned_of_at_the_start() {
+    let mut world = World::new().await;
     world.unset("auth.client_secret");
     let path = world.write("secret", "sim-secret\r\n");
     world.set("auth.client_secret_file", "secret");
@@ -300,9 +297,9 @@ async fn secrets_that_everybody_may_read_are_warned_of_at_the_start(pool: PgPool
     }
 }
 
-#[sqlx::test]
-async fn the_example_is_refused_by_check_until_its_placeholders_are_filled_in(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_example_is_refused_by_check_until_its_placeholders_are_filled_in() {
+    let mut world = World::new().await;
     for key in ["auth.tenant_id", "auth.client_id", "customers.ids"] {
         world.unset(key);
     }

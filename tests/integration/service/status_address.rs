@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -67,9 +66,9 @@ fn assert_status(answer: &str, status: u16) {
     );
 }
 
-#[sqlx::test]
-async fn a_request_for_another_host_is_refused_and_a_configured_name_is_answered(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_request_for_another_host_is_refused_and_a_configured_name_is_answered() {
+    let mut world = World::new().await;
     world.set("status.hosts", "Seatledger.Example, metrics");
     let (daemon, address) = start(&mut world).await;
     let get = |path: &str, host: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -107,9 +106,9 @@ async fn a_request_for_another_host_is_refused_and_a_configured_name_is_answered
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn only_reading_is_answered_and_a_body_is_never_waited_for(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn only_reading_is_answered_and_a_body_is_never_waited_for() {
+    let mut world = World::new().await;
     let (daemon, address) = start(&mut world).await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
         let request = format!(
@@ -146,9 +145,9 @@ async fn only_reading_is_answered_and_a_body_is_never_waited_for(pool: PgPool) {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn silent_connections_do_not_keep_a_probe_out(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn silent_connections_do_not_keep_a_probe_out() {
+    let mut world = World::new().await;
     let (daemon, address) = start(&mut world).await;
     let mut silent = Vec::new();
     for number in 0..40 {
@@ -177,9 +176,9 @@ async fn silent_connections_do_not_keep_a_probe_out(pool: PgPool) {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for() {
+    let mut world = World::new().await;
     let (daemon, address) = start(&mut world).await;
     let mut stream = connect(&address).await;
     stream.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
@@ -190,9 +189,9 @@ async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for(pool: PgPool) {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn whatever_is_sent_the_daemon_serves_and_runs_on(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn whatever_is_sent_the_daemon_serves_and_runs_on() {
+    let mut world = World::new().await;
     world.set("schedule.cron", "* * * * * *");
     let (daemon, address) = start(&mut world).await;
     let mut hostile: Vec<Vec<u8>> = vec![
@@ -245,9 +244,9 @@ async fn whatever_is_sent_the_daemon_serves_and_runs_on(pool: PgPool) {
     stop(daemon).await;
 }
 
-#[sqlx::test]
-async fn a_database_that_hangs_is_told_within_seconds_and_costs_the_run_nothing(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_database_that_hangs_is_told_within_seconds_and_costs_the_run_nothing() {
+    let mut world = World::new().await;
     world.set("database.max_connections", "1");
     let (daemon, address) = start(&mut world).await;
     assert_status(&ask(&address, PROBE).await, 200);

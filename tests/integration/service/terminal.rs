@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
 
-use sqlx::PgPool;
-
 use crate::support::World;
 
 /// Runs the program to its end with standard output and standard error as given.
@@ -50,9 +48,9 @@ const COMMANDS: [&[&str]; 8] = [
     &["--version"],
 ];
 
-#[sqlx::test]
-async fn a_reader_that_has_seen_enough_is_no_fault(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_fault() {
+    let world = World::new().await;
     for arguments in COMMANDS {
         let output = run(&world, arguments, deaf(), Stdio::piped()).await;
         let said = String::from_utf8(output.stderr).unwrap();
@@ -63,9 +61,9 @@ async fn a_reader_that_has_seen_enough_is_no_fault(pool: PgPool) {
     assert_eq!(world.value::<i64>("select count(*) from sync_run").await, 2);
 }
 
-#[sqlx::test]
-async fn a_full_disk_under_standard_output_is_told(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_full_disk_under_standard_output_is_told() {
+    let world = World::new().await;
     for arguments in COMMANDS {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let output = run(&world, arguments, full, Stdio::piped()).await;
@@ -78,9 +76,9 @@ async fn a_full_disk_under_standard_output_is_told(pool: PgPool) {
     assert_eq!(world.value::<i64>(stored).await, 2);
 }
 
-#[sqlx::test]
-async fn standard_error_that_nobody_reads_costs_no_run(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn standard_error_that_nobody_reads_costs_no_run() {
+    let mut world = World::new().await;
     for format in ["json", "text"] {
         world.set("log.format", format);
         let output = run(&world, &["--backfill", "--json"], Stdio::piped(), deaf()).await;
@@ -91,9 +89,9 @@ async fn standard_error_that_nobody_reads_costs_no_run(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
+    let world = World::new().await;
     world.run(&["--backfill"]).await.assert_code(0);
     let bad = world.simulator.customers().await[2].clone();
     let of_it = format!("where customer_id = '{bad}'");

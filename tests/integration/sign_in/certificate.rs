@@ -2,12 +2,11 @@
 //! stays where it is.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{Identity, World, until};
 
-async fn world(pool: PgPool) -> World {
-    let mut world = World::new(pool).await;
+async fn world() -> World {
+    let mut world = World::new().await;
     world.unset("auth.client_secret");
     world
         .simulator
@@ -32,9 +31,9 @@ async fn forms(world: &World) -> Vec<Value> {
         .collect()
 }
 
-#[sqlx::test]
-async fn every_grant_can_be_asked_for_with_a_certificate(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn every_grant_can_be_asked_for_with_a_certificate() {
+    let mut world = world().await;
     let identity = Identity::new();
     use_certificate(&mut world, &identity, &identity.pem()).await;
     world.backfill().await.assert_code(0);
@@ -73,9 +72,9 @@ async fn every_grant_can_be_asked_for_with_a_certificate(pool: PgPool) {
     assert!(forms.iter().all(|form| form.get("client_secret").is_none()));
 }
 
-#[sqlx::test]
-async fn a_certificate_is_read_however_it_is_written_and_anew_at_each_use(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_certificate_is_read_however_it_is_written_and_anew_at_each_use() {
+    let mut world = world().await;
     let [one, other] = [Identity::new(), Identity::new()];
     let Identity {
         certificate,
@@ -117,9 +116,9 @@ async fn a_certificate_is_read_however_it_is_written_and_anew_at_each_use(pool: 
     daemon.finish().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked() {
+    let mut world = world().await;
     let [good, other] = [Identity::new(), Identity::new()];
     let expired = Identity::valid(2020, 2021);
     let early = Identity::valid(2089, 2090);
@@ -169,9 +168,9 @@ async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked(poo
     );
 }
 
-#[sqlx::test]
-async fn the_private_key_is_shown_nowhere(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn the_private_key_is_shown_nowhere() {
+    let mut world = world().await;
     let identity = Identity::new();
     use_certificate(&mut world, &identity, &identity.pem()).await;
     world.set("log.filter", "trace");

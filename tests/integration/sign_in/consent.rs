@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{World, until};
 
@@ -33,9 +32,9 @@ async fn login(world: &World) -> String {
     finished.stdout
 }
 
-#[sqlx::test]
-async fn a_sign_in_is_dated_and_a_renewal_moves_its_end_only(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_is_dated_and_a_renewal_moves_its_end_only() {
+    let world = World::new().await;
     let said = login(&world).await;
     assert!(said.contains("renewed at every use"), "{said}");
     let given = written(&world);
@@ -72,17 +71,17 @@ async fn a_sign_in_is_dated_and_a_renewal_moves_its_end_only(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_sign_in_needs_no_database(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_needs_no_database() {
+    let mut world = World::new().await;
     world.set("database.url", "postgres://x@localhost/x?host=/nowhere");
     login(&world).await;
     assert!(written(&world)["signed_in_at"].is_string());
 }
 
-#[sqlx::test]
-async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use() {
+    let world = World::new().await;
     assert_eq!(status(&world).await, Value::Null);
     let text = world.run(&["status"]).await.stdout;
     assert!(text.contains("no sign-in is known"), "{text}");
@@ -100,9 +99,9 @@ async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use(pool: PgPool
     assert_eq!(written(&world)["signed_in_at"], Value::Null);
 }
 
-#[sqlx::test]
-async fn only_a_persons_consent_is_shown(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn only_a_persons_consent_is_shown() {
+    let mut world = World::new().await;
     world.backfill().await.assert_code(0);
     world.set("auth.method", "client_credentials");
     assert_eq!(status(&world).await, Value::Null);
@@ -110,9 +109,9 @@ async fn only_a_persons_consent_is_shown(pool: PgPool) {
     assert!(!text.contains("Consent"), "{text}");
 }
 
-#[sqlx::test]
-async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn() {
+    let mut world = World::new().await;
     let warnings = |said: &str| said.matches("sign in again while there is time").count();
     for (days, expected) in [(16, 0), (14, 1), (3, 1)] {
         let lifetime = json!({ "refresh_token_ttl_secs": days * DAY_SECS });
@@ -139,9 +138,9 @@ async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn(pool: PgPool
     daemon.finish().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_consent_that_cannot_be_written_or_read_costs_only_its_figures(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_consent_that_cannot_be_written_or_read_costs_only_its_figures() {
+    let world = World::new().await;
     std::fs::write(path(&world), "not JSON").unwrap();
     world.backfill().await.assert_code(0);
     assert!(written(&world)["first_used_at"].is_string());
@@ -156,9 +155,9 @@ async fn a_consent_that_cannot_be_written_or_read_costs_only_its_figures(pool: P
     );
 }
 
-#[sqlx::test]
-async fn the_daemon_records_the_consent_as_soon_as_it_has_signed_in(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_daemon_records_the_consent_as_soon_as_it_has_signed_in() {
+    let mut world = World::new().await;
     world.set("schedule.run_on_start", "never");
     let daemon = world.start(&[]);
     until("the consent is recorded", async || {

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::World;
 
@@ -11,8 +10,8 @@ const FIRST: &str = "sim-refresh-0";
 const PAGE: &str = "<!DOCTYPE html><html><body>Sign in to your account</body></html>";
 
 /// A world with one customer whose requests end soon.
-async fn world(pool: PgPool) -> World {
-    let mut world = World::with_customers(pool, 2).await;
+async fn world() -> World {
+    let mut world = World::with_customers(2).await;
     world.set("partner_center.request_timeout", "300ms");
     world
 }
@@ -53,9 +52,9 @@ async fn fails_soon(world: &World, answer: Value, said: &str, code: i32, most_re
     assert!((1..=most_requests).contains(&asked), "{answer}: {asked}");
 }
 
-#[sqlx::test]
-async fn what_passes_is_tried_again(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    let world = world().await;
     let busy = json!({ "error": "temporarily_unavailable", "error_codes": [90_033] });
     for answers in [
         json!([{ "status": 500 }, { "status": 503, "text": PAGE }]),
@@ -74,9 +73,9 @@ async fn what_passes_is_tried_again(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn the_authority_is_not_asked_again_before_it_wishes(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn the_authority_is_not_asked_again_before_it_wishes() {
+    let mut world = world().await;
     world.set("retry.max_elapsed_time", "5s");
     let wait = json!({ "status": 429, "headers": [["Retry-After", "1"]] });
     world.simulator.script("token", json!([wait])).await;
@@ -86,9 +85,9 @@ async fn the_authority_is_not_asked_again_before_it_wishes(pool: PgPool) {
     assert!(at(1) - at(0) >= 1_000, "{} {}", at(0), at(1));
 }
 
-#[sqlx::test]
-async fn an_authority_that_gives_no_answer_ends_the_run_in_time(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn an_authority_that_gives_no_answer_ends_the_run_in_time() {
+    let world = world().await;
     for (answer, said) in [
         (json!({ "status": 500 }), "status 500"),
         (
@@ -107,9 +106,9 @@ async fn an_authority_that_gives_no_answer_ends_the_run_in_time(pool: PgPool) {
     assert_eq!(kept(&world), None);
 }
 
-#[sqlx::test]
-async fn an_answer_without_a_usable_token_is_named_as_such(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn an_answer_without_a_usable_token_is_named_as_such() {
+    let world = world().await;
     for answer in [
         json!({ "text": PAGE }),
         json!({}),
@@ -127,9 +126,9 @@ async fn an_answer_without_a_usable_token_is_named_as_such(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn an_authority_that_is_not_there_ends_the_run_in_time(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn an_authority_that_is_not_there_ends_the_run_in_time() {
+    let mut world = world().await;
     world.set("auth.authority", "http://127.0.0.1:9");
     let began = Instant::now();
     let finished = world.backfill().await;
@@ -138,9 +137,9 @@ async fn an_authority_that_is_not_there_ends_the_run_in_time(pool: PgPool) {
     assert!(finished.stderr.contains("http://127.0.0.1:9"));
 }
 
-#[sqlx::test]
-async fn any_lifetime_will_do(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn any_lifetime_will_do() {
+    let world = world().await;
     for lifetime in [
         json!("3599"),
         json!(null),
@@ -166,9 +165,9 @@ async fn any_lifetime_will_do(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn an_answer_without_a_refresh_token_leaves_the_old_one(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn an_answer_without_a_refresh_token_leaves_the_old_one() {
+    let world = world().await;
     let token = good_token(&world).await;
     for refresh_token in [json!(null), json!(""), json!("  ")] {
         for file in [None, Some("the-old-one")] {
@@ -187,18 +186,18 @@ async fn an_answer_without_a_refresh_token_leaves_the_old_one(pool: PgPool) {
     assert_eq!(spent[..2], [FIRST, "the-old-one"]);
 }
 
-#[sqlx::test]
-async fn a_renewed_refresh_token_is_kept_even_where_the_access_token_is_of_no_use(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_renewed_refresh_token_is_kept_even_where_the_access_token_is_of_no_use() {
+    let world = world().await;
     let answer = json!({ "json": { "refresh_token": "the-new-one" } });
     world.simulator.script("token", json!([answer])).await;
     world.backfill().await.assert_code(1);
     assert_eq!(kept(&world).as_deref(), Some("the-new-one"));
 }
 
-#[sqlx::test]
-async fn a_refusal_is_read_however_it_is_written(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_refusal_is_read_however_it_is_written() {
+    let world = world().await;
     for refusal in [
         json!({ "error": "invalid_grant", "error_description": "AADSTS700082: expired", "error_codes": null }),
         json!({ "error": "invalid_grant", "error_codes": ["700082"], "error_description": null }),

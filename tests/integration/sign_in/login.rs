@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::support::{Running, World};
 
@@ -18,9 +17,9 @@ async fn begin(world: &World) -> Running {
     login
 }
 
-#[sqlx::test]
-async fn a_device_code_that_is_approved_gives_a_token_that_runs_live_on(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_device_code_that_is_approved_gives_a_token_that_runs_live_on() {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     world
         .simulator
@@ -51,9 +50,9 @@ async fn a_device_code_that_is_approved_gives_a_token_that_runs_live_on(pool: Pg
     }
 }
 
-#[sqlx::test]
-async fn who_asks_for_a_device_code_proves_that_it_is_the_application(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn who_asks_for_a_device_code_proves_that_it_is_the_application() {
+    let mut world = World::new().await;
     let settings = json!({ "device_code_polls": 0, "require_client_secret": true });
     world.simulator.patch(settings).await;
     world.run(&["login", "--device-code"]).await.assert_code(0);
@@ -69,9 +68,9 @@ async fn who_asks_for_a_device_code_proves_that_it_is_the_application(pool: PgPo
     );
 }
 
-#[sqlx::test]
-async fn a_sign_in_mends_what_a_dead_token_broke(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_mends_what_a_dead_token_broke() {
+    let world = World::new().await;
     world.backfill().await.assert_code(0);
     world
         .simulator
@@ -86,9 +85,9 @@ async fn a_sign_in_mends_what_a_dead_token_broke(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_sign_in_that_is_declined_or_let_expire_says_so(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_that_is_declined_or_let_expire_says_so() {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     let login = begin(&world).await;
     world.simulator.post("device/deny", String::new()).await;
@@ -106,9 +105,9 @@ async fn a_sign_in_that_is_declined_or_let_expire_says_so(pool: PgPool) {
     assert!(!world.refresh_token_path().exists());
 }
 
-#[sqlx::test]
-async fn a_sign_in_survives_a_poll_that_fails(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_survives_a_poll_that_fails() {
+    let world = World::new().await;
     world
         .simulator
         .patch(json!({ "device_code_polls": 0, "device_code_slow_downs": 1 }))
@@ -117,9 +116,9 @@ async fn a_sign_in_survives_a_poll_that_fails(pool: PgPool) {
     assert_eq!(world.simulator.requests("token").await.len(), 2);
 }
 
-#[sqlx::test]
-async fn a_sign_in_is_not_begun_where_its_token_could_not_be_kept(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_is_not_begun_where_its_token_could_not_be_kept() {
+    let mut world = World::new().await;
     world.set("auth.refresh_token_file", "/proc/refresh_token");
     let finished = world.run(&["login", "--device-code"]).await;
     finished.assert_code(4);
@@ -131,9 +130,9 @@ async fn a_sign_in_is_not_begun_where_its_token_could_not_be_kept(pool: PgPool) 
     assert!(world.simulator.requests("devicecode").await.is_empty());
 }
 
-#[sqlx::test]
-async fn a_sign_in_can_be_stopped_while_it_waits(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_can_be_stopped_while_it_waits() {
+    let world = World::new().await;
     let login = begin(&world).await;
     login.signal("INT");
     let finished = login.finish().await;
@@ -141,9 +140,9 @@ async fn a_sign_in_can_be_stopped_while_it_waits(pool: PgPool) {
     assert!(!world.refresh_token_path().exists());
 }
 
-#[sqlx::test]
-async fn a_sign_in_needs_a_method_with_a_person(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_sign_in_needs_a_method_with_a_person() {
+    let mut world = World::new().await;
     world.set("auth.method", "client_credentials");
     let finished = world.run(&["login", "--device-code"]).await;
     finished.assert_code(4);
@@ -154,9 +153,9 @@ async fn a_sign_in_needs_a_method_with_a_person(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_check_tries_each_part_and_writes_nothing(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_check_tries_each_part_and_writes_nothing() {
+    let world = World::new().await;
     let finished = world.run(&["check"]).await;
     finished.assert_code(0);
     assert!(
@@ -172,9 +171,9 @@ async fn a_check_tries_each_part_and_writes_nothing(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_check_names_the_first_thing_to_mend(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_check_names_the_first_thing_to_mend() {
+    let mut world = World::new().await;
     let customer = world.simulator.customers().await[0].clone();
     world
         .simulator

@@ -2,7 +2,6 @@
 //! token.
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use url::Url;
 
 use crate::support::{Finished, Running, World};
@@ -45,15 +44,15 @@ fn assert_nothing_kept(world: &World) {
     assert_eq!(names.len(), 1, "{names:?}");
 }
 
-async fn world(pool: PgPool) -> World {
-    let mut world = World::new(pool).await;
+async fn world() -> World {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     world
 }
 
-#[sqlx::test]
-async fn a_sign_in_in_the_browser_gives_a_token_that_runs_live_on(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_sign_in_in_the_browser_gives_a_token_that_runs_live_on() {
+    let world = world().await;
     world
         .simulator
         .patch(json!({ "single_use_refresh_tokens": true, "require_client_secret": true }))
@@ -103,9 +102,9 @@ async fn a_sign_in_in_the_browser_gives_a_token_that_runs_live_on(pool: PgPool) 
     }
 }
 
-#[sqlx::test]
-async fn a_sign_in_that_is_declined_in_the_browser_says_so(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_sign_in_that_is_declined_in_the_browser_says_so() {
+    let world = world().await;
     for (error, said) in [
         ("access_denied", "declined"),
         ("consent_required", "AADSTS65004"),
@@ -127,9 +126,9 @@ async fn a_sign_in_that_is_declined_in_the_browser_says_so(pool: PgPool) {
     assert_nothing_kept(&world);
 }
 
-#[sqlx::test]
-async fn whatever_else_comes_to_the_waiting_address_changes_nothing(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn whatever_else_comes_to_the_waiting_address_changes_nothing() {
+    let world = world().await;
     let login = world.start(&["login"]);
     let asked = page(&login).await;
     let (back, state) = (query(&asked, "redirect_uri"), query(&asked, "state"));
@@ -172,9 +171,9 @@ async fn whatever_else_comes_to_the_waiting_address_changes_nothing(pool: PgPool
     assert_eq!(world.simulator.requests("token").await.len(), 1);
 }
 
-#[sqlx::test]
-async fn of_two_answers_the_first_counts(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn of_two_answers_the_first_counts() {
+    let world = world().await;
     let login = world.start(&["login"]);
     let asked = page(&login).await;
     let (back, state) = (query(&asked, "redirect_uri"), query(&asked, "state"));
@@ -189,9 +188,9 @@ async fn of_two_answers_the_first_counts(pool: PgPool) {
     assert_nothing_kept(&world);
 }
 
-#[sqlx::test]
-async fn a_code_that_is_not_ours_is_of_no_use(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_code_that_is_not_ours_is_of_no_use() {
+    let world = world().await;
     let mine = world.start(&["login"]);
     let state = query(&page(&mine).await, "state");
     let back = query(&page(&mine).await, "redirect_uri");
@@ -228,9 +227,9 @@ async fn a_code_that_is_not_ours_is_of_no_use(pool: PgPool) {
     assert_nothing_kept(&world);
 }
 
-#[sqlx::test]
-async fn a_sign_in_in_the_browser_can_be_stopped_while_it_waits(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_sign_in_in_the_browser_can_be_stopped_while_it_waits() {
+    let world = world().await;
     for signal in ["INT", "TERM"] {
         let login = world.start(&["login"]);
         page(&login).await;
@@ -246,9 +245,9 @@ async fn a_sign_in_in_the_browser_can_be_stopped_while_it_waits(pool: PgPool) {
     assert_nothing_kept(&world);
 }
 
-#[sqlx::test]
-async fn an_exchange_that_fails_on_the_way_is_tried_again(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn an_exchange_that_fails_on_the_way_is_tried_again() {
+    let world = world().await;
     world
         .simulator
         .script("token", json!([{ "status": 503 }]))
@@ -257,9 +256,9 @@ async fn an_exchange_that_fails_on_the_way_is_tried_again(pool: PgPool) {
     assert_eq!(world.simulator.requests("token").await.len(), 2);
 }
 
-#[sqlx::test]
-async fn a_token_without_multi_factor_authentication_is_not_kept(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_token_without_multi_factor_authentication_is_not_kept() {
+    let world = world().await;
     world
         .simulator
         .patch(json!({ "mfa": false, "device_code_polls": 0 }))
@@ -279,9 +278,9 @@ async fn a_token_without_multi_factor_authentication_is_not_kept(pool: PgPool) {
     assert_nothing_kept(&world);
 }
 
-#[sqlx::test]
-async fn a_token_that_does_not_say_how_one_signed_in_is_kept_and_that_is_said(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_token_that_does_not_say_how_one_signed_in_is_kept_and_that_is_said() {
+    let world = world().await;
     world.simulator.patch(json!({ "amr": false })).await;
     let finished = sign_in(&world).await;
     finished.assert_code(0);
@@ -305,9 +304,9 @@ async fn a_token_that_does_not_say_how_one_signed_in_is_kept_and_that_is_said(po
     );
 }
 
-#[sqlx::test]
-async fn a_token_for_somebody_else_is_not_kept(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_token_for_somebody_else_is_not_kept() {
+    let world = world().await;
     for audience in [
         "https://graph.windows.net",
         "00000003-0000-0000-c000-000000000000",
@@ -331,9 +330,9 @@ async fn a_token_for_somebody_else_is_not_kept(pool: PgPool) {
     sign_in(&world).await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_check_looks_into_the_token(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_check_looks_into_the_token() {
+    let mut world = World::new().await;
     let sign_in_line = async |world: &World, settings: Value| {
         world.simulator.patch(settings).await;
         let finished = world.run(&["check"]).await;
@@ -372,9 +371,9 @@ async fn a_check_looks_into_the_token(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_way_of_signing_in_goes_with_the_sign_in_only(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_way_of_signing_in_goes_with_the_sign_in_only() {
+    let world = world().await;
     for arguments in [
         &["check", "--device-code"][..],
         &["--device-code"],

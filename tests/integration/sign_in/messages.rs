@@ -5,7 +5,6 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::process::{Child, Command};
 use url::Url;
 
@@ -45,9 +44,9 @@ async fn ended(child: Child) -> (i32, String) {
     (output.status.code().unwrap(), format!("{out}{err}"))
 }
 
-#[sqlx::test]
-async fn what_passes_by_itself_is_never_called_dead(pool: PgPool) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn what_passes_by_itself_is_never_called_dead() {
+    let world = World::with_customers(2).await;
     std::fs::write(world.refresh_token_path(), "sim-refresh-0").unwrap();
     for answer in [
         refusal("invalid_grant", 90_033),
@@ -79,9 +78,9 @@ async fn what_passes_by_itself_is_never_called_dead(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_page_in_place_of_an_answer_is_shown_as_what_it_was(pool: PgPool) {
-    let world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_is_shown_as_what_it_was() {
+    let world = World::with_customers(2).await;
     let html = json!([["Content-Type", "text/html; charset=utf-8"]]);
     for (answer, said) in [
         (
@@ -110,9 +109,9 @@ async fn a_page_in_place_of_an_answer_is_shown_as_what_it_was(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn a_secret_that_has_expired_is_to_be_renewed_where_it_really_is(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_secret_that_has_expired_is_to_be_renewed_where_it_really_is() {
+    let mut world = World::with_customers(2).await;
     let folder = world.folder.path().to_str().unwrap().to_owned();
     let file = world.write("app-secret", "sim-secret\n");
     std::fs::create_dir(format!("{folder}/credentials")).unwrap();
@@ -148,9 +147,9 @@ async fn a_secret_that_has_expired_is_to_be_renewed_where_it_really_is(pool: PgP
     assert!(said.contains(&place), "{said}");
 }
 
-#[sqlx::test]
-async fn a_certificate_that_has_expired_is_to_be_renewed_where_it_really_is(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_to_be_renewed_where_it_really_is() {
+    let mut world = World::with_customers(2).await;
     world.unset("auth.client_secret");
     let folder = world.folder.path().to_str().unwrap().to_owned();
     let expired = Identity::valid(2020, 2021).pem();
@@ -177,9 +176,9 @@ async fn a_certificate_that_has_expired_is_to_be_renewed_where_it_really_is(pool
     assert!(world.simulator.requests("token").await.is_empty());
 }
 
-#[sqlx::test]
-async fn a_code_that_is_refused_is_not_told_as_a_dead_refresh_token(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_code_that_is_refused_is_not_told_as_a_dead_refresh_token() {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     for code in [70_008, 70_000, 54_005, 9_002_313] {
         world
@@ -220,9 +219,9 @@ async fn a_code_that_is_refused_is_not_told_as_a_dead_refresh_token(pool: PgPool
     assert_eq!(kept(&world), None);
 }
 
-#[sqlx::test]
-async fn a_token_that_is_none_for_a_bearer_is_refused(pool: PgPool) {
-    let mut world = World::with_customers(pool, 2).await;
+#[tokio::test]
+async fn a_token_that_is_none_for_a_bearer_is_refused() {
+    let mut world = World::with_customers(2).await;
     let token = world.simulator.post("access-token", String::new()).await;
     let answer = |kind: &str| json!([{ "json": { "token_type": kind, "access_token": token, "refresh_token": "next" } }]);
     world
@@ -248,9 +247,9 @@ async fn a_token_that_is_none_for_a_bearer_is_refused(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn a_device_code_is_polled_for_once_a_second_at_the_most(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_device_code_is_polled_for_once_a_second_at_the_most() {
+    let world = World::new().await;
     let token = world.simulator.post("access-token", String::new()).await;
     let code = json!([{ "json": {
         "device_code": "d", "user_code": "U", "verification_uri": "http://localhost/", "interval": 0.001,
@@ -274,17 +273,17 @@ async fn a_device_code_is_polled_for_once_a_second_at_the_most(pool: PgPool) {
     assert_eq!(kept(&world).as_deref(), Some("kept"));
 }
 
-#[sqlx::test]
-async fn the_browser_that_is_opened_inherits_no_secret(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn the_browser_that_is_opened_inherits_no_secret() {
+    let world = World::new().await;
     let folder = world.folder.path().to_str().unwrap().to_owned();
     let secret = world.write("a-secret-file", "hush");
     std::fs::create_dir(format!("{folder}/bin")).unwrap();
-    let opener = world.write(
+    let script = world.write(
         "bin/xdg-open",
         "#!/bin/sh\n{ env; echo \"page=$1\"; ls -l /proc/$$/fd; } >\"$HOME/opening\"\nmv \"$HOME/opening\" \"$HOME/opened\"\n",
     );
-    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{folder}/bin:/usr/bin:/bin");
     let more = [
         ("DISPLAY", ":7"),
@@ -323,9 +322,9 @@ async fn the_browser_that_is_opened_inherits_no_secret(pool: PgPool) {
     assert_eq!(code, 0, "{said}");
 }
 
-#[sqlx::test]
-async fn root_is_told_which_service_will_not_read_what_a_sign_in_wrote(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn root_is_told_which_service_will_not_read_what_a_sign_in_wrote() {
+    let mut world = World::new().await;
     let settings = json!({ "device_code_polls": 0 });
     world.simulator.patch(settings).await;
     let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::process::Command;
 
 use crate::support::World;
@@ -16,8 +15,8 @@ use crate::support::World;
 const FIRST: &str = "sim-refresh-0";
 
 /// A world without a token but that in its file, each of which can be spent once.
-async fn world(pool: PgPool) -> World {
-    let mut world = World::with_customers(pool, 2).await;
+async fn world() -> World {
+    let mut world = World::with_customers(2).await;
     world.unset("auth.refresh_token");
     let settings = json!({ "single_use_refresh_tokens": true });
     world.simulator.patch(settings).await;
@@ -112,9 +111,9 @@ async fn with_mounts(world: &World, script: &str) -> Done {
     }
 }
 
-#[sqlx::test]
-async fn a_link_stays_and_the_volume_behind_it_gets_the_new_token(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_link_stays_and_the_volume_behind_it_gets_the_new_token() {
+    let world = world().await;
     let (volume, path) = places(&world);
     let [token, middle] = ["token", "middle"].map(|name| volume.join(name));
     symlink("token", &middle).unwrap();
@@ -136,9 +135,9 @@ async fn a_link_stays_and_the_volume_behind_it_gets_the_new_token(pool: PgPool) 
     );
 }
 
-#[sqlx::test]
-async fn a_sign_in_puts_its_token_where_a_link_leads_that_leads_to_nothing_yet(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_sign_in_puts_its_token_where_a_link_leads_that_leads_to_nothing_yet() {
+    let world = world().await;
     let (volume, path) = places(&world);
     symlink("volume/token", &path).unwrap();
     let settings = json!({ "device_code_polls": 0 });
@@ -151,9 +150,9 @@ async fn a_sign_in_puts_its_token_where_a_link_leads_that_leads_to_nothing_yet(p
     assert_eq!(text(&volume.join("token")), "sim-refresh-2");
 }
 
-#[sqlx::test]
-async fn a_link_that_leads_nowhere_is_named_and_nothing_is_spent(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_named_and_nothing_is_spent() {
+    let mut world = world().await;
     world.set("auth.refresh_token", FIRST);
     let (volume, path) = places(&world);
     for (to, said) in [
@@ -171,9 +170,9 @@ async fn a_link_that_leads_nowhere_is_named_and_nothing_is_spent(pool: PgPool) {
     assert_eq!(asked(&world).await, 0);
 }
 
-#[sqlx::test]
-async fn all_names_of_a_file_have_the_new_token(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn all_names_of_a_file_have_the_new_token() {
+    let world = world().await;
     let (volume, path) = places(&world);
     let other = volume.join("token");
     std::fs::write(&other, format!("{FIRST}\n")).unwrap();
@@ -189,9 +188,9 @@ async fn all_names_of_a_file_have_the_new_token(pool: PgPool) {
     assert_eq!(names(&volume), ["token"]);
 }
 
-#[sqlx::test]
-async fn programs_that_share_one_file_under_several_names_renew_one_after_another(pool: PgPool) {
-    let mut world = world(pool).await;
+#[tokio::test]
+async fn programs_that_share_one_file_under_several_names_renew_one_after_another() {
+    let mut world = world().await;
     let paths = ["one", "two"].map(|name| {
         let folder = world.folder.path().join(name);
         std::fs::create_dir(&folder).unwrap();
@@ -217,9 +216,9 @@ async fn programs_that_share_one_file_under_several_names_renew_one_after_anothe
     assert_eq!(text(&paths[0]), text(&paths[1]));
 }
 
-#[sqlx::test]
-async fn a_kill_at_any_moment_of_a_renewal_in_place_loses_no_token(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_kill_at_any_moment_of_a_renewal_in_place_loses_no_token() {
+    let world = world().await;
     let settings = json!({ "single_use_refresh_tokens": false });
     world.simulator.patch(settings).await;
     let (volume, path) = places(&world);
@@ -239,9 +238,9 @@ async fn a_kill_at_any_moment_of_a_renewal_in_place_loses_no_token(pool: PgPool)
     assert_eq!(text(&path).trim(), text(&path));
 }
 
-#[sqlx::test]
-async fn a_file_that_is_a_mount_of_its_own_gets_the_new_token(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_file_that_is_a_mount_of_its_own_gets_the_new_token() {
+    let world = world().await;
     let (volume, path) = places(&world);
     std::fs::write(&path, "").unwrap();
     std::fs::write(volume.join("token"), FIRST).unwrap();
@@ -259,9 +258,9 @@ async fn a_file_that_is_a_mount_of_its_own_gets_the_new_token(pool: PgPool) {
     assert_eq!(names(&volume), ["token"]);
 }
 
-#[sqlx::test]
-async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token() {
+    let world = world().await;
     let (volume, path) = places(&world);
     symlink("volume/token", &path).unwrap();
     std::fs::write(volume.join("mounted"), FIRST).unwrap();
@@ -294,9 +293,9 @@ async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token(poo
     assert!(world.simulator.requests("devicecode").await.is_empty());
 }
 
-#[sqlx::test]
-async fn a_folder_that_is_not_ours_does_for_a_file_that_is(pool: PgPool) {
-    let world = world(pool).await;
+#[tokio::test]
+async fn a_folder_that_is_not_ours_does_for_a_file_that_is() {
+    let world = world().await;
     let settings = json!({ "device_code_polls": 0 });
     world.simulator.patch(settings).await;
     let (volume, path) = places(&world);

@@ -4,7 +4,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::support::{World, until};
 
@@ -27,9 +26,9 @@ fn issued(access_token: &str) -> Value {
     json!({ "json": { "token_type": "Bearer", "expires_in": 3600, "access_token": access_token } })
 }
 
-#[sqlx::test]
-async fn a_renewed_token_is_kept_before_the_access_token_is_used(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_renewed_token_is_kept_before_the_access_token_is_used() {
+    let world = World::new().await;
     world
         .simulator
         .patch(json!({ "single_use_refresh_tokens": true }))
@@ -65,9 +64,9 @@ async fn a_renewed_token_is_kept_before_the_access_token_is_used(pool: PgPool) {
     assert_eq!(kept(&world), "sim-refresh-2");
 }
 
-#[sqlx::test]
-async fn a_kill_at_any_moment_of_a_renewal_loses_no_token(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_kill_at_any_moment_of_a_renewal_loses_no_token() {
+    let world = World::new().await;
     for _ in 0..20 {
         let running = world.start(&["--backfill"]);
         let before = count(&world, "token").await;
@@ -84,9 +83,9 @@ async fn a_kill_at_any_moment_of_a_renewal_loses_no_token(pool: PgPool) {
     world.backfill().await.assert_code(0);
 }
 
-#[sqlx::test]
-async fn the_files_token_wins_over_the_setting(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_files_token_wins_over_the_setting() {
+    let mut world = World::new().await;
     std::fs::write(world.refresh_token_path(), format!("{FIRST}\n")).unwrap();
     world.set("auth.refresh_token", "an-older-one");
     world.backfill().await.assert_code(0);
@@ -94,9 +93,9 @@ async fn the_files_token_wins_over_the_setting(pool: PgPool) {
     assert_eq!(kept(&world), "sim-refresh-1");
 }
 
-#[sqlx::test]
-async fn the_settings_token_is_tried_once_where_the_files_is_refused(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn the_settings_token_is_tried_once_where_the_files_is_refused() {
+    let mut world = World::new().await;
     std::fs::write(world.refresh_token_path(), "worn-out").unwrap();
     world.backfill().await.assert_code(0);
     assert_eq!(spent(&world).await, ["worn-out", FIRST]);
@@ -110,9 +109,9 @@ async fn the_settings_token_is_tried_once_where_the_files_is_refused(pool: PgPoo
     assert_eq!(kept(&world), "worn-out");
 }
 
-#[sqlx::test]
-async fn a_token_that_could_not_be_kept_is_not_spent(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_token_that_could_not_be_kept_is_not_spent() {
+    let mut world = World::new().await;
     let file = world.folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     for folder in [
@@ -132,9 +131,9 @@ async fn a_token_that_could_not_be_kept_is_not_spent(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
-async fn without_any_token_the_message_says_to_sign_in(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn without_any_token_the_message_says_to_sign_in() {
+    let mut world = World::new().await;
     world.unset("auth.refresh_token");
     let finished = world.backfill().await;
     finished.assert_code(4);
@@ -142,9 +141,9 @@ async fn without_any_token_the_message_says_to_sign_in(pool: PgPool) {
     assert_eq!(count(&world, "token").await, 0);
 }
 
-#[sqlx::test]
-async fn one_renewal_serves_all_that_wait_for_it(pool: PgPool) {
-    let mut world = World::with_customers(pool, 20).await;
+#[tokio::test]
+async fn one_renewal_serves_all_that_wait_for_it() {
+    let mut world = World::with_customers(20).await;
     world.set("partner_center.max_concurrency", "20");
     world
         .simulator
@@ -159,9 +158,9 @@ async fn one_renewal_serves_all_that_wait_for_it(pool: PgPool) {
     assert!((1..=20).contains(&refused), "{summary}");
 }
 
-#[sqlx::test]
-async fn tokens_revoked_in_mid_run_are_renewed_once(pool: PgPool) {
-    let mut world = World::with_customers(pool, 40).await;
+#[tokio::test]
+async fn tokens_revoked_in_mid_run_are_renewed_once() {
+    let mut world = World::with_customers(40).await;
     world.set("partner_center.max_concurrency", "6");
     world.simulator.patch(json!({ "latency_ms": 30 })).await;
     let running = world.start(&["--backfill", "--json"]);
@@ -177,9 +176,9 @@ async fn tokens_revoked_in_mid_run_are_renewed_once(pool: PgPool) {
     assert_eq!(finished.summary()["customers"]["succeeded"], 40);
 }
 
-#[sqlx::test]
-async fn a_token_is_renewed_before_it_expires(pool: PgPool) {
-    let mut world = World::with_customers(pool, 30).await;
+#[tokio::test]
+async fn a_token_is_renewed_before_it_expires() {
+    let mut world = World::with_customers(30).await;
     world.set("partner_center.max_concurrency", "1");
     world
         .simulator
@@ -191,9 +190,9 @@ async fn a_token_is_renewed_before_it_expires(pool: PgPool) {
     assert!(count(&world, "token").await >= 2);
 }
 
-#[sqlx::test]
-async fn client_credentials_are_sent_as_such_and_each_customers_refusal_is_recorded(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn client_credentials_are_sent_as_such_and_each_customers_refusal_is_recorded() {
+    let mut world = World::new().await;
     world.set("auth.method", "client_credentials");
     let finished = world.backfill().await;
     finished.assert_code(3);
@@ -208,9 +207,9 @@ async fn client_credentials_are_sent_as_such_and_each_customers_refusal_is_recor
     assert!(!world.refresh_token_path().exists());
 }
 
-#[sqlx::test]
-async fn a_given_access_token_is_used_as_it_is(pool: PgPool) {
-    let mut world = World::new(pool).await;
+#[tokio::test]
+async fn a_given_access_token_is_used_as_it_is() {
+    let mut world = World::new().await;
     let token = world.simulator.post("access-token", String::new()).await;
     world.set("auth.method", "access_token");
     world.set("auth.access_token", token.trim());
@@ -231,9 +230,9 @@ async fn a_given_access_token_is_used_as_it_is(pool: PgPool) {
     assert!(count(&world, "usage").await <= 5);
 }
 
-#[sqlx::test]
-async fn a_dead_grant_ends_the_run_before_the_first_customer(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn a_dead_grant_ends_the_run_before_the_first_customer() {
+    let world = World::new().await;
     for (code, advice) in [
         (50_076, "login"),
         (50_078, "login"),
@@ -272,9 +271,9 @@ async fn a_dead_grant_ends_the_run_before_the_first_customer(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays(pool: PgPool) {
-    let mut world = World::with_customers(pool, 60).await;
+#[tokio::test]
+async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays() {
+    let mut world = World::with_customers(60).await;
     world.set("partner_center.max_concurrency", "4");
     world.simulator.patch(json!({ "latency_ms": 50 })).await;
     let running = world.start(&["--backfill", "--json"]);
@@ -315,9 +314,9 @@ async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays(pool: Pg
     );
 }
 
-#[sqlx::test]
-async fn a_token_that_the_api_refuses_for_everybody_ends_the_run(pool: PgPool) {
-    let world = World::with_customers(pool, 500).await;
+#[tokio::test]
+async fn a_token_that_the_api_refuses_for_everybody_ends_the_run() {
+    let world = World::with_customers(500).await;
     world.simulator.patch(json!({ "mfa": false })).await;
     let finished = world.backfill().await;
     finished.assert_code(4);
@@ -332,9 +331,9 @@ async fn a_token_that_the_api_refuses_for_everybody_ends_the_run(pool: PgPool) {
     assert!(asked < 300, "{asked} requests with a token that is refused");
 }
 
-#[sqlx::test]
-async fn one_customer_that_refuses_the_token_is_that_customers_failure(pool: PgPool) {
-    let world = World::new(pool).await;
+#[tokio::test]
+async fn one_customer_that_refuses_the_token_is_that_customers_failure() {
+    let world = World::new().await;
     let bad = &world.simulator.customers().await[3];
     let fault = json!({ "code": "400", "description": "Access denied." });
     world

@@ -3,6 +3,7 @@
 
 pub(crate) mod answers;
 mod certificate;
+mod database;
 mod h2_server;
 mod partner_wide;
 mod program;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
+
+use database::Database;
 
 pub(crate) use certificate::Identity;
 pub(crate) use h2_server::{H2Server, Turn};
@@ -37,16 +40,41 @@ pub(crate) struct World {
     /// Those that are not settings of ours.
     variables: BTreeMap<String, String>,
     one_thread: bool,
+    /// Kept for its end only. None where the ledger is on a server of the test's own.
+    database: Option<Database>,
 }
 
 impl World {
     /// Five customers of the simulator, all configured by id, quick retries, a sign-in by refresh
     /// token.
-    pub(crate) async fn new(pool: PgPool) -> Self {
-        Self::with_customers(pool, 5).await
+    pub(crate) async fn new() -> Self {
+        Self::with_customers(5).await
     }
 
-    pub(crate) async fn with_customers(pool: PgPool, customers: usize) -> Self {
+    pub(crate) async fn with_customers(customers: usize) -> Self {
+        let database = Database::migrated().await;
+        Self::with_database(database, customers).await
+    }
+
+    /// A partner whose database has no tables yet.
+    pub(crate) async fn before_migrations() -> Self {
+        Self::with_database(Database::empty().await, 5).await
+    }
+
+    async fn with_database(database: Database, customers: usize) -> Self {
+        let (pool, url) = (database.pool(), database.url());
+        let mut world = Self::at(pool, &url, customers).await;
+        world.database = Some(database);
+        world
+    }
+
+    /// A partner whose ledger is on a server of its own.
+    pub(crate) async fn on_server(server: &Server, customers: usize) -> Self {
+        Self::at(server.pool(), &server.url(), customers).await
+    }
+
+    /// A partner whose ledger is where `pool` and `database_url` lead.
+    pub(crate) async fn at(pool: PgPool, database_url: &str, customers: usize) -> Self {
         let simulator = Simulator::start(&["--customers", &customers.to_string()]).await;
         let folder = TempDir::new().unwrap();
         std::fs::write(
@@ -62,9 +90,9 @@ impl World {
             settings: BTreeMap::new(),
             variables: BTreeMap::new(),
             one_thread: false,
+            database: None,
         };
         let base = world.simulator.base_url.clone();
-        let database_url = world.database_url();
         for (key, value) in [
             ("partner_center.base_url", base.as_str()),
             ("auth.authority", &base),
@@ -76,7 +104,7 @@ impl World {
             ("retry.initial_interval", "10ms"),
             ("retry.max_interval", "40ms"),
             ("retry.max_elapsed_time", "1s"),
-            ("database.url", &database_url),
+            ("database.url", database_url),
             ("status.listen", ""),
             ("log.format", "json"),
         ] {
@@ -119,13 +147,9 @@ impl World {
         ids.collect()
     }
 
-    /// The address of this test's own database.
-    pub(crate) fn database_url(&self) -> String {
-        let options = self.pool.connect_options();
-        let database = options.get_database().unwrap();
-        let mut url = url::Url::parse(&server_url()).unwrap();
-        url.set_path(database);
-        url.to_string()
+    /// The address of the ledger's database.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.settings["database.url"]
     }
 
     pub(crate) fn config_path(&self) -> PathBuf {
@@ -141,13 +165,6 @@ impl World {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
-    }
-
-    /// A partner whose ledger is on a server of its own.
-    pub(crate) async fn on_server(server: &Server, customers: usize) -> Self {
-        let mut world = Self::with_customers(server.pool(), customers).await;
-        world.set("database.url", &server.url());
-        world
     }
 
     /// The settings as environment variables.
@@ -234,16 +251,6 @@ impl World {
         )
         .await
     }
-}
-
-/// The private server that the tests run under.
-fn server_url() -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test's own server is handed over in the environment"
-    )]
-    let url = std::env::var("DATABASE_URL");
-    url.expect("the tests run under `make test`, which starts a private Postgres")
 }
 
 /// Waits until `condition` gives something.

@@ -1,7 +1,6 @@
 //! A partner whose figures come from the partner-wide collections.
 
 use serde_json::Value;
-use sqlx::postgres::PgPool;
 
 use super::World;
 
@@ -10,8 +9,8 @@ pub(crate) const TODAY: &str = "2026-05-04";
 
 impl World {
     /// So many customers, all of them wanted because the partner's own list names them.
-    pub(crate) async fn commercial(pool: PgPool, customers: usize) -> Self {
-        let mut world = Self::with_customers(pool, customers).await;
+    pub(crate) async fn commercial(customers: usize) -> Self {
+        let mut world = Self::with_customers(customers).await;
         world.unset("customers.ids");
         world.set("customers.discover", "true");
         world.set("partner_center.source", "commercial");

@@ -32,7 +32,7 @@ impl Server {
     pub(crate) fn start_again(&self) {
         let watched = std::process::id().to_string();
         // What was committed must outlive a crash of its processes, though not one of the machine.
-        let watch = ["--watch-pid", &watched, "-c", "fsync=off"];
+        let watch = ["--watch-pid", &watched, "-c", "fsync=off", "-c", "jit=off"];
         self.script("start", &watch);
     }
 
@@ -77,13 +77,17 @@ pub(crate) struct TlsServer {
 }
 
 impl TlsServer {
-    /// A way in for the test; opens nothing yet.
-    pub(crate) fn pool(&self) -> PgPool {
-        let url = format!(
+    /// For the test, which has no need of TLS.
+    pub(crate) fn url(&self) -> String {
+        format!(
             "postgres://seatledger@127.0.0.1:{}/postgres?sslmode=disable",
             self.port
-        );
-        PgPoolOptions::new().connect_lazy(&url).unwrap()
+        )
+    }
+
+    /// A way in for the test; opens nothing yet.
+    pub(crate) fn pool(&self) -> PgPool {
+        PgPoolOptions::new().connect_lazy(&self.url()).unwrap()
     }
 }
 
