@@ -11,7 +11,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 PREPARED := --all-targets --features simulator
 PRIVATE_SERVER := scripts/postgres run --fast --name prepare --
 # Most tests wait most of the time: for a backoff, a pause, a process that starts.
-TEST_THREADS ?= $(shell echo $$((4 * $$(nproc))))
+TEST_THREADS ?= $(shell echo $$((3 * $$(nproc))))
 
 .PHONY: help
 help: ## List the targets
