@@ -107,7 +107,7 @@ fn limit(text: &str) -> Result<f64, String> {
 
 fn certificate(path: &str) -> Result<String, String> {
     let pem = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    if crate::assertion::is_certificate(&pem) {
+    if crate::sign_in::assertion::is_certificate(&pem) {
         Ok(pem)
     } else {
         Err("it holds no certificate in PEM".to_owned())

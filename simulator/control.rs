@@ -6,9 +6,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::{
-    faults::Script,
-    http::{Request, Response},
-    state::{Simulator, lock},
+    simulator::{Simulator, lock},
+    traffic::scripts::Script,
+    wire::http::{Request, Response},
 };
 
 /// Answers a control call.
@@ -57,7 +57,7 @@ pub(crate) fn respond(simulator: &Simulator, request: &Request) -> Response {
             let body = simulator
                 .record
                 .to_json(after.unwrap_or(0), kind.as_deref());
-            Response::new(200, crate::http::JSON, body)
+            Response::new(200, crate::wire::http::JSON, body)
         }
         ("DELETE", "requests") => {
             simulator.record.clear();

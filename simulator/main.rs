@@ -3,35 +3,15 @@
 //! and answers as slowly, grudgingly or wrongly as a test or a demo asks it to.
 //! How to start and steer it is in `simulator/README.md`.
 
-mod admission;
 mod api;
-mod application;
 mod arguments;
-mod assertion;
-mod authority;
-mod browser;
-mod catalog;
-mod commercial;
-mod company;
-mod connection;
 mod control;
-mod device;
-mod draw;
-mod entra;
-mod faults;
-mod filter;
-mod http;
-mod insights;
-mod listing;
-mod names;
-mod openid;
-mod presence;
-mod record;
 mod server;
 mod settings;
-mod state;
-mod stats;
-mod throttle;
+mod sign_in;
+mod simulator;
+mod traffic;
+mod wire;
 mod world;
 
 use std::{
@@ -42,7 +22,7 @@ use std::{
 
 use clap::Parser as _;
 
-use crate::{arguments::Arguments, state::Simulator, world::World};
+use crate::{arguments::Arguments, simulator::Simulator, world::World};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use super::{EPOCH, World, holding::day_number};
-use crate::{catalog::Service, settings::Restate};
+use crate::{settings::Restate, world::catalog::Service};
 
 /// What can be counted, each at its own pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,8 +6,8 @@ use chrono::{Datelike, NaiveDate, Weekday};
 
 use super::EPOCH;
 use crate::{
-    catalog::{EXTRAS, Product, SUITES, Workload},
-    draw::Draw,
+    world::catalog::{EXTRAS, Product, SUITES, Workload},
+    world::draw::Draw,
 };
 
 /// The days, from the epoch, in which customers come, go and buy further

@@ -4,7 +4,11 @@
 //! the same figures, whatever was asked in between.
 
 mod calendar;
+pub(crate) mod catalog;
+mod company;
+mod draw;
 mod holding;
+pub(crate) mod product_names;
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -14,9 +18,8 @@ use self::{
     holding::{day_number, holdings},
 };
 use crate::{
-    catalog::{Product, Workload},
-    company,
-    draw::Draw,
+    world::catalog::{Product, Workload},
+    world::draw::Draw,
 };
 
 pub(crate) use self::calendar::{Snapshot, Subject};
@@ -218,7 +221,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::catalog::Service;
+    use crate::world::catalog::Service;
 
     fn date(text: &str) -> NaiveDate {
         text.parse().unwrap()

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{CHANNEL, Customer, Query};
 use crate::{
-    catalog::Product,
+    world::catalog::Product,
     world::{Snapshot, Subject},
 };
 

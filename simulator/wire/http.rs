@@ -195,7 +195,7 @@ impl Response {
             }
         }
         if !self.has("date") {
-            let now = date(crate::state::now());
+            let now = date(crate::simulator::now());
             line(&mut head, format_args!("Date: {now}"));
         }
         if closes && !self.closes() {

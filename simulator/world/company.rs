@@ -1,7 +1,7 @@
 //! Invented companies: a name that could be a customer's, and a domain that can
 //! belong to nobody (`.example` is reserved). Pure: a draw in, text out.
 
-use crate::draw::Draw;
+use crate::world::draw::Draw;
 
 const STEMS: [&str; 56] = [
     "Aldermoor",

@@ -12,15 +12,15 @@ use serde::{Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    authority::Authority,
-    commercial::Indexes,
-    faults::Scripts,
-    http::Request,
-    presence::Presence,
-    record::Record,
+    api::partner::Presence,
+    api::partner_wide::Indexes,
+    api::rate_limit::Throttle,
     settings::Settings,
-    stats::Stats,
-    throttle::Throttle,
+    sign_in::token::Authority,
+    traffic::record::Record,
+    traffic::scripts::Scripts,
+    traffic::stats::Stats,
+    wire::http::Request,
     world::{Subject, World},
 };
 

@@ -13,7 +13,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::state::{Kind, lock};
+use crate::simulator::{Kind, lock};
 
 /// How a request was answered, as far as a count goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

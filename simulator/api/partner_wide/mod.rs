@@ -2,6 +2,7 @@
 //! customer: the same figures, all customers in one list, with ids and codes. A page is
 //! made when it is asked for; what is kept is only where each customer's rows begin.
 
+mod filter;
 mod index;
 mod rows;
 
@@ -10,11 +11,11 @@ use url::form_urlencoded;
 
 use crate::{
     api::fault,
-    filter::Filter,
-    http::{JSON, Request, Response},
-    names::Names,
+    api::partner_wide::filter::Filter,
     settings::{NextLink, Settings},
-    state::Simulator,
+    simulator::Simulator,
+    wire::http::{JSON, Request, Response},
+    world::product_names::Names,
     world::{Snapshot, Subject},
 };
 

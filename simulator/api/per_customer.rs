@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     api::fault,
-    http::{JSON, Request, Response},
-    names::Names,
     settings::Settings,
-    state::Simulator,
+    simulator::Simulator,
+    wire::http::{JSON, Request, Response},
+    world::product_names::Names,
     world::{Subject, percent},
 };
 

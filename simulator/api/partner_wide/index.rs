@@ -8,9 +8,9 @@ use std::{
 
 use super::{CHANNEL, Customer, Query};
 use crate::{
-    catalog::{Product, Workload},
-    filter::{Field, Filter},
-    state::{Simulator, lock},
+    api::partner_wide::filter::{Field, Filter},
+    simulator::{Simulator, lock},
+    world::catalog::{Product, Workload},
     world::{Snapshot, Subject},
 };
 

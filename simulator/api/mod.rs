@@ -2,16 +2,25 @@
 //! answers it, adds the headers that every answer carries, and words faults as the
 //! real one does.
 
+pub(crate) mod access;
+pub(crate) mod customer_list;
+pub(crate) mod partner;
+pub(crate) mod partner_wide;
+pub(crate) mod per_customer;
+pub(crate) mod rate_limit;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    admission, commercial,
-    http::{Request, Response},
-    insights, listing,
+    api::access as admission,
+    api::customer_list as listing,
+    api::partner_wide as commercial,
+    api::per_customer as insights,
     settings::Settings,
-    state::{Kind, Simulator},
+    simulator::{Kind, Simulator},
+    wire::http::{Request, Response},
 };
 
 /// The answer to an API call, with the headers every one of them carries.

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    http,
-    state::{Kind, lock},
+    simulator::{Kind, lock},
+    wire::http,
 };
 
 /// Generated bodies are sent in pieces of about this size.

@@ -12,13 +12,13 @@ use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 use crate::{
-    application::CLIENT_ID,
-    authority::{Form, field, uncached},
-    entra::{Refusal, missing, refusal},
-    http::{Request, Response},
-    openid,
     settings::Settings,
-    state::{Simulator, lock},
+    sign_in::client::CLIENT_ID,
+    sign_in::entra_error::{Refusal, missing, refusal},
+    sign_in::openid,
+    sign_in::token::{Form, field, uncached},
+    simulator::{Simulator, lock},
+    wire::http::{Request, Response},
 };
 
 /// How long a code is good.

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     api::fault,
-    http::{Request, Response},
     settings::{NextLink, Settings},
-    state::Simulator,
+    simulator::Simulator,
+    wire::http::{Request, Response},
 };
 
 /// Answers a call for one page.

@@ -10,12 +10,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    application,
-    authority::{Form, field, uncached},
-    entra::{Refusal, refusal},
-    http::{Request, Response},
     settings::Settings,
-    state::{Simulator, lock},
+    sign_in::client as application,
+    sign_in::entra_error::{Refusal, refusal},
+    sign_in::token::{Form, field, uncached},
+    simulator::{Simulator, lock},
+    wire::http::{Request, Response},
 };
 
 /// The codes given out and not redeemed yet.

@@ -5,7 +5,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{http::Response, state::now};
+use crate::{simulator::now, wire::http::Response};
 
 /// Number, HTTP status, OAuth error and text of what the simulator can refuse with.
 const REFUSALS: [(u32, u16, &str, &str); 35] = [

@@ -5,11 +5,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::form_urlencoded;
 
 use crate::{
-    assertion,
-    authority::{Form, field},
-    entra::{Refusal, refusal},
-    http::Request,
     settings::Settings,
+    sign_in::assertion,
+    sign_in::entra_error::{Refusal, refusal},
+    sign_in::token::{Form, field},
+    wire::http::Request,
 };
 
 pub(crate) const CLIENT_ID: &str = "sim-client";

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 
-use crate::{catalog::Product, settings::Settings};
+use crate::{settings::Settings, world::catalog::Product};
 
 /// English, German, Swedish. Products that are not here have one name everywhere.
 static TRANSLATIONS: [(&str, &str, &str); 10] = [
@@ -105,7 +105,7 @@ impl<'a> Names<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{EXTRAS, SUITES};
+    use crate::world::catalog::{EXTRAS, SUITES};
 
     fn date(text: &str) -> NaiveDate {
         text.parse().unwrap()

@@ -1,6 +1,8 @@
 //! The life of the server: binds, says where, accepts until it is told to stop by
 //! a signal or by its parent's end, and then lets the connections go.
 
+pub(crate) mod connection;
+
 use std::{
     io::{self, Read as _, Write as _},
     net::SocketAddr,
@@ -15,7 +17,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{connection, state::Simulator};
+use crate::simulator::Simulator;
 
 /// How long connections may take to end once the server is stopped.
 const FAREWELL: Duration = Duration::from_secs(2);

@@ -12,8 +12,8 @@ use serde_json::Value;
 use x509_cert::{certificate::Certificate, der::Decode as _};
 
 use crate::{
-    application::CLIENT_ID,
-    entra::{Refusal, refusal},
+    sign_in::client::CLIENT_ID,
+    sign_in::entra_error::{Refusal, refusal},
 };
 
 /// Clocks may differ by so much.
@@ -137,7 +137,7 @@ mod tests {
         }
 
         fn says_under(&self, header: &Value, changes: &Value) -> String {
-            let now = crate::state::now().timestamp();
+            let now = crate::simulator::now().timestamp();
             let mut claims = json!({
                 "aud": ENDPOINT, "iss": CLIENT_ID, "sub": CLIENT_ID, "jti": "1",
                 "nbf": now, "exp": now + 600,
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_statement_is_judged_by_its_claims() {
         let client = Client::new();
-        let now = crate::state::now().timestamp();
+        let now = crate::simulator::now().timestamp();
         for (changes, refused) in [
             (json!({}), None),
             (json!({ "aud": "http://127.0.0.1:1/other" }), Some(700_023)),

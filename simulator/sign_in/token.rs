@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    application::{self, CLIENT_ID},
-    browser::Codes,
-    device::DeviceCodes,
-    entra::{Refusal, missing, refusal},
-    http::{Request, Response},
-    openid,
     settings::Settings,
-    state::{Simulator, lock},
+    sign_in::authorize::Codes,
+    sign_in::client::{self as application, CLIENT_ID},
+    sign_in::device_code::DeviceCodes,
+    sign_in::entra_error::{Refusal, missing, refusal},
+    sign_in::openid,
+    simulator::{Simulator, lock},
+    wire::http::{Request, Response},
 };
 
 /// The refresh token that is good from the start.
@@ -91,7 +91,7 @@ impl Authority {
     pub(crate) fn issue(&mut self, settings: &Settings, audience: &str, app_only: bool) -> String {
         let now = Instant::now();
         let ttl = Duration::from_secs(settings.access_token_ttl_secs);
-        let issued_at = crate::state::now().timestamp();
+        let issued_at = crate::simulator::now().timestamp();
         let mut claims = json!({
             "aud": settings.audience.as_deref().unwrap_or(audience),
             "iss": "https://sts.windows.net/simulator/",

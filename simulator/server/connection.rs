@@ -7,12 +7,16 @@ use tokio::{net::TcpStream, task::block_in_place, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api, authority, browser, control, device, entra,
-    faults::{Answer, Body},
-    http::{self, MAX_HEAD_BYTES, Request, Response},
-    openid,
-    state::{Kind, Simulator},
-    stats::Answered,
+    api, control,
+    sign_in::authorize as browser,
+    sign_in::device_code as device,
+    sign_in::entra_error as entra,
+    sign_in::openid,
+    sign_in::token as authority,
+    simulator::{Kind, Simulator},
+    traffic::scripts::{Answer, Body},
+    traffic::stats::Answered,
+    wire::http::{self, MAX_HEAD_BYTES, Request, Response},
 };
 
 const READ_BYTES: usize = 16 * 1024;

@@ -13,8 +13,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 
 use crate::{
-    application::CLIENT_ID,
-    http::{Request, Response},
+    sign_in::client::CLIENT_ID,
+    wire::http::{Request, Response},
 };
 
 /// The person, and the tenant under whichever name it is asked for.
@@ -88,7 +88,7 @@ fn keys() -> Value {
 
 /// A signed statement to the client that names the user of the sign-in.
 pub(crate) fn id_token(origin: &str, tenant: &str, nonce: Option<&str>) -> String {
-    let now = crate::state::now().timestamp();
+    let now = crate::simulator::now().timestamp();
     let mut claims = json!({
         "iss": issuer(origin, tenant),
         "aud": CLIENT_ID,

@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use crate::{
     api::fault,
-    authority::Bearer,
-    http::{Request, Response},
     settings::{RefusedBy, RetryAfter, Settings},
-    state::{Kind, Simulator, lock},
+    sign_in::token::Bearer,
+    simulator::{Kind, Simulator, lock},
+    wire::http::{Request, Response},
 };
 
 /// The verdict on a call.
@@ -104,8 +104,8 @@ fn throttled(settings: &Settings, wait: u64) -> Response {
         RetryAfter::Seconds => response.with("Retry-After", wait.to_string()),
         RetryAfter::Date => {
             // A date has no fractions, and must not be too early without them.
-            let until = crate::state::now() + Duration::from_secs(wait + 1);
-            response.with("Retry-After", crate::http::date(until))
+            let until = crate::simulator::now() + Duration::from_secs(wait + 1);
+            response.with("Retry-After", crate::wire::http::date(until))
         }
     }
 }

@@ -184,7 +184,7 @@ impl Settings {
             return Some("a share is between 0 and 1".to_owned());
         }
         let certificate = self.client_certificate.as_deref();
-        if certificate.is_some_and(|pem| !crate::assertion::is_certificate(pem)) {
+        if certificate.is_some_and(|pem| !crate::sign_in::assertion::is_certificate(pem)) {
             return Some("client_certificate is a certificate in PEM".to_owned());
         }
         if self.max_top == 0 {

@@ -10,8 +10,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    http::Request,
-    state::{Kind, lock},
+    simulator::{Kind, lock},
+    wire::http::Request,
 };
 
 /// One request as it came.

@@ -1,0 +1,3 @@
+//! HTTP/1.1 as bytes.
+
+pub(crate) mod http;
