@@ -1,5 +1,6 @@
-//! The demo: the daemon's own code, run once for each of some simulated days, against the simulator and a real Postgres.
-//! Only the calendar is not real: the clock is set to six in the morning of each day, as the daemon's schedule would.
+//! The demo: the daemon's own code, run once for each of some simulated days, against the simulator
+//! and a real Postgres. Only the calendar is not real: the clock is set to six in the morning of
+//! each day, as the daemon's schedule would.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};

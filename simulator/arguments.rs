@@ -1,12 +1,11 @@
-//! The command line, and nothing else: what can be asked of the simulator at its
-//! start, and the settings that follow from it.
+//! The command line, and the settings that it results in.
 
 use std::net::SocketAddr;
 
 use chrono::NaiveDate;
 use clap::Parser;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, is_certificate};
 
 /// A stand-in for Microsoft Partner Center on this machine, with invented customers
 #[derive(Debug, Parser)]
@@ -20,11 +19,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 25)]
     pub(crate) customers: u32,
 
-    /// The same seed gives the same world
+    /// The seed of all invented data: the same seed gives the same customers and figures
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// The day it is in the simulated world [default: the real one, UTC]
+    /// The simulated day [default: the real one, UTC]
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub(crate) today: Option<NaiveDate>,
 
@@ -32,47 +31,48 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
 
-    /// Up to so many milliseconds more, by chance
+    /// The most milliseconds that are added to the latency at random
     #[arg(long, default_value_t = 0)]
     jitter_ms: u64,
 
-    /// API calls per second for the whole tenant; beyond it, 429
+    /// Limit of API calls per second of the whole tenant; more are answered with 429
     #[arg(long, value_name = "PER_SECOND", value_parser = limit)]
     rate_limit: Option<f64>,
 
-    /// How many API calls may come at once [default: a second's worth]
+    /// API calls that may be made at once [default: one second's worth]
     #[arg(long, value_name = "CALLS", value_parser = limit)]
     burst: Option<f64>,
 
-    /// Calls per second about one customer; beyond it, 429
+    /// Limit of API calls per second about one customer; more are answered with 429
     #[arg(long, value_name = "PER_SECOND", value_parser = limit)]
     customer_rate_limit: Option<f64>,
 
-    /// Calls that were refused count against the limits too
+    /// Count refused calls against the limits, too
     #[arg(long)]
     refusals_count: bool,
 
-    /// Lifetime of an access token
+    /// Lifetime of access tokens in seconds
     #[arg(long, default_value_t = 3600)]
     access_token_ttl_secs: u64,
 
-    /// Refuse a refresh token that was used before
+    /// Refuse a refresh token after its first use
     #[arg(long)]
     single_use_refresh_tokens: bool,
 
-    /// A PEM file with the certificate that the application may use in place of its secret
+    /// PEM file with a certificate that the application may authenticate with in place of its
+    /// secret
     #[arg(long, value_name = "FILE", value_parser = certificate)]
     client_certificate: Option<String>,
 
-    /// Any settings, as PATCH /_sim/settings takes them; they go before the other options
+    /// Settings as for PATCH /_sim/settings; they override the other options
     #[arg(long, value_name = "JSON", value_parser = patch)]
     settings: Option<String>,
 
-    /// Keep the last so many requests for GET /_sim/requests; 0 keeps none
+    /// Requests that are kept for GET /_sim/requests; 0 keeps none
     #[arg(long, value_name = "COUNT", default_value_t = 20_000)]
     pub(crate) record: usize,
 
-    /// Stop when standard input ends, so as not to outlive a test that was killed
+    /// Stop when standard input ends, so that a killed test leaves no simulator behind
     #[arg(long)]
     pub(crate) exit_with_parent: bool,
 }
@@ -94,7 +94,7 @@ impl Arguments {
         let patch = self.settings.as_deref().unwrap_or("{}");
         settings
             .merged(patch.as_bytes())
-            .expect("each option was checked when it was read")
+            .expect("each option was checked when it was parsed")
     }
 }
 
@@ -102,15 +102,15 @@ fn limit(text: &str) -> Result<f64, String> {
     let limit = text.parse().ok();
     limit
         .filter(|limit: &f64| limit.is_finite() && *limit >= 0.0)
-        .ok_or_else(|| "a number of calls is needed, such as 50 or 0.5".to_owned())
+        .ok_or_else(|| "expected a number of calls, such as 50 or 0.5".to_owned())
 }
 
 fn certificate(path: &str) -> Result<String, String> {
     let pem = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    if crate::sign_in::assertion::is_certificate(&pem) {
+    if is_certificate(&pem) {
         Ok(pem)
     } else {
-        Err("it holds no certificate in PEM".to_owned())
+        Err("the file contains no PEM certificate".to_owned())
     }
 }
 
@@ -121,11 +121,11 @@ fn patch(text: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-// Control calls need no token, so nobody else may reach them.
+// Control calls need no token, so no other machine may reach them.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text
         .parse()
-        .map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080".to_owned())?;
+        .map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())?;
     if address.ip().is_loopback() {
         Ok(address)
     } else {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_taken_as_the_control_call_takes_them() {
+    fn settings_are_merged_as_the_control_call_merges_them() {
         let parse =
             |json| Arguments::try_parse_from(["simulator", "--burst=7", "--settings", json]);
         let settings = parse(r#"{"rate_limit":2,"retry_after":"date"}"#)
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_is_listened_on() {
+    fn only_loopback_addresses_are_accepted() {
         let parse = |address| Arguments::try_parse_from(["simulator", "--listen", address]);
         assert!(parse("127.0.0.1:0").is_ok());
         assert!(parse("[::1]:0").is_ok());

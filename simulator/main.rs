@@ -1,11 +1,36 @@
-//! `seatledger-simulator`: a stand-in for Microsoft Partner Center and its sign-in,
-//! on loopback. It serves an invented partner's customers with believable figures,
-//! and answers as slowly, grudgingly or wrongly as a test or a demo asks it to.
-//! How to start and steer it is in `simulator/README.md`.
+//! `seatledger-simulator`: a stand-in for Microsoft Partner Center and its sign-in, on loopback. It
+//! serves an invented partner's customers with believable figures, and answers as slowly, rarely or
+//! wrongly as a test or a demo asks it to. `simulator/README.md` says how to start and steer it.
+//!
+//! The rooms. Each uses rooms below it, and none above:
+//!
+//! ```text
+//!  main ─────────▶ arguments    the command line
+//!    ▼
+//!  server         accepts connections, reads requests, sends ordinary and scripted answers
+//!    ▼
+//!  control        the calls under /_sim/, by which tests and demos steer everything below
+//!    ▼
+//!  simulator      the state of all rooms in one value, with the settings and the simulated day
+//!    ▼
+//!  api            Partner Center: access check, rate limits, customer list, usage and deployment
+//!    ▼
+//!  sign_in        Microsoft Entra: token, device code and authorization endpoints, OpenID provider
+//!    ▼
+//!  traffic        what concerns every request: endpoints, log, counts, scripts
+//!    ▼
+//!  world          the customers and their figures: pure functions of seed, customer and date
+//!    ▼
+//!  settings       what can be changed while the simulator runs
+//!  wire           HTTP requests and responses as bytes
+//!  lock, clock    how shared state is locked; the wall clock
+//! ```
 
 mod api;
 mod arguments;
+mod clock;
 mod control;
+mod lock;
 mod server;
 mod settings;
 mod sign_in;
@@ -37,7 +62,7 @@ async fn main() -> ExitCode {
     match server::run(simulator, arguments.listen).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where standard error is closed there is nobody to tell.
+            // If standard error is closed, only the exit code tells.
             let _ = writeln!(io::stderr(), "seatledger-simulator: {error}");
             ExitCode::FAILURE
         }

@@ -1,66 +1,63 @@
-//! The list of customers, page by page, with the continuation that leads from one page
-//! to the next.
+//! The list of customers, page by page, with a continuation token that leads from one page to the
+//! next.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
+use super::{envelope::fault, partner::Partner};
 use crate::{
-    api::fault,
-    settings::{NextLink, Settings},
-    simulator::Simulator,
-    wire::http::{Request, Response},
+    settings::NextLink, traffic::RequestContext, wire::HttpResponse, world::CustomerProfile,
 };
+
+/// What the query of every page but the first ends with.
+const NEXT: &str = "&seekOperation=Next";
 
 /// Answers a call for one page.
 ///
 /// # Errors
-/// When the size or the continuation can't be understood: the fault as a response.
-pub(crate) fn customers(
-    simulator: &Simulator,
-    settings: &Settings,
-    request: &Request,
-) -> Result<Response, Response> {
-    let size = match request
-        .query_value("size")
-        .map(|text| text.parse::<usize>())
-    {
+/// When the size or the continuation token is not valid: the fault to send.
+pub(super) fn page(
+    partner: &Partner,
+    context: &RequestContext<'_>,
+) -> Result<HttpResponse, HttpResponse> {
+    let (settings, request) = (context.settings, context.request);
+    let size = request.query_value("size").map(|text| text.parse());
+    let size = match size {
         None => settings.max_page_size,
-        Some(Ok(size)) if size > 0 => size.min(settings.max_page_size),
+        Some(Ok(size)) if size > 0 => settings.max_page_size.min(size),
         Some(_) => return Err(fault(400, "3000", "The size is not a positive number.")),
     };
     let size = size.max(1);
-    // Without the header this is a first page, whatever the query says. Clients
-    // that forget to send it see the same page again, as with the real one.
-    let from = match request.header("ms-continuationtoken").map(place_of) {
+    // Without the header this is the first page, whatever the query says: clients that do not send
+    // it get the same page for ever, as from the real API.
+    let first = match request.header("ms-continuationtoken").map(position) {
         None => 0,
-        Some(Some(place)) => place,
+        Some(Some(position)) => position,
         Some(None) => return Err(fault(400, "3000", "The continuation token is not valid.")),
     };
-    let total = simulator.world.customers();
-    let mut listed = (from..total).filter(|number| simulator.presence.is_listed(settings, *number));
+    let mut listed =
+        (first..partner.world.customers()).filter(|number| partner.is_listed(settings, *number));
     let items: Vec<Value> = listed
         .by_ref()
         .take(size)
-        .map(|number| list_item(simulator, number))
+        .map(|number| item(&partner.world.customer(number)))
         .collect();
-    let origin = request.origin();
-    let query = if from == 0 {
-        format!("customers?size={size}")
-    } else {
-        format!("customers?size={size}&seekOperation=Next")
-    };
-    let link =
-        |uri: String, headers: Value| json!({ "uri": uri, "method": "GET", "headers": headers });
-    let mut links = json!({ "self": link(settings.next_link.link(settings, &origin, "v1", &query), json!([])) });
     let next = match settings.next_link {
-        NextLink::Repeat => Some(from),
+        NextLink::Repeat => Some(first),
         _ => listed.next(),
     };
+    let origin = request.origin();
+    let link = |query: &str, headers: Value| {
+        let foreign = &settings.next_link_host;
+        let path = format!("customers?size={size}{query}");
+        let uri = settings.next_link.link(foreign, &origin, "v1", &path);
+        json!({ "uri": uri, "method": "GET", "headers": headers })
+    };
+    let own = if first == 0 { "" } else { NEXT };
+    let mut links = json!({ "self": link(own, json!([])) });
     if let Some(next) = next {
-        let path = format!("customers?size={size}&seekOperation=Next");
-        let uri = settings.next_link.link(settings, &origin, "v1", &path);
-        let header = json!([{ "key": "MS-ContinuationToken", "value": continuation(next) }]);
-        links["next"] = link(uri, header);
+        let token = json!([{ "key": "MS-ContinuationToken", "value": continuation_token(next) }]);
+        links["next"] = link(NEXT, token);
     }
     let body = json!({
         "totalCount": items.len(),
@@ -68,11 +65,10 @@ pub(crate) fn customers(
         "links": links,
         "attributes": { "objectType": "Collection" },
     });
-    Ok(Response::json(200, &body))
+    Ok(HttpResponse::json(200, &body))
 }
 
-fn list_item(simulator: &Simulator, number: u32) -> Value {
-    let customer = simulator.world.customer(number);
+fn item(customer: &CustomerProfile) -> Value {
     json!({
         "id": customer.id,
         "companyProfile": {
@@ -86,11 +82,12 @@ fn list_item(simulator: &Simulator, number: u32) -> Value {
     })
 }
 
-fn continuation(place: u32) -> String {
-    STANDARD.encode(format!("customers:{place}"))
+/// The token of the page that begins with the customer of this number.
+fn continuation_token(position: u32) -> String {
+    STANDARD.encode(format!("customers:{position}"))
 }
 
-fn place_of(token: &str) -> Option<u32> {
+fn position(token: &str) -> Option<u32> {
     let bytes = STANDARD.decode(token).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.strip_prefix("customers:")?.parse().ok()
@@ -101,8 +98,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_continuation_leads_back_to_its_place() {
-        assert_eq!(place_of(&continuation(41_500)), Some(41_500));
-        assert_eq!(place_of("anything"), None);
+    fn a_continuation_token_leads_back_to_its_position() {
+        assert_eq!(position(&continuation_token(41_500)), Some(41_500));
+        assert_eq!(position("anything"), None);
     }
 }

@@ -1,20 +1,18 @@
-//! One customer's own collections: usage and deployment of its licences, always of the
+//! The collections of one customer: usage and deployment of its licences, always of each service's
 //! newest processed date.
 
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::{envelope::fault, partner::Partner};
 use crate::{
-    api::fault,
-    settings::Settings,
-    simulator::Simulator,
-    wire::http::{JSON, Request, Response},
-    world::product_names::Names,
-    world::{Subject, percent},
+    traffic::RequestContext,
+    wire::{HttpResponse, JSON},
+    world::{Dataset, ProductNames, percent},
 };
 
 #[derive(Serialize)]
-struct Collection<T> {
+struct CollectionBody<T> {
     #[serde(rename = "totalCount")]
     total_count: usize,
     items: Vec<T>,
@@ -59,35 +57,20 @@ struct DeploymentItem<'a> {
 /// Answers a call for a customer's collection.
 ///
 /// # Errors
-/// When there is no such customer, or none any more: the fault as a response.
-pub(crate) fn collection(
-    simulator: &Simulator,
-    settings: &Settings,
-    subject: Subject,
-    id: &str,
-    request: &Request,
-) -> Result<Response, Response> {
-    let Ok(id) = Uuid::try_parse(id) else {
-        return Err(fault(400, "3000", "The customer id is not a GUID."));
-    };
-    let world = &simulator.world;
-    let unknown = || fault(404, "60003", "The customer tenant could not be found.");
-    let Some(number) = world.find(id) else {
-        return Err(unknown());
-    };
-    if simulator.presence.is_gone(number) {
-        let text = "The partner has no commerce relationship with this customer.";
-        return Err(match &*settings.gone_answer {
-            "20002" => fault(403, "20002", text),
-            _ => unknown(),
-        });
-    }
+/// When there is no such customer, or it is gone: the fault to send.
+pub(super) fn collection(
+    partner: &Partner,
+    dataset: Dataset,
+    context: &RequestContext<'_>,
+) -> Result<HttpResponse, HttpResponse> {
+    let (settings, world, today) = (context.settings, &partner.world, context.today);
+    let number = find(partner, context)?;
     let name = world.customer(number).name;
-    let today = simulator.today();
-    let names = Names::new(settings, request.header("x-locale"), today);
-    let snapshot = world.snapshot(subject, None, today, settings.restate.as_ref());
-    Ok(match subject {
-        Subject::Usage => {
+    let names = ProductNames::new(settings, context.request.header("x-locale"), today);
+    let restatement = settings.restate.as_ref();
+    let snapshot = world.calendar.snapshot(dataset, None, today, restatement);
+    Ok(match dataset {
+        Dataset::Usage => {
             let rows = world.usage(number, &snapshot);
             let items = rows.iter().map(|row| UsageItem {
                 customer_name: &name,
@@ -103,9 +86,9 @@ pub(crate) fn collection(
                     name: "CustomerLicensesUsageInsights",
                 },
             });
-            wrapped(items.collect())
+            response(items.collect())
         }
-        Subject::Deployment => {
+        Dataset::Deployment => {
             let rows = world.deployment(number, &snapshot);
             let items = rows.iter().map(|row| DeploymentItem {
                 customer_name: &name,
@@ -113,25 +96,46 @@ pub(crate) fn collection(
                 licenses_deployed: row.deployed,
                 deployment_percent: percent(row.deployed, row.sold),
                 licenses_sold: row.sold,
-                processed_date_time: world.deployment_processed_at(row.processed),
+                processed_date_time: world.calendar.deployment_processed_at(row.processed),
                 service_name: row.product.service.code(),
                 channel: "reseller",
                 attributes: ObjectType {
                     name: "CustomerLicensesDeploymentInsights",
                 },
             });
-            wrapped(items.collect())
+            response(items.collect())
         }
     })
 }
 
-fn wrapped<T: Serialize>(items: Vec<T>) -> Response {
+/// The number of the customer in the path.
+///
+/// # Errors
+/// When there is no such customer, or it is gone: the fault to send.
+fn find(partner: &Partner, context: &RequestContext<'_>) -> Result<u32, HttpResponse> {
+    let Ok(id) = Uuid::try_parse(context.path_id) else {
+        return Err(fault(400, "3000", "The customer id is not a GUID."));
+    };
+    match partner.world.find(id) {
+        Some(number) if !partner.is_gone(number) => Ok(number),
+        Some(_) if context.settings.gone_answer == "20002" => {
+            let text = "The partner has no commerce relationship with this customer.";
+            Err(fault(403, "20002", text))
+        }
+        _ => {
+            let text = "The customer tenant could not be found.";
+            Err(fault(404, "60003", text))
+        }
+    }
+}
+
+fn response<T: Serialize>(items: Vec<T>) -> HttpResponse {
     let mut body = Vec::with_capacity(512 + items.len() * 400);
-    let collection = Collection {
+    let collection = CollectionBody {
         total_count: items.len(),
         items,
         attributes: ObjectType { name: "Collection" },
     };
     serde_json::to_writer(&mut body, &collection).expect("a collection is plain JSON");
-    Response::new(200, JSON, body)
+    HttpResponse::new(200, JSON, body)
 }

@@ -1,5 +1,5 @@
-//! How often the API may be called: token buckets for the tenant and for each
-//! customer, and limits that change as time goes by. Takes the time as an argument.
+//! The limits on the rate of calls: a token bucket for the tenant and one for each customer, with
+//! limits that may follow a schedule. Takes the time as an argument.
 
 use std::{
     collections::HashMap,
@@ -8,25 +8,26 @@ use std::{
 
 use crate::settings::Settings;
 
-/// How far refused calls can push the next good one away.
+/// The seconds that refused calls can delay the next served one by at the most, so that a client
+/// that never stops calling is served again some day.
 const MAX_DEBT_SECS: f64 = 60.0;
 
-/// A limit of calls per second, of which some may come at once.
+/// The refill rate of a bucket in calls per second, and its size in calls.
 #[derive(Clone, Copy, Debug)]
-struct Limit {
+struct RateLimit {
     per_second: f64,
     burst: f64,
     refusals_count: bool,
 }
 
-/// How many calls may still be made just now.
+/// The calls that can be made now. Below 0, they are calls that refused ones have used up.
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     tokens: f64,
     filled_at: Instant,
 }
 
-impl Bucket {
+impl TokenBucket {
     fn full(now: Instant) -> Self {
         Self {
             tokens: f64::MAX,
@@ -34,11 +35,11 @@ impl Bucket {
         }
     }
 
-    /// Takes one call out.
+    /// Takes one token.
     ///
     /// # Errors
-    /// When there is none left: how long until there is one, in whole seconds.
-    fn take(&mut self, limit: Limit, now: Instant) -> Result<(), u64> {
+    /// When there is none: the whole seconds until there is one.
+    fn take(&mut self, limit: RateLimit, now: Instant) -> Result<(), u64> {
         let since = now.saturating_duration_since(self.filled_at).as_secs_f64();
         self.filled_at = now;
         self.tokens = (self.tokens + since * limit.per_second).min(limit.burst.max(1.0));
@@ -56,40 +57,39 @@ impl Bucket {
     }
 }
 
-/// All buckets.
+/// The buckets of the tenant and of its customers.
 #[derive(Debug)]
-pub(crate) struct Throttle {
-    tenant: Bucket,
-    customers: HashMap<u32, Bucket>,
-    /// When the schedule began.
-    since: Instant,
+pub(super) struct RateLimiter {
+    tenant: TokenBucket,
+    customers: HashMap<u32, TokenBucket>,
+    schedule_began: Instant,
 }
 
-impl Throttle {
-    pub(crate) fn new(now: Instant) -> Self {
+impl RateLimiter {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            tenant: Bucket::full(now),
+            tenant: TokenBucket::full(now),
             customers: HashMap::new(),
-            since: now,
+            schedule_began: now,
         }
     }
 
-    /// The schedule counts from now on.
-    pub(crate) fn begin_schedule(&mut self, now: Instant) {
-        self.since = now;
+    /// Counts the times of the schedule from now on.
+    pub(super) fn restart_schedule(&mut self, now: Instant) {
+        self.schedule_began = now;
     }
 
-    /// Counts a call, which may be about one customer.
+    /// Takes a token for a call, which may be about one customer.
     ///
     /// # Errors
-    /// When it is one too many: how long to wait, in whole seconds.
-    pub(crate) fn take(
+    /// When a limit is exceeded: the whole seconds to wait.
+    pub(super) fn take(
         &mut self,
         settings: &Settings,
         customer: Option<u32>,
         now: Instant,
     ) -> Result<(), u64> {
-        let limit = |per_second: f64, burst: Option<f64>| Limit {
+        let limit = |per_second: f64, burst: Option<f64>| RateLimit {
             per_second,
             burst: burst.unwrap_or(per_second),
             refusals_count: settings.refusals_count,
@@ -99,14 +99,16 @@ impl Throttle {
         }
         if let (Some(number), Some(per_second)) = (customer, settings.customer_rate_limit) {
             let own = self.customers.entry(number);
-            let own = own.or_insert_with(|| Bucket::full(now));
+            let own = own.or_insert_with(|| TokenBucket::full(now));
             own.take(limit(per_second, settings.customer_burst), now)?;
         }
         Ok(())
     }
 
     fn tenant_rate(&self, settings: &Settings, now: Instant) -> Option<f64> {
-        let elapsed = now.saturating_duration_since(self.since).as_secs_f64();
+        let elapsed = now
+            .saturating_duration_since(self.schedule_began)
+            .as_secs_f64();
         let mut schedule = settings.rate_schedule.iter().rev();
         let current = schedule.find(|(after, _)| *after <= elapsed);
         current.map_or(settings.rate_limit, |(_, limit)| *limit)
@@ -117,8 +119,8 @@ impl Throttle {
 mod tests {
     use super::*;
 
-    fn limit(per_second: f64, burst: f64, refusals_count: bool) -> Limit {
-        Limit {
+    fn limit(per_second: f64, burst: f64, refusals_count: bool) -> RateLimit {
+        RateLimit {
             per_second,
             burst,
             refusals_count,
@@ -126,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_rate_says_how_long_to_wait() {
+    fn an_empty_bucket_says_how_long_to_wait() {
         let start = Instant::now();
-        let mut bucket = Bucket::full(start);
+        let mut bucket = TokenBucket::full(start);
         let two = limit(2.0, 2.0, false);
         assert_eq!(bucket.take(two, start), Ok(()));
         assert_eq!(bucket.take(two, start), Ok(()));
@@ -138,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_count_put_the_next_call_off_up_to_a_bound() {
+    fn refusals_that_count_delay_the_next_call_up_to_a_bound() {
         let start = Instant::now();
-        let mut bucket = Bucket::full(start);
+        let mut bucket = TokenBucket::full(start);
         let strict = limit(1.0, 1.0, true);
         assert_eq!(bucket.take(strict, start), Ok(()));
         assert_eq!(bucket.take(strict, start), Err(3));
@@ -153,9 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn each_customer_has_a_bucket_of_its_own_within_the_tenants() {
+    fn each_customer_has_a_bucket_within_the_limit_of_the_tenant() {
         let start = Instant::now();
-        let mut throttle = Throttle::new(start);
+        let mut limiter = RateLimiter::new(start);
         let settings = Settings {
             rate_limit: Some(0.01),
             burst: Some(4.0),
@@ -163,7 +165,7 @@ mod tests {
             customer_burst: Some(1.0),
             ..Settings::default()
         };
-        let mut take = |customer| throttle.take(&settings, customer, start).is_ok();
+        let mut take = |customer| limiter.take(&settings, customer, start).is_ok();
         assert!(take(Some(1)));
         assert!(!take(Some(1)));
         assert!(take(Some(2)));
@@ -172,19 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn a_scheduled_limit_replaces_the_usual_one_from_its_time_on() {
+    fn a_scheduled_limit_replaces_the_constant_one_from_its_time_on() {
         let start = Instant::now();
-        let mut throttle = Throttle::new(start);
+        let mut limiter = RateLimiter::new(start);
         let settings = Settings {
             rate_limit: Some(9.0),
             rate_schedule: vec![(10.0, Some(3.0)), (20.0, None)],
             ..Settings::default()
         };
         let after = |secs| start + Duration::from_secs(secs);
-        assert_eq!(throttle.tenant_rate(&settings, after(9)), Some(9.0));
-        assert_eq!(throttle.tenant_rate(&settings, after(10)), Some(3.0));
-        assert_eq!(throttle.tenant_rate(&settings, after(25)), None);
-        throttle.begin_schedule(after(25));
-        assert_eq!(throttle.tenant_rate(&settings, after(30)), Some(9.0));
+        assert_eq!(limiter.tenant_rate(&settings, after(9)), Some(9.0));
+        assert_eq!(limiter.tenant_rate(&settings, after(10)), Some(3.0));
+        assert_eq!(limiter.tenant_rate(&settings, after(25)), None);
+        limiter.restart_schedule(after(25));
+        assert_eq!(limiter.tenant_rate(&settings, after(30)), Some(9.0));
     }
 }

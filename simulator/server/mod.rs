@@ -1,7 +1,10 @@
-//! The life of the server: binds, says where, accepts until it is told to stop by
-//! a signal or by its parent's end, and then lets the connections go.
+//! The server: binds, announces its address, accepts connections until a signal or the end of its
+//! parent stops it, and then lets the connections end.
 
-pub(crate) mod connection;
+mod connection;
+mod ordinary;
+mod scripted;
+mod socket;
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -19,15 +22,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::simulator::Simulator;
 
-/// How long connections may take to end once the server is stopped.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// The time that open connections get to end after the server was stopped.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves until stopped.
 ///
 /// # Errors
-/// When the address can't be bound, or its announcement can't be written: in words for a person.
+/// When the address cannot be bound or announced: the reason in words for a person.
 pub(crate) async fn run(simulator: Arc<Simulator>, listen: SocketAddr) -> io::Result<()> {
-    // Before the announcement, for a signal may come as soon as it is read.
+    // Before the announcement, because a signal may arrive as soon as that has been read.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(listen)
@@ -49,23 +52,23 @@ pub(crate) async fn run(simulator: Arc<Simulator>, listen: SocketAddr) -> io::Re
             Ok((stream, _)) => {
                 connections.spawn(connection::serve(Arc::clone(&simulator), stream));
             }
-            // Out of file handles, most likely: some will come free.
+            // Most likely out of file descriptors, of which some will be closed.
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     }
     simulator.stop.cancel();
     connections.close();
-    // Those that still hang then are cut off with the runtime.
-    let _ = timeout(FAREWELL, connections.wait()).await;
+    // The end of the runtime cuts off those that are still open.
+    let _ = timeout(CLOSING_TIMEOUT, connections.wait()).await;
     Ok(())
 }
 
-/// Why `listen` can't be listened on, and what to do.
+/// Why `listen` cannot be bound, and what to do about it.
 fn in_words(error: &io::Error, listen: SocketAddr) -> io::Error {
-    let advice = "choose another port with --listen, or 0 for one that is free";
+    let advice = "choose another port with --listen, or 0 for a free one";
     let words = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("another program listens on {listen} already; end that one, or {advice}")
+            format!("another program already listens on {listen}; stop that one, or {advice}")
         }
         io::ErrorKind::PermissionDenied => {
             format!("this user may not listen on {listen}; {advice}")
@@ -80,8 +83,8 @@ fn in_words(error: &io::Error, listen: SocketAddr) -> io::Error {
 
 /// Stops the server when standard input ends.
 pub(crate) fn stop_with_parent(stop: CancellationToken) {
-    // A plain thread, since a read of standard input can't be called off and would
-    // hold up the end of the runtime.
+    // A thread of its own, because a read of standard input cannot be cancelled and would hold up
+    // the end of the runtime.
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();
         while input.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}

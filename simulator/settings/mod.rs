@@ -1,10 +1,18 @@
-//! What may be changed while the simulator runs, by `PATCH /_sim/settings`, and what
-//! of it can't be carried out.
+//! Everything about the simulator that can be changed while it runs, by `PATCH /_sim/settings`, and
+//! the check that the values make sense.
+
+mod certificate;
+mod next_link;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize, de::Error as _};
 
-/// Every setting; `simulator/README.md` lists them for the user.
+pub(crate) use self::{
+    certificate::{is_certificate, registered_certificates},
+    next_link::NextLink,
+};
+
+/// All settings. `simulator/README.md` describes them for users.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -12,75 +20,75 @@ use serde::{Deserialize, Serialize, de::Error as _};
     reason = "each is a switch of its own in the JSON"
 )]
 pub(crate) struct Settings {
-    /// How long each answer waits, and up to how much longer by chance.
+    /// The delay of each answer, and the most that is added to it at random.
     pub(crate) latency_ms: u64,
     pub(crate) jitter_ms: u64,
 
-    /// API calls per second for the whole tenant; `None` is no limit.
+    /// API calls per second of the whole tenant; `None` is no limit.
     pub(crate) rate_limit: Option<f64>,
-    /// How many calls may come at once; `None` is a second's worth.
+    /// The size of the token bucket in calls; `None` is one second's worth.
     pub(crate) burst: Option<f64>,
     /// The same for the calls about one customer.
     pub(crate) customer_rate_limit: Option<f64>,
     pub(crate) customer_burst: Option<f64>,
-    /// Limits in place of `rate_limit`, each from so many seconds on after this
-    /// setting was made.
+    /// Limits in place of `rate_limit`: each holds from that many seconds after this setting was
+    /// set.
     pub(crate) rate_schedule: Vec<(f64, Option<f64>)>,
-    /// Whether a refused call counts against its limit like one served.
+    /// Whether refused calls use up tokens like served ones.
     pub(crate) refusals_count: bool,
     pub(crate) retry_after: RetryAfter,
 
     pub(crate) access_token_ttl_secs: u64,
     pub(crate) single_use_refresh_tokens: bool,
     pub(crate) require_client_secret: bool,
-    /// The certificates that the application may use in place of its secret, as PEM.
+    /// PEM certificates that the application may authenticate with in place of its secret.
     pub(crate) client_certificate: Option<String>,
-    /// How long a refresh token is said to live; `None` says nothing.
+    /// The lifetime that is stated for refresh tokens; `None` states none.
     pub(crate) refresh_token_ttl_secs: Option<u64>,
-    /// Whom access tokens are for, whatever scope is asked for.
+    /// The audience of access tokens; `None` takes it from the requested scope.
     pub(crate) audience: Option<String>,
-    /// Whether access tokens say how the person signed in.
+    /// Whether access tokens have the claim `amr`.
     pub(crate) amr: bool,
-    /// The error with which the browser is sent back; `None` is a code.
+    /// The error that the browser is redirected with; `None` is a code.
     pub(crate) authorize_error: Option<String>,
-    /// The AADSTS number with which every token request fails.
+    /// The AADSTS number that every token request fails with.
     pub(crate) grant_error: Option<u32>,
-    /// Whether tokens carry proof of multi-factor sign-in; without it the API
-    /// answers 401 with code 900421.
+    /// Whether tokens prove a multi-factor sign-in; without proof the API answers 401 with code
+    /// 900421.
     pub(crate) mfa: bool,
-    /// The share of calls that are answered so even with that proof.
+    /// The share of calls that get this answer in spite of the proof.
     pub(crate) mfa_refused_share: f64,
-    pub(crate) mfa_refused_by: RefusedBy,
-    /// After how many polls a device code approves itself; `None` is never.
+    pub(crate) mfa_refused_by: MfaRefusedBy,
+    /// The polls after which a device code approves itself; `None` is never.
     pub(crate) device_code_polls: Option<u32>,
     pub(crate) device_code_expires_secs: u64,
-    /// How many polls of a device code are told to slow down first.
+    /// How many polls of a device code are first answered with `slow_down`.
     pub(crate) device_code_slow_downs: u32,
 
     pub(crate) next_link: NextLink,
-    /// Where a foreign next link leads: scheme and host.
+    /// The scheme and host of a foreign next link.
     pub(crate) next_link_host: String,
     pub(crate) max_page_size: usize,
-    /// The share of customers that the list still has; `None` is all.
+    /// The share of customers that the list still contains; `None` is all.
     pub(crate) shrink_list: Option<f64>,
-    /// How calls about a customer that is gone are refused: a code.
+    /// The code that calls about a removed customer are refused with.
     pub(crate) gone_answer: String,
 
-    /// How many days back the partner-wide collections have figures of.
+    /// How many days back the partner-wide collections have figures for.
     pub(crate) reach_days: u32,
     /// The most rows of a partner-wide page.
     pub(crate) max_top: usize,
     pub(crate) commercial_next_link: NextLink,
-    /// How the members of a partner-wide collection are spelt.
+    /// The names of a partner-wide collection's members.
     pub(crate) rows_member: String,
     pub(crate) next_member: String,
     pub(crate) total_member: String,
     pub(crate) active_member: String,
 
-    pub(crate) restate: Option<Restate>,
-    /// Whether product names follow `X-Locale`.
+    pub(crate) restate: Option<Restatement>,
+    /// Whether product names are translated according to `X-Locale`.
     pub(crate) localized_names: bool,
-    /// The day from which one product has another name.
+    /// The day from which `renamed_product` is called `renamed_to`.
     pub(crate) renamed_from: Option<NaiveDate>,
     pub(crate) renamed_product: String,
     pub(crate) renamed_to: String,
@@ -113,7 +121,7 @@ impl Default for Settings {
             grant_error: None,
             mfa: true,
             mfa_refused_share: 0.0,
-            mfa_refused_by: RefusedBy::Customer,
+            mfa_refused_by: MfaRefusedBy::Customer,
             device_code_polls: None,
             device_code_expires_secs: 900,
             device_code_slow_downs: 0,
@@ -141,10 +149,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// These settings with some of them replaced by what a JSON object says.
+    /// These settings with the members of a JSON object in place of their own.
     ///
     /// # Errors
-    /// When the text is no object, or names, types or values are wrong.
+    /// When the text is not an object, or a name, a type or a value is wrong.
     pub(crate) fn merged(&self, patch: &[u8]) -> Result<Self, serde_json::Error> {
         let patch: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(patch)?;
         let mut merged = serde_json::to_value(self)?;
@@ -152,14 +160,14 @@ impl Settings {
             merged[key] = value;
         }
         let merged: Self = serde_json::from_value(merged)?;
-        match merged.fault() {
+        match merged.problem() {
             None => Ok(merged),
-            Some(fault) => Err(serde_json::Error::custom(fault)),
+            Some(problem) => Err(serde_json::Error::custom(problem)),
         }
     }
 
     /// What is wrong with the values, if anything.
-    fn fault(&self) -> Option<String> {
+    fn problem(&self) -> Option<String> {
         let scheduled = self.rate_schedule.iter();
         let mut rates = [
             self.rate_limit,
@@ -171,26 +179,26 @@ impl Settings {
         .chain(scheduled.flat_map(|&(after, limit)| [Some(after), limit]))
         .flatten();
         if rates.any(|rate| rate < 0.0) {
-            return Some("limits, bursts and seconds are not below 0".to_owned());
+            return Some("a limit, a burst or a time in seconds must not be negative".to_owned());
         }
         if !self.rate_schedule.is_sorted_by(|one, next| one.0 < next.0) {
-            return Some("rate_schedule is in order of time".to_owned());
+            return Some("rate_schedule must be in ascending order of time".to_owned());
         }
         let restated = self.restate.as_ref().map(|restate| restate.share);
         let mut shares = [Some(self.mfa_refused_share), self.shrink_list, restated]
             .into_iter()
             .flatten();
         if shares.any(|share| !(0.0..=1.0).contains(&share)) {
-            return Some("a share is between 0 and 1".to_owned());
+            return Some("a share must be between 0 and 1".to_owned());
         }
         let certificate = self.client_certificate.as_deref();
-        if certificate.is_some_and(|pem| !crate::sign_in::assertion::is_certificate(pem)) {
-            return Some("client_certificate is a certificate in PEM".to_owned());
+        if certificate.is_some_and(|pem| !is_certificate(pem)) {
+            return Some("client_certificate must be a PEM certificate".to_owned());
         }
         if self.max_top == 0 {
-            return Some("max_top is at least 1".to_owned());
+            return Some("max_top must be at least 1".to_owned());
         }
-        let spellings: [(&str, &str, &[&str]); 5] = [
+        let choices: [(&str, &str, &[&str]); 5] = [
             ("gone_answer", &self.gone_answer, &["60003", "20002"]),
             (
                 "rows_member",
@@ -213,14 +221,14 @@ impl Settings {
                 &["licensesActive", "licenseActive"],
             ),
         ];
-        spellings
+        choices
             .iter()
             .find(|(_, given, known)| !known.contains(given))
-            .map(|(name, _, known)| format!("{name} is one of {known:?}"))
+            .map(|(name, _, known)| format!("{name} must be one of {known:?}"))
     }
 }
 
-/// How a throttled call is told when to come again.
+/// The form of the header `Retry-After` of a throttled call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RetryAfter {
@@ -229,60 +237,24 @@ pub(crate) enum RetryAfter {
     None,
 }
 
-/// By what it is drawn which calls are refused.
+/// Whether the refused share is drawn from the customers or from the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum RefusedBy {
-    /// All calls about some customers.
+pub(crate) enum MfaRefusedBy {
+    /// All calls about some of the customers.
     Customer,
-    /// Some calls of every kind.
+    /// Some of the calls to every endpoint.
     Request,
 }
 
-/// Figures that are corrected after they were out.
+/// Figures that are corrected after they were published.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Restate {
-    /// The day on which the corrections are made, to dates that were out before it.
+pub(crate) struct Restatement {
+    /// The day of the correction, which affects dates published before it.
     pub(crate) from: NaiveDate,
-    /// The share of those dates.
+    /// The share of those dates that is corrected.
     pub(crate) share: f64,
-}
-
-/// The forms in which a list has been seen to name its next page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NextLink {
-    WithV1,
-    WithoutV1,
-    NoSlash,
-    Absolute,
-    /// Absolute, to a host that must not be given the token.
-    Foreign,
-    /// The same page for ever.
-    Repeat,
-}
-
-impl NextLink {
-    /// A link of this form. `version` is what the path begins with, as in `v1`.
-    pub(crate) fn link(
-        self,
-        settings: &Settings,
-        origin: &str,
-        version: &str,
-        path: &str,
-    ) -> String {
-        match self {
-            Self::WithV1 => format!("/{version}/{path}"),
-            Self::WithoutV1 | Self::Repeat => format!("/{path}"),
-            Self::NoSlash => path.to_owned(),
-            Self::Absolute => format!("{origin}/{version}/{path}"),
-            Self::Foreign => {
-                let elsewhere = settings.next_link_host.trim_end_matches('/');
-                format!("{elsewhere}/{version}/{path}")
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -302,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_means_nothing_is_refused() {
+    fn a_value_that_makes_no_sense_is_refused() {
         for patch in [
             r#"{"rate_limit":-1}"#,
             r#"{"rate_schedule":[[10,5],[5,1]]}"#,
@@ -319,27 +291,5 @@ mod tests {
         let taken =
             br#"{"rate_schedule":[[0,50],[60,null]],"retry_after":"date","next_member":"none"}"#;
         assert!(Settings::default().merged(taken).is_ok());
-    }
-
-    #[test]
-    fn each_form_of_the_next_link_is_as_it_was_seen() {
-        let link = |form: NextLink| {
-            let settings = Settings {
-                next_link_host: "http://other.example/".to_owned(),
-                ..Settings::default()
-            };
-            form.link(&settings, "http://127.0.0.1:80", "v1", "customers?size=5")
-        };
-        assert_eq!(link(NextLink::WithV1), "/v1/customers?size=5");
-        assert_eq!(link(NextLink::WithoutV1), "/customers?size=5");
-        assert_eq!(link(NextLink::NoSlash), "customers?size=5");
-        assert_eq!(
-            link(NextLink::Absolute),
-            "http://127.0.0.1:80/v1/customers?size=5"
-        );
-        assert_eq!(
-            link(NextLink::Foreign),
-            "http://other.example/v1/customers?size=5"
-        );
     }
 }

@@ -1,84 +1,25 @@
-//! Judges a client's signed statement that it is the client, against the certificates
-//! that the settings register for it. Written with another library than the client's
-//! own statement, so that the two can't agree on a mistake.
+//! Verifies client assertions: JWTs that the application signs with a registered certificate. Uses
+//! another library than Seatledger does to sign them, so that the two cannot share a mistake.
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind,
-};
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
 use serde_json::Value;
-use x509_cert::{certificate::Certificate, der::Decode as _};
 
-use crate::{
-    sign_in::client::CLIENT_ID,
-    sign_in::entra_error::{Refusal, refusal},
-};
+use super::{entra_error::EntraError, registration::CLIENT_ID};
+use crate::settings::registered_certificates;
 
-/// Clocks may differ by so much.
+/// The allowed difference between the clocks of client and server.
 const LEEWAY_SECS: u64 = 300;
 
-/// Whether a certificate can be registered.
-pub(crate) fn is_certificate(pem: &str) -> bool {
-    registered(pem).next().is_some()
-}
-
-/// A certificate, as statements name it.
-struct Registered {
-    key: DecodingKey,
-    sha256: String,
-    sha1: String,
-    /// The older fingerprint as the portal shows it.
-    sha1_hex: String,
-}
-
-impl Registered {
-    /// Statements name their certificate by its newer fingerprint, by the older one, or by
-    /// the older one in another writing.
-    fn is_named_by(&self, header: &Header) -> bool {
-        // Some libraries pad what they encode.
-        let plain = |named: &str| named.trim_end_matches('=').to_owned();
-        match (&header.x5t_s256, &header.x5t, &header.kid) {
-            (Some(named), ..) => plain(named) == self.sha256,
-            (None, Some(named), _) => plain(named) == self.sha1,
-            (None, None, Some(named)) => {
-                named.eq_ignore_ascii_case(&self.sha1_hex) || plain(named) == self.sha1
-            }
-            (None, None, None) => false,
-        }
-    }
-}
-
-fn registered(pem: &str) -> impl Iterator<Item = Registered> {
-    CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(|der| {
-        let der = der.ok()?;
-        let certificate = Certificate::from_der(&der).ok()?;
-        let info = certificate.tbs_certificate().subject_public_key_info();
-        let key = DecodingKey::from_rsa_der(info.subject_public_key.raw_bytes());
-        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &der);
-        Some(Registered {
-            key,
-            sha256: URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)),
-            sha1: URL_SAFE_NO_PAD.encode(sha1),
-            sha1_hex: sha1
-                .as_ref()
-                .iter()
-                .fold(String::new(), |hex, byte| hex + &format!("{byte:02X}")),
-        })
-    })
-}
-
-/// Judges a statement addressed to one of `audiences`.
-pub(crate) fn judge(
-    statement: &str,
+/// Verifies an assertion that must be addressed to one of `audiences`.
+pub(super) fn verify(
+    assertion: &str,
     certificates: Option<&str>,
     audiences: &[String],
-) -> Result<(), Refusal> {
-    let header = decode_header(statement).map_err(|_| refusal(50_027))?;
-    let mut registered = certificates.into_iter().flat_map(registered);
+) -> Result<(), EntraError> {
+    let header = decode_header(assertion).map_err(|_| EntraError::new(50_027))?;
+    let mut registered = certificates.into_iter().flat_map(registered_certificates);
     let named = registered.find(|certificate| certificate.is_named_by(&header));
-    let key = named.ok_or_else(|| refusal(700_027))?.key;
+    let key = named.ok_or_else(|| EntraError::new(700_027))?.key;
     let mut validation = Validation::new(Algorithm::PS256);
     validation.algorithms = vec![Algorithm::PS256, Algorithm::RS256];
     validation.leeway = LEEWAY_SECS;
@@ -86,40 +27,48 @@ pub(crate) fn judge(
     validation.sub = Some(CLIENT_ID.to_owned());
     validation.set_audience(audiences);
     validation.set_issuer(&[CLIENT_ID]);
-    // Microsoft's own libraries leave `nbf` away.
+    // Microsoft's own libraries omit `nbf`.
     validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
-    let judged = decode::<Value>(statement, &key, &validation);
-    let claims = judged.map_err(|error| match error.kind() {
-        ErrorKind::InvalidAudience => refusal(700_023),
-        ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature => refusal(700_024),
-        ErrorKind::InvalidSignature => refusal(700_027),
-        _ => refusal(50_027),
+    let verified = decode::<Value>(assertion, &key, &validation);
+    let claims = verified.map_err(|error| match error.kind() {
+        ErrorKind::InvalidAudience => EntraError::new(700_023),
+        ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature => EntraError::new(700_024),
+        ErrorKind::InvalidSignature => EntraError::new(700_027),
+        _ => EntraError::new(50_027),
     })?;
     match claims.claims["jti"].as_str() {
         Some(id) if !id.is_empty() => Ok(()),
-        _ => Err(refusal(50_027)),
+        _ => Err(EntraError::new(50_027)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use aws_lc_rs::{
         rand::SystemRandom,
         signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair},
     };
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
     use serde_json::json;
 
     use super::*;
+    use crate::clock::now;
 
     const ENDPOINT: &str = "http://127.0.0.1:1/t/oauth2/v2.0/token";
 
-    struct Client {
+    /// Generating a key takes a while, so that all tests share these two.
+    static CLIENTS: LazyLock<[TestClient; 2]> =
+        LazyLock::new(|| [TestClient::new(), TestClient::new()]);
+
+    struct TestClient {
         certificate: String,
         key: RsaKeyPair,
     }
 
-    impl Client {
+    impl TestClient {
         fn new() -> Self {
             let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
             let params = CertificateParams::new(Vec::new()).unwrap();
@@ -129,15 +78,15 @@ mod tests {
             }
         }
 
-        /// A good statement with some claims replaced; a null takes a claim away.
-        fn says(&self, changes: &Value) -> String {
-            let named = registered(&self.certificate).next().unwrap();
+        /// A valid assertion with some claims replaced; null removes a claim.
+        fn assertion(&self, changes: &Value) -> String {
+            let named = registered_certificates(&self.certificate).next().unwrap();
             let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": named.sha256 });
-            self.says_under(&header, changes)
+            self.assertion_with(&header, changes)
         }
 
-        fn says_under(&self, header: &Value, changes: &Value) -> String {
-            let now = crate::simulator::now().timestamp();
+        fn assertion_with(&self, header: &Value, changes: &Value) -> String {
+            let now = now().timestamp();
             let mut claims = json!({
                 "aud": ENDPOINT, "iss": CLIENT_ID, "sub": CLIENT_ID, "jti": "1",
                 "nbf": now, "exp": now + 600,
@@ -149,9 +98,9 @@ mod tests {
                 .as_object_mut()
                 .unwrap()
                 .retain(|_, value| !value.is_null());
-            let [said_header, claims] =
+            let [encoded_header, claims] =
                 [header, &claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-            let said = format!("{said_header}.{claims}");
+            let signed = format!("{encoded_header}.{claims}");
             let mut signature = vec![0; self.key.public_modulus_len()];
             let random = SystemRandom::new();
             let algorithm: &'static dyn aws_lc_rs::signature::RsaEncoding =
@@ -160,27 +109,27 @@ mod tests {
                     _ => &RSA_PSS_SHA256,
                 };
             self.key
-                .sign(algorithm, &random, said.as_bytes(), &mut signature)
+                .sign(algorithm, &random, signed.as_bytes(), &mut signature)
                 .unwrap();
-            format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature))
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
         }
 
-        fn judged(&self, changes: &Value) -> Option<u32> {
-            judged(&self.says(changes), Some(&self.certificate))
+        fn error(&self, changes: &Value) -> Option<u32> {
+            error(&self.assertion(changes), Some(&self.certificate))
         }
     }
 
-    fn judged(statement: &str, certificate: Option<&str>) -> Option<u32> {
-        let judged = judge(statement, certificate, &[ENDPOINT.to_owned()]);
-        judged.err().map(|refusal| refusal.code)
+    fn error(assertion: &str, certificate: Option<&str>) -> Option<u32> {
+        let verified = verify(assertion, certificate, &[ENDPOINT.to_owned()]);
+        verified.err().map(|error| error.code)
     }
 
     #[test]
-    fn a_statement_may_be_written_as_each_of_microsofts_libraries_writes_it() {
-        let client = Client::new();
-        let named = registered(&client.certificate).next().unwrap();
-        let unlimited = json!({ "nbf": null });
-        for (header, refused) in [
+    fn an_assertion_may_have_the_form_that_any_of_microsofts_libraries_gives_it() {
+        let [client, _] = &*CLIENTS;
+        let named = registered_certificates(&client.certificate).next().unwrap();
+        let without_nbf = json!({ "nbf": null });
+        for (header, expected) in [
             (json!({ "alg": "RS256", "x5t": named.sha1 }), None),
             (
                 json!({ "alg": "RS256", "x5t": format!("{}=", named.sha1) }),
@@ -195,20 +144,20 @@ mod tests {
             ),
             (json!({ "alg": "PS256" }), Some(700_027)),
         ] {
-            let said = client.says_under(&header, &unlimited);
+            let signed = client.assertion_with(&header, &without_nbf);
             assert_eq!(
-                judged(&said, Some(&client.certificate)),
-                refused,
+                error(&signed, Some(&client.certificate)),
+                expected,
                 "{header}"
             );
         }
     }
 
     #[test]
-    fn a_statement_is_judged_by_its_claims() {
-        let client = Client::new();
-        let now = crate::simulator::now().timestamp();
-        for (changes, refused) in [
+    fn the_claims_are_verified() {
+        let [client, _] = &*CLIENTS;
+        let now = now().timestamp();
+        for (changes, expected) in [
             (json!({}), None),
             (json!({ "aud": "http://127.0.0.1:1/other" }), Some(700_023)),
             (json!({ "exp": now - 400, "nbf": now - 900 }), Some(700_024)),
@@ -219,21 +168,21 @@ mod tests {
             (json!({ "exp": null }), Some(50_027)),
             (json!({ "nbf": null }), None),
         ] {
-            assert_eq!(client.judged(&changes), refused, "{changes}");
+            assert_eq!(client.error(&changes), expected, "{changes}");
         }
     }
 
     #[test]
-    fn a_statement_is_judged_by_its_signature() {
-        let [client, other] = [Client::new(), Client::new()];
-        let said = client.says(&json!({}));
-        assert_eq!(judged(&said, Some(&other.certificate)), Some(700_027));
-        assert_eq!(judged(&said, None), Some(700_027));
-        let (body, _) = said.rsplit_once('.').unwrap();
-        let theirs = other.says(&json!({}));
+    fn the_signature_is_verified() {
+        let [client, other] = &*CLIENTS;
+        let signed = client.assertion(&json!({}));
+        assert_eq!(error(&signed, Some(&other.certificate)), Some(700_027));
+        assert_eq!(error(&signed, None), Some(700_027));
+        let (body, _) = signed.rsplit_once('.').unwrap();
+        let theirs = other.assertion(&json!({}));
         let (_, signature) = theirs.rsplit_once('.').unwrap();
         let forged = format!("{body}.{signature}");
-        assert_eq!(judged(&forged, Some(&client.certificate)), Some(700_027));
-        assert_eq!(judged("a.b.c", Some(&client.certificate)), Some(50_027));
+        assert_eq!(error(&forged, Some(&client.certificate)), Some(700_027));
+        assert_eq!(error("a.b.c", Some(&client.certificate)), Some(50_027));
     }
 }

@@ -1,41 +1,40 @@
-//! The one application that may sign in, and how it proves that it is itself: not at
-//! all, by its secret in the form or in a header, or by a signed statement.
+//! How the application proves its identity: by its secret in the form or in a header, by a signed
+//! assertion, or, as a public client, not at all.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use url::form_urlencoded;
 
-use crate::{
-    settings::Settings,
-    sign_in::assertion,
-    sign_in::entra_error::{Refusal, refusal},
-    sign_in::token::{Form, field},
-    wire::http::Request,
+use super::{
+    assertion,
+    entra_error::{EntraError, required},
+    registration::{CLIENT_ID, CLIENT_SECRET},
 };
+use crate::{traffic::RequestContext, wire::Form};
 
-pub(crate) const CLIENT_ID: &str = "sim-client";
-const CLIENT_SECRET: &str = "sim-secret";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What every request for a token or a device code must hold.
-pub(crate) fn admit(settings: &Settings, tenant: &str, request: &Request) -> Result<Form, Refusal> {
-    if let Some(code) = settings.grant_error {
-        return Err(refusal(code));
+/// The form of a request for a token or a device code, if the tenant and the client id are right.
+pub(super) fn form_of(context: &RequestContext<'_>) -> Result<Form, EntraError> {
+    if let Some(code) = context.settings.grant_error {
+        return Err(EntraError::new(code));
     }
-    if tenant.is_empty() {
-        return Err(refusal(90_002));
+    if context.path_id.is_empty() {
+        return Err(EntraError::new(90_002));
     }
-    let mut form = request.form();
-    if let Some((id, secret)) = request.header("authorization").and_then(basic) {
+    let mut form = context.request.form();
+    let header = context.request.header("authorization");
+    if let Some((id, secret)) = header.and_then(basic) {
         form.entry("client_id".to_owned()).or_insert(id);
         form.entry("client_secret".to_owned()).or_insert(secret);
     }
-    if field(&form, "client_id")? != CLIENT_ID {
-        return Err(refusal(700_016));
+    if required(&form, "client_id")? != CLIENT_ID {
+        return Err(EntraError::new(700_016));
     }
     Ok(form)
 }
 
-/// Name and password of RFC 6749, 2.3.1.
+/// The user name and the password of `Authorization: Basic`, decoded as RFC 6749, section 2.3.1,
+/// demands.
 fn basic(header: &str) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -50,32 +49,28 @@ fn basic(header: &str) -> Option<(String, String)> {
     Some((decode(id)?, decode(secret)?))
 }
 
-/// Whether the application proves that it is itself. A public client need not, but
-/// what it sends must be right.
-pub(crate) fn authenticate(
-    settings: &Settings,
+/// Whether the application has proved its identity. It need not unless it is `confidential` or the
+/// settings say so, but a wrong proof is always refused.
+pub(super) fn authenticate(
+    context: &RequestContext<'_>,
     form: &Form,
-    tenant: &str,
-    request: &Request,
-    must: bool,
-) -> Result<bool, Refusal> {
+    confidential: bool,
+) -> Result<bool, EntraError> {
+    let settings = context.settings;
     if let Some(statement) = form.get("client_assertion") {
-        if field(form, "client_assertion_type")? != ASSERTION_TYPE {
-            return Err(refusal(50_027));
+        if required(form, "client_assertion_type")? != ASSERTION_TYPE {
+            return Err(EntraError::new(50_027));
         }
-        let base = format!("{}/{tenant}", request.origin());
+        let base = format!("{}/{}", context.request.origin(), context.path_id);
         let audiences = [format!("{base}/oauth2/v2.0/token"), format!("{base}/v2.0")];
-        assertion::judge(
-            statement,
-            settings.client_certificate.as_deref(),
-            &audiences,
-        )?;
+        let certificates = settings.client_certificate.as_deref();
+        assertion::verify(statement, certificates, &audiences)?;
         return Ok(true);
     }
     match form.get("client_secret").map(String::as_str) {
         Some(CLIENT_SECRET) => Ok(true),
-        Some(_) => Err(refusal(7_000_215)),
-        None if settings.require_client_secret || must => Err(refusal(7_000_218)),
+        Some(_) => Err(EntraError::new(7_000_215)),
+        None if settings.require_client_secret || confidential => Err(EntraError::new(7_000_218)),
         None => Ok(false),
     }
 }
@@ -85,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_taken_from_a_header_too() {
+    fn a_secret_may_come_in_a_header() {
         let header = format!("Basic {}", STANDARD.encode("sim-client:a%3Ab+c"));
         let read = basic(&header);
         assert_eq!(read, Some(("sim-client".to_owned(), "a:b c".to_owned())));

@@ -1,19 +1,23 @@
-//! The words of Microsoft Entra: which AADSTS number goes with which OAuth error,
-//! status and text, and the body it all comes in. Pure but for the time and the
-//! trace ids that Entra puts into each body.
+//! The errors of Microsoft Entra: the OAuth error, the status and the text of each AADSTS number,
+//! and the body that they are sent in.
 
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{simulator::now, wire::http::Response};
+use crate::{
+    clock::now,
+    wire::{Form, HttpResponse},
+};
 
-/// Number, HTTP status, OAuth error and text of what the simulator can refuse with.
-const REFUSALS: [(u32, u16, &str, &str); 35] = [
+/// AADSTS number, HTTP status, OAuth error and text of each error that a test asks for or that the
+/// simulator itself answers with.
+const ERRORS: [(u32, u16, &str, &str); 35] = [
     (
         50_011,
         400,
         "invalid_request",
-        "The redirect URI specified in the request does not match the redirect URIs configured for the application.",
+        "The redirect URI specified in the request does not match the redirect URIs configured \
+         for the application.",
     ),
     (
         50_027,
@@ -26,19 +30,23 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         50_076,
         400,
         "invalid_grant",
-        "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.",
+        "Due to a configuration change made by your administrator, or because you moved to a new \
+         location, you must use multi-factor authentication to access the resource.",
     ),
     (
         50_078,
         400,
         "invalid_grant",
-        "Presented multi-factor authentication has expired due to policies configured by your administrator, you must refresh your multi-factor authentication to access the resource.",
+        "Presented multi-factor authentication has expired due to policies configured by your \
+         administrator, you must refresh your multi-factor authentication to access the \
+         resource.",
     ),
     (
         50_079,
         400,
         "invalid_grant",
-        "Due to a configuration change made by your administrator, the user must enroll in multi-factor authentication to access the resource.",
+        "Due to a configuration change made by your administrator, the user must enroll in \
+         multi-factor authentication to access the resource.",
     ),
     (
         50_126,
@@ -50,7 +58,8 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         50_173,
         400,
         "invalid_grant",
-        "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password.",
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. \
+         The user might have changed or reset their password.",
     ),
     (
         53_003,
@@ -62,13 +71,15 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         54_005,
         400,
         "invalid_grant",
-        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.",
+        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or \
+         use an existing refresh token.",
     ),
     (
         65_001,
         400,
         "invalid_grant",
-        "The user or administrator has not consented to use the application. Send an interactive authorization request for this user and resource.",
+        "The user or administrator has not consented to use the application. Send an interactive \
+         authorization request for this user and resource.",
     ),
     (
         65_004,
@@ -104,7 +115,8 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         70_008,
         400,
         "invalid_grant",
-        "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.",
+        "The provided authorization code or refresh token has expired due to inactivity. Send a \
+         new interactive authorization request for this user and resource.",
     ),
     (
         70_016,
@@ -122,7 +134,8 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         70_043,
         400,
         "invalid_grant",
-        "The refresh token has expired or is invalid due to sign-in frequency checks by Conditional Access.",
+        "The refresh token has expired or is invalid due to sign-in frequency checks by \
+         Conditional Access.",
     ),
     (
         90_002,
@@ -146,13 +159,15 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         500_112,
         400,
         "invalid_grant",
-        "The reply address does not match the reply address provided when requesting Authorization code.",
+        "The reply address does not match the reply address provided when requesting \
+         Authorization code.",
     ),
     (
         501_481,
         400,
         "invalid_grant",
-        "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
+        "The Code_Verifier does not match the code_challenge supplied in the authorization \
+         request.",
     ),
     (
         700_016,
@@ -176,13 +191,15 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         700_027,
         401,
         "invalid_client",
-        "The certificate with identifier used to sign the client assertion is not registered on application.",
+        "The certificate with identifier used to sign the client assertion is not registered on \
+         application.",
     ),
     (
         700_082,
         400,
         "invalid_grant",
-        "The refresh token has expired due to inactivity. The token was issued too long ago and was inactive for 90.00:00:00.",
+        "The refresh token has expired due to inactivity. The token was issued too long ago and \
+         was inactive for 90.00:00:00.",
     ),
     (
         900_561,
@@ -194,19 +211,22 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
         7_000_215,
         401,
         "invalid_client",
-        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID.",
+        "Invalid client secret provided. Ensure the secret being sent in the request is the \
+         client secret value, not the client secret ID.",
     ),
     (
         7_000_218,
         401,
         "invalid_client",
-        "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        "The request body must contain the following parameter: 'client_assertion' or \
+         'client_secret'.",
     ),
     (
         7_000_222,
         401,
         "invalid_client",
-        "The provided client secret keys are expired. Visit the Azure portal to create new keys for your app.",
+        "The provided client secret keys are expired. Visit the Azure portal to create new keys \
+         for your app.",
     ),
     (
         9_002_313,
@@ -216,30 +236,53 @@ const REFUSALS: [(u32, u16, &str, &str); 35] = [
     ),
 ];
 
-/// A refusal of the token endpoint.
+/// An error of an endpoint of the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(super) struct EntraError {
     status: u16,
     error: &'static str,
-    pub(crate) code: u32,
+    pub(super) code: u32,
     text: String,
 }
 
-impl Refusal {
-    /// A client that polls too fast: an error of OAuth for which Entra has no number.
-    pub(crate) fn slow_down() -> Self {
+impl EntraError {
+    /// The error with this AADSTS number. A number that is not in the table is an `invalid_grant`.
+    pub(super) fn new(code: u32) -> Self {
+        let known = ERRORS.iter().find(|(own, ..)| *own == code);
+        let (_, status, error, text) =
+            *known.unwrap_or(&(code, 400, "invalid_grant", "The request was refused."));
         Self {
-            error: "slow_down",
-            ..refusal(70_016)
+            status,
+            error,
+            code,
+            text: text.to_owned(),
         }
     }
 
-    /// The error and its description, as a browser brings them back.
-    pub(crate) fn for_a_browser(&self) -> (&'static str, String) {
-        (self.error, format!("AADSTS{}: {}", self.code, self.text))
+    /// The client polls too fast: an error of OAuth that has no AADSTS number of its own.
+    pub(super) fn slow_down() -> Self {
+        Self {
+            error: "slow_down",
+            ..Self::new(70_016)
+        }
     }
 
-    pub(crate) fn response(&self) -> Response {
+    /// A request lacks a field.
+    pub(super) fn missing(field: &str) -> Self {
+        let text = format!("The required field '{field}' is missing from the request.");
+        Self {
+            text,
+            ..Self::new(90_014)
+        }
+    }
+
+    /// The error and its description as the browser is redirected with them.
+    pub(super) fn in_redirect(&self) -> (String, String) {
+        let description = format!("AADSTS{}: {}", self.code, self.text);
+        (self.error.to_owned(), description)
+    }
+
+    pub(super) fn response(&self) -> HttpResponse {
         let now = now().format("%Y-%m-%d %H:%M:%SZ").to_string();
         let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
         let description = format!(
@@ -255,28 +298,14 @@ impl Refusal {
             "correlation_id": correlation,
             "error_uri": format!("https://login.microsoftonline.com/error?code={}", self.code),
         });
-        Response::json(self.status, &body)
+        HttpResponse::json(self.status, &body)
     }
 }
 
-/// The refusal with this number; one that is not in the table is a plain refusal.
-pub(crate) fn refusal(code: u32) -> Refusal {
-    let known = REFUSALS.iter().find(|(own, ..)| *own == code);
-    let (_, status, error, text) =
-        *known.unwrap_or(&(code, 400, "invalid_grant", "The request was refused."));
-    Refusal {
-        status,
-        error,
-        code,
-        text: text.to_owned(),
-    }
-}
-
-/// The refusal of a request that lacks a field.
-pub(crate) fn missing(field: &str) -> Refusal {
-    let text = format!("The required field '{field}' is missing from the request.");
-    Refusal {
-        text,
-        ..refusal(90_014)
-    }
+/// The value of a field that a request must have.
+pub(super) fn required<'a>(form: &'a Form, name: &str) -> Result<&'a str, EntraError> {
+    let value = form.get(name).filter(|value| !value.is_empty());
+    value
+        .map(String::as_str)
+        .ok_or_else(|| EntraError::missing(name))
 }

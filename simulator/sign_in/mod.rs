@@ -1,9 +1,18 @@
-//! The stand-in for login.microsoftonline.com.
+//! The stand-in for login.microsoftonline.com. `endpoints` answers its requests; below it are the
+//! parts that they share: who is registered, how the application proves its identity, what has been
+//! issued, and the errors.
 
-pub(crate) mod assertion;
-pub(crate) mod authorize;
-pub(crate) mod client;
-pub(crate) mod device_code;
-pub(crate) mod entra_error;
-pub(crate) mod openid;
-pub(crate) mod token;
+mod assertion;
+mod authorization_codes;
+mod client;
+mod device_codes;
+mod endpoints;
+mod entra_error;
+mod issued;
+mod openid;
+mod registration;
+
+pub(crate) use self::{
+    endpoints::respond,
+    issued::{Bearer, Issued},
+};

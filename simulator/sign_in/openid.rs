@@ -1,5 +1,5 @@
-//! What makes the authority an `OpenID` provider: its description of itself, the key
-//! that it signs ID tokens with, and what it says about the person who signed in.
+//! What makes the sign-in an `OpenID` provider: its metadata, the key that it signs ID tokens with,
+//! and what it says about the person who signed in.
 
 use std::sync::LazyLock;
 
@@ -12,43 +12,28 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 
-use crate::{
-    sign_in::client::CLIENT_ID,
-    wire::http::{Request, Response},
-};
-
-/// The person, and the tenant under whichever name it is asked for.
-const USER: &str = "5a1e7000-0000-4000-8000-000000000001";
-const TENANT: &str = "5a1e7000-0000-4000-8000-000000000002";
+use super::registration::{CLIENT_ID, TENANT_ID, USER_ID, USER_NAME};
+use crate::clock::now;
 
 const KEY_ID: &str = "simulator-1";
 const ID_TOKEN_TTL_SECS: i64 = 3600;
 
-/// What precedes the key itself in the encoding that is had, for keys of this size.
+/// The bytes of the PKCS#8 header before the key itself, for keys of this size.
 const PKCS8_PREFIX_BYTES: usize = 26;
 
-// Made when first asked for, since that takes longer than all else at the start.
+// Generated on first use, because it takes longer than everything else at the start.
 static KEY: LazyLock<EncodingKey> = LazyLock::new(|| {
-    let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("this machine makes RSA keys");
-    let der: Pkcs8V1Der<'_> = key.as_der().expect("a key just made can be written");
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key can be generated");
+    let der: Pkcs8V1Der<'_> = key.as_der().expect("a generated key can be encoded");
     EncodingKey::from_rsa_der(&der.as_ref()[PKCS8_PREFIX_BYTES..])
 });
-
-/// Answers what a client asks before it signs anybody in.
-pub(crate) fn respond(tenant: &str, request: &Request) -> Response {
-    let body = if request.path.ends_with("/keys") {
-        keys()
-    } else {
-        description(&request.origin(), tenant)
-    };
-    Response::json(200, &body)
-}
 
 fn issuer(origin: &str, tenant: &str) -> String {
     format!("{origin}/{tenant}/v2.0")
 }
 
-fn description(origin: &str, tenant: &str) -> Value {
+/// The provider metadata of `OpenID` Connect Discovery.
+pub(super) fn metadata(origin: &str, tenant: &str) -> Value {
     let endpoint = |name: &str| format!("{origin}/{tenant}/oauth2/v2.0/{name}");
     json!({
         "issuer": issuer(origin, tenant),
@@ -78,17 +63,18 @@ fn description(origin: &str, tenant: &str) -> Value {
     })
 }
 
-fn keys() -> Value {
-    let key = Jwk::from_encoding_key(&KEY, Algorithm::RS256).expect("the key is one of RSA");
+/// The public keys, as a JSON Web Key Set.
+pub(super) fn keys() -> Value {
+    let key = Jwk::from_encoding_key(&KEY, Algorithm::RS256).expect("the key is an RSA key");
     let mut key = serde_json::to_value(key).expect("a key is plain JSON");
     key["use"] = "sig".into();
     key["kid"] = KEY_ID.into();
     json!({ "keys": [key] })
 }
 
-/// A signed statement to the client that names the user of the sign-in.
-pub(crate) fn id_token(origin: &str, tenant: &str, nonce: Option<&str>) -> String {
-    let now = crate::simulator::now().timestamp();
+/// A signed ID token of the person who signed in.
+pub(super) fn id_token(origin: &str, tenant: &str, nonce: Option<&str>) -> String {
+    let now = now().timestamp();
     let mut claims = json!({
         "iss": issuer(origin, tenant),
         "aud": CLIENT_ID,
@@ -97,9 +83,9 @@ pub(crate) fn id_token(origin: &str, tenant: &str, nonce: Option<&str>) -> Strin
         "nbf": now,
         "exp": now + ID_TOKEN_TTL_SECS,
         "name": "Partner Administrator",
-        "preferred_username": "admin@partner.example",
-        "oid": USER,
-        "tid": TENANT,
+        "preferred_username": USER_NAME,
+        "oid": USER_ID,
+        "tid": TENANT_ID,
         "ver": "2.0",
     });
     if let Some(nonce) = nonce {
@@ -109,12 +95,12 @@ pub(crate) fn id_token(origin: &str, tenant: &str, nonce: Option<&str>) -> Strin
         kid: Some(KEY_ID.to_owned()),
         ..Header::new(Algorithm::RS256)
     };
-    encode(&header, &claims, &KEY).expect("the key signs what is plain JSON")
+    encode(&header, &claims, &KEY).expect("the key can sign plain JSON")
 }
 
-/// The person and the tenant in the short form that Microsoft's libraries ask for.
-pub(crate) fn client_info() -> String {
-    URL_SAFE_NO_PAD.encode(json!({ "uid": USER, "utid": TENANT }).to_string())
+/// The value of `client_info`: the ids of the person and the tenant, for Microsoft's libraries.
+pub(super) fn client_info() -> String {
+    URL_SAFE_NO_PAD.encode(json!({ "uid": USER_ID, "utid": TENANT_ID }).to_string())
 }
 
 #[cfg(test)]
@@ -124,15 +110,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_token_is_signed_with_the_key_that_is_shown() {
+    fn an_id_token_is_signed_with_the_published_key() {
         let token = id_token("https://a", "t", Some("n"));
         let key: Jwk = serde_json::from_value(keys()["keys"][0].clone()).unwrap();
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&[CLIENT_ID]);
         validation.set_issuer(&["https://a/t/v2.0"]);
         let key = DecodingKey::from_jwk(&key).unwrap();
-        let judged = decode::<Value>(&token, &key, &validation).unwrap();
-        assert_eq!(judged.claims["nonce"], "n");
-        assert_eq!(judged.header.kid.as_deref(), Some(KEY_ID));
+        let verified = decode::<Value>(&token, &key, &validation).unwrap();
+        assert_eq!(verified.claims["nonce"], "n");
+        assert_eq!(verified.header.kid.as_deref(), Some(KEY_ID));
     }
 }

@@ -1,6 +1,5 @@
-//! Counts for whoever measures: answers per kind of call and status, API calls served
-//! and refused per second, connections, and how many analytics requests were under way
-//! at once at the most.
+//! Counts for measurements: answers by endpoint and status, API calls served and refused per
+//! second, connections, and the largest number of analytics requests in flight.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,10 +11,12 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::simulator::{Kind, lock};
+use super::endpoint::Endpoint;
+use crate::lock::lock;
 
-/// How a request was answered, as far as a count goes.
+/// How a request was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Answered {
     Status(u16),
@@ -25,45 +26,44 @@ pub(crate) enum Answered {
     Reset,
 }
 
-/// The pace is kept for so long.
+/// The seconds that are kept at the most, so that a simulator that runs for days does not grow.
 const MAX_SECONDS: usize = 3_600;
 
 /// The counts since the start, or since they were last cleared.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    answers: Mutex<BTreeMap<(Kind, Answered), u64>>,
-    pace: Mutex<Pace>,
+    answers: Mutex<BTreeMap<(Endpoint, Answered), u64>>,
+    per_second: Mutex<CallsPerSecond>,
     connections: AtomicU64,
     in_flight: AtomicU64,
     max_in_flight: AtomicU64,
 }
 
-/// What became of API calls, second by second.
+/// The answered API calls, second by second.
 #[derive(Debug, Default)]
-struct Pace {
+struct CallsPerSecond {
     /// When the first call was answered.
     began: Option<Instant>,
-    seconds: VecDeque<Second>,
+    seconds: VecDeque<SecondOfCalls>,
 }
 
-/// One second in which calls were answered.
+/// The calls that were answered within one second. A second without any has no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Second {
-    /// Whole seconds after the first answer.
-    #[serde(rename = "second")]
-    place: u64,
+struct SecondOfCalls {
+    /// Whole seconds since the first answer.
+    second: u64,
     served: u64,
     /// Answered with 429.
     refused: u64,
 }
 
-impl Pace {
-    fn note(&mut self, refused: bool, now: Instant) {
+impl CallsPerSecond {
+    fn add(&mut self, refused: bool, now: Instant) {
         let began = *self.began.get_or_insert(now);
         let second = now.saturating_duration_since(began).as_secs();
-        if self.seconds.back().is_none_or(|last| last.place < second) {
-            self.seconds.push_back(Second {
-                place: second,
+        if self.seconds.back().is_none_or(|last| last.second < second) {
+            self.seconds.push_back(SecondOfCalls {
+                second,
                 served: 0,
                 refused: 0,
             });
@@ -78,7 +78,7 @@ impl Pace {
     }
 }
 
-/// An analytics request under way; it ends when this is dropped.
+/// Counts an analytics request as in flight until it is dropped.
 pub(crate) struct InFlight<'a>(Option<&'a AtomicU64>);
 
 impl Drop for InFlight<'_> {
@@ -94,8 +94,8 @@ impl Stats {
         self.connections.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn begin(&self, kind: Kind) -> InFlight<'_> {
-        if kind.subject().is_none() {
+    pub(crate) fn begin(&self, endpoint: Endpoint) -> InFlight<'_> {
+        if endpoint.dataset().is_none() {
             return InFlight(None);
         }
         let now = self.in_flight.fetch_add(1, Relaxed) + 1;
@@ -103,38 +103,38 @@ impl Stats {
         InFlight(Some(&self.in_flight))
     }
 
-    pub(crate) fn answered(&self, kind: Kind, how: Answered) {
-        *lock(&self.answers).entry((kind, how)).or_default() += 1;
-        if kind.is_api() {
+    pub(crate) fn answered(&self, endpoint: Endpoint, how: Answered) {
+        *lock(&self.answers).entry((endpoint, how)).or_default() += 1;
+        if endpoint.is_api() {
             let refused = how == Answered::Status(429);
-            lock(&self.pace).note(refused, Instant::now());
+            lock(&self.per_second).add(refused, Instant::now());
         }
     }
 
     pub(crate) fn clear(&self) {
         lock(&self.answers).clear();
-        *lock(&self.pace) = Pace::default();
+        *lock(&self.per_second) = CallsPerSecond::default();
         self.connections.store(0, Relaxed);
         self.max_in_flight
             .store(self.in_flight.load(Relaxed), Relaxed);
     }
 
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        let mut answers = serde_json::json!({});
+    pub(crate) fn to_json(&self) -> Value {
+        let mut answers = json!({});
         let mut total = 0;
-        for ((kind, how), count) in lock(&self.answers).iter() {
+        for ((endpoint, how), count) in lock(&self.answers).iter() {
             let how = match how {
                 Answered::Status(status) => status.to_string(),
                 Answered::Raw => "raw".to_owned(),
                 Answered::Reset => "reset".to_owned(),
             };
-            answers[kind.name()][how] = (*count).into();
+            answers[endpoint.name()][how] = (*count).into();
             total += count;
         }
-        serde_json::json!({
+        json!({
             "requests": total,
             "answers": answers,
-            "per_second": lock(&self.pace).seconds,
+            "per_second": lock(&self.per_second).seconds,
             "connections": self.connections.load(Relaxed),
             "in_flight": self.in_flight.load(Relaxed),
             "max_in_flight": self.max_in_flight.load(Relaxed),
@@ -149,16 +149,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_tells_served_from_refused_second_by_second() {
-        let mut pace = Pace::default();
+    fn served_and_refused_calls_are_counted_second_by_second() {
+        let mut calls = CallsPerSecond::default();
         let start = Instant::now();
         for (millis, refused) in [(0, false), (900, true), (1_000, true), (3_500, false)] {
-            pace.note(refused, start + Duration::from_millis(millis));
+            calls.add(refused, start + Duration::from_millis(millis));
         }
-        let seconds: Vec<_> = pace
+        let seconds: Vec<_> = calls
             .seconds
             .iter()
-            .map(|it| (it.place, it.served, it.refused))
+            .map(|it| (it.second, it.served, it.refused))
             .collect();
         assert_eq!(seconds, [(0, 1, 1), (1, 0, 1), (3, 1, 0)]);
     }

@@ -1,8 +1,7 @@
-//! What Microsoft sells, as far as this simulator needs it: product names, the
-//! workloads whose use is counted under each, and the service that reports them.
-//! The names are the real ones; everything about who buys what is in `world`.
+//! The products that Microsoft sells, as far as the simulator needs them: their real names, the
+//! workloads whose use is counted for each, and the service that reports them.
 
-/// One of the two services that process usage figures, each at its own pace.
+/// One of the two services that process usage figures, each on its own schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Office,
@@ -27,14 +26,14 @@ impl Service {
     }
 }
 
-/// Something whose use is counted.
+/// An application whose active users are counted.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Workload {
     pub(crate) code: &'static str,
     pub(crate) name: &'static str,
-    /// The share of seats that use it in a settled, ordinary company.
+    /// The share of seats that is active in an average company.
     pub(crate) typical_share: f64,
-    /// How often its use exceeds the seats bought.
+    /// The probability that more people are active than there are seats.
     pub(crate) overrun_chance: f64,
 }
 
@@ -55,7 +54,7 @@ const fn workload(
 static EXCHANGE: Workload = workload("EXO", "Exchange", 0.86, 0.022);
 static SHAREPOINT: Workload = workload("SPO", "SharePoint", 0.58, 0.012);
 static TEAMS: Workload = workload("TEAMS", "Teams", 0.74, 0.018);
-// Yammer is open to people without a seat, so it runs over more than the rest.
+// People without a seat can use Yammer, so its use exceeds the seats most often.
 static YAMMER: Workload = workload("YAMMER", "Yammer", 0.07, 0.11);
 static APPS: Workload = workload("APPS", "Microsoft 365 Apps", 0.79, 0.015);
 static SKYPE: Workload = workload("SFB", "Skype For Business", 0.12, 0.0);
@@ -66,16 +65,16 @@ static CRM_ONLY: [&Workload; 1] = [&CRM];
 /// A product a customer can hold.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Product {
-    /// A GUID in upper case, the same under every name.
+    /// A GUID in upper case. It stays the same when the name changes.
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
     pub(crate) service: Service,
     pub(crate) workloads: &'static [&'static Workload],
-    /// The company sizes, in seats, that buy it.
+    /// The smallest and the largest company, in seats, that buys it.
     pub(crate) fits: (f64, f64),
-    /// How often it is chosen, against the others that fit.
+    /// How often it is chosen relative to the others.
     pub(crate) weight: f64,
-    /// Whether it is on its way out: the holders drop it rather than grow.
+    /// Whether Microsoft retires it: every customer cancels it within a few years.
     pub(crate) retiring: bool,
 }
 
@@ -114,7 +113,7 @@ const ANY: (f64, f64) = (0.0, 1.0e9);
 const SMALL: (f64, f64) = (0.0, 300.0);
 const LARGE: (f64, f64) = (60.0, 1.0e9);
 
-/// The suites; every customer has one as its main product.
+/// The suites. Every customer has at least one, as its main product.
 pub(crate) static SUITES: [Product; 9] = [
     office(
         "3B555118-DA6A-4418-894F-7DF1E2096870",
@@ -181,7 +180,7 @@ pub(crate) static SUITES: [Product; 9] = [
     ),
 ];
 
-/// What is bought besides the main suite, for some of the people.
+/// Products that are bought besides the main suite, for some of the people.
 pub(crate) static EXTRAS: [Product; 12] = [
     office(
         "4B9405B0-7788-4568-ADD1-99614E613B69",
@@ -274,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_product_has_an_id_of_its_own() {
+    fn every_product_has_its_own_id() {
         let products = || SUITES.iter().chain(&EXTRAS);
         let ids: HashSet<_> = products()
             .map(|product| uuid::Uuid::try_parse(product.id).unwrap())

@@ -1,7 +1,7 @@
-//! Invented companies: a name that could be a customer's, and a domain that can
-//! belong to nobody (`.example` is reserved). Pure: a draw in, text out.
+//! Invented companies: a believable name, and a domain that nobody can own (`.example` is
+//! reserved). Pure: a draw in, text out.
 
-use crate::world::draw::Draw;
+use super::draw::Draw;
 
 const STEMS: [&str; 56] = [
     "Aldermoor",
@@ -120,7 +120,7 @@ pub(crate) fn name(draw: Draw) -> String {
     }
 }
 
-/// The company's domain; the number keeps those of namesakes apart.
+/// The company's domain. The number makes it unique.
 pub(crate) fn domain(draw: Draw, number: u32) -> String {
     let first = draw.on(0).pick(&STEMS);
     let trade = draw.on(1).pick(&TRADES);

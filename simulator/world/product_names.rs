@@ -1,11 +1,12 @@
-//! What a product is called: in the caller's language if names follow it, and by its
-//! new name once it has been renamed. Its id stays.
+//! What a product is called in an answer: its name in the caller's language if names are localized,
+//! and its new name once it has been renamed. Its id stays the same.
 
 use chrono::NaiveDate;
 
-use crate::{settings::Settings, world::catalog::Product};
+use super::catalog::Product;
+use crate::settings::Settings;
 
-/// English, German, Swedish. Products that are not here have one name everywhere.
+/// English, German, Swedish. Other products have the same name in every language.
 static TRANSLATIONS: [(&str, &str, &str); 10] = [
     (
         "Microsoft 365 Business Basic",
@@ -66,15 +67,15 @@ enum Language {
     Swedish,
 }
 
-/// The names that one answer uses.
+/// The names of products in one answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Names<'a> {
+pub(crate) struct ProductNames<'a> {
     language: Language,
-    /// Old name and new.
+    /// The old name and the new one.
     renamed: Option<(&'a str, &'a str)>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> ProductNames<'a> {
     pub(crate) fn new(settings: &'a Settings, locale: Option<&str>, today: NaiveDate) -> Self {
         let is = |wanted: &str| locale.is_some_and(|given| given.eq_ignore_ascii_case(wanted));
         let language = match settings.localized_names {
@@ -112,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_the_locale_only_if_asked_to() {
+    fn names_are_translated_only_if_they_are_localized() {
         let name = |localized_names, locale| {
             let settings = Settings {
                 localized_names,
                 ..Settings::default()
             };
-            let names = Names::new(&settings, locale, date("2026-05-04"));
+            let names = ProductNames::new(&settings, locale, date("2026-05-04"));
             names.of(&SUITES[0]).to_owned()
         };
         assert_eq!(name(false, Some("de-DE")), SUITES[0].name);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_translation_is_of_a_product_on_sale() {
+    fn every_translation_is_of_a_product_in_the_catalogue() {
         for (name, ..) in &TRANSLATIONS {
             let mut products = SUITES.iter().chain(&EXTRAS);
             assert!(products.any(|product| product.name == *name), "{name}");
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_has_its_new_name_from_the_day_on() {
+    fn a_renamed_product_has_its_new_name_from_that_day_on() {
         let settings = Settings {
             renamed_from: Some(date("2026-05-04")),
             renamed_product: SUITES[3].name.to_owned(),
@@ -145,7 +146,7 @@ mod tests {
             ..Settings::default()
         };
         let name = |today, place: usize| {
-            let names = Names::new(&settings, None, date(today));
+            let names = ProductNames::new(&settings, None, date(today));
             names.of(&SUITES[place]).to_owned()
         };
         assert_eq!(name("2026-05-03", 3), "Office 365 E1");

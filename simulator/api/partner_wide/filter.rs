@@ -1,17 +1,18 @@
-//! The `filter` of the partner-wide collections: fields compared with quoted texts by
-//! `eq` and `ne`, put together by `and` and `or` and parentheses. Anything else is
-//! refused, as a client that relies on more would break on the real one.
+//! The parameter `filter` of the partner-wide collections: columns compared with quoted texts by
+//! `eq` and `ne`, combined by `and`, `or` and parentheses. Everything else is refused, because the
+//! real API might not support it.
 
 use uuid::Uuid;
 
-use crate::world::Subject;
+use crate::world::Dataset;
 
-/// How deep parentheses may go; what reads them calls itself.
+/// The depth of nested parentheses at the most. The parser is recursive, so that deeper ones could
+/// overflow the stack.
 const MAX_DEPTH: u32 = 16;
 
-/// A column that can be filtered by.
+/// A column that a filter can compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum FilterField {
     WorkloadCode,
     WorkloadName,
     ServiceCode,
@@ -23,8 +24,8 @@ pub(crate) enum Field {
     ProductName,
 }
 
-impl Field {
-    fn parse(name: &str, subject: Subject) -> Option<Self> {
+impl FilterField {
+    fn parse(name: &str, dataset: Dataset) -> Option<Self> {
         let field = match name {
             "workloadCode" => Self::WorkloadCode,
             "workloadName" => Self::WorkloadName,
@@ -38,7 +39,7 @@ impl Field {
             _ => return None,
         };
         let of_workload = matches!(field, Self::WorkloadCode | Self::WorkloadName);
-        (subject == Subject::Usage || !of_workload).then_some(field)
+        (dataset == Dataset::Usage || !of_workload).then_some(field)
     }
 }
 
@@ -48,34 +49,34 @@ pub(crate) enum Filter {
     Any(Vec<Self>),
     All(Vec<Self>),
     Compare {
-        field: Field,
+        field: FilterField,
         equal: bool,
         value: String,
     },
 }
 
 impl Filter {
-    /// Reads a condition on the rows about `subject`.
+    /// Parses a condition on the rows of `dataset`.
     ///
     /// # Errors
-    /// When it is none that is understood; says where.
-    pub(crate) fn parse(text: &str, subject: Subject) -> Result<Self, String> {
-        let mut parser = Parser {
+    /// When it is not valid: what is wrong, and where.
+    pub(crate) fn parse(text: &str, dataset: Dataset) -> Result<Self, String> {
+        let mut parser = FilterParser {
             rest: text.trim_start(),
-            subject,
+            dataset,
             depth: 0,
         };
         let filter = parser.any()?;
         if parser.rest.is_empty() {
             Ok(filter)
         } else {
-            Err(parser.fault("and, or, or the end"))
+            Err(parser.expected("and, or, or the end"))
         }
     }
 
-    /// Whether a row fulfils it. The case of letters makes no difference, as in
-    /// the documented `serviceCode eq 'O365'` for rows that say `o365`.
-    pub(crate) fn matches<'a>(&self, value_of: &dyn Fn(Field) -> &'a str) -> bool {
+    /// Whether a row meets it. Letter case is ignored: the documented `serviceCode eq 'O365'` finds
+    /// rows with `o365`.
+    pub(crate) fn matches<'a>(&self, value_of: &dyn Fn(FilterField) -> &'a str) -> bool {
         match self {
             Self::Any(parts) => parts.iter().any(|part| part.matches(value_of)),
             Self::All(parts) => parts.iter().all(|part| part.matches(value_of)),
@@ -87,8 +88,7 @@ impl Filter {
         }
     }
 
-    /// The only customers that can fulfil it, if it says which; others need not be
-    /// looked at.
+    /// The only customers whose rows can meet it, if it names any.
     pub(crate) fn customers(&self) -> Option<Vec<Uuid>> {
         match self {
             Self::Any(parts) => {
@@ -97,7 +97,7 @@ impl Filter {
             }
             Self::All(parts) => parts.iter().find_map(Self::customers),
             Self::Compare {
-                field: Field::CustomerTenantId,
+                field: FilterField::CustomerTenantId,
                 equal: true,
                 value,
             } => Some(Uuid::try_parse(value).into_iter().collect()),
@@ -106,13 +106,13 @@ impl Filter {
     }
 }
 
-struct Parser<'a> {
+struct FilterParser<'a> {
     rest: &'a str,
-    subject: Subject,
+    dataset: Dataset,
     depth: u32,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> FilterParser<'a> {
     fn any(&mut self) -> Result<Filter, String> {
         let mut parts = vec![self.all()?];
         while self.takes_word("or") {
@@ -139,13 +139,13 @@ impl<'a> Parser<'a> {
             let filter = self.any()?;
             self.depth -= 1;
             let Some(after) = self.rest.strip_prefix(')') else {
-                return Err(self.fault("a closing parenthesis"));
+                return Err(self.expected("a closing parenthesis"));
             };
             self.rest = after.trim_start();
             return Ok(filter);
         }
         let name = self.word();
-        let Some(field) = Field::parse(name, self.subject) else {
+        let Some(field) = FilterField::parse(name, self.dataset) else {
             return Err(format!(
                 "The filter names no field of the collection: '{name}'."
             ));
@@ -156,7 +156,7 @@ impl<'a> Parser<'a> {
         } else if self.takes_word("ne") {
             false
         } else {
-            return Err(self.fault("eq or ne"));
+            return Err(self.expected("eq or ne"));
         };
         let value = self.quoted()?;
         Ok(Filter::Compare {
@@ -185,7 +185,7 @@ impl<'a> Parser<'a> {
         is_next
     }
 
-    // A quote within the text is doubled.
+    // A quote within the text is written twice.
     fn quoted(&mut self) -> Result<String, String> {
         let mut rest = self.rest.strip_prefix('\'');
         let mut value = String::new();
@@ -198,10 +198,10 @@ impl<'a> Parser<'a> {
             }
             value.push('\'');
         }
-        Err(self.fault("a text in single quotes"))
+        Err(self.expected("a text in single quotes"))
     }
 
-    fn fault(&self, wanted: &str) -> String {
+    fn expected(&self, wanted: &str) -> String {
         let found: String = self.rest.chars().take(20).collect();
         format!("The filter should have {wanted} at '{found}'.")
     }
@@ -224,25 +224,25 @@ mod tests {
     const ID: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
 
     fn parse(text: &str) -> Result<Filter, String> {
-        Filter::parse(text, Subject::Usage)
+        Filter::parse(text, Dataset::Usage)
     }
 
     fn matches(text: &str) -> bool {
         parse(text).unwrap().matches(&|field| match field {
-            Field::CustomerTenantId => "4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04",
-            Field::ProductName => "Bob's (small) Suite",
-            Field::WorkloadCode => "SFB",
+            FilterField::CustomerTenantId => "4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04",
+            FilterField::ProductName => "Bob's (small) Suite",
+            FilterField::WorkloadCode => "SFB",
             _ => "reseller",
         })
     }
 
     #[test]
-    fn statements_are_put_together_as_documented() {
+    fn comparisons_are_combined_as_documented() {
         assert!(matches(&format!("customerTenantId eq '{ID}'")));
         assert!(matches("workloadCode eq 'SFB' or (channel eq 'Direct')"));
         assert!(!matches("workloadCode ne 'sfb'"));
         assert!(matches("productName eq 'Bob''s (small) Suite'"));
-        // As everywhere, and binds more closely than or.
+        // `and` binds more closely than `or`.
         assert!(matches(
             "channel eq 'Reseller' or channel eq 'x' and channel eq 'y'"
         ));
@@ -270,12 +270,12 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse(&format!("{}channel eq 'a'", "(".repeat(9_000))).is_err());
-        let of_workload = Filter::parse("workloadCode eq 'EXO'", Subject::Deployment);
+        let of_workload = Filter::parse("workloadCode eq 'EXO'", Dataset::Deployment);
         assert!(of_workload.is_err());
     }
 
     #[test]
-    fn customers_are_known_only_if_every_row_must_be_of_one_of_them() {
+    fn customers_are_named_only_if_every_row_must_belong_to_one_of_them() {
         let customers = |text: &str| parse(text).unwrap().customers();
         let id = Uuid::try_parse(ID).unwrap();
         let is = format!("customerTenantId eq '{ID}'");

@@ -1,18 +1,20 @@
 //! The rows of a page as JSON.
 
+use std::ops::Range;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::{CHANNEL, Customer, Query};
-use crate::{
-    world::catalog::Product,
-    world::{Snapshot, Subject},
+use super::{
+    columns::{CHANNEL, CustomerColumns, RowColumns},
+    query::PageQuery,
 };
+use crate::world::{Dataset, Deployment, Snapshot, Usage, World};
 
-/// Columns with figures are there or not, by the subject.
+/// A row as it is sent. Which of the optional columns it has depends on the dataset.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row<'a> {
+struct RowJson<'a> {
     processed_date_time: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     workload_code: Option<&'a str>,
@@ -27,7 +29,7 @@ struct Row<'a> {
     product_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     licenses_active: Option<u32>,
-    // As the documented example has it.
+    /// `licenses_active` under the name that it has in the documented example.
     #[serde(skip_serializing_if = "Option::is_none")]
     license_active: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,102 +40,119 @@ struct Row<'a> {
     licenses_sold: Option<u32>,
 }
 
-impl Query<'_> {
-    /// Writes the page's rows, up to the one before `upto` in the whole list.
-    pub(super) fn write_rows(&self, index: &[(u32, usize)], upto: usize, body: &mut Vec<u8>) {
-        let Some(snapshot) = &self.snapshot else {
-            return;
-        };
-        let first = index.partition_point(|(_, end)| *end <= self.skip);
-        let mut place = match first.checked_sub(1) {
-            Some(before) => index[before].1,
-            None => 0,
-        };
-        for (number, end) in &index[first..] {
-            if place >= upto {
-                break;
-            }
-            let from = self.skip.saturating_sub(place);
-            let customer = Customer::new(self.simulator, *number);
-            let wanted = (end.min(&upto)) - place;
-            self.write_customer(&customer, snapshot, from..wanted, body);
-            place = *end;
-        }
-        if body.last() == Some(&b',') {
-            body.pop();
-        }
-    }
+struct PartnerWideRow<'a> {
+    columns: RowColumns<'a>,
+    processed: NaiveDate,
+    figures: Figures,
+}
 
-    /// Writes those of a customer's rows that are in the range, a comma after each.
-    fn write_customer(
-        &self,
-        customer: &Customer,
-        snapshot: &Snapshot,
-        range: std::ops::Range<usize>,
-        body: &mut Vec<u8>,
-    ) {
-        let wanted = |product: &'static Product, workload| {
-            let filter = self.filter.as_ref();
-            filter.is_none_or(|filter| self.is_wanted(filter, customer, product, workload))
-        };
-        let row = |product: &'static Product| Row {
-            processed_date_time: "",
-            workload_code: None,
-            workload_name: None,
-            service_code: product.service.code(),
-            service_name: product.service.name(),
-            channel: CHANNEL,
-            customer_tenant_id: &customer.tenant_id,
-            customer_name: &customer.name,
-            product_id: product.id,
-            product_name: self.names.of(product),
-            licenses_active: None,
-            license_active: None,
-            licenses_qualified: None,
-            licenses_deployed: None,
-            licenses_sold: None,
-        };
-        let mut write = |row: Row<'_>, processed: NaiveDate| {
-            let row = Row {
-                processed_date_time: &format!("{processed}T00:00:00"),
-                ..row
-            };
-            serde_json::to_writer(&mut *body, &row).expect("a row is plain JSON");
-            body.push(b',');
-        };
-        let world = &self.simulator.world;
-        let (skip, count) = (range.start, range.len());
-        match self.subject {
-            Subject::Usage => {
-                let rows = world.usage(customer.number, snapshot);
-                let rows = rows
-                    .iter()
-                    .filter(|it| wanted(it.product, Some(it.workload)));
-                let documented = self.settings.active_member == "licensesActive";
-                for usage in rows.skip(skip).take(count) {
-                    let row = Row {
-                        workload_code: Some(usage.workload.code),
-                        workload_name: Some(usage.workload.name),
-                        licenses_active: documented.then_some(usage.active),
-                        license_active: (!documented).then_some(usage.active),
-                        licenses_qualified: Some(usage.qualified),
-                        ..row(usage.product)
-                    };
-                    write(row, usage.processed);
-                }
-            }
-            Subject::Deployment => {
-                let rows = world.deployment(customer.number, snapshot);
-                let rows = rows.iter().filter(|it| wanted(it.product, None));
-                for deployment in rows.skip(skip).take(count) {
-                    let row = Row {
-                        licenses_deployed: Some(deployment.deployed),
-                        licenses_sold: Some(deployment.sold),
-                        ..row(deployment.product)
-                    };
-                    write(row, deployment.processed);
-                }
-            }
-        }
+/// The figures of one dataset; those of the other are absent.
+#[derive(Default)]
+struct Figures {
+    active: Option<u32>,
+    qualified: Option<u32>,
+    deployed: Option<u32>,
+    sold: Option<u32>,
+}
+
+/// Writes a range of one customer's rows in the list, a comma after each.
+pub(super) fn write_rows(
+    world: &World,
+    query: &PageQuery<'_>,
+    number: u32,
+    range: Range<usize>,
+    body: &mut Vec<u8>,
+) {
+    let Some(snapshot) = &query.snapshot else {
+        return;
+    };
+    let customer = CustomerColumns::new(world, number);
+    let rows = match query.dataset {
+        Dataset::Usage => usage_rows(world, snapshot, number, &customer),
+        Dataset::Deployment => deployment_rows(world, snapshot, number, &customer),
+    };
+    let rows = rows
+        .into_iter()
+        .filter(|row| row.columns.matches(query.filter.as_ref(), &query.names));
+    for row in rows.skip(range.start).take(range.len()) {
+        write_row(&row, query, body);
+        body.push(b',');
     }
+}
+
+fn usage_rows<'a>(
+    world: &World,
+    snapshot: &Snapshot,
+    number: u32,
+    customer: &'a CustomerColumns,
+) -> Vec<PartnerWideRow<'a>> {
+    let row = |usage: Usage| PartnerWideRow {
+        columns: RowColumns {
+            customer,
+            product: usage.product,
+            workload: Some(usage.workload),
+        },
+        processed: usage.processed,
+        figures: Figures {
+            active: Some(usage.active),
+            qualified: Some(usage.qualified),
+            ..Figures::default()
+        },
+    };
+    world.usage(number, snapshot).into_iter().map(row).collect()
+}
+
+fn deployment_rows<'a>(
+    world: &World,
+    snapshot: &Snapshot,
+    number: u32,
+    customer: &'a CustomerColumns,
+) -> Vec<PartnerWideRow<'a>> {
+    let row = |deployment: Deployment| PartnerWideRow {
+        columns: RowColumns {
+            customer,
+            product: deployment.product,
+            workload: None,
+        },
+        processed: deployment.processed,
+        figures: Figures {
+            deployed: Some(deployment.deployed),
+            sold: Some(deployment.sold),
+            ..Figures::default()
+        },
+    };
+    let rows = world.deployment(number, snapshot);
+    rows.into_iter().map(row).collect()
+}
+
+fn write_row(row: &PartnerWideRow<'_>, query: &PageQuery<'_>, body: &mut Vec<u8>) {
+    let PartnerWideRow {
+        columns:
+            RowColumns {
+                customer,
+                product,
+                workload,
+            },
+        processed,
+        figures,
+    } = row;
+    let as_in_example = query.settings.active_member == "licenseActive";
+    let json = RowJson {
+        processed_date_time: &format!("{processed}T00:00:00"),
+        workload_code: workload.map(|workload| workload.code),
+        workload_name: workload.map(|workload| workload.name),
+        service_code: product.service.code(),
+        service_name: product.service.name(),
+        channel: CHANNEL,
+        customer_tenant_id: &customer.tenant_id,
+        customer_name: &customer.name,
+        product_id: product.id,
+        product_name: query.names.of(product),
+        licenses_active: figures.active.filter(|_| !as_in_example),
+        license_active: figures.active.filter(|_| as_in_example),
+        licenses_qualified: figures.qualified,
+        licenses_deployed: figures.deployed,
+        licenses_sold: figures.sold,
+    };
+    serde_json::to_writer(body, &json).expect("a row is plain JSON");
 }
