@@ -17,6 +17,7 @@ create table customer (
     last_processed_date_time timestamptz,
     last_failure_at timestamptz,
     last_failure_reason varchar(32),
+    last_failure_is_refusal boolean,
     last_failure_detail text,
     constraint customer_pkey primary key (customer_id)
 );
@@ -47,6 +48,8 @@ comment on column customer.last_failure_at
     is 'When fetching or storing last failed; null if it never has.';
 comment on column customer.last_failure_reason
     is 'Why it failed then; the values are those of sync_customer.reason.';
+comment on column customer.last_failure_is_refusal
+    is 'Whether it was a refusal by role, path or sign-in, which asking again does not change.';
 comment on column customer.last_failure_detail is 'The same failure in words.';
 
 -- The date leads the primary key, so a day's rows go to the right-hand edge of the index, and

@@ -65,6 +65,14 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
+    /// Whether a failure with this last status is a refusal by role, path or sign-in: one whose
+    /// cause nearly all customers share, and which asking again does not change.
+    #[must_use]
+    pub fn is_refusal(self, http_status: Option<u16>) -> bool {
+        matches!(self, Self::Unauthorized | Self::Forbidden | Self::NotFound)
+            || http_status == Some(501)
+    }
+
     /// The name in the table and in the summary.
     #[must_use]
     pub fn as_str(self) -> &'static str {

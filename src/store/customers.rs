@@ -91,20 +91,22 @@ impl RunLock {
         let query = sqlx::query!(
             r#"
             select
-                customer_id as "customer_id!",
-                last_success_at,
+                f.customer_id as "customer_id!",
+                f.last_success_at,
                 coalesce(
-                    (last_processed_date_time at time zone 'UTC')::date = (select max(processed_date) from ledger_date),
+                    (f.last_processed_date_time at time zone 'UTC')::date
+                    = (select max(processed_date) from ledger_date),
                     false
                 ) as "has_newest_date!",
                 coalesce(
-                    last_failure_reason in ('forbidden', 'not_found', 'unauthorized')
-                    and (last_success_at is null or last_success_at < last_failure_at),
+                    c.last_failure_is_refusal
+                    and (f.last_success_at is null or f.last_success_at < f.last_failure_at),
                     false
                 ) as "was_refused!"
-            from customer_freshness
+            from customer_freshness as f
+            inner join customer as c on c.customer_id = f.customer_id
             where $1::uuid[] is null
-                or customer_id = any($1)
+                or f.customer_id = any($1)
             "#,
             customers.as_deref()
         );

@@ -39,10 +39,7 @@ impl Kind {
 
     /// Whether it is refused by role, path or sign-in, which nearly all customers share.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(
-            self.reason,
-            FailureReason::Forbidden | FailureReason::NotFound | FailureReason::Unauthorized
-        ) || self.status == Some(501)
+        self.reason.is_refusal(self.status)
     }
 
     pub(super) fn is_unauthorized(&self) -> bool {

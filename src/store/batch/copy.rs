@@ -1,44 +1,40 @@
-//! Rows on their way into a table by COPY in its binary form: three fifths of what the same rows
-//! cost Postgres as the arguments of a statement. The values are encoded by sqlx.
-
-use std::collections::HashMap;
+//! Sends rows to a table by binary COPY, which costs Postgres three fifths of what the same rows
+//! cost as arguments of a statement. The values are encoded by sqlx.
 
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
-use sqlx::postgres::{
-    PgArgumentBuffer, PgBindIterExt as _, PgCopyIn, PgHasArrayType, PgTypeInfo, Postgres,
-};
+use sqlx::postgres::{PgArgumentBuffer, PgCopyIn, PgHasArrayType, PgTypeInfo, Postgres};
 use sqlx::{PgConnection, Type};
 
-/// Signature, no flags, no further header.
+/// The signature, no flags, and a header extension of no bytes.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// In place of a row's number of columns.
+/// Ends the rows: sent where a row's number of columns would be.
 const END: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// In place of a value's length.
+/// Sent in place of a value's length.
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
-/// So much is sent at once, so that Postgres stores the first rows while the next ones are still
-/// being encoded.
+/// Bytes sent at once. Postgres stores these rows while the next ones are being encoded; with one
+/// large message each side would wait for the other.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A COPY that is under way. Dropped before its end it leaves nothing behind, and a connection that
-/// is not to be used again.
+/// A COPY in progress. If it is dropped before [`CopyIn::finish`], nothing is stored and the
+/// connection must not be used again.
 pub(super) struct CopyIn<'c> {
     copy: PgCopyIn<&'c mut PgConnection>,
     columns: i16,
-    row: Row,
+    row: CopyRow,
 }
 
 /// Takes a row's values, in the order of the statement's columns.
-pub(super) struct Row {
+pub(super) struct CopyRow {
     buffer: PgArgumentBuffer,
 }
 
 impl<'c> CopyIn<'c> {
-    /// `statement` is to be `copy … from stdin (format binary)`.
+    /// `statement` must be `copy … from stdin (format binary)`.
     pub(super) async fn begin(
         connection: &'c mut PgConnection,
         statement: &str,
@@ -48,12 +44,12 @@ impl<'c> CopyIn<'c> {
         let mut buffer = PgArgumentBuffer::default();
         buffer.reserve(CHUNK_BYTES * 2);
         buffer.extend_from_slice(HEADER);
-        let row = Row { buffer };
+        let row = CopyRow { buffer };
         Ok(Self { copy, columns, row })
     }
 
     /// Begins another row.
-    pub(super) async fn row(&mut self) -> Result<&mut Row, sqlx::Error> {
+    pub(super) async fn row(&mut self) -> Result<&mut CopyRow, sqlx::Error> {
         let buffer = &mut self.row.buffer;
         if buffer.len() >= CHUNK_BYTES {
             self.copy.send(buffer.as_slice()).await?;
@@ -63,7 +59,7 @@ impl<'c> CopyIn<'c> {
         Ok(&mut self.row)
     }
 
-    /// Returns how many rows were stored.
+    /// Returns the number of rows stored.
     pub(super) async fn finish(mut self) -> Result<u64, sqlx::Error> {
         self.row.buffer.extend(END);
         self.copy.send(self.row.buffer.as_slice()).await?;
@@ -71,8 +67,8 @@ impl<'c> CopyIn<'c> {
     }
 }
 
-impl Row {
-    /// The type of `value` has to be the column's: nothing is converted on the way.
+impl CopyRow {
+    /// The type of `value` must be the column's: binary COPY converts nothing.
     pub(super) fn put<'q, T: Encode<'q, Postgres> + Type<Postgres>>(
         &mut self,
         value: T,
@@ -91,37 +87,8 @@ impl Row {
     }
 }
 
-/// An array of one value over and over, encoded once.
-#[derive(Debug)]
-pub(super) struct Repeated<T> {
-    value: T,
-    /// By their length.
-    arrays: HashMap<usize, Vec<u8>>,
-}
-
-impl<T> Repeated<T>
-where
-    T: Copy + for<'q> Encode<'q, Postgres> + Type<Postgres> + PgHasArrayType,
-{
-    pub(super) fn new(value: T) -> Self {
-        let arrays = HashMap::new();
-        Self { value, arrays }
-    }
-
-    /// Puts the array of that length.
-    pub(super) fn put(&mut self, row: &mut Row, length: usize) -> Result<(), sqlx::Error> {
-        if let Some(array) = self.arrays.get(&length) {
-            row.buffer.extend_from_slice(array);
-            return Ok(());
-        }
-        let at = row.buffer.len();
-        row.put(std::iter::repeat_n(self.value, length).bind_iter())?;
-        self.arrays.insert(length, row.buffer[at..].to_vec());
-        Ok(())
-    }
-}
-
-/// An element of an array of `varchar`, which COPY tells from `text`.
+/// An element of an array of `varchar`. Binary COPY does not accept an array of `text` for it,
+/// which is what sqlx makes of strings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Varchar<'a>(pub(super) Option<&'a str>);
 

@@ -1,8 +1,9 @@
-//! Stores what is known of each customer.
+//! Stores what a run has learned about each customer itself: name, domain, last success and last
+//! failure.
 
 use sqlx::PgConnection;
 
-use super::outcomes::printable;
+use super::outcomes::without_nul;
 use super::written::Stamp;
 use crate::ledger::{CustomerOutcome, Row};
 
@@ -14,8 +15,8 @@ pub(super) async fn upsert(
     let mut sorted: Vec<&CustomerOutcome> = outcomes.iter().collect();
     sorted.sort_by_key(|outcome| outcome.customer.id);
     macro_rules! column {
-        ($of:expr) => {
-            sorted.iter().map($of).collect::<Vec<_>>()
+        ($value:expr) => {
+            sorted.iter().map($value).collect::<Vec<_>>()
         };
     }
     let failed = |outcome: &CustomerOutcome| outcome.failure.is_some();
@@ -33,7 +34,8 @@ pub(super) async fn upsert(
             .max()) as _,
         &column!(|o| failed(o).then_some(o.finished_at)) as _,
         &column!(|o| o.failure.as_ref().map(|f| f.reason.as_str())) as _,
-        &column!(|o| o.failure.as_ref().map(|f| printable(&f.detail))) as _,
+        &column!(|o| is_refusal(o)) as _,
+        &column!(|o| o.failure.as_ref().map(|f| without_nul(&f.detail))) as _,
         stamp.now,
         stamp.run_id
     )
@@ -42,15 +44,18 @@ pub(super) async fn upsert(
     .map(drop)
 }
 
-/// The list of customers knows the name best; else the newest row that has one.
+fn is_refusal(outcome: &CustomerOutcome) -> Option<bool> {
+    let failure = outcome.failure.as_ref();
+    failure.map(|failure| failure.reason.is_refusal(outcome.http_status))
+}
+
+/// The name in the partner's list of customers; else that of the newest row with a customer name.
 fn newest_name(outcome: &CustomerOutcome) -> Option<&str> {
     fn newest<R: Row>(rows: &[R]) -> Option<&str> {
         rows.iter()
             .filter_map(|row| {
-                Some((
-                    row.processed_date_time(),
-                    row.attributes().customer_name.as_deref()?,
-                ))
+                let name = row.attributes().customer_name.as_deref()?;
+                Some((row.processed_date_time(), name))
             })
             .max_by_key(|(date, _)| *date)
             .map(|(_, name)| name)

@@ -1,74 +1,84 @@
 //! Stores deployment rows.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::super::from_db;
-use super::names::Names;
-use super::written::{Stamp, Written};
-use crate::ledger::{CustomerOutcome, Row as _};
+use super::names::NameCache;
+use super::written::{Stamp, Written, WrittenRows};
+use crate::ledger::{CustomerOutcome, DeploymentRow};
 
-/// Stores the deployment rows of a batch in the spelling of the ledger.
+/// A deployment row with its customer, and with its name as the ledger spells it.
+struct DeploymentLedgerRow<'a> {
+    at: DateTime<Utc>,
+    customer: Uuid,
+    product: &'a str,
+    deployment: &'a DeploymentRow,
+}
+
+/// Stores the deployment rows of a batch and adds to `written` what it has written.
 pub(super) async fn upsert(
     connection: &mut PgConnection,
-    names: &mut Names,
+    names: &mut NameCache,
     outcomes: &[CustomerOutcome],
     stamp: Stamp,
-) -> Result<Written, sqlx::Error> {
-    let rows = || {
-        outcomes.iter().flat_map(|outcome| {
-            outcome
-                .deployment
-                .rows
-                .iter()
-                .map(|row| (outcome.id(), row))
-        })
-    };
-    if rows().next().is_none() {
-        return Ok(Written::new());
+    written: &mut Written,
+) -> Result<(), sqlx::Error> {
+    let deployment = outcomes.iter().flat_map(|outcome| &outcome.deployment.rows);
+    let products = deployment.map(|row| &row.key.product_name);
+    names.learn(connection, products).await?;
+    let rows = spell(names, outcomes);
+    if rows.is_empty() {
+        return Ok(());
     }
-    names
-        .learn(connection, rows().map(|(_, row)| &row.key.product_name))
-        .await?;
-    let mut rows: Vec<_> = rows()
-        .map(|(id, row)| {
-            let product = names.spelling(&row.key.product_name);
-            (row.key.processed_date_time, id.as_uuid(), product, row)
-        })
-        .collect();
-    rows.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
     macro_rules! column {
-        ($of:expr) => {
-            rows.iter().map($of).collect::<Vec<_>>()
+        ($value:expr) => {
+            rows.iter().map($value).collect::<Vec<_>>()
         };
     }
-    macro_rules! attribute {
-        ($field:ident) => {
-            column!(|row| row.3.attributes().$field.as_deref())
-        };
-    }
-    let written = sqlx::query_file!(
+    let changed = sqlx::query_file!(
         "src/store/batch/sql/upsert_deployment.sql",
-        &column!(|row| row.1),
-        &column!(|row| row.2) as _,
-        &column!(|row| row.0),
-        &attribute!(customer_name) as _,
-        &attribute!(product_id) as _,
-        &attribute!(service_name) as _,
-        &attribute!(service_code) as _,
-        &attribute!(channel) as _,
-        &column!(|row| row.3.licenses_deployed),
-        &column!(|row| row.3.licenses_sold),
-        &column!(|row| row.3.deployment_percent) as _,
+        &column!(|row| row.customer),
+        &column!(|row| row.product) as _,
+        &column!(|row| row.at),
+        &column!(|row| row.deployment.attributes.customer_name.as_deref()) as _,
+        &column!(|row| row.deployment.attributes.product_id.as_deref()) as _,
+        &column!(|row| row.deployment.attributes.service_name.as_deref()) as _,
+        &column!(|row| row.deployment.attributes.service_code.as_deref()) as _,
+        &column!(|row| row.deployment.attributes.channel.as_deref()) as _,
+        &column!(|row| row.deployment.licenses_deployed),
+        &column!(|row| row.deployment.licenses_sold),
+        &column!(|row| row.deployment.deployment_percent) as _,
         stamp.now,
         stamp.run_id
     )
     .fetch_all(connection)
     .await?;
-    let written = written.into_iter().map(|row| {
-        (
-            row.customer_id,
-            (from_db(row.inserted), from_db(row.updated)),
-        )
-    });
-    Ok(written.collect())
+    for row in changed {
+        let inserted = from_db(row.inserted);
+        let updated = from_db(row.updated);
+        written.add(row.customer_id, WrittenRows { inserted, updated });
+    }
+    Ok(())
+}
+
+/// The deployment rows of a batch with the ledger's spelling of their names, by primary key.
+fn spell<'a>(
+    names: &'a NameCache,
+    outcomes: &'a [CustomerOutcome],
+) -> Vec<DeploymentLedgerRow<'a>> {
+    let of_customer = |outcome: &'a CustomerOutcome| {
+        let customer = outcome.id().as_uuid();
+        let rows = outcome.deployment.rows.iter();
+        rows.map(move |deployment| DeploymentLedgerRow {
+            at: deployment.key.processed_date_time,
+            customer,
+            product: names.spelling(&deployment.key.product_name),
+            deployment,
+        })
+    };
+    let mut rows: Vec<_> = outcomes.iter().flat_map(of_customer).collect();
+    rows.sort_by_key(|row| (row.at, row.customer, row.product));
+    rows
 }

@@ -1,5 +1,5 @@
-//! Digests of a customer's rows of a day, as they came: by them rows that come again are told from
-//! others without comparing them one by one.
+//! Digests of the rows that arrive for a customer and a day. Rows whose digest is the stored one
+//! arrived before, and need not be compared one by one.
 
 use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 use chrono::{DateTime, Utc};
@@ -7,115 +7,230 @@ use uuid::Uuid;
 
 use crate::ledger::UsageRow;
 
-/// A row in the spelling of the ledger: its date, customer, product and workload, and the rest.
-pub(super) type Spelt<'a> = (DateTime<Utc>, Uuid, &'a str, &'a str, &'a UsageRow);
-
-/// A customer's rows of one processed date, in the order of the primary key.
-pub(super) struct Dated<'a> {
+/// A usage row with its customer, and with its names as the ledger spells them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LedgerRow<'a> {
     pub(super) at: DateTime<Utc>,
     pub(super) customer: Uuid,
-    pub(super) rows: &'a [Spelt<'a>],
-    /// Stands for all that is stored of them.
-    digest: Digest,
-    /// Stands for their texts.
-    pub(super) texts: i64,
-    /// Stands for their texts but for the customer's name.
-    pub(super) series: i64,
+    pub(super) product: &'a str,
+    pub(super) workload: &'a str,
+    pub(super) usage: &'a UsageRow,
 }
 
-/// A customer's rows of a day (UTC), by processed date. Rarely more than one.
-pub(super) struct Day<'a> {
-    pub(super) dates: &'a [Dated<'a>],
+/// A customer's rows of one processed date, in the order of the primary key.
+pub(super) struct CustomerDateRows<'a> {
+    pub(super) at: DateTime<Utc>,
+    pub(super) customer: Uuid,
+    pub(super) rows: &'a [LedgerRow<'a>],
+    /// Over everything that is stored of the rows.
+    digest: Digest,
+    /// Over their texts.
+    pub(super) texts_hash: i64,
+    /// Over their texts except the customer's name.
+    pub(super) series_hash: i64,
+}
+
+/// A customer's rows of one day (UTC), by processed date. There is rarely more than one.
+pub(super) struct CustomerDay<'a> {
+    pub(super) dates: &'a [CustomerDateRows<'a>],
     pub(super) digest: Digest,
 }
 
-/// Of rows in the order of customers, and of each customer's in that of the primary key.
-pub(super) fn dated<'a>(rows: &'a [Spelt<'a>]) -> Vec<Dated<'a>> {
-    let mut bytes = Vec::new();
-    rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+/// Groups rows that are sorted by customer and then by primary key.
+pub(super) fn by_date<'a>(rows: &'a [LedgerRow<'a>]) -> Vec<CustomerDateRows<'a>> {
+    let mut buffer = Vec::new();
+    rows.chunk_by(|a, b| (a.at, a.customer) == (b.at, b.customer))
         .filter_map(|rows| {
-            let (at, customer, ..) = *rows.first()?;
-            bytes.clear();
+            let LedgerRow { at, customer, .. } = *rows.first()?;
+            buffer.clear();
             for row in rows {
-                put_series(&mut bytes, row);
+                put_series(&mut buffer, row);
             }
             let mut context = Context::new(&SHA256);
-            context.update(&bytes);
-            let series = number(&context.clone().finish());
-            bytes.clear();
-            for (.., row) in rows {
-                put_text(&mut bytes, row.attributes.customer_name.as_deref());
+            context.update(&buffer);
+            let series_hash = first_8_bytes(&context.clone().finish());
+            buffer.clear();
+            for row in rows {
+                put_text(&mut buffer, row.usage.attributes.customer_name.as_deref());
             }
-            context.update(&bytes);
-            let texts = number(&context.clone().finish());
-            bytes.clear();
-            bytes.extend(at.timestamp_micros().to_le_bytes());
-            for (.., row) in rows {
-                let percent = row.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
-                bytes.extend(row.licenses_active.to_le_bytes());
-                bytes.extend(row.licenses_qualified.to_le_bytes());
-                bytes.extend(percent);
+            context.update(&buffer);
+            let texts_hash = first_8_bytes(&context.clone().finish());
+            buffer.clear();
+            buffer.extend(at.timestamp_micros().to_le_bytes());
+            for LedgerRow { usage, .. } in rows {
+                let percent = usage.usage_percent.map_or([0xff; 8], f64::to_le_bytes);
+                buffer.extend(usage.licenses_active.to_le_bytes());
+                buffer.extend(usage.licenses_qualified.to_le_bytes());
+                buffer.extend(percent);
             }
-            context.update(&bytes);
-            Some(Dated {
+            context.update(&buffer);
+            Some(CustomerDateRows {
                 at,
                 customer,
                 rows,
                 digest: context.finish(),
-                texts,
-                series,
+                texts_hash,
+                series_hash,
             })
         })
         .collect()
 }
 
-/// Of what [`dated`] gives.
-pub(super) fn days<'a>(dated: &'a [Dated<'a>]) -> impl Iterator<Item = Day<'a>> {
-    let day = |one: &Dated<'_>| (one.customer, one.at.date_naive());
-    dated
+/// Groups what [`by_date`] returns.
+pub(super) fn by_day<'a>(
+    dates: &'a [CustomerDateRows<'a>],
+) -> impl Iterator<Item = CustomerDay<'a>> {
+    let day = |date: &CustomerDateRows<'_>| (date.customer, date.at.date_naive());
+    dates
         .chunk_by(move |a, b| day(a) == day(b))
-        .map(|dates| Day {
+        .map(|dates| CustomerDay {
             dates,
             digest: match dates {
-                [one] => one.digest,
+                [date] => date.digest,
                 several => {
-                    let all: Vec<u8> = several
-                        .iter()
-                        .flat_map(|one| one.digest.as_ref())
-                        .copied()
-                        .collect();
-                    digest(&SHA256, &all)
+                    let digests: Vec<&[u8]> =
+                        several.iter().map(|date| date.digest.as_ref()).collect();
+                    digest(&SHA256, &digests.concat())
                 }
             },
         })
 }
 
-fn number(digest: &Digest) -> i64 {
-    let mut number = [0; 8];
-    number.copy_from_slice(&digest.as_ref()[..8]);
-    i64::from_le_bytes(number)
+/// A value of each row, date by date.
+pub(super) fn column<'a, T>(
+    dates: &[&'a CustomerDateRows<'a>],
+    value: impl Fn(&LedgerRow<'a>) -> T,
+) -> Vec<T> {
+    let rows = dates.iter().flat_map(|date| date.rows);
+    rows.map(value).collect()
 }
 
-fn put_series(bytes: &mut Vec<u8>, (_, _, product, workload, row): &Spelt<'_>) {
-    put_text(bytes, Some(product));
-    put_text(bytes, Some(workload));
-    let attributes = &row.attributes;
+fn first_8_bytes(digest: &Digest) -> i64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest.as_ref()[..8]);
+    i64::from_le_bytes(bytes)
+}
+
+fn put_series(buffer: &mut Vec<u8>, row: &LedgerRow<'_>) {
+    put_text(buffer, Some(row.product));
+    put_text(buffer, Some(row.workload));
+    let attributes = &row.usage.attributes;
     for text in [
         &attributes.product_id,
-        &row.workload_code,
+        &row.usage.workload_code,
         &attributes.service_name,
         &attributes.service_code,
         &attributes.channel,
     ] {
-        put_text(bytes, text.as_deref());
+        put_text(buffer, text.as_deref());
     }
 }
 
-/// With its length, so that no text passes for two, nor a missing one for an empty one.
-fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
+/// Prefixed by its length, so that neither `"a", "b"` and `"ab", ""` nor a missing text and an
+/// empty one have the same digest.
+fn put_text(buffer: &mut Vec<u8>, text: Option<&str>) {
     let length = text.map_or(u32::MAX, |text| {
         u32::try_from(text.len()).unwrap_or(u32::MAX - 1)
     });
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(text.unwrap_or_default().as_bytes());
+    buffer.extend(length.to_le_bytes());
+    buffer.extend(text.unwrap_or_default().as_bytes());
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ledger::{Attributes, Name, UsageKey};
+
+    pub(in super::super) fn row(at: &str) -> UsageRow {
+        UsageRow {
+            key: UsageKey {
+                processed_date_time: at.parse().unwrap(),
+                product_name: Name::new("Office").unwrap(),
+                workload_name: Name::new("Teams").unwrap(),
+            },
+            licenses_active: 1,
+            licenses_qualified: 2,
+            usage_percent: None,
+            workload_code: None,
+            attributes: Attributes::default(),
+        }
+    }
+
+    pub(in super::super) fn spelled(usage: &UsageRow) -> LedgerRow<'_> {
+        LedgerRow {
+            at: usage.key.processed_date_time,
+            customer: Uuid::nil(),
+            product: "Office",
+            workload: "Teams",
+            usage,
+        }
+    }
+
+    /// The digest of a day with one row.
+    fn of(usage: &UsageRow) -> Vec<u8> {
+        let rows = [spelled(usage)];
+        let dates = by_date(&rows);
+        let days: Vec<_> = by_day(&dates).collect();
+        assert_eq!(days.len(), 1);
+        days[0].digest.as_ref().to_vec()
+    }
+
+    #[test]
+    fn every_stored_value_changes_the_digest() {
+        let plain = row("2026-03-01T00:00:00Z");
+        assert_eq!(of(&plain), of(&plain.clone()));
+        let changes: [fn(&mut UsageRow); 11] = [
+            |row| row.key.processed_date_time += chrono::TimeDelta::microseconds(1),
+            |row| row.licenses_active += 1,
+            |row| row.licenses_qualified += 1,
+            |row| row.usage_percent = Some(0.0),
+            |row| row.workload_code = Some("".into()),
+            |row| row.attributes.customer_name = Some("x".into()),
+            |row| row.attributes.product_id = Some("x".into()),
+            |row| row.attributes.service_name = Some("x".into()),
+            |row| row.attributes.service_code = Some("x".into()),
+            |row| row.attributes.channel = Some("x".into()),
+            |row| std::mem::swap(&mut row.licenses_active, &mut row.licenses_qualified),
+        ];
+        let mut digests = vec![of(&plain)];
+        for change in changes {
+            let mut changed = plain.clone();
+            change(&mut changed);
+            let digest = of(&changed);
+            assert!(!digests.contains(&digest), "{changed:?}");
+            digests.push(digest);
+        }
+    }
+
+    #[test]
+    fn figures_leave_the_hash_of_texts_alone_and_a_customers_name_that_of_series() {
+        let plain = row("2026-03-01T00:00:00Z");
+        let mut figures = row("2026-03-02T00:00:00Z");
+        figures.licenses_active = 7;
+        let mut renamed = plain.clone();
+        renamed.attributes.customer_name = Some("Contoso".into());
+        let rows = [spelled(&plain), spelled(&figures)];
+        let dates = by_date(&rows);
+        assert_eq!(dates[0].texts_hash, dates[1].texts_hash);
+        let rows = [spelled(&renamed)];
+        let renamed = &by_date(&rows)[0];
+        assert_ne!(dates[0].texts_hash, renamed.texts_hash);
+        assert_eq!(dates[0].series_hash, renamed.series_hash);
+    }
+
+    #[test]
+    fn two_dates_of_one_day_have_one_digest_and_two_days_have_two() {
+        let times = [
+            "2026-03-01T00:00:00Z",
+            "2026-03-01T23:59:59.999999Z",
+            "2026-03-02T00:00:00Z",
+        ];
+        let usage = times.map(row);
+        let rows: Vec<LedgerRow<'_>> = usage.iter().map(spelled).collect();
+        let dates = by_date(&rows);
+        let days: Vec<usize> = by_day(&dates).map(|day| day.dates.len()).collect();
+        assert_eq!(days, [2, 1]);
+        let first = by_day(&dates).next().unwrap();
+        assert_ne!(first.digest.as_ref(), of(&usage[0]));
+    }
 }

@@ -1,6 +1,7 @@
-//! Stores what became of customers: rows, rejections and outcomes, several customers in one
-//! transaction, each whole or not at all.
+//! Stores a batch of customers in one transaction: usage and deployment rows, rejected items and
+//! outcomes. A customer is stored whole or not at all.
 
+mod cache;
 mod copy;
 mod customers;
 mod deployment;
@@ -13,26 +14,14 @@ mod rejections;
 mod usage;
 mod written;
 
-use std::future::ready;
-
 use sqlx::{Connection as _, PgConnection};
 
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
-use names::Names;
-use newest::SeriesSets;
-use partitions::Partitions;
+pub(super) use cache::Cache;
 pub(super) use written::Stamp;
 use written::Written;
 
-/// What a run's connection knows of the ledger, so that each thing is looked up once a run.
-#[derive(Debug, Default)]
-pub(super) struct Cache {
-    names: Names,
-    partitions: Partitions,
-    sets: SeriesSets,
-}
-
-/// Stores all of `outcomes` or none. No customer may be among them twice.
+/// Stores all of `outcomes` or none. No customer may occur twice.
 /// Returns what became of the rows, in the order of `outcomes`.
 pub(super) async fn record(
     connection: &mut PgConnection,
@@ -40,56 +29,40 @@ pub(super) async fn record(
     outcomes: &[CustomerOutcome],
     stamp: Stamp,
 ) -> Result<Vec<RowCounts>, sqlx::Error> {
-    let Cache {
-        names,
-        partitions,
-        sets,
-    } = cache;
     let mut transaction = connection.begin().await?;
-    let customers = customers::upsert(&mut transaction, outcomes, stamp);
-    let mut customers = Box::pin(customers);
-    // Sent first, so that Postgres is at work while the rows are put in order.
-    let done = tokio::select! {
-        biased;
-        done = &mut customers => Some(done),
-        () = ready(()) => None,
-    };
-    let (mut spelt, are_known) = usage::spell(names, outcomes);
-    let mut dated = digest::dated(&spelt);
-    match done {
-        Some(done) => drop((customers, done?)),
-        None => customers.await?,
-    }
-    if !are_known {
-        usage::learn_names(&mut transaction, names, outcomes).await?;
-        (spelt, _) = usage::spell(names, outcomes);
-        dated = digest::dated(&spelt);
-    }
-    let stored = usage::upsert(&mut transaction, partitions, sets, &dated, stamp);
-    let mut written = Box::pin(stored).await?;
-    let rows = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
-    names
-        .record_ids(&mut transaction, stamp.run_id, rows)
-        .await?;
-    let deployed = deployment::upsert(&mut transaction, names, outcomes, stamp).await?;
-    for (id, (inserted, updated)) in deployed {
-        let sums = written.entry(id).or_default();
-        sums.0 += inserted;
-        sums.1 += updated;
+    customers::upsert(&mut transaction, outcomes, stamp).await?;
+    let mut written = Written::default();
+    // Boxed because large futures inside one another add up.
+    Box::pin(usage::upsert(
+        &mut transaction,
+        cache,
+        outcomes,
+        stamp,
+        &mut written,
+    ))
+    .await?;
+    deployment::upsert(
+        &mut transaction,
+        &mut cache.names,
+        outcomes,
+        stamp,
+        &mut written,
+    )
+    .await?;
+    for (dataset, rejected) in rejections::by_dataset(outcomes) {
+        rejections::insert(&mut transaction, dataset, &rejected, stamp).await?;
     }
     let counts: Vec<RowCounts> = outcomes
         .iter()
         .map(|outcome| row_counts(outcome, &written))
         .collect();
-    for (dataset, rejected) in rejections::of(outcomes) {
-        rejections::insert(&mut transaction, dataset, &rejected, stamp).await?;
-    }
     outcomes::insert(&mut transaction, stamp.run_id, outcomes, &counts).await?;
     transaction.commit().await?;
     Ok(counts)
 }
 
-/// Keeps the items of a partner-wide collection that name no customer.
+/// Stores the items of a partner-wide collection that name no customer, unless the run has stored
+/// such items of the dataset before.
 pub(super) async fn record_strays(
     connection: &mut PgConnection,
     dataset: Dataset,
@@ -101,14 +74,13 @@ pub(super) async fn record_strays(
 }
 
 fn row_counts(outcome: &CustomerOutcome, written: &Written) -> RowCounts {
-    let id = outcome.customer.id.as_uuid();
-    let (inserted, updated) = written.get(&id).copied().unwrap_or_default();
+    let rows = written.of(outcome.customer.id.as_uuid());
     let (received, rejected) = (outcome.received(), outcome.rejected());
     RowCounts {
         received,
-        inserted,
-        updated,
-        unchanged: received - inserted - updated - rejected,
+        inserted: rows.inserted,
+        updated: rows.updated,
+        unchanged: received - rows.inserted - rows.updated - rejected,
         rejected,
     }
 }

@@ -1,4 +1,5 @@
-//! One spelling per name, and the names that each product id and workload code has had.
+//! The ledger's one spelling of each name, and the names that each product id and workload code has
+//! had.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,32 +9,55 @@ use sqlx::PgConnection;
 
 use crate::ledger::{MAX_KEY_BYTES, Name, UsageRow};
 
-/// More spellings than any catalogue has; beyond them the memory begins anew.
-const MAX_REMEMBERED: usize = 100_000;
+/// Names remembered, far more than a product catalogue has. Without this bound an API that invents
+/// names would fill the memory.
+const MAX_CACHED_NAMES: usize = 100_000;
 
-/// What is known of the ledger's names, so that each is looked up once a run and not once a row.
+/// What a run has looked up of names, so that it asks once per name and not once per row.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    /// The ledger's spelling of each spelling that came.
+pub(super) struct NameCache {
+    /// The ledger's spelling by the spelling that arrived.
     spellings: HashMap<String, String, RandomState>,
-    /// The oldest and the newest date of each id's or code's names, as recorded.
-    dated: HashMap<IdAndName, Dates>,
+    /// The processed dates recorded for each id under a name.
+    recorded: HashMap<NamedId, DateRange>,
 }
 
-/// What is named, its id or code, and the name.
-type IdAndName = (Kind, String, String);
+/// A product id or workload code under one of its names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct NamedId<Text = String> {
+    kind: NameKind,
+    id: Text,
+    name: Text,
+}
 
-/// The oldest and the newest processed date.
-type Dates = (DateTime<Utc>, DateTime<Utc>);
+#[derive(Debug, Clone, Copy)]
+struct DateRange {
+    oldest: DateTime<Utc>,
+    newest: DateTime<Utc>,
+}
 
+impl DateRange {
+    fn union(self, other: Self) -> Self {
+        Self {
+            oldest: self.oldest.min(other.oldest),
+            newest: self.newest.max(other.newest),
+        }
+    }
+
+    fn contains(self, other: Self) -> bool {
+        self.oldest <= other.oldest && other.newest <= self.newest
+    }
+}
+
+/// What a name is the name of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Kind {
+enum NameKind {
     Product,
     Workload,
 }
 
-impl Kind {
-    /// The name in the table.
+impl NameKind {
+    /// As in `name_history.kind`.
     fn as_str(self) -> &'static str {
         match self {
             Self::Product => "product",
@@ -42,24 +66,21 @@ impl Kind {
     }
 }
 
-impl Names {
-    /// The ledger's spelling of a name, if it is known.
-    pub(super) fn known<'a>(&'a self, name: &Name) -> Option<&'a str> {
-        self.spellings.get(name.as_str()).map(String::as_str)
-    }
-
-    /// The ledger's spelling of a name that [`Names::learn`] was given.
+impl NameCache {
+    /// The ledger's spelling of a name that [`NameCache::learn`] was given.
     pub(super) fn spelling<'a>(&'a self, name: &'a Name) -> &'a str {
-        self.known(name).unwrap_or(name.as_str())
+        self.spellings
+            .get(name.as_str())
+            .map_or(name.as_str(), String::as_str)
     }
 
-    /// Finds out how the ledger spells each name; a new name is spelt as it comes.
+    /// Looks up how the ledger spells each name. A name that is new to it is stored as it arrived.
     pub(super) async fn learn<'a>(
         &mut self,
         connection: &mut PgConnection,
         names: impl Iterator<Item = &'a Name>,
     ) -> Result<(), sqlx::Error> {
-        if self.spellings.len() > MAX_REMEMBERED {
+        if self.spellings.len() > MAX_CACHED_NAMES {
             self.spellings.clear();
         }
         let unknown: HashSet<&str> = names
@@ -69,12 +90,11 @@ impl Names {
         if unknown.is_empty() {
             return Ok(());
         }
-        // Of several spellings in one batch the first in the alphabet, so that the choice does not
-        // depend on chance.
+        // Of several spellings in one batch the first in byte order is stored, so that the choice
+        // does not depend on the order in which they arrived.
         let mut first: BTreeMap<String, &str> = BTreeMap::new();
         for name in &unknown {
-            let folded = folded(name);
-            let spelling = first.entry(folded).or_insert(name);
+            let spelling = first.entry(folded(name)).or_insert(name);
             *spelling = (*spelling).min(name);
         }
         let (folded_names, spellings): (Vec<&str>, Vec<&str>) = first
@@ -85,16 +105,22 @@ impl Names {
             r#"
             with new as (
                 insert into series_name (folded, name)
-                select folded, name
+                select
+                    folded,
+                    name
                 from unnest($1::text[], $2::varchar[]) as t (folded, name)
                 on conflict (folded) do nothing
                 returning folded, name
             )
 
-            select folded as "folded!", name as "name!"
+            select
+                folded as "folded!",
+                name as "name!"
             from new
             union all
-            select folded, name
+            select
+                folded,
+                name
             from series_name
             where folded = any($1)
             "#,
@@ -103,82 +129,87 @@ impl Names {
         )
         .fetch_all(connection)
         .await?;
-        let kept: HashMap<String, String> =
+        let stored: HashMap<String, String> =
             rows.into_iter().map(|row| (row.folded, row.name)).collect();
         for name in unknown {
-            let spelling = kept.get(&folded(name)).map_or(name, String::as_str);
+            let spelling = stored.get(&folded(name)).map_or(name, String::as_str);
             self.spellings.insert(name.to_owned(), spelling.to_owned());
         }
         Ok(())
     }
 
-    /// Notes the names under which ids and codes came, and of which dates.
+    /// Records under which names ids and codes arrived, and for which processed dates. The names
+    /// must be known to [`NameCache::learn`].
     pub(super) async fn record_ids<'a>(
         &mut self,
         connection: &mut PgConnection,
         run_id: i64,
         rows: impl Iterator<Item = &'a UsageRow>,
     ) -> Result<(), sqlx::Error> {
-        let mut incoming: BTreeMap<(Kind, &str, &str), Dates> = BTreeMap::new();
+        let mut incoming: BTreeMap<NamedId<&str>, DateRange> = BTreeMap::new();
         for row in rows {
             let date = row.key.processed_date_time;
+            let dates = DateRange {
+                oldest: date,
+                newest: date,
+            };
+            let (product_id, workload_code) = (&row.attributes.product_id, &row.workload_code);
             for (kind, id, name) in [
-                (
-                    Kind::Product,
-                    &row.attributes.product_id,
-                    &row.key.product_name,
-                ),
-                (Kind::Workload, &row.workload_code, &row.key.workload_name),
+                (NameKind::Product, product_id, &row.key.product_name),
+                (NameKind::Workload, workload_code, &row.key.workload_name),
             ] {
-                // A longer pair than an index entry holds is no id and no name worth following.
+                // The table's primary key cannot hold a longer pair.
                 if let Some(id) = id
                     && id.len() + name.as_str().len() <= MAX_KEY_BYTES
                 {
-                    let key = (kind, id.as_str(), self.spelling(name));
-                    let dates = incoming.entry(key).or_insert((date, date));
-                    *dates = (dates.0.min(date), dates.1.max(date));
+                    let (id, name) = (id.as_str(), self.spelling(name));
+                    let range = incoming.entry(NamedId { kind, id, name }).or_insert(dates);
+                    *range = range.union(dates);
                 }
             }
         }
-        let news: Vec<(IdAndName, Dates)> = incoming
+        let new: Vec<(NamedId, DateRange)> = incoming
             .into_iter()
-            .map(|((kind, id, name), dates)| ((kind, id.to_owned(), name.to_owned()), dates))
-            .filter(|(key, dates)| {
-                let known = self.dated.get(key);
-                known.is_none_or(|known| dates.0 < known.0 || dates.1 > known.1)
+            .map(|(NamedId { kind, id, name }, dates)| {
+                let (id, name) = (id.to_owned(), name.to_owned());
+                (NamedId { kind, id, name }, dates)
+            })
+            .filter(|(id, dates)| {
+                let recorded = self.recorded.get(id);
+                recorded.is_none_or(|recorded| !recorded.contains(*dates))
             })
             .collect();
-        if news.is_empty() {
+        if new.is_empty() {
             return Ok(());
         }
         macro_rules! column {
-            ($of:expr) => {
-                news.iter().map($of).collect::<Vec<_>>()
+            ($value:expr) => {
+                new.iter().map($value).collect::<Vec<_>>()
             };
         }
         sqlx::query_file!(
             "src/store/batch/sql/upsert_names.sql",
-            &column!(|((kind, _, _), _)| kind.as_str()) as _,
-            &column!(|((_, id, _), _)| id.as_str()) as _,
-            &column!(|((_, _, name), _)| name.as_str()) as _,
-            &column!(|(_, dates)| dates.0),
-            &column!(|(_, dates)| dates.1),
+            &column!(|(id, _)| id.kind.as_str()) as _,
+            &column!(|(id, _)| id.id.as_str()) as _,
+            &column!(|(id, _)| id.name.as_str()) as _,
+            &column!(|(_, dates)| dates.oldest),
+            &column!(|(_, dates)| dates.newest),
             run_id
         )
         .execute(connection)
         .await?;
-        if self.dated.len() > MAX_REMEMBERED {
-            self.dated.clear();
+        if self.recorded.len() > MAX_CACHED_NAMES {
+            self.recorded.clear();
         }
-        for (key, dates) in news {
-            let known = self.dated.entry(key).or_insert(dates);
-            *known = (known.0.min(dates.0), known.1.max(dates.1));
+        for (id, dates) in new {
+            let recorded = self.recorded.entry(id).or_insert(dates);
+            *recorded = recorded.union(dates);
         }
         Ok(())
     }
 }
 
-/// The same for all spellings of a name.
+/// Equal for all spellings of a name.
 fn folded(name: &str) -> String {
     Name::new(name).map_or_else(String::new, |name| name.folded())
 }

@@ -1,43 +1,35 @@
-//! The partitions of the ledger that a run writes to: a third of a month each, made when a first
-//! row of it comes.
+//! Creates the partitions of the ledger that a run's rows need. Which dates share a partition is
+//! decided by the SQL function `license_usage_period` alone.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-/// What is known of the ledger's partitions, so that each is looked for once a run.
+/// The days (UTC) whose partition exists, so that a run asks once a day and not once a batch.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
-    /// The first days of the thirds of months that are there.
     covered: BTreeSet<NaiveDate>,
 }
 
 impl Partitions {
-    /// Sees to it that rows of these dates have a place.
+    /// Makes sure that rows of these dates have a partition.
     pub(super) async fn cover(
         &mut self,
         connection: &mut PgConnection,
         dates: &[DateTime<Utc>],
     ) -> Result<(), sqlx::Error> {
-        let periods: BTreeSet<NaiveDate> = dates.iter().map(|date| period(*date)).collect();
-        if periods.is_subset(&self.covered) {
+        let is_covered = |date: &DateTime<Utc>| self.covered.contains(&date.date_naive());
+        if dates.iter().all(is_covered) {
             return Ok(());
         }
         sqlx::query!(
-            "select add_license_usage_partitions($1) as \"done: ()\"",
+            r#"select add_license_usage_partitions($1) as "done: ()""#,
             dates
         )
         .execute(connection)
         .await?;
-        self.covered.extend(periods);
+        self.covered.extend(dates.iter().map(DateTime::date_naive));
         Ok(())
     }
-}
-
-/// The same as the SQL function `license_usage_period`, which decides; here it only saves asking.
-fn period(date: DateTime<Utc>) -> NaiveDate {
-    let date = date.date_naive();
-    let third = (date.day0() / 10).min(2);
-    date.with_day0(third * 10).unwrap_or(date)
 }

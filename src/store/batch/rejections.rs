@@ -1,4 +1,4 @@
-//! Keeps the items that could not become rows.
+//! Stores the items that could not become rows, as far as `jsonb` can hold them.
 
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -7,17 +7,18 @@ use uuid::Uuid;
 use super::written::Stamp;
 use crate::ledger::{CustomerOutcome, Dataset, MAX_PAYLOAD_BYTES, Rejection};
 
-/// After so much of refused items everybody else has a turn: they are read as JSON once more, and
-/// may be many megabytes.
-const BYTES_IN_A_ROW: usize = 256 * 1024;
+/// Bytes of items parsed before other tasks get a turn. Rejected items are parsed a second time and
+/// may add up to many megabytes, during which no other task of this thread would run.
+const MAX_BYTES_UNTIL_YIELD: usize = 256 * 1024;
 
-/// Numbers with more digits, or a greater exponent, are no figures. Postgres' `numeric` ends far
-/// beyond, at 16,383 digits behind the point.
+/// Digits of a number, and size of its exponent. `jsonb` stores numbers as `numeric`, which refuses
+/// more than 16,383 digits after the point; no figure of the API comes near this bound.
 const MAX_DIGITS: usize = 1_000;
 
+/// Items, each with the customer whose collection held it; none if no customer's did.
 pub(super) type Rejected<'a> = Vec<(Option<Uuid>, &'a Rejection)>;
 
-pub(super) fn of(outcomes: &[CustomerOutcome]) -> [(Dataset, Rejected<'_>); 2] {
+pub(super) fn by_dataset(outcomes: &[CustomerOutcome]) -> [(Dataset, Rejected<'_>); 2] {
     let of = |rejections: fn(&CustomerOutcome) -> &[Rejection]| {
         let each = |outcome| {
             let id = Some(CustomerOutcome::id(outcome).as_uuid());
@@ -31,6 +32,8 @@ pub(super) fn of(outcomes: &[CustomerOutcome]) -> [(Dataset, Rejected<'_>); 2] {
     ]
 }
 
+/// Items without a customer are left out if the run has stored such items of the dataset before:
+/// the caller passes all of them at once, and again if it cannot know whether a commit succeeded.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     dataset: Dataset,
@@ -44,23 +47,34 @@ pub(super) async fn insert(
     let mut bytes = 0;
     for (_, rejection) in rejections {
         bytes += rejection.payload.len();
-        if bytes > BYTES_IN_A_ROW {
+        if bytes > MAX_BYTES_UNTIL_YIELD {
             bytes = 0;
             tokio::task::yield_now().await;
         }
         payloads.push(storable(&rejection.payload).get().to_owned());
     }
     macro_rules! column {
-        ($of:expr) => {
-            rejections.iter().map($of).collect::<Vec<_>>()
+        ($value:expr) => {
+            rejections.iter().map($value).collect::<Vec<_>>()
         };
     }
     sqlx::query!(
         "
-        insert into rejected_row (run_id, dataset, customer_id, reason, detail, payload, rejected_at)
-        select $1, $2::varchar, id, reason, detail, payload::jsonb, $7
-        from unnest($3::uuid[], $4::varchar[], $5::text[], $6::text[]) as t (id, reason, detail, payload)
-        where id is not null
+        insert into rejected_row (
+            run_id, dataset, customer_id, reason, detail, payload, rejected_at
+        )
+        select
+            $1,
+            $2::varchar,
+            customer_id,
+            reason,
+            detail,
+            payload::jsonb,
+            $7
+        from
+            unnest($3::uuid[], $4::varchar[], $5::text[], $6::text[])
+                as t (customer_id, reason, detail, payload)
+        where customer_id is not null
             or not exists (
                 select
                 from rejected_row as r
@@ -82,8 +96,8 @@ pub(super) async fn insert(
     .map(drop)
 }
 
-/// JSON that Postgres can hold: the item as it came, or else a JSON string with its text.
-/// `jsonb` refuses U+0000, halves of surrogate pairs and numbers beyond measure.
+/// JSON that `jsonb` accepts: the item as it came, or else a JSON string with the item's text.
+/// `jsonb` refuses U+0000, unpaired surrogates and numbers out of range of `numeric`.
 fn storable(item: &str) -> Box<RawValue> {
     let fits = item.len() <= MAX_PAYLOAD_BYTES
         && !item.contains(r"\u0000")
@@ -99,11 +113,10 @@ fn storable(item: &str) -> Box<RawValue> {
     RawValue::from_string(json).expect("the text was read as JSON or was just written as JSON")
 }
 
-/// Whether every number in JSON text is of a size that `numeric` takes. A double can be too small
-/// for that.
+/// Whether `numeric` can hold every number in a JSON text. It refuses some small doubles, too.
 fn numbers_fit(json: &str) -> bool {
     let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
-    // Without escaped quotes, every other piece between quotes is outside of strings.
+    // Once escaped quotes are removed, every other piece between quotes is outside of a string.
     json.replace(r"\\", "")
         .replace(r#"\""#, "")
         .split('"')

@@ -1,4 +1,5 @@
--- Sets of series, of which some may be known. Gives the id of each, by its number.
+-- Stores the sets of series that the ledger does not have, and returns the id of each by its
+-- number.
 with incoming as materialized (
     select
         number,
@@ -39,16 +40,43 @@ with incoming as materialized (
 identified as materialized (
     select
         *,
-        license_usage_set_id(product_names, workload_names, product_ids, workload_codes, service_names, service_codes, channels) as set_id
+        license_usage_set_id(
+            product_names,
+            workload_names,
+            product_ids,
+            workload_codes,
+            service_names,
+            service_codes,
+            channels
+        ) as set_id
     from incoming
 ),
 
 stored as (
-    insert into license_usage_set (set_id, product_names, workload_names, product_ids, workload_codes, service_names, service_codes, channels)
-    select distinct on (set_id) set_id, product_names, workload_names, product_ids, workload_codes, service_names, service_codes, channels
+    insert into license_usage_set (
+        set_id,
+        product_names,
+        workload_names,
+        product_ids,
+        workload_codes,
+        service_names,
+        service_codes,
+        channels
+    )
+    select distinct on (set_id)
+        set_id,
+        product_names,
+        workload_names,
+        product_ids,
+        workload_codes,
+        service_names,
+        service_codes,
+        channels
     from identified
     on conflict do nothing
 )
 
-select number as "number!", set_id as "set_id!"
+select
+    number as "number!",
+    set_id as "set_id!"
 from identified

@@ -1,5 +1,5 @@
--- The rows of a later date with the same texts, in the same order.
--- Put together first: the planner would otherwise do so once for each month.
+-- Replaces the rows of customers' months by those of a later date, which have the same texts in the
+-- same order. "materialized" makes the planner aggregate the rows once and not once per month.
 with incoming as materialized (
     select
         i.month,

@@ -1,50 +1,87 @@
--- What a run learned of its customers. A date of the past, fetched later, does not make a customer's newest date older.
--- A customer of whom there is nothing new is not written to as long as it was in the run before too.
+-- Records what a run has learned about its customers. A past date that is fetched later does not
+-- set a customer's newest date back. A customer about which there is nothing new is not written,
+-- provided that it was in the run before, too: customer_freshness then takes the time of its last
+-- success from sync_customer.
 insert into customer as c (
-    customer_id, customer_name, domain, first_seen_at, last_seen_at,
-    last_success_at, last_processed_date_time, last_failure_at, last_failure_reason, last_failure_detail
+    customer_id,
+    customer_name,
+    domain,
+    first_seen_at,
+    last_seen_at,
+    last_success_at,
+    last_processed_date_time,
+    last_failure_at,
+    last_failure_reason,
+    last_failure_is_refusal,
+    last_failure_detail
 )
 select
-    i.customer_id, i.customer_name, i.domain, $9, $9,
-    i.success_at, i.processed_date_time, i.failure_at, i.failure_reason, i.failure_detail
+    i.customer_id,
+    i.customer_name,
+    i.domain,
+    $10,
+    $10,
+    i.success_at,
+    i.processed_date_time,
+    i.failure_at,
+    i.failure_reason,
+    i.failure_is_refusal,
+    i.failure_detail
 from unnest(
-    $1::uuid[], $2::varchar[], $3::varchar[],
-    $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::varchar[], $8::text[]
+    $1::uuid[],
+    $2::varchar[],
+    $3::varchar[],
+    $4::timestamptz[],
+    $5::timestamptz[],
+    $6::timestamptz[],
+    $7::varchar[],
+    $8::boolean[],
+    $9::text[]
 ) as i (
-    customer_id, customer_name, domain,
-    success_at, processed_date_time, failure_at, failure_reason, failure_detail
+    customer_id,
+    customer_name,
+    domain,
+    success_at,
+    processed_date_time,
+    failure_at,
+    failure_reason,
+    failure_is_refusal,
+    failure_detail
 )
--- The offsets keep these looks into an index for each.
+-- "offset" makes each of these one index scan per customer, whatever the planner's statistics say.
 left join lateral (
     select *
     from customer
     where customer_id = i.customer_id
     offset 0
-) as k on true
+) as s on true
 left join lateral (
     select run_id
     from sync_customer
-    where run_id = (select max(run_id) from sync_run where run_id < $10)
+    where run_id = (select max(run_id) from sync_run where run_id < $11)
         and customer_id = i.customer_id
     offset 0
-) as b on true
-where k.customer_id is null
-    or b.run_id is null
+) as before on true
+where s.customer_id is null
+    or before.run_id is null
     or i.failure_at is not null
-    or k.last_success_at is null
-    or k.last_success_at < k.last_failure_at
-    or i.customer_name <> k.customer_name
-    or (i.customer_name is not null and k.customer_name is null)
-    or i.domain <> k.domain
-    or (i.domain is not null and k.domain is null)
-    or i.processed_date_time > k.last_processed_date_time
-    or (i.processed_date_time is not null and k.last_processed_date_time is null)
+    or s.last_success_at is null
+    or s.last_success_at < s.last_failure_at
+    or i.customer_name <> s.customer_name
+    or (i.customer_name is not null and s.customer_name is null)
+    or i.domain <> s.domain
+    or (i.domain is not null and s.domain is null)
+    or i.processed_date_time > s.last_processed_date_time
+    or (i.processed_date_time is not null and s.last_processed_date_time is null)
 on conflict (customer_id) do update
 set customer_name = coalesce(excluded.customer_name, c.customer_name),
     domain = coalesce(excluded.domain, c.domain),
     last_seen_at = greatest(excluded.last_seen_at, c.last_seen_at),
     last_success_at = greatest(excluded.last_success_at, c.last_success_at),
-    last_processed_date_time = greatest(excluded.last_processed_date_time, c.last_processed_date_time),
+    last_processed_date_time
+        = greatest(excluded.last_processed_date_time, c.last_processed_date_time),
     last_failure_at = coalesce(excluded.last_failure_at, c.last_failure_at),
     last_failure_reason = coalesce(excluded.last_failure_reason, c.last_failure_reason),
+    last_failure_is_refusal
+        = coalesce(excluded.last_failure_is_refusal, c.last_failure_is_refusal),
     last_failure_detail = coalesce(excluded.last_failure_detail, c.last_failure_detail)

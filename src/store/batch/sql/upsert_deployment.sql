@@ -1,33 +1,36 @@
--- As the statement for usage, see there.
+-- Rows that are stored already with the same values are left out, as in upsert_usage.sql.
+--
+-- If a row comes from another source than before, what only the earlier source knows is kept: ids
+-- and codes, the service's display name, and a percentage whose figures have not changed.
 with incoming as (
     select
         i.customer_id,
         i.product_name,
         i.processed_date_time,
-        coalesce(i.customer_name, k.customer_name) as customer_name,
-        coalesce(i.product_id, k.product_id) as product_id,
+        coalesce(i.customer_name, s.customer_name) as customer_name,
+        coalesce(i.product_id, s.product_id) as product_id,
         case
-            when i.service_code is null and k.service_code is not null then k.service_name
-            else coalesce(i.service_name, k.service_name)
+            when i.service_code is null and s.service_code is not null then s.service_name
+            else coalesce(i.service_name, s.service_name)
         end as service_name,
-        coalesce(i.service_code, k.service_code) as service_code,
-        coalesce(i.channel, k.channel) as channel,
+        coalesce(i.service_code, s.service_code) as service_code,
+        coalesce(i.channel, s.channel) as channel,
         i.licenses_deployed,
         i.licenses_sold,
         case
-            when i.licenses_deployed = k.licenses_deployed and i.licenses_sold = k.licenses_sold
-                then coalesce(i.deployment_percent, k.deployment_percent)
+            when i.licenses_deployed = s.licenses_deployed and i.licenses_sold = s.licenses_sold
+                then coalesce(i.deployment_percent, s.deployment_percent)
             else i.deployment_percent
         end as deployment_percent,
-        k.customer_id is not null as known,
-        k.customer_name as old_customer_name,
-        k.product_id as old_product_id,
-        k.service_name as old_service_name,
-        k.service_code as old_service_code,
-        k.channel as old_channel,
-        k.licenses_deployed as old_licenses_deployed,
-        k.licenses_sold as old_licenses_sold,
-        k.deployment_percent as old_deployment_percent
+        s.customer_id is not null as known,
+        s.customer_name as old_customer_name,
+        s.product_id as old_product_id,
+        s.service_name as old_service_name,
+        s.service_code as old_service_code,
+        s.channel as old_channel,
+        s.licenses_deployed as old_licenses_deployed,
+        s.licenses_sold as old_licenses_sold,
+        s.deployment_percent as old_deployment_percent
     from unnest(
         $1::uuid[],
         $2::varchar[],
@@ -53,10 +56,10 @@ with incoming as (
         licenses_sold,
         deployment_percent
     )
-    left join license_deployment as k
-        on k.processed_date_time = i.processed_date_time
-        and k.customer_id = i.customer_id
-        and k.product_name = i.product_name
+    left join license_deployment as s
+        on s.processed_date_time = i.processed_date_time
+        and s.customer_id = i.customer_id
+        and s.product_name = i.product_name
 ),
 
 changed as (
@@ -65,7 +68,7 @@ changed as (
         known
         and (
             (licenses_deployed, licenses_sold) <> (old_licenses_deployed, old_licenses_sold)
-            -- A percentage that only one source gives is no other figure.
+            -- "<>" ignores a percentage that only one of the sources gives.
             or deployment_percent <> old_deployment_percent
         ) as restated
     from incoming
@@ -167,7 +170,7 @@ written as (
         deployment_percent = excluded.deployment_percent,
         last_changed_at = excluded.last_changed_at,
         run_id = excluded.run_id
-    -- A row that was just inserted has no deleting transaction.
+    -- xmax, the transaction that replaced the row, is 0 for a row that was just inserted.
     returning u.customer_id, (u.xmax = 0) as inserted
 )
 

@@ -1,12 +1,18 @@
--- A name whose dates reach no further than what is kept is left out: an "on conflict" that decides to
--- do nothing still locks, and so writes, the row.
+-- A name whose dates lie within the stored ones is left out before "on conflict" sees it: an "on
+-- conflict do update" whose condition is false still locks the row, and so writes a tuple.
 insert into name_history as h (
     kind, id, name, first_processed_date_time, last_processed_date_time, run_id
 )
-select kind, id, name, oldest, newest, $6
-from unnest(
-    $1::varchar[], $2::varchar[], $3::varchar[], $4::timestamptz[], $5::timestamptz[]
-) as i (kind, id, name, oldest, newest)
+select
+    kind,
+    id,
+    name,
+    oldest,
+    newest,
+    $6
+from
+    unnest($1::varchar[], $2::varchar[], $3::varchar[], $4::timestamptz[], $5::timestamptz[])
+        as i (kind, id, name, oldest, newest)
 where not exists (
     select
     from name_history as k
@@ -17,6 +23,8 @@ where not exists (
         and k.last_processed_date_time >= i.newest
 )
 on conflict (kind, id, name) do update
-set first_processed_date_time = least(h.first_processed_date_time, excluded.first_processed_date_time),
-    last_processed_date_time = greatest(h.last_processed_date_time, excluded.last_processed_date_time),
+set first_processed_date_time
+        = least(h.first_processed_date_time, excluded.first_processed_date_time),
+    last_processed_date_time
+        = greatest(h.last_processed_date_time, excluded.last_processed_date_time),
     run_id = excluded.run_id

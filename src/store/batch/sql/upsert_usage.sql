@@ -1,13 +1,20 @@
--- Rows of customers and dates that the ledger has rows of already. Those that are there as they come are left out,
--- because an "on conflict" that decides to do nothing still locks, and so writes, the row. Only one run writes at a
--- time; the "on conflict" guards against a person who does too.
+-- For customers and dates that the ledger has rows of. Rows that are stored already with the same
+-- values are left out before "on conflict" sees them: an "on conflict do update" whose condition is
+-- false still locks the row, and so writes a tuple. Only one run writes at a time; "on conflict" is
+-- for rows that somebody else inserts meanwhile.
 --
--- What one source knows and the other does not is kept when the same row comes from the other: ids and codes, the
--- service's name for people, and a percentage whose figures have not changed.
-with kept as materialized (
-    select k.*
-    from (select distinct c, d from unnest($1::uuid[], $4::timestamptz[]) as t (c, d)) as p
-    -- The offset keeps this a look into the index for each, whatever the planner believes of a young partition.
+-- If a row comes from another source than before, what only the earlier source knows is kept: ids
+-- and codes, the service's display name, and a percentage whose figures have not changed.
+with stored as materialized (
+    select s.*
+    from (
+        select distinct
+            c,
+            d
+        from unnest($1::uuid[], $4::timestamptz[]) as t (c, d)
+    ) as p
+    -- "offset" makes this one index scan per customer and date: without it the planner joins whole
+    -- partitions while they are young and without statistics.
     cross join lateral (
         select
             processed_date_time,
@@ -26,10 +33,10 @@ with kept as materialized (
         from license_usage
         where processed_date_time = p.d
             and customer_id = p.c
-            -- Constants to the planner, which then leaves the partitions of other dates alone.
+            -- Known when the plan is made, so that it opens the partitions of these dates only.
             and processed_date_time = any($16::timestamptz[])
         offset 0
-    ) as k
+    ) as s
 ),
 
 incoming as (
@@ -38,32 +45,34 @@ incoming as (
         i.product_name,
         i.workload_name,
         i.processed_date_time,
-        coalesce(i.customer_name, k.customer_name) as customer_name,
-        coalesce(i.product_id, k.product_id) as product_id,
-        coalesce(i.workload_code, k.workload_code) as workload_code,
+        coalesce(i.customer_name, s.customer_name) as customer_name,
+        coalesce(i.product_id, s.product_id) as product_id,
+        coalesce(i.workload_code, s.workload_code) as workload_code,
         case
-            when i.service_code is null and k.service_code is not null then k.service_name
-            else coalesce(i.service_name, k.service_name)
+            when i.service_code is null and s.service_code is not null then s.service_name
+            else coalesce(i.service_name, s.service_name)
         end as service_name,
-        coalesce(i.service_code, k.service_code) as service_code,
-        coalesce(i.channel, k.channel) as channel,
+        coalesce(i.service_code, s.service_code) as service_code,
+        coalesce(i.channel, s.channel) as channel,
         i.licenses_active,
         i.licenses_qualified,
         case
-            when i.licenses_active = k.licenses_active and i.licenses_qualified = k.licenses_qualified
-                then coalesce(i.usage_percent, k.usage_percent)
+            when
+                i.licenses_active = s.licenses_active
+                and i.licenses_qualified = s.licenses_qualified
+                then coalesce(i.usage_percent, s.usage_percent)
             else i.usage_percent
         end as usage_percent,
-        k.customer_id is not null as known,
-        k.customer_name as old_customer_name,
-        k.product_id as old_product_id,
-        k.workload_code as old_workload_code,
-        k.service_name as old_service_name,
-        k.service_code as old_service_code,
-        k.channel as old_channel,
-        k.licenses_active as old_licenses_active,
-        k.licenses_qualified as old_licenses_qualified,
-        k.usage_percent as old_usage_percent
+        s.customer_id is not null as known,
+        s.customer_name as old_customer_name,
+        s.product_id as old_product_id,
+        s.workload_code as old_workload_code,
+        s.service_name as old_service_name,
+        s.service_code as old_service_code,
+        s.channel as old_channel,
+        s.licenses_active as old_licenses_active,
+        s.licenses_qualified as old_licenses_qualified,
+        s.usage_percent as old_usage_percent
     from unnest(
         $1::uuid[],
         $2::varchar[],
@@ -93,11 +102,11 @@ incoming as (
         licenses_qualified,
         usage_percent
     )
-    left join kept as k
-        on k.processed_date_time = i.processed_date_time
-        and k.customer_id = i.customer_id
-        and k.product_name = i.product_name
-        and k.workload_name = i.workload_name
+    left join stored as s
+        on s.processed_date_time = i.processed_date_time
+        and s.customer_id = i.customer_id
+        and s.product_name = i.product_name
+        and s.workload_name = i.workload_name
 ),
 
 changed as (
@@ -106,7 +115,7 @@ changed as (
         known
         and (
             (licenses_active, licenses_qualified) <> (old_licenses_active, old_licenses_qualified)
-            -- A percentage that only one source gives is no other figure.
+            -- "<>" ignores a percentage that only one of the sources gives.
             or usage_percent <> old_usage_percent
         ) as restated
     from incoming
