@@ -179,7 +179,7 @@ pub(super) mod tests {
     fn every_stored_value_changes_the_digest() {
         let plain = row("2026-03-01T00:00:00Z");
         assert_eq!(of(&plain), of(&plain.clone()));
-        let changes: [fn(&mut UsageRow); 11] = [
+        let edits: [fn(&mut UsageRow); 11] = [
             |row| row.key.processed_date_time += chrono::TimeDelta::microseconds(1),
             |row| row.licenses_active += 1,
             |row| row.licenses_qualified += 1,
@@ -193,9 +193,9 @@ pub(super) mod tests {
             |row| std::mem::swap(&mut row.licenses_active, &mut row.licenses_qualified),
         ];
         let mut digests = vec![of(&plain)];
-        for change in changes {
+        for edit in edits {
             let mut changed = plain.clone();
-            change(&mut changed);
+            edit(&mut changed);
             let digest = of(&changed);
             assert!(!digests.contains(&digest), "{changed:?}");
             digests.push(digest);

@@ -70,7 +70,7 @@ fn row(day: &str, workload: &str, active: i64) -> Value {
 }
 
 /// What the API gives run by run: day, workload and active seats of each row.
-const DAYS: [(&str, &str); 16] = [
+const DAYS: [(&str, &str); 19] = [
     ("a first date", "2026-08-30 Teams 1, 2026-08-30 Exchange 2"),
     ("the next", "2026-08-31 Teams 3, 2026-08-31 Exchange 4"),
     (
@@ -118,6 +118,18 @@ const DAYS: [(&str, &str); 16] = [
     (
         "an hour of the same day",
         "2026-10-02T05:00:00 Exchange 20, 2026-10-02T05:00:00 Teams 21",
+    ),
+    (
+        "the first moment of a month",
+        "2026-11-01T00:00:00 Exchange 22, 2026-11-01T00:00:00 Teams 23",
+    ),
+    (
+        "the last moment of a month",
+        "2026-10-31T23:59:59.999999 Exchange 24",
+    ),
+    (
+        "the last hour of a month, written as the next month of another zone",
+        "2026-11-01T00:30:00+02:00 Teams 25",
     ),
     ("nothing", ""),
 ];
