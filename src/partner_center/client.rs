@@ -38,7 +38,7 @@ pub struct Client {
     /// Where large answers are read.
     pub(in crate::partner_center) aside: Aside,
     /// What the path of the partner-wide collections begins with, once it is known.
-    pub(in crate::partner_center) commercial_version: OnceLock<&'static str>,
+    pub(in crate::partner_center) partner_wide_version: OnceLock<&'static str>,
 }
 
 impl Client {
@@ -93,7 +93,7 @@ impl Client {
                 policy.max_elapsed(),
             ),
             clock,
-            commercial_version: OnceLock::new(),
+            partner_wide_version: OnceLock::new(),
         })
     }
 

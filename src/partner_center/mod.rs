@@ -16,7 +16,7 @@ pub use auth::{
 };
 pub use client::Client;
 pub use decode::fault::ApiFault;
-pub use endpoints::partner_wide::{Commercial, Share, Wanted};
+pub use endpoints::partner_wide::{Bucket, PartnerWideCollection, WantedCustomers};
 pub use endpoints::probe::Probed;
 pub use session::{Fetched, Session};
 pub use throttle::retry_budget::Outage;

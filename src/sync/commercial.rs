@@ -20,7 +20,7 @@ use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
     FailureReason, Rejection, Row, RowCounts, UsageRow,
 };
-use crate::partner_center::{ApiError, Commercial, Session, Wanted};
+use crate::partner_center::{ApiError, PartnerWideCollection, Session, WantedCustomers};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -32,7 +32,7 @@ enum Part<R> {
     /// It is not asked for.
     Unasked,
     /// It is here, whole.
-    Here(Box<Commercial<R>>),
+    Here(Box<PartnerWideCollection<R>>),
     /// It is not, for anybody.
     Failed {
         failure: Failure,
@@ -44,7 +44,7 @@ enum Part<R> {
 impl<R: Row> Part<R> {
     fn new(
         dataset: Dataset,
-        fetched: Result<Commercial<R>, RetryError<ApiError>>,
+        fetched: Result<PartnerWideCollection<R>, RetryError<ApiError>>,
     ) -> Result<Self, RunError> {
         match fetched {
             Ok(collection) => Ok(Self::Here(Box::new(collection))),
@@ -60,10 +60,10 @@ impl<R: Row> Part<R> {
         }
     }
 
-    fn next_share(&mut self) -> io::Result<Collections<R>> {
+    fn next_bucket(&mut self) -> io::Result<Collections<R>> {
         match self {
             Self::Here(collection) => {
-                let share = collection.next_share()?.unwrap_or_default();
+                let share = collection.next_bucket()?.unwrap_or_default();
                 Ok(share.into_iter().collect())
             }
             Self::Unasked | Self::Failed { .. } => Ok(HashMap::new()),
@@ -127,7 +127,7 @@ impl<R: Row> Part<R> {
             return Ok(());
         };
         tally.notes.extend(collection.note.take());
-        let strays = collection.strays();
+        let strays = collection.take_unattributed();
         let count = strays.len() as u64;
         tally.rows += RowCounts {
             received: count,
@@ -178,12 +178,12 @@ impl Syncer {
         }
         let everybody =
             self.customers.discover && request.only.is_empty() && request.resumes.is_none();
-        let wanted = Wanted::new(list.iter().map(|customer| customer.id), everybody);
+        let wanted = WantedCustomers::new(list.iter().map(|customer| customer.id), everybody);
         let date = request.dated.map(|dated| dated.asked);
         let usage = async {
             if self.datasets.contains(&Dataset::Usage) {
                 let fetched = session
-                    .fetch_commercial_usage(&wanted, date, shutdown)
+                    .fetch_partner_wide_usage(&wanted, date, shutdown)
                     .await;
                 Part::new(Dataset::Usage, fetched)
             } else {
@@ -193,7 +193,7 @@ impl Syncer {
         let deployment = async {
             if self.datasets.contains(&Dataset::Deployment) {
                 let fetched = session
-                    .fetch_commercial_deployment(&wanted, date, shutdown)
+                    .fetch_partner_wide_deployment(&wanted, date, shutdown)
                     .await;
                 Part::new(Dataset::Deployment, fetched)
             } else {
@@ -248,7 +248,7 @@ impl Syncer {
 struct GivingOut {
     syncer: Arc<Syncer>,
     list: Vec<Listed>,
-    wanted: Wanted,
+    wanted: WantedCustomers,
     usage: Part<UsageRow>,
     deployment: Part<DeploymentRow>,
     shutdown: Shutdown,
@@ -257,17 +257,17 @@ struct GivingOut {
 impl GivingOut {
     fn work(mut self, outcomes: &mpsc::Sender<Fetched>) {
         let mut shares: Vec<Vec<Listed>> = Vec::new();
-        shares.resize_with(self.wanted.shares(), Vec::new);
+        shares.resize_with(self.wanted.bucket_count(), Vec::new);
         for customer in std::mem::take(&mut self.list) {
-            shares[self.wanted.share_of(customer.id)].push(customer);
+            shares[self.wanted.bucket_of(customer.id)].push(customer);
         }
         for customers in shares {
             // The customers that are left have no outcome, and come first the next time.
             if self.shutdown.graceful.is_cancelled() {
                 return;
             }
-            let share = self.usage.next_share().and_then(|usage| {
-                let deployment = self.deployment.next_share()?;
+            let share = self.usage.next_bucket().and_then(|usage| {
+                let deployment = self.deployment.next_bucket()?;
                 Ok((usage, deployment))
             });
             let (mut usage, mut deployment, unread) = match share {

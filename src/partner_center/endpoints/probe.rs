@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::ledger::{Collection, CustomerId, Source};
 use crate::partner_center::transport::call::Call;
-use crate::partner_center::{ApiError, Session, Wanted};
+use crate::partner_center::{ApiError, Session, WantedCustomers};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -45,13 +45,15 @@ impl Session {
         let collections = match source {
             Source::Customer => vec![self.fetch_usage(customer, shutdown).await?.collection],
             Source::Commercial => {
-                let wanted = Wanted::new([customer], false);
-                let mut fetched = self.fetch_commercial_usage(&wanted, None, shutdown).await?;
+                let wanted = WantedCustomers::new([customer], false);
+                let mut fetched = self
+                    .fetch_partner_wide_usage(&wanted, None, shutdown)
+                    .await?;
                 let attempts = fetched.attempts;
                 let failed = |error| RetryError::Failed { error, attempts };
                 let mut collections = Vec::new();
                 while let Some(share) = fetched
-                    .next_share()
+                    .next_bucket()
                     .map_err(|error| failed(ApiError::Spool(error)))?
                 {
                     for (_, collection) in share {

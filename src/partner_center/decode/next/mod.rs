@@ -65,6 +65,14 @@ pub(in crate::partner_center) struct PageRequest {
 }
 
 impl PageRequest {
+    /// A request without headers of its own.
+    pub(in crate::partner_center) fn new(url: String) -> Self {
+        Self {
+            url,
+            headers: HeaderMap::new(),
+        }
+    }
+
     /// A hash, by which a repeated request is recognised.
     pub(in crate::partner_center) fn fingerprint(&self) -> u64 {
         let headers = self

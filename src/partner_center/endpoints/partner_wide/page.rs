@@ -1,6 +1,5 @@
-//! One page of a partner-wide collection, read into the items of wanted customers. Pure.
+//! Reads one page of a partner-wide collection into the items of wanted customers. Pure.
 
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -12,47 +11,49 @@ use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::decode::json::{Json, for_each};
 use crate::partner_center::decode::next::{NextLink, find_next_link};
 use crate::partner_center::decode::wire::{Envelope, Raw};
-use crate::partner_center::decode::{DecodeError, MAX_REJECTIONS, announced, owner_of, rejection};
+use crate::partner_center::decode::{
+    DecodeError, MAX_REJECTIONS, announced, fingerprint, owner_of, rejection,
+};
 
-/// One page, and where the next one is.
+/// One page of a partner-wide collection.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Page {
+pub(super) struct PartnerWidePage {
     /// The items of wanted customers.
     pub(super) items: Vec<SpooledItem<Box<str>>>,
-    /// Items that say of no customer that they are its.
-    pub(super) strays: Vec<Rejection>,
-    /// Items on the page.
+    /// Items that name no customer.
+    pub(super) unattributed: Vec<Rejection>,
+    /// The number of items on the page.
     pub(super) received: u64,
-    /// Those of them that are of customers who are not wanted.
+    /// The number of items of customers that are not wanted.
     pub(super) unwanted: u64,
     pub(super) next: Option<NextLink>,
-    /// Items in all pages, as the API says.
-    pub(super) total: Option<u64>,
-    /// Tells one page's items from another's.
+    /// The number of items in all pages, according to the API.
+    pub(super) announced: Option<u64>,
+    /// A hash of the items, by which a repeated page is recognised.
     pub(super) fingerprint: u64,
-    /// Length of the body.
+    /// The length of the body.
     pub(super) bytes: usize,
-    /// 200, or 204 for nothing at all.
-    pub(super) status: u16,
+    /// 200, or 204 for an empty answer.
+    pub(super) http_status: u16,
 }
 
-/// What a page is read with.
+/// What is read of a page.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
-    /// Whose items are wanted, sorted.
+pub(super) struct PageScope {
+    /// The customers whose items are kept, sorted.
     pub(super) wanted: Arc<[CustomerId]>,
-    /// Items on the pages before.
-    pub(super) before: u64,
+    /// The number of items on earlier pages, from which the items are numbered on.
+    pub(super) prior_items: u64,
 }
 
-/// Reads a page. `linked` is what the answer's headers say of a next one, and `secret` must not
-/// come back out of a fault.
+/// Reads a page. `linked` is the next page according to the answer's headers. `secret` is masked in
+/// the message of a fault.
 pub(super) fn read_page(
     body: &[u8],
-    reading: &Reading,
+    scope: &PageScope,
     linked: Option<&NextLink>,
     secret: &str,
-) -> Result<Page, ApiError> {
+) -> Result<PartnerWidePage, ApiError> {
     let text = json_text(body)?;
     let envelope: Envelope<'_> = if text.is_empty() {
         Envelope::default()
@@ -60,22 +61,21 @@ pub(super) fn read_page(
         parse_object(text)?
     };
     let list = list(&envelope)?;
-    let mut page = Page {
+    let mut page = PartnerWidePage {
         next: find_next_link(&envelope, linked).map_err(DecodeError::from)?,
-        total: announced(&envelope),
+        announced: announced(&envelope),
         bytes: body.len(),
-        ..Page::default()
+        ..PartnerWidePage::default()
     };
     if let Some(list) = list {
-        page.read_list(list, reading)?;
+        page.read_list(list, scope)?;
     }
-    // As with one customer's collection: beside an empty list a mere remark is no fault; in the
-    // place of a list it is. Beside items a server that fails while it writes them says so, and
-    // what came is not all.
-    let is_cut_off = envelope
+    // As with one customer's collection, a message beside an empty list is not a fault; without a
+    // list it is. An error object beside items means that the server failed while it sent them.
+    let is_incomplete = envelope
         .error
         .is_some_and(|error| error.get().starts_with('{'));
-    if (page.received == 0 || is_cut_off)
+    if (page.received == 0 || is_incomplete)
         && let Some(fault) = ApiFault::in_envelope(&envelope, secret)
         && (list.is_none() || (fault.code.is_some() && fault.text.is_some()))
     {
@@ -84,23 +84,25 @@ pub(super) fn read_page(
     Ok(page)
 }
 
-impl Page {
-    fn read_list(&mut self, list: Json<'_>, reading: &Reading) -> Result<(), ApiError> {
+impl PartnerWidePage {
+    fn read_list(&mut self, list: Json<'_>, scope: &PageScope) -> Result<(), ApiError> {
         let flow = for_each(list, |item| {
             self.received += 1;
-            let number = reading.before + self.received;
+            let number = scope.prior_items + self.received;
             match owner_of(item.get()) {
-                Ok(customer) if reading.wanted.binary_search(&customer).is_ok() => {
+                Ok(customer) if scope.wanted.binary_search(&customer).is_ok() => {
                     self.items.push(SpooledItem {
                         customer,
                         number,
-                        item: item.get().into(),
+                        json: item.get().into(),
                     });
                 }
                 Ok(_) => self.unwanted += 1,
-                Err(unusable) => self.strays.push(rejection(number, item.get(), &unusable)),
+                Err(error) => self
+                    .unattributed
+                    .push(rejection(number, item.get(), &error)),
             }
-            if self.strays.len() > MAX_REJECTIONS {
+            if self.unattributed.len() > MAX_REJECTIONS {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -109,14 +111,14 @@ impl Page {
         let flow =
             flow.map_err(|_| ApiError::Unexpected("the member Value is not a list".to_owned()))?;
         if flow.is_break() {
-            return Err(DecodeError::too_many(&self.strays).into());
+            return Err(DecodeError::too_many(&self.unattributed).into());
         }
-        self.fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(list.get());
+        self.fingerprint = fingerprint(list);
         Ok(())
     }
 }
 
-/// The list of items, under whichever of its names.
+/// The list of items, which has two names.
 fn list<'a>(envelope: &Envelope<'a>) -> Result<Raw<'a>, ApiError> {
     let is_empty = |list: Json<'_>| {
         let inner = list
@@ -130,7 +132,7 @@ fn list<'a>(envelope: &Envelope<'a>) -> Result<Raw<'a>, ApiError> {
         (Some(value), Some(items)) if is_empty(items) || value.get() == items.get() => {
             Ok(Some(value))
         }
-        // To take either would leave the other out in silence.
+        // Taking one of them would drop the items of the other silently.
         (Some(_), Some(_)) => Err(ApiError::Unexpected(
             "the members Value and items are two lists".to_owned(),
         )),

@@ -1,10 +1,10 @@
-//! Items on their way from pages to customers. A page holds a bit of some customers, and a customer
-//! is stored whole, so that a collection has to be taken in to its end before its first customer is
-//! ready. Memory would not hold it: the items wait in a temporary file, divided into shares of
-//! which one at a time fits.
+//! Sorts the items of a partner-wide collection by customer, on disk. Any page may hold items of any
+//! customer, and a customer is stored as a whole, so that no customer is complete before the last
+//! page. A collection does not fit into memory: the items are written to a temporary file, divided
+//! into buckets that are read one at a time.
 //!
-//! The file has no name, so that nothing is left behind however the program ends. It is packed, for
-//! it often lies in memory after all: many a machine's `/tmp` does.
+//! The file has no name, so that nothing is left behind however the program ends. It is compressed,
+//! because `/tmp` is often in memory.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -17,135 +17,134 @@ use uuid::Uuid;
 use crate::ledger::CustomerId;
 use crate::partner_center::ApiError;
 
-/// What a share keeps in memory before it goes to the file. There are up to a thousand shares.
+/// Bytes that a bucket buffers before it is written to the file. There are up to 1,024 buckets, so
+/// that the buffers take at most 8 MiB.
 const BLOCK_BYTES: usize = 8 * 1024;
 
-/// A share is read into memory as a whole. It holds some hundred customers, so that a few megabytes
-/// are usual.
-const MAX_SHARE_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes of one bucket, which is read into memory as a whole. A bucket of some hundred customers has
+/// a few megabytes.
+const MAX_BUCKET_BYTES: u64 = 256 * 1024 * 1024;
 
-/// An item as it came, and whose it is.
+/// An item and its customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpooledItem<T> {
     pub(super) customer: CustomerId,
-    /// Its place in the whole collection, counted from one.
+    /// The place in the whole collection, counted from one.
     pub(super) number: u64,
-    /// JSON text.
-    pub(super) item: T,
+    pub(super) json: T,
 }
 
-/// The items of a collection, by shares.
+/// The items of a collection, by bucket.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: File,
-    end: u64,
-    shares: Vec<Share>,
-    packer: DeflateEncoder<Vec<u8>>,
+    file_bytes: u64,
+    buckets: Vec<BucketBuffer>,
+    encoder: DeflateEncoder<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
-struct Share {
-    /// All that was pushed.
-    bytes: u64,
-    waiting: Vec<u8>,
+struct BucketBuffer {
+    /// The length of all items that were pushed.
+    item_bytes: u64,
+    /// Items that are not in the file yet.
+    buffered: Vec<u8>,
     blocks: Vec<Block>,
 }
 
-/// Where a packed block is in the file.
+/// The place of a compressed block in the file.
 #[derive(Debug)]
 struct Block {
-    at: u64,
+    offset: u64,
     length: u64,
 }
 
 impl Spool {
-    pub(super) fn new(shares: usize) -> io::Result<Self> {
+    pub(super) fn new(buckets: usize) -> io::Result<Self> {
         Ok(Self {
             file: tempfile::tempfile()?,
-            end: 0,
-            shares: std::iter::repeat_with(Share::default)
-                .take(shares)
+            file_bytes: 0,
+            buckets: std::iter::repeat_with(BucketBuffer::default)
+                .take(buckets)
                 .collect(),
-            packer: DeflateEncoder::new(Vec::new(), Compression::fast()),
+            encoder: DeflateEncoder::new(Vec::new(), Compression::fast()),
         })
     }
 
     pub(super) fn push(
         &mut self,
-        share: usize,
+        bucket: usize,
         item: &SpooledItem<impl AsRef<str>>,
     ) -> Result<(), ApiError> {
-        let text = item.item.as_ref();
-        let waiting = &mut self.shares[share].waiting;
-        waiting.extend_from_slice(item.customer.as_uuid().as_bytes());
-        waiting.extend_from_slice(&item.number.to_le_bytes());
-        waiting.extend_from_slice(&(text.len() as u64).to_le_bytes());
-        waiting.extend_from_slice(text.as_bytes());
-        let is_full = waiting.len() >= BLOCK_BYTES;
-        let bytes = &mut self.shares[share].bytes;
-        *bytes += text.len() as u64;
-        if *bytes > MAX_SHARE_BYTES {
+        let json = item.json.as_ref();
+        let buffer = &mut self.buckets[bucket];
+        buffer.buffered.extend(item.customer.as_uuid().as_bytes());
+        buffer.buffered.extend(item.number.to_le_bytes());
+        buffer.buffered.extend((json.len() as u64).to_le_bytes());
+        buffer.buffered.extend(json.as_bytes());
+        buffer.item_bytes += json.len() as u64;
+        if buffer.item_bytes > MAX_BUCKET_BYTES {
             let what = format!(
                 "the collection holds over {} MiB of a few customers",
-                MAX_SHARE_BYTES >> 20
+                MAX_BUCKET_BYTES >> 20
             );
             return Err(ApiError::Unexpected(what));
         }
-        if is_full {
-            self.write_out(share).map_err(ApiError::Spool)?;
+        if buffer.buffered.len() >= BLOCK_BYTES {
+            self.flush(bucket).map_err(ApiError::Spool)?;
         }
         Ok(())
     }
 
-    /// Puts what still waits into the file, and frees its memory. Nothing may be pushed afterwards.
+    /// Writes all buffers to the file and frees them. Nothing may be pushed afterwards.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        for share in 0..self.shares.len() {
-            self.write_out(share)?;
-            self.shares[share].waiting = Vec::new();
+        for bucket in 0..self.buckets.len() {
+            self.flush(bucket)?;
+            self.buckets[bucket].buffered = Vec::new();
         }
-        self.packer.reset(Vec::new())?;
+        self.encoder.reset(Vec::new())?;
         Ok(())
     }
 
-    fn write_out(&mut self, share: usize) -> io::Result<()> {
-        let share = &mut self.shares[share];
-        if share.waiting.is_empty() {
+    fn flush(&mut self, bucket: usize) -> io::Result<()> {
+        let bucket = &mut self.buckets[bucket];
+        if bucket.buffered.is_empty() {
             return Ok(());
         }
-        self.packer.write_all(&share.waiting)?;
-        let packed = self.packer.reset(Vec::with_capacity(BLOCK_BYTES))?;
-        self.file.write_all(&packed)?;
-        let length = packed.len() as u64;
-        share.blocks.push(Block {
-            at: self.end,
+        self.encoder.write_all(&bucket.buffered)?;
+        let block = self.encoder.reset(Vec::with_capacity(BLOCK_BYTES))?;
+        self.file.write_all(&block)?;
+        let length = block.len() as u64;
+        bucket.blocks.push(Block {
+            offset: self.file_bytes,
             length,
         });
-        self.end += length;
-        share.waiting.clear();
-        share.waiting.shrink_to(2 * BLOCK_BYTES);
+        self.file_bytes += length;
+        bucket.buffered.clear();
+        bucket.buffered.shrink_to(2 * BLOCK_BYTES);
         Ok(())
     }
 
-    /// Everything of a share, to be read with [`read_items`].
-    pub(super) fn load(&mut self, share: usize) -> io::Result<Vec<u8>> {
+    /// The content of a bucket, to be read with [`read_items`]. It can be loaded once.
+    pub(super) fn load(&mut self, bucket: usize) -> io::Result<Vec<u8>> {
         let mut items = Vec::new();
-        for block in std::mem::take(&mut self.shares[share].blocks) {
-            self.file.seek(SeekFrom::Start(block.at))?;
+        for block in std::mem::take(&mut self.buckets[bucket].blocks) {
+            self.file.seek(SeekFrom::Start(block.offset))?;
             DeflateDecoder::new((&mut self.file).take(block.length)).read_to_end(&mut items)?;
         }
         Ok(items)
     }
 }
 
-/// The items of a share, in the order in which they were pushed.
-pub(super) fn read_items(mut share: &[u8]) -> impl Iterator<Item = io::Result<SpooledItem<&str>>> {
+/// The items of a bucket, in the order in which they were pushed.
+pub(super) fn read_items(mut bucket: &[u8]) -> impl Iterator<Item = io::Result<SpooledItem<&str>>> {
     std::iter::from_fn(move || {
-        if share.is_empty() {
+        if bucket.is_empty() {
             return None;
         }
-        let item = next_item(&mut share);
+        let item = next_item(&mut bucket);
         if item.is_none() {
-            share = &[];
+            bucket = &[];
         }
         Some(item.ok_or_else(|| {
             io::Error::new(
@@ -156,17 +155,17 @@ pub(super) fn read_items(mut share: &[u8]) -> impl Iterator<Item = io::Result<Sp
     })
 }
 
-fn next_item<'a>(share: &mut &'a [u8]) -> Option<SpooledItem<&'a str>> {
-    let (customer, rest) = share.split_first_chunk::<16>()?;
+fn next_item<'a>(bucket: &mut &'a [u8]) -> Option<SpooledItem<&'a str>> {
+    let (customer, rest) = bucket.split_first_chunk::<16>()?;
     let (number, rest) = rest.split_first_chunk::<8>()?;
     let (length, rest) = rest.split_first_chunk::<8>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    let (item, rest) = rest.split_at_checked(length)?;
-    *share = rest;
+    let (json, rest) = rest.split_at_checked(length)?;
+    *bucket = rest;
     Some(SpooledItem {
         customer: Uuid::from_bytes(*customer).into(),
         number: u64::from_le_bytes(*number),
-        item: std::str::from_utf8(item).ok()?,
+        json: std::str::from_utf8(json).ok()?,
     })
 }
 
@@ -177,27 +176,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_share_gives_back_its_items_in_their_order(
-            items in prop::collection::vec((0_usize..4, any::<u128>(), ".{0,40}", 1_usize..600), 0..120),
+        fn each_bucket_returns_its_items_in_order(
+            items in prop::collection::vec(
+                (0_usize..4, any::<u128>(), ".{0,40}", 1_usize..600),
+                0..120,
+            ),
         ) {
             let mut spool = Spool::new(4).unwrap();
             let mut expected = vec![Vec::new(); 4];
-            for (number, (share, customer, text, times)) in items.into_iter().enumerate() {
+            for (number, (bucket, customer, text, times)) in items.into_iter().enumerate() {
                 let item = SpooledItem {
                     customer: Uuid::from_u128(customer).into(),
                     number: number as u64,
-                    item: text.repeat(times),
+                    json: text.repeat(times),
                 };
-                spool.push(share, &item).unwrap();
-                expected[share].push(item);
+                spool.push(bucket, &item).unwrap();
+                expected[bucket].push(item);
             }
             spool.finish().unwrap();
-            for (share, expected) in expected.iter().enumerate() {
-                let share = spool.load(share).unwrap();
-                let items: Vec<_> = read_items(&share)
+            for (bucket, expected) in expected.iter().enumerate() {
+                let bucket = spool.load(bucket).unwrap();
+                let items: Vec<_> = read_items(&bucket)
                     .map(|item| {
-                        let SpooledItem { customer, number, item } = item.unwrap();
-                        SpooledItem { customer, number, item: item.to_owned() }
+                        let SpooledItem { customer, number, json } = item.unwrap();
+                        SpooledItem { customer, number, json: json.to_owned() }
                     })
                     .collect();
                 prop_assert_eq!(&items, expected);
@@ -206,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_was_cut_is_an_error_and_no_end() {
+    fn a_bucket_that_was_cut_off_is_an_error() {
         let mut spool = Spool::new(1).unwrap();
         let item = SpooledItem {
             customer: Uuid::nil().into(),
             number: 1,
-            item: "{}",
+            json: "{}",
         };
         spool.push(0, &item).unwrap();
         spool.finish().unwrap();

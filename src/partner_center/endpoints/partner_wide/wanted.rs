@@ -1,5 +1,5 @@
-//! Whose rows are wanted of a partner-wide collection, how few of them are asked for, and in which
-//! share each one's are.
+//! The customers whose items are wanted of a partner-wide collection, the filters that name them,
+//! and the buckets into which their items are sorted.
 
 use std::sync::Arc;
 
@@ -7,50 +7,53 @@ use url::form_urlencoded;
 
 use crate::ledger::CustomerId;
 
-/// Customers whom one call asks for. Each takes about 160 bytes of the address, and gateways have
-/// been seen to refuse addresses of over 2,048.
-pub(super) const CUSTOMERS_PER_CALL: usize = 10;
+/// Customers in one filter. Each takes about 160 bytes of the URL, and gateways have been seen to
+/// refuse URLs of over 2,048 bytes.
+const CUSTOMERS_PER_FILTER: usize = 10;
 
-/// Customers of a share, about. At 20 rows each they take some 1 MB while they are read.
-const CUSTOMERS_PER_SHARE: usize = 128;
+/// Customers up to which filters are used. For more, fetching everything usually takes fewer calls:
+/// a page holds the rows of about 500 customers.
+const MAX_FILTERED_CUSTOMERS: usize = 100;
 
-/// Each share has a buffer of its own while pages come in, so that their number is bounded.
-const MAX_SHARES: usize = 1_024;
+/// Customers per bucket, on average. With 20 rows each they take about 1 MB in memory.
+const CUSTOMERS_PER_BUCKET: usize = 128;
 
-/// The customers whose rows are wanted.
+/// Each bucket has a buffer of 8 KiB, which bounds their number.
+const MAX_BUCKETS: usize = 1_024;
+
+/// The customers whose items are wanted.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Sorted, each once.
-    customers: Arc<[CustomerId]>,
-    everybody: bool,
+pub struct WantedCustomers {
+    /// Sorted, without duplicates.
+    ids: Arc<[CustomerId]>,
+    are_all: bool,
 }
 
-impl Wanted {
-    /// `everybody` says that these are all of the partner's customers, or nearly so: then it is not
-    /// worth while to ask for single ones.
+impl WantedCustomers {
+    /// `are_all` says that these are all or nearly all of the partner's customers, so that filters
+    /// would only cost calls.
     #[must_use]
-    pub fn new(customers: impl IntoIterator<Item = CustomerId>, everybody: bool) -> Self {
-        let mut customers: Vec<CustomerId> = customers.into_iter().collect();
-        customers.sort_unstable();
-        customers.dedup();
+    pub fn new(ids: impl IntoIterator<Item = CustomerId>, are_all: bool) -> Self {
+        let mut ids: Vec<CustomerId> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids.dedup();
         Self {
-            customers: customers.into(),
-            everybody,
+            ids: ids.into(),
+            are_all,
         }
     }
 
-    /// Into how many shares their collections are divided, for either dataset.
+    /// The number of buckets, for either dataset.
     #[must_use]
-    pub fn shares(&self) -> usize {
-        let shares = self.customers.len() / CUSTOMERS_PER_SHARE;
-        shares.next_power_of_two().min(MAX_SHARES)
+    pub fn bucket_count(&self) -> usize {
+        let buckets = self.ids.len() / CUSTOMERS_PER_BUCKET;
+        buckets.next_power_of_two().min(MAX_BUCKETS)
     }
 
-    /// The place of the share that holds a customer's collection, for either dataset: below
-    /// [`Wanted::shares`].
+    /// The bucket of a customer, below [`WantedCustomers::bucket_count`], for either dataset.
     #[must_use]
-    pub fn share_of(&self, customer: CustomerId) -> usize {
-        // FNV-1a. Not all ids are drawn by chance, so that no part of one will do as it is.
+    pub fn bucket_of(&self, customer: CustomerId) -> usize {
+        // FNV-1a over all bytes: ids need not be random, so that no part of one is a good hash.
         let hash = customer
             .as_uuid()
             .as_bytes()
@@ -58,28 +61,29 @@ impl Wanted {
             .fold(0x811c_9dc5_usize, |hash, byte| {
                 (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193)
             });
-        // The lowest bits have seen the lowest bits only.
-        (hash ^ (hash >> 15)) % self.shares()
+        // Multiplication carries upwards only: the low bits depend on the low bits of the input.
+        (hash ^ (hash >> 15)) % self.bucket_count()
     }
 
-    pub(super) fn customers(&self) -> &Arc<[CustomerId]> {
-        &self.customers
+    pub(super) fn ids(&self) -> &Arc<[CustomerId]> {
+        &self.ids
     }
 
-    pub(super) fn is_everybody(&self) -> bool {
-        self.everybody
+    /// Whether they are named in filters.
+    pub(super) fn are_few(&self) -> bool {
+        !self.are_all && self.ids.len() <= MAX_FILTERED_CUSTOMERS
     }
 
-    /// Those whom one call asks for, and the next, and so on.
-    pub(super) fn parts(&self) -> impl ExactSizeIterator<Item = &[CustomerId]> {
-        self.customers.chunks(CUSTOMERS_PER_CALL)
+    /// The customers of each filter.
+    pub(super) fn filter_batches(&self) -> impl ExactSizeIterator<Item = &[CustomerId]> {
+        self.ids.chunks(CUSTOMERS_PER_FILTER)
     }
 }
 
-/// The value of the parameter `filter` that asks for these customers, fit for an address.
+/// The percent-encoded value of the parameter `filter` that selects these customers.
 ///
-/// The rows have been seen with their ids in upper case, the list of customers in lower case, and
-/// nothing says that a server compares them without regard to it: so both are named.
+/// Ids have been seen in upper case in items and in lower case in the list of customers, and the
+/// comparison may be case-sensitive, so that both spellings are listed.
 pub(super) fn filter(customers: &[CustomerId]) -> String {
     let mut terms = Vec::with_capacity(2 * customers.len());
     for customer in customers {
@@ -91,7 +95,7 @@ pub(super) fn filter(customers: &[CustomerId]) -> String {
         terms.push(format!("customerTenantId eq '{lower}'"));
     }
     let filter: String = form_urlencoded::byte_serialize(terms.join(" or ").as_bytes()).collect();
-    // A plus sign means a blank in forms only; a real one is written otherwise here.
+    // `byte_serialize` encodes for forms, where a plus sign means a space.
     filter.replace('+', "%20")
 }
 
@@ -100,7 +104,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn customers(count: u128) -> Vec<CustomerId> {
+    fn ids(count: u128) -> Vec<CustomerId> {
         (0..count)
             .map(|n| Uuid::from_u128(n * 0x0001_0000_0001).into())
             .collect()
@@ -119,21 +123,21 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_full_call_stays_below_what_gateways_refuse() {
-        let ids: Vec<CustomerId> = (0..CUSTOMERS_PER_CALL)
+    fn the_longest_filter_fits_into_a_url() {
+        let ids: Vec<CustomerId> = (0..CUSTOMERS_PER_FILTER)
             .map(|_| Uuid::from_u128(u128::MAX).into())
             .collect();
         assert!(filter(&ids).len() < 1_850);
     }
 
     #[test]
-    fn customers_are_spread_over_all_shares() {
-        for (count, shares) in [(0, 1), (5, 1), (2_000, 16), (50_000, 512)] {
-            let wanted = Wanted::new(customers(count), true);
-            assert_eq!(wanted.shares(), shares);
-            let mut sizes = vec![0_u32; shares];
-            for customer in wanted.customers().iter() {
-                sizes[wanted.share_of(*customer)] += 1;
+    fn customers_are_distributed_evenly_over_the_buckets() {
+        for (count, buckets) in [(0, 1), (5, 1), (2_000, 16), (50_000, 512)] {
+            let wanted = WantedCustomers::new(ids(count), true);
+            assert_eq!(wanted.bucket_count(), buckets);
+            let mut sizes = vec![0_u32; buckets];
+            for customer in wanted.ids().iter() {
+                sizes[wanted.bucket_of(*customer)] += 1;
             }
             let largest = sizes.iter().max().copied().unwrap_or_default();
             assert!(largest < 200, "{count}: {largest}");
@@ -146,8 +150,17 @@ mod tests {
             "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04",
             "{4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04}",
         ];
-        let wanted = Wanted::new(spellings.map(|id| id.parse().unwrap()), false);
-        assert_eq!(wanted.parts().len(), 1);
-        assert_eq!(wanted.customers().len(), 1);
+        let wanted = WantedCustomers::new(spellings.map(|id| id.parse().unwrap()), false);
+        assert_eq!(wanted.ids().len(), 1);
+    }
+
+    #[test]
+    fn filters_are_used_for_few_customers_that_are_not_all() {
+        assert!(WantedCustomers::new(ids(100), false).are_few());
+        assert!(!WantedCustomers::new(ids(101), false).are_few());
+        assert!(!WantedCustomers::new(ids(5), true).are_few());
+        let batches = WantedCustomers::new(ids(25), false);
+        let batches: Vec<_> = batches.filter_batches().map(<[_]>::len).collect();
+        assert_eq!(batches, [10, 10, 5]);
     }
 }

@@ -7,15 +7,15 @@ use crate::ledger::RejectionReason;
 const OURS: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
 const THEIRS: &str = "11111111-70f4-4e1e-9ff1-b2bfce8d9f04";
 
-fn reading(before: u64) -> Reading {
-    Reading {
+fn scope(prior_items: u64) -> PageScope {
+    PageScope {
         wanted: [OURS.parse().unwrap()].into(),
-        before,
+        prior_items,
     }
 }
 
-fn read(body: &str) -> Result<Page, ApiError> {
-    read_page(body.as_bytes(), &reading(0), None, "s3cret")
+fn read(body: &str) -> Result<PartnerWidePage, ApiError> {
+    read_page(body.as_bytes(), &scope(0), None, "s3cret")
 }
 
 fn error(body: &str) -> String {
@@ -25,18 +25,20 @@ fn error(body: &str) -> String {
 #[test]
 fn the_documented_page_is_read() {
     let page = read(
-        r#"{"Value":[{"processedDateTime":"2020-08-05T00:00:00","customerTenantId":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04"},
-            {"customerTenantId":"11111111-70F4-4E1E-9FF1-B2BFCE8D9F04"}],"@nextLink":null,"TotalCount":2}"#,
+        r#"{"Value":[{"processedDateTime":"2020-08-05T00:00:00",
+                "customerTenantId":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04"},
+            {"customerTenantId":"11111111-70F4-4E1E-9FF1-B2BFCE8D9F04"}],
+            "@nextLink":null,"TotalCount":2}"#,
     )
     .unwrap();
     assert_eq!(page.items[0].customer, OURS.parse().unwrap());
     assert_eq!(page.items[0].number, 1);
     assert_eq!((page.items.len(), page.received, page.unwanted), (1, 2, 1));
-    assert_eq!((page.next, page.total), (None, Some(2)));
+    assert_eq!((page.next, page.announced), (None, Some(2)));
 }
 
 #[test]
-fn members_are_known_under_each_of_their_names() {
+fn members_are_read_under_each_of_their_names() {
     for list in ["Value", "value", "items", "ITEMS"] {
         for link in ["@nextLink", "@odata.nextLink", "nextLink", "@NextLink"] {
             for total in ["TotalCount", "totalCount"] {
@@ -45,14 +47,14 @@ fn members_are_known_under_each_of_their_names() {
                 assert_eq!(page.items.len(), 1, "{body}");
                 let next = page.next.and_then(|next| next.uri);
                 assert_eq!(next.as_deref(), Some("/v1/x"), "{body}");
-                assert_eq!(page.total, Some(7), "{body}");
+                assert_eq!(page.announced, Some(7), "{body}");
             }
         }
     }
 }
 
 #[test]
-fn of_two_lists_the_one_that_holds_something_is_taken() {
+fn of_two_lists_the_one_that_has_items_is_read() {
     let item = json!({ "customerTenantId": OURS });
     for body in [
         json!({"value": [item], "items": []}),
@@ -70,7 +72,7 @@ fn of_two_lists_the_one_that_holds_something_is_taken() {
 }
 
 #[test]
-fn nothing_at_all_is_an_empty_page_and_a_fault_is_none() {
+fn an_empty_answer_is_an_empty_page_and_a_fault_is_an_error() {
     for body in [
         "",
         "\u{feff}",
@@ -117,7 +119,7 @@ fn a_link_that_is_too_long_to_be_asked_for_is_an_error() {
 }
 
 #[test]
-fn an_item_of_nobody_is_a_stray_with_its_reason() {
+fn an_item_without_a_customer_is_rejected_with_its_reason() {
     for (item, told) in [
         (
             json!({}),
@@ -145,16 +147,19 @@ fn an_item_of_nobody_is_a_stray_with_its_reason() {
         ),
     ] {
         let page = read(&json!({ "Value": [item] }).to_string()).unwrap();
-        let stray = &page.strays[0];
-        assert_eq!(format!("{}: {}", stray.reason.as_str(), stray.detail), told);
-        assert_eq!(stray.payload, item.to_string());
+        let rejection = &page.unattributed[0];
+        assert_eq!(
+            format!("{}: {}", rejection.reason.as_str(), rejection.detail),
+            told
+        );
+        assert_eq!(rejection.payload, item.to_string());
     }
     let half = read(r#"{"Value":[{"customerTenantId":"\ud800"}]}"#).unwrap();
-    assert_eq!(half.strays[0].reason, RejectionReason::InvalidValue);
+    assert_eq!(half.unattributed[0].reason, RejectionReason::InvalidValue);
 }
 
 #[test]
-fn a_page_of_rubbish_fails_instead_of_filling_memory() {
+fn a_page_with_too_many_rejections_fails() {
     let body = format!(r#"{{"Value":[{}0]}}"#, "0,".repeat(MAX_REJECTIONS));
     assert!(error(&body).starts_with("over 10000 items are unusable; the first: item 1: "));
 }
@@ -162,9 +167,9 @@ fn a_page_of_rubbish_fails_instead_of_filling_memory() {
 #[test]
 fn items_are_numbered_through_all_pages() {
     let body = json!({"Value": [{"customerTenantId": OURS}, {}]}).to_string();
-    let page = read_page(body.as_bytes(), &reading(20_000), None, "").unwrap();
+    let page = read_page(body.as_bytes(), &scope(20_000), None, "").unwrap();
     assert_eq!(page.items[0].number, 20_001);
-    assert!(page.strays[0].detail.starts_with("item 20002: "));
+    assert!(page.unattributed[0].detail.starts_with("item 20002: "));
 }
 
 fn any_item() -> impl Strategy<Value = Value> {
@@ -177,7 +182,9 @@ fn any_item() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
     ];
     prop_oneof![
-        4 => (owner, ".{0,8}").prop_map(|(owner, text)| json!({"customerTenantId": owner, "productName": text})),
+        4 => (owner, ".{0,8}").prop_map(|(owner, text)| {
+            json!({"customerTenantId": owner, "productName": text})
+        }),
         1 => any::<i64>().prop_map(Value::from),
         1 => Just(json!([{"customerTenantId": OURS}])),
         1 => ".{0,8}".prop_map(Value::from),
@@ -186,10 +193,10 @@ fn any_item() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_item_is_dropped_in_silence(items in prop::collection::vec(any_item(), 0..40)) {
+    fn no_item_is_dropped_silently(items in prop::collection::vec(any_item(), 0..40)) {
         let page = read(&json!({ "Value": items }).to_string()).unwrap();
         prop_assert_eq!(page.received, items.len() as u64);
-        let kept = page.items.len() + page.strays.len();
+        let kept = page.items.len() + page.unattributed.len();
         prop_assert_eq!(kept as u64 + page.unwanted, page.received);
         let ours = |item: &&Value| {
             item["customerTenantId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(OURS))
@@ -198,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn no_body_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _whatever = read_page(&body, &reading(0), None, "s3cret");
+    fn no_body_causes_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _whatever = read_page(&body, &scope(0), None, "s3cret");
     }
 }
