@@ -1,6 +1,6 @@
-//! The demo: the daemon's own code, run once for each of some simulated days, against the simulator
-//! and a real Postgres. Only the calendar is not real: the clock is set to six in the morning of
-//! each day, as the daemon's schedule would.
+//! The demo: runs the daemon's own code once for each of a number of simulated days, against the
+//! simulator and a real Postgres. Only the calendar is not real: the clock is set to six in the
+//! morning of each day, when the default schedule begins a run.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -20,39 +20,40 @@ use seatledger::store::RunKind;
 use seatledger::sync::{Mode, Progress, Report, Request};
 use tokio::sync::watch;
 
-/// Days at the end on which one customer refuses us, as happens when a partner loses a role there.
+/// The number of days at the end on which one customer refuses access, as after the partner has
+/// lost its role there.
 const REFUSED_DAYS: u64 = 4;
 
-/// How often a line tells how far it is.
-const TELL_EVERY: u64 = 15;
+/// The number of days per line of progress.
+const DAYS_PER_LINE: u64 = 15;
 
 #[derive(Parser)]
-struct Arguments {
-    /// The simulator's address
+struct DemoArguments {
+    /// Base URL of the simulator
     #[arg(long)]
     simulator: String,
-    /// Days to simulate, the last of which is today
+    /// Number of days to simulate; the last one is today
     #[arg(long, default_value_t = 60)]
     days: u64,
-    /// The ledger's database
+    /// Connection URL of the ledger's database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
 }
 
 fn main() -> ExitCode {
-    let ran = tokio::runtime::Runtime::new()
+    let result = tokio::runtime::Runtime::new()
         .context("the runtime cannot be started")
-        .and_then(|runtime| runtime.block_on(Box::pin(run(&Arguments::parse()))));
-    match ran {
+        .and_then(|runtime| runtime.block_on(Box::pin(run(&DemoArguments::parse()))));
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _written = writeln!(io::stderr(), "demo: {error:#}");
+            let _ = writeln!(io::stderr(), "demo: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::start()?;
     let folder = tempfile::tempdir()?;
     let today = SystemClock.now().date_naive();
@@ -77,13 +78,13 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     syncer
         .migrate(request.patience.at_start, &lifecycle.shutdown)
         .await?;
-    let simulator = Simulator::new(&arguments.simulator)?;
+    let simulator = SimulatorControl::new(&arguments.simulator)?;
     let (progress, _unwatched) = watch::channel(Progress::default());
     say(&format!(
         "\n{} days, from {first} to {today}, one run each, as the daemon does them:\n",
         arguments.days
     ))?;
-    let mut last = None;
+    let mut last_report = None;
     let mut written = 0;
     for (number, day) in first
         .iter_days()
@@ -92,28 +93,28 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     {
         let left = arguments.days - number as u64;
         if left == REFUSED_DAYS {
-            simulator.refuse_one().await?;
+            simulator.refuse_second_customer().await?;
         }
         simulator.set_today(day).await?;
         clock.set(morning(day));
         let report = syncer.run(&request, &lifecycle.shutdown, &progress).await?;
         written += report.rows.inserted;
-        if left == 1 || left.is_multiple_of(TELL_EVERY) {
-            say(&line(day, &report, written))?;
+        if left == 1 || left.is_multiple_of(DAYS_PER_LINE) {
+            say(&progress_line(day, &report, written))?;
         }
         if let Some(fatal) = &report.fatal {
-            bail!("the run of {day} could not go on: {fatal}");
+            bail!("the run of {day} could not be finished: {fatal}");
         }
-        last = Some(report);
+        last_report = Some(report);
     }
-    if let Some(report) = last {
+    if let Some(report) = last_report {
         say(&format!("\nThe summary of the last one:\n\n{report}"))?;
     }
     syncer.store.close().await;
     Ok(())
 }
 
-fn line(day: NaiveDate, report: &Report, written: u64) -> String {
+fn progress_line(day: NaiveDate, report: &Report, written: u64) -> String {
     format!(
         "  {day}  {} of {} customers, {} rows new, {} unchanged; {written} rows in the ledger",
         report.customers.succeeded,
@@ -125,12 +126,12 @@ fn line(day: NaiveDate, report: &Report, written: u64) -> String {
 
 fn morning(day: NaiveDate) -> DateTime<Utc> {
     day.and_hms_opt(6, 0, 0)
-        .expect("six in the morning is a time of every day")
+        .expect("every day has a 06:00:00 in UTC")
         .and_utc()
 }
 
-/// The demo's configuration, as the program itself would read it.
-fn load(arguments: &Arguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<Config> {
+/// Loads the demo's configuration as the program itself does.
+fn load(arguments: &DemoArguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<Config> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/config.toml");
     let token = folder.join("refresh_token").display().to_string();
     let environment = [
@@ -153,13 +154,13 @@ fn load(arguments: &Arguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Res
     })?)
 }
 
-/// The simulator's control calls that the demo needs.
-struct Simulator {
+/// The control calls of the simulator that the demo makes.
+struct SimulatorControl {
     http: reqwest::Client,
     control: String,
 }
 
-impl Simulator {
+impl SimulatorControl {
     fn new(address: &str) -> anyhow::Result<Self> {
         Ok(Self {
             http: reqwest::Client::builder()
@@ -178,8 +179,9 @@ impl Simulator {
         Ok(())
     }
 
-    /// From now on the second customer answers as one does whose partner has lost its role there.
-    async fn refuse_one(&self) -> anyhow::Result<()> {
+    /// Makes the simulator refuse all further calls about the second customer, as after the partner
+    /// has lost its role there.
+    async fn refuse_second_customer(&self) -> anyhow::Result<()> {
         let listed = self.http.get(format!("{}/customers", self.control));
         let listed = listed.send().await?.error_for_status()?.text().await?;
         let customers: Vec<String> = serde_json::from_str(&listed)?;
@@ -205,5 +207,5 @@ impl Simulator {
 }
 
 fn say(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{text}").context("nothing can be written to standard output")
+    writeln!(io::stdout(), "{text}").context("cannot write to standard output")
 }

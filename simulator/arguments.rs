@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use chrono::NaiveDate;
 use clap::Parser;
 
-use crate::settings::{Settings, is_certificate};
+use crate::settings::{SimulatorSettings, is_certificate};
 
 /// A stand-in for Microsoft Partner Center on this machine, with invented customers
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PER_SECOND", value_parser = limit)]
     rate_limit: Option<f64>,
 
-    /// API calls that may be made at once [default: one second's worth]
+    /// API calls that may be made in a burst [default: one second's worth]
     #[arg(long, value_name = "CALLS", value_parser = limit)]
     burst: Option<f64>,
 
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PER_SECOND", value_parser = limit)]
     customer_rate_limit: Option<f64>,
 
-    /// Count refused calls against the limits, too
+    /// Let refused calls count against the limits, too
     #[arg(long)]
     refusals_count: bool,
 
@@ -78,8 +78,8 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn settings(&self) -> Settings {
-        let settings = Settings {
+    pub(crate) fn settings(&self) -> SimulatorSettings {
+        let settings = SimulatorSettings {
             latency_ms: self.latency_ms,
             jitter_ms: self.jitter_ms,
             rate_limit: self.rate_limit,
@@ -89,7 +89,7 @@ impl Arguments {
             access_token_ttl_secs: self.access_token_ttl_secs,
             single_use_refresh_tokens: self.single_use_refresh_tokens,
             client_certificate: self.client_certificate.clone(),
-            ..Settings::default()
+            ..SimulatorSettings::default()
         };
         let patch = self.settings.as_deref().unwrap_or("{}");
         settings
@@ -115,7 +115,7 @@ fn certificate(path: &str) -> Result<String, String> {
 }
 
 fn patch(text: &str) -> Result<String, String> {
-    let merged = Settings::default().merged(text.as_bytes());
+    let merged = SimulatorSettings::default().merged(text.as_bytes());
     merged
         .map(|_| text.to_owned())
         .map_err(|error| error.to_string())

@@ -201,10 +201,10 @@ fn text(status: u16, text: impl Into<Vec<u8>>) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{settings::Settings, world::World};
+    use crate::{settings::SimulatorSettings, world::World};
 
     fn respond_to(method: &str, path: &str) -> HttpResponse {
-        let simulator = Simulator::new(World::new(1, 3), Settings::default(), None, 0);
+        let simulator = Simulator::new(World::new(1, 3), SimulatorSettings::default(), None, 0);
         let head = format!("{method} /_sim/{path} HTTP/1.1\r\n\r\n");
         respond(
             &simulator,

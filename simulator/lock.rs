@@ -1,4 +1,4 @@
-//! One way to lock everything that connections share.
+//! How state that connections share is locked.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -10,7 +10,7 @@ use crate::{
     api::Api,
     clock::now,
     lock::lock,
-    settings::Settings,
+    settings::SimulatorSettings,
     sign_in::Issued,
     traffic::{RequestLog, Scripts, Stats},
     world::World,
@@ -25,7 +25,7 @@ pub(crate) struct Simulator {
     pub(crate) stats: Stats,
     /// Stops the server and ends every connection.
     pub(crate) stop: CancellationToken,
-    settings: Mutex<Arc<Settings>>,
+    settings: Mutex<Arc<SimulatorSettings>>,
     /// The simulated day; `None` is the real one.
     today: Mutex<Option<NaiveDate>>,
 }
@@ -34,7 +34,7 @@ impl Simulator {
     /// A simulator that logs at most `log_limit` requests.
     pub(crate) fn new(
         world: World,
-        settings: Settings,
+        settings: SimulatorSettings,
         today: Option<NaiveDate>,
         log_limit: usize,
     ) -> Self {
@@ -50,11 +50,11 @@ impl Simulator {
         }
     }
 
-    pub(crate) fn settings(&self) -> Arc<Settings> {
+    pub(crate) fn settings(&self) -> Arc<SimulatorSettings> {
         Arc::clone(&lock(&self.settings))
     }
 
-    pub(crate) fn set_settings(&self, settings: Settings) {
+    pub(crate) fn set_settings(&self, settings: SimulatorSettings) {
         *lock(&self.settings) = Arc::new(settings);
     }
 

@@ -16,7 +16,7 @@ use super::{envelope::fault, rate_limit::RateLimiter};
 use crate::{
     clock::now,
     lock::lock,
-    settings::{MfaRefusedBy, RetryAfter, Settings},
+    settings::{MfaRefusedBy, RetryAfter, SimulatorSettings},
     sign_in::{Bearer, Issued},
     traffic::RequestContext,
     wire::{HttpResponse, http_date},
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct AccessCheck {
     rate_limiter: Mutex<RateLimiter>,
-    /// The calls of users so far, from which the refused share is drawn.
+    /// Number of users' calls so far. A share of the calls is drawn by their numbers.
     user_calls: AtomicU64,
 }
 
@@ -92,7 +92,7 @@ impl AccessCheck {
     fn is_in_refused_share(
         &self,
         world: &World,
-        settings: &Settings,
+        settings: &SimulatorSettings,
         customer: Option<u32>,
     ) -> bool {
         let call = self.user_calls.fetch_add(1, Relaxed);
@@ -139,7 +139,7 @@ fn unauthorized(code: &str, text: &str) -> HttpResponse {
     fault(401, code, text).with("WWW-Authenticate", "Bearer realm=\"\"")
 }
 
-fn throttled(settings: &Settings, wait_secs: u64) -> HttpResponse {
+fn throttled(settings: &SimulatorSettings, wait_secs: u64) -> HttpResponse {
     let message = format!("Rate limit is exceeded. Try again in {wait_secs} seconds.");
     let body = json!({ "statusCode": 429, "message": message });
     let response = HttpResponse::json(429, &body);
@@ -147,7 +147,7 @@ fn throttled(settings: &Settings, wait_secs: u64) -> HttpResponse {
         RetryAfter::None => response,
         RetryAfter::Seconds => response.with("Retry-After", wait_secs.to_string()),
         RetryAfter::Date => {
-            // The header cuts off fractions of a second, and must not be too early without them.
+            // The header has whole seconds only, and must not be too early by the rest.
             let until = now() + Duration::from_secs(wait_secs + 1);
             response.with("Retry-After", http_date(until))
         }

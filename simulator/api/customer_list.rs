@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{envelope::fault, partner::Partner};
 use crate::{
-    settings::NextLink, traffic::RequestContext, wire::HttpResponse, world::CustomerProfile,
+    settings::NextLinkForm, traffic::RequestContext, wire::HttpResponse, world::CustomerProfile,
 };
 
-/// What the query of every page but the first ends with.
+/// The end of the query of every page but the first.
 const NEXT: &str = "&seekOperation=Next";
 
 /// Answers a call for one page.
@@ -43,7 +43,7 @@ pub(super) fn page(
         .map(|number| item(&partner.world.customer(number)))
         .collect();
     let next = match settings.next_link {
-        NextLink::Repeat => Some(first),
+        NextLinkForm::Repeat => Some(first),
         _ => listed.next(),
     };
     let origin = request.origin();

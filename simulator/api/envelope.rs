@@ -1,4 +1,4 @@
-//! The form of Partner Center's answers, whatever they say.
+//! What all answers of Partner Center have in common: the form of faults, and the ids in headers.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;

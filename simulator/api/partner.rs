@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{lock::lock, settings::Settings, world::World};
+use crate::{lock::lock, settings::SimulatorSettings, world::World};
 
 /// The partner's customers.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Partner {
     }
 
     /// Whether the customer is in the customer list.
-    pub(super) fn is_listed(&self, settings: &Settings, number: u32) -> bool {
+    pub(super) fn is_listed(&self, settings: &SimulatorSettings, number: u32) -> bool {
         let in_share = settings.shrink_list.is_none_or(|share| {
             // Exactly this share, evenly spread over the list.
             let listed_of = |count: u32| (f64::from(count) * share).floor();
@@ -66,9 +66,9 @@ mod tests {
     fn a_short_list_contains_exactly_its_share_of_customers() {
         let partner = Partner::new(World::new(1, 500));
         let listed = |share| {
-            let settings = Settings {
+            let settings = SimulatorSettings {
                 shrink_list: share,
-                ..Settings::default()
+                ..SimulatorSettings::default()
             };
             (0..500)
                 .filter(|number| partner.is_listed(&settings, *number))

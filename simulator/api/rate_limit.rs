@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::settings::Settings;
+use crate::settings::SimulatorSettings;
 
-/// The seconds that refused calls can delay the next served one by at the most, so that a client
-/// that never stops calling is served again some day.
+/// Maximum delay of the next served call by refused ones, in seconds. Without a bound, a client
+/// that had kept calling would be refused for hours.
 const MAX_DEBT_SECS: f64 = 60.0;
 
 /// The refill rate of a bucket in calls per second, and its size in calls.
@@ -20,7 +20,8 @@ struct RateLimit {
     refusals_count: bool,
 }
 
-/// The calls that can be made now. Below 0, they are calls that refused ones have used up.
+/// A token bucket with one token per call. A negative number of tokens is a debt from refused
+/// calls.
 #[derive(Debug)]
 struct TokenBucket {
     tokens: f64,
@@ -85,7 +86,7 @@ impl RateLimiter {
     /// When a limit is exceeded: the whole seconds to wait.
     pub(super) fn take(
         &mut self,
-        settings: &Settings,
+        settings: &SimulatorSettings,
         customer: Option<u32>,
         now: Instant,
     ) -> Result<(), u64> {
@@ -105,7 +106,7 @@ impl RateLimiter {
         Ok(())
     }
 
-    fn tenant_rate(&self, settings: &Settings, now: Instant) -> Option<f64> {
+    fn tenant_rate(&self, settings: &SimulatorSettings, now: Instant) -> Option<f64> {
         let elapsed = now
             .saturating_duration_since(self.schedule_began)
             .as_secs_f64();
@@ -158,12 +159,12 @@ mod tests {
     fn each_customer_has_a_bucket_within_the_limit_of_the_tenant() {
         let start = Instant::now();
         let mut limiter = RateLimiter::new(start);
-        let settings = Settings {
+        let settings = SimulatorSettings {
             rate_limit: Some(0.01),
             burst: Some(4.0),
             customer_rate_limit: Some(0.01),
             customer_burst: Some(1.0),
-            ..Settings::default()
+            ..SimulatorSettings::default()
         };
         let mut take = |customer| limiter.take(&settings, customer, start).is_ok();
         assert!(take(Some(1)));
@@ -177,10 +178,10 @@ mod tests {
     fn a_scheduled_limit_replaces_the_constant_one_from_its_time_on() {
         let start = Instant::now();
         let mut limiter = RateLimiter::new(start);
-        let settings = Settings {
+        let settings = SimulatorSettings {
             rate_limit: Some(9.0),
             rate_schedule: vec![(10.0, Some(3.0)), (20.0, None)],
-            ..Settings::default()
+            ..SimulatorSettings::default()
         };
         let after = |secs| start + Duration::from_secs(secs);
         assert_eq!(limiter.tenant_rate(&settings, after(9)), Some(9.0));

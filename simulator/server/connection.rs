@@ -33,7 +33,7 @@ async fn answer_all(simulator: &Simulator, mut socket: Socket) -> io::Result<()>
     Ok(())
 }
 
-/// Answers one request. Breaks if the connection cannot take another one.
+/// Answers one request. Returns `Break` if the connection cannot take another one.
 async fn answer(
     simulator: &Simulator,
     socket: &Socket,

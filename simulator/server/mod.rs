@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::simulator::Simulator;
 
-/// The time that open connections get to end after the server was stopped.
+/// How long the end of the server waits for open connections.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves until stopped.

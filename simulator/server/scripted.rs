@@ -12,10 +12,10 @@ use crate::{
     wire::{self, HttpRequest, HttpResponse},
 };
 
-/// The bytes of a chunk of a chunked answer at the most: small, so that most answers have several.
+/// Maximum size in bytes of a chunk of a chunked answer: small, so that most answers have several.
 const CHUNK_BYTES: usize = 1000;
 
-/// Sends a scripted answer. Breaks if the connection cannot take another request.
+/// Sends a scripted answer. Returns `Break` if the connection cannot take another request.
 pub(super) async fn send(
     simulator: &Simulator,
     socket: &Socket,

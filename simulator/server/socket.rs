@@ -1,5 +1,5 @@
-//! One client's socket: whole requests are read from it, bytes are written to it, and the client's
-//! end of the connection is noticed.
+//! One client's socket: reads whole requests, writes bytes, and notices when the client closes the
+//! connection.
 
 use std::{io, time::Duration};
 
@@ -9,20 +9,20 @@ use crate::wire::{HttpRequest, HttpResponse, MAX_HEAD_BYTES};
 
 const READ_BYTES: usize = 16 * 1024;
 
-/// The bytes of a request's body at the most. A control call may bring a large scripted body; more
-/// than this is a mistake, and must not fill the memory.
+/// Maximum size of a request's body in bytes. Enough for a control call with a large scripted body;
+/// without a bound, a wrong `Content-Length` could fill the memory.
 const MAX_BODY_BYTES: usize = 256 * 1024 * 1024;
 
 pub(super) struct Socket {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// The bytes that were read and do not belong to a returned request.
+    /// Bytes that were read and do not belong to a returned request.
     received: Vec<u8>,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        // Without this option answers are only slower.
+        // A failure only makes answers slower.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
@@ -117,13 +117,13 @@ impl Socket {
     /// Waits until the client closes the connection.
     pub(super) async fn closed_by_client(&self) -> io::Result<()> {
         if self.stream.peek(&mut [0]).await? > 0 {
-            // The client has sent another request, and the end cannot be seen behind it.
+            // The client has sent more data, so a close after it cannot be seen.
             std::future::pending::<()>().await;
         }
         Ok(())
     }
 
-    /// Makes the end of the connection a reset.
+    /// Lets the connection end with a reset in place of an ordinary close.
     pub(super) fn reset_on_close(&self) -> io::Result<()> {
         self.stream.set_zero_linger()
     }

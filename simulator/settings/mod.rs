@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::Error as _};
 
 pub(crate) use self::{
     certificate::{is_certificate, registered_certificates},
-    next_link::NextLink,
+    next_link::NextLinkForm,
 };
 
 /// All settings. `simulator/README.md` describes them for users.
@@ -19,7 +19,7 @@ pub(crate) use self::{
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own in the JSON"
 )]
-pub(crate) struct Settings {
+pub(crate) struct SimulatorSettings {
     /// The delay of each answer, and the most that is added to it at random.
     pub(crate) latency_ms: u64,
     pub(crate) jitter_ms: u64,
@@ -65,20 +65,20 @@ pub(crate) struct Settings {
     /// How many polls of a device code are first answered with `slow_down`.
     pub(crate) device_code_slow_downs: u32,
 
-    pub(crate) next_link: NextLink,
+    pub(crate) next_link: NextLinkForm,
     /// The scheme and host of a foreign next link.
     pub(crate) next_link_host: String,
     pub(crate) max_page_size: usize,
     /// The share of customers that the list still contains; `None` is all.
     pub(crate) shrink_list: Option<f64>,
-    /// The code that calls about a removed customer are refused with.
+    /// The code that calls about a customer that is gone are refused with.
     pub(crate) gone_answer: String,
 
     /// How many days back the partner-wide collections have figures for.
     pub(crate) reach_days: u32,
     /// The most rows of a partner-wide page.
     pub(crate) max_top: usize,
-    pub(crate) commercial_next_link: NextLink,
+    pub(crate) commercial_next_link: NextLinkForm,
     /// The names of a partner-wide collection's members.
     pub(crate) rows_member: String,
     pub(crate) next_member: String,
@@ -98,7 +98,7 @@ pub(crate) struct Settings {
     pub(crate) bom: bool,
 }
 
-impl Default for Settings {
+impl Default for SimulatorSettings {
     fn default() -> Self {
         Self {
             latency_ms: 0,
@@ -125,14 +125,14 @@ impl Default for Settings {
             device_code_polls: None,
             device_code_expires_secs: 900,
             device_code_slow_downs: 0,
-            next_link: NextLink::WithoutV1,
+            next_link: NextLinkForm::WithoutV1,
             next_link_host: "https://partner-center.example".to_owned(),
             max_page_size: 500,
             shrink_list: None,
             gone_answer: "60003".to_owned(),
             reach_days: 90,
             max_top: 10_000,
-            commercial_next_link: NextLink::Absolute,
+            commercial_next_link: NextLinkForm::Absolute,
             rows_member: "Value".to_owned(),
             next_member: "@nextLink".to_owned(),
             total_member: "TotalCount".to_owned(),
@@ -148,7 +148,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl SimulatorSettings {
     /// These settings with the members of a JSON object in place of their own.
     ///
     /// # Errors
@@ -228,7 +228,7 @@ impl Settings {
     }
 }
 
-/// The form of the header `Retry-After` of a throttled call.
+/// The form of the header `Retry-After` in answers with 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RetryAfter {
@@ -263,12 +263,12 @@ mod tests {
 
     #[test]
     fn a_patch_changes_only_what_it_names() {
-        let settings = Settings::default();
+        let settings = SimulatorSettings::default();
         let patched = settings
             .merged(br#"{"latency_ms":40,"next_link":"no_slash"}"#)
             .unwrap();
         assert_eq!(patched.latency_ms, 40);
-        assert_eq!(patched.next_link, NextLink::NoSlash);
+        assert_eq!(patched.next_link, NextLinkForm::NoSlash);
         assert_eq!(patched.access_token_ttl_secs, 3600);
         assert!(settings.merged(br#"{"latency":40}"#).is_err());
     }
@@ -285,11 +285,11 @@ mod tests {
             r#"{"max_top":0}"#,
             r#"{"client_certificate":"sim-secret"}"#,
         ] {
-            let refused = Settings::default().merged(patch.as_bytes());
+            let refused = SimulatorSettings::default().merged(patch.as_bytes());
             assert!(refused.is_err(), "{patch}");
         }
         let taken =
             br#"{"rate_schedule":[[0,50],[60,null]],"retry_after":"date","next_member":"none"}"#;
-        assert!(Settings::default().merged(taken).is_ok());
+        assert!(SimulatorSettings::default().merged(taken).is_ok());
     }
 }

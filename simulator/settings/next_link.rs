@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The forms of a next link that Partner Center has been seen to use, and two faulty ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum NextLink {
+pub(crate) enum NextLinkForm {
     WithV1,
     WithoutV1,
     NoSlash,
@@ -16,7 +16,7 @@ pub(crate) enum NextLink {
     Repeat,
 }
 
-impl NextLink {
+impl NextLinkForm {
     /// A link of this form. `version` is the first part of the path, such as `v1`;
     /// `foreign_origin` is where a foreign link points to.
     pub(crate) fn link(
@@ -46,15 +46,15 @@ mod tests {
     #[test]
     fn each_form_of_the_next_link_is_as_it_was_seen() {
         for (form, expected) in [
-            (NextLink::WithV1, "/v1/customers?size=5"),
-            (NextLink::WithoutV1, "/customers?size=5"),
-            (NextLink::NoSlash, "customers?size=5"),
+            (NextLinkForm::WithV1, "/v1/customers?size=5"),
+            (NextLinkForm::WithoutV1, "/customers?size=5"),
+            (NextLinkForm::NoSlash, "customers?size=5"),
             (
-                NextLink::Absolute,
+                NextLinkForm::Absolute,
                 "http://127.0.0.1:80/v1/customers?size=5",
             ),
             (
-                NextLink::Foreign,
+                NextLinkForm::Foreign,
                 "http://other.example/v1/customers?size=5",
             ),
         ] {

@@ -36,7 +36,7 @@ impl AuthorizationCodes {
         code
     }
 
-    /// Takes the code in a token request. An application that is not `authenticated` needs PKCE.
+    /// Redeems the code in a token request. An application that is not `authenticated` needs PKCE.
     pub(super) fn redeem(
         &mut self,
         form: &Form,
@@ -74,7 +74,7 @@ mod tests {
     /// The hash of `VERIFIER`.
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-    /// Redeems a code twice, and gives the error of each.
+    /// The errors of redeeming the same code twice.
     fn redeem_twice(challenge: Option<&str>, form: &[(&str, &str)]) -> [Option<u32>; 2] {
         let mut codes = AuthorizationCodes::default();
         let code = codes.issue(Authorization {

@@ -13,7 +13,10 @@ use crate::{traffic::RequestContext, wire::Form};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The form of a request for a token or a device code, if the tenant and the client id are right.
+/// The form of a request for a token or a device code.
+///
+/// # Errors
+/// When the tenant or the client id is wrong, or the settings let every request fail.
 pub(super) fn form_of(context: &RequestContext<'_>) -> Result<Form, EntraError> {
     if let Some(code) = context.settings.grant_error {
         return Err(EntraError::new(code));
@@ -49,8 +52,11 @@ fn basic(header: &str) -> Option<(String, String)> {
     Some((decode(id)?, decode(secret)?))
 }
 
-/// Whether the application has proved its identity. It need not unless it is `confidential` or the
-/// settings say so, but a wrong proof is always refused.
+/// Whether the application has proved its identity.
+///
+/// # Errors
+/// When the proof is wrong, or when it is missing although the client must be `confidential` or the
+/// settings demand it.
 pub(super) fn authenticate(
     context: &RequestContext<'_>,
     form: &Form,

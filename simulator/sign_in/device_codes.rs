@@ -8,7 +8,7 @@ use std::{
 use uuid::Uuid;
 
 use super::entra_error::{EntraError, required};
-use crate::{settings::Settings, wire::Form};
+use crate::{settings::SimulatorSettings, wire::Form};
 
 /// The codes that were issued and not redeemed yet.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct PendingSignIn {
 
 impl DeviceCodes {
     /// Issues a device code and the user code that belongs to it.
-    pub(super) fn issue(&mut self, settings: &Settings, scope: &str) -> (String, String) {
+    pub(super) fn issue(&mut self, settings: &SimulatorSettings, scope: &str) -> (String, String) {
         let device_code = format!("sim-device-{}", Uuid::new_v4().simple());
         let mut user_code = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
         user_code.truncate(9);
@@ -52,10 +52,10 @@ impl DeviceCodes {
             .count()
     }
 
-    /// Takes the device code in a token request, once it is approved. Returns its scope.
+    /// Redeems the device code in a token request once it is approved, and returns its scope.
     pub(super) fn redeem(
         &mut self,
-        settings: &Settings,
+        settings: &SimulatorSettings,
         form: &Form,
     ) -> Result<String, EntraError> {
         let device_code = required(form, "device_code")?;
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn a_device_code_is_redeemed_once_it_is_approved_or_after_enough_polls() {
-        let mut settings = Settings::default();
+        let mut settings = SimulatorSettings::default();
         let mut codes = DeviceCodes::default();
-        let poll = |codes: &mut DeviceCodes, settings: &Settings, device_code: &str| {
+        let poll = |codes: &mut DeviceCodes, settings: &SimulatorSettings, device_code: &str| {
             let form = Form::from([("device_code".to_owned(), device_code.to_owned())]);
             let scope = codes.redeem(settings, &form);
             scope.map_err(|error| error.code)

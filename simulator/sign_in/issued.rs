@@ -15,7 +15,7 @@ use super::{
     entra_error::{EntraError, required},
     registration::{CLIENT_ID, USER_NAME},
 };
-use crate::{clock::now, settings::Settings, wire::Form};
+use crate::{clock::now, settings::SimulatorSettings, wire::Form};
 
 /// The refresh token that is valid from the start.
 const FIRST_REFRESH_TOKEN: &str = "sim-refresh-0";
@@ -72,20 +72,23 @@ impl Issued {
         }
     }
 
-    /// Refuses all access tokens issued so far.
+    /// Makes all access tokens issued so far invalid.
     pub(crate) fn revoke_access_tokens(&mut self) {
         self.access_tokens.clear();
     }
 
-    /// Refuses all refresh tokens issued so far, with AADSTS50173. Only another sign-in gives a new
-    /// one.
+    /// Revokes all refresh tokens issued so far. They are then refused with AADSTS50173.
     pub(crate) fn revoke_refresh_tokens(&mut self) {
         self.revoked_refresh_tokens
             .extend(self.refresh_tokens.drain());
     }
 
     /// Issues an access token of a user: shaped like the real ones, but unsigned.
-    pub(crate) fn issue_user_token(&mut self, settings: &Settings, audience: &str) -> String {
+    pub(crate) fn issue_user_token(
+        &mut self,
+        settings: &SimulatorSettings,
+        audience: &str,
+    ) -> String {
         let mut claims = claims(settings, audience);
         if settings.amr && settings.mfa {
             claims["amr"] = json!(["pwd", "mfa"]);
@@ -98,13 +101,17 @@ impl Issued {
     }
 
     /// Issues an access token of the application itself.
-    pub(super) fn issue_app_token(&mut self, settings: &Settings, audience: &str) -> String {
+    pub(super) fn issue_app_token(
+        &mut self,
+        settings: &SimulatorSettings,
+        audience: &str,
+    ) -> String {
         self.issue_access_token(settings, &claims(settings, audience), true)
     }
 
     fn issue_access_token(
         &mut self,
-        settings: &Settings,
+        settings: &SimulatorSettings,
         claims: &Value,
         app_only: bool,
     ) -> String {
@@ -112,7 +119,7 @@ impl Issued {
         let header = part(&json!({ "typ": "JWT", "alg": "none" }));
         let token = format!("{header}.{}.unsigned", part(claims));
         let now = Instant::now();
-        // A day after its expiry a token may be reported as unknown rather than as expired.
+        // From a day after its expiry on, a token is unknown rather than expired.
         self.access_tokens
             .retain(|_, access| access.expires + DAY > now);
         let lifetime = Duration::from_secs(settings.access_token_ttl_secs);
@@ -134,7 +141,7 @@ impl Issued {
     /// Checks the refresh token in a token request.
     pub(super) fn redeem_refresh_token(
         &mut self,
-        settings: &Settings,
+        settings: &SimulatorSettings,
         form: &Form,
     ) -> Result<(), EntraError> {
         let token = required(form, "refresh_token")?;
@@ -152,7 +159,7 @@ impl Issued {
 }
 
 /// The claims that tokens of users and of the application have in common.
-fn claims(settings: &Settings, audience: &str) -> Value {
+fn claims(settings: &SimulatorSettings, audience: &str) -> Value {
     let issued_at = now().timestamp();
     json!({
         "aud": settings.audience.as_deref().unwrap_or(audience),
@@ -186,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_old_refresh_token_stays_valid_unless_they_are_single_use() {
-        let mut settings = Settings::default();
+        let mut settings = SimulatorSettings::default();
         let mut issued = Issued::new();
         let first = form(FIRST_REFRESH_TOKEN);
         assert_eq!(issued.redeem_refresh_token(&settings, &first), Ok(()));
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn an_access_token_is_valid_until_it_expires() {
         let mut issued = Issued::new();
-        let token = issued.issue_user_token(&Settings::default(), RESOURCE);
+        let token = issued.issue_user_token(&SimulatorSettings::default(), RESOURCE);
         let now = Instant::now();
         assert_eq!(issued.bearer(&token, now), Bearer::User);
         let later = now + Duration::from_secs(3601);

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::endpoint::Endpoint;
-use crate::{settings::Settings, wire::HttpRequest};
+use crate::{settings::SimulatorSettings, wire::HttpRequest};
 
 /// A request with its endpoint, and the settings and the simulated day that its answer goes by.
 #[derive(Clone, Copy)]
@@ -12,7 +12,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) endpoint: Endpoint,
     /// The customer's GUID or the sign-in's tenant in the path; empty where there is none.
     pub(crate) path_id: &'a str,
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a SimulatorSettings,
     pub(crate) today: NaiveDate,
 }
 

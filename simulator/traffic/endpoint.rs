@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{wire::HttpRequest, world::Dataset};
 
-/// The endpoints, of which some cover several addresses.
+/// The endpoints. Some have several addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Endpoint {
     /// One customer's usage.
@@ -12,9 +12,9 @@ pub(crate) enum Endpoint {
     /// One customer's deployment.
     Deployment,
     /// All customers' usage.
-    CommercialUsage,
+    PartnerWideUsage,
     /// All customers' deployment.
-    CommercialDeployment,
+    PartnerWideDeployment,
     Customers,
     Token,
     DeviceCode,
@@ -34,8 +34,8 @@ impl Endpoint {
         match self {
             Self::Usage => "usage",
             Self::Deployment => "deployment",
-            Self::CommercialUsage => "commercial_usage",
-            Self::CommercialDeployment => "commercial_deployment",
+            Self::PartnerWideUsage => "commercial_usage",
+            Self::PartnerWideDeployment => "commercial_deployment",
             Self::Customers => "customers",
             Self::Token => "token",
             Self::DeviceCode => "devicecode",
@@ -49,8 +49,8 @@ impl Endpoint {
     /// The dataset that an analytics endpoint serves.
     pub(crate) const fn dataset(self) -> Option<Dataset> {
         match self {
-            Self::Usage | Self::CommercialUsage => Some(Dataset::Usage),
-            Self::Deployment | Self::CommercialDeployment => Some(Dataset::Deployment),
+            Self::Usage | Self::PartnerWideUsage => Some(Dataset::Usage),
+            Self::Deployment | Self::PartnerWideDeployment => Some(Dataset::Deployment),
             Self::Customers
             | Self::Token
             | Self::DeviceCode
@@ -61,7 +61,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it belongs to the Partner Center API, not to the sign-in or to the simulator.
+    /// Whether the Partner Center API answers it. Unknown addresses belong to the API, too.
     pub(crate) const fn is_api(self) -> bool {
         !matches!(
             self,
@@ -75,8 +75,8 @@ impl Endpoint {
         match self {
             Self::Usage
             | Self::Deployment
-            | Self::CommercialUsage
-            | Self::CommercialDeployment
+            | Self::PartnerWideUsage
+            | Self::PartnerWideDeployment
             | Self::Customers
             | Self::OpenId => Some("GET, HEAD"),
             Self::Authorize => Some("GET, HEAD, POST"),
@@ -133,9 +133,9 @@ impl Endpoint {
             path.len() == words.len() && pairs().all(|(part, word)| part.eq_ignore_ascii_case(word))
         };
         if is(["analytics", "commercial", "usage", "license"]) {
-            Self::CommercialUsage
+            Self::PartnerWideUsage
         } else if is(["analytics", "commercial", "deployment", "license"]) {
-            Self::CommercialDeployment
+            Self::PartnerWideDeployment
         } else {
             Self::Other
         }
@@ -172,11 +172,11 @@ mod tests {
         for (path, expected) in [
             (
                 "analytics/commercial/usage/license",
-                Endpoint::CommercialUsage,
+                Endpoint::PartnerWideUsage,
             ),
             (
                 "analytics/commercial/deployment/license/",
-                Endpoint::CommercialDeployment,
+                Endpoint::PartnerWideDeployment,
             ),
             ("analytics/commercial/usage/license//", Endpoint::Other),
             ("analytics/licenses/usage", Endpoint::Other),

@@ -18,8 +18,8 @@ use crate::{lock::lock, wire};
 const TARGETS: [Endpoint; 7] = [
     Endpoint::Usage,
     Endpoint::Deployment,
-    Endpoint::CommercialUsage,
-    Endpoint::CommercialDeployment,
+    Endpoint::PartnerWideUsage,
+    Endpoint::PartnerWideDeployment,
     Endpoint::Customers,
     Endpoint::Token,
     Endpoint::DeviceCode,

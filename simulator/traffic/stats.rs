@@ -26,7 +26,7 @@ pub(crate) enum Answered {
     Reset,
 }
 
-/// The seconds that are kept at the most, so that a simulator that runs for days does not grow.
+/// Maximum number of seconds kept, so that the memory of a simulator that runs for days is bounded.
 const MAX_SECONDS: usize = 3_600;
 
 /// The counts since the start, or since they were last cleared.

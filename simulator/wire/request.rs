@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use url::form_urlencoded;
 
-/// The bytes of a request's head at the most. A longer one ends the connection, so that a client
-/// that never sends the blank line cannot fill the memory.
+/// Maximum size of a request's head in bytes. Without a bound, a client that never sends the blank
+/// line could fill the memory.
 pub(crate) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// The fields of a form, each with its last value.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::gzip::gzip;
 use crate::clock::now;
 
-/// The bytes of a body from which on it is compressed: below this it saves less than a packet.
+/// Minimum size in bytes of a body that is compressed. A smaller one fits into one packet anyway.
 const MIN_GZIP_BYTES: usize = 1024;
 
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
@@ -52,7 +52,7 @@ impl HttpResponse {
         self.headers.push((name, value.into()));
     }
 
-    /// Forbids clients to keep it.
+    /// Forbids caching.
     pub(crate) fn uncached(self) -> Self {
         self.with("Cache-Control", "no-store, no-cache")
             .with("Pragma", "no-cache")

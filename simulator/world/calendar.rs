@@ -15,7 +15,7 @@ pub(super) fn day_number(date: NaiveDate) -> i64 {
     date.signed_duration_since(EPOCH).num_days()
 }
 
-/// What is counted.
+/// The datasets of the analytics API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Dataset {
     /// Active users per product and workload.
@@ -48,7 +48,7 @@ impl Snapshot {
     }
 }
 
-/// When figures of a day become available.
+/// When the figures of each day become available.
 #[derive(Debug)]
 pub(crate) struct Calendar(Draw);
 

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The day numbers between which customers join, leave and buy further products: mid-2024 to
-/// mid-2028. Short enough that a demo of a few weeks sees each of these happen.
+/// mid-2028. In a longer period, a demo of a few weeks would hardly show any of these changes.
 const CHANGES: (i64, i64) = (3_469, 4_930);
 
 /// Days that a cancelled subscription keeps its seats.

@@ -2,9 +2,9 @@
 //! product, the workload and the date. Nothing is stored, so any number of customers costs nothing
 //! to set up, and a date gives the same figures whenever it is asked for.
 //!
-//! `draw` is the source of chance, `catalog` what Microsoft sells, `company` the customers' names,
-//! `calendar` the dates that figures exist for, `holding` what one customer has of one product, and
-//! `product_names` what a product is called in an answer.
+//! `draw` is the source of random numbers, `catalog` what Microsoft sells, `company` the customers'
+//! names, `calendar` the dates that figures exist for, `holding` what one customer has of one
+//! product, and `product_names` what a product is called in an answer.
 
 mod calendar;
 mod catalog;
@@ -134,8 +134,8 @@ impl World {
         holdings(self.about(number).on(2), number < SETTLED)
     }
 
-    /// The products that the snapshot has figures of for this customer. Cheaper than the figures,
-    /// for counting the rows of many customers.
+    /// The products that a snapshot has figures of for this customer. Cheaper than the figures
+    /// themselves, so that the rows of many customers can be counted.
     pub(crate) fn reported(
         &self,
         number: u32,
@@ -148,7 +148,8 @@ impl World {
         })
     }
 
-    /// The holdings behind [`Self::reported`], each with its processed date and its seats then.
+    /// The holdings behind [`Self::reported`], each with its processed date and its seats on that
+    /// date.
     fn reported_holdings(
         &self,
         number: u32,

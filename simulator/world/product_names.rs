@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 
 use super::catalog::Product;
-use crate::settings::Settings;
+use crate::settings::SimulatorSettings;
 
 /// English, German, Swedish. Other products have the same name in every language.
 static TRANSLATIONS: [(&str, &str, &str); 10] = [
@@ -76,7 +76,11 @@ pub(crate) struct ProductNames<'a> {
 }
 
 impl<'a> ProductNames<'a> {
-    pub(crate) fn new(settings: &'a Settings, locale: Option<&str>, today: NaiveDate) -> Self {
+    pub(crate) fn new(
+        settings: &'a SimulatorSettings,
+        locale: Option<&str>,
+        today: NaiveDate,
+    ) -> Self {
         let is = |wanted: &str| locale.is_some_and(|given| given.eq_ignore_ascii_case(wanted));
         let language = match settings.localized_names {
             true if is("de-DE") => Language::German,
@@ -115,9 +119,9 @@ mod tests {
     #[test]
     fn names_are_translated_only_if_they_are_localized() {
         let name = |localized_names, locale| {
-            let settings = Settings {
+            let settings = SimulatorSettings {
                 localized_names,
-                ..Settings::default()
+                ..SimulatorSettings::default()
             };
             let names = ProductNames::new(&settings, locale, date("2026-05-04"));
             names.of(&SUITES[0]).to_owned()
@@ -139,11 +143,11 @@ mod tests {
 
     #[test]
     fn a_renamed_product_has_its_new_name_from_that_day_on() {
-        let settings = Settings {
+        let settings = SimulatorSettings {
             renamed_from: Some(date("2026-05-04")),
             renamed_product: SUITES[3].name.to_owned(),
             renamed_to: "Office 365 E1 (no Teams)".to_owned(),
-            ..Settings::default()
+            ..SimulatorSettings::default()
         };
         let name = |today, place: usize| {
             let names = ProductNames::new(&settings, None, date(today));

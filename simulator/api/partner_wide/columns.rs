@@ -1,11 +1,11 @@
-//! The columns of a row besides the figures: what a filter can compare.
+//! The columns of a row that are not figures. A filter can compare them.
 
 use super::filter::{Filter, FilterField};
 use crate::world::{Dataset, Product, ProductNames, Workload, World};
 
 pub(super) const CHANNEL: &str = "reseller";
 
-/// A customer as its rows show it.
+/// The columns about a customer, which all of its rows share.
 pub(super) struct CustomerColumns {
     pub(super) tenant_id: String,
     pub(super) name: String,
@@ -26,7 +26,7 @@ impl CustomerColumns {
 pub(super) struct RowColumns<'a> {
     pub(super) customer: &'a CustomerColumns,
     pub(super) product: &'static Product,
-    /// Deployment is counted per product.
+    /// `None` for deployment, which is counted per product.
     pub(super) workload: Option<&'static Workload>,
 }
 
@@ -50,7 +50,7 @@ impl RowColumns<'_> {
     }
 }
 
-/// The workloads of a product's rows: each of its own, or none for deployment.
+/// The workload of each row about a product. Deployment has one row, without a workload.
 pub(super) fn workloads(
     dataset: Dataset,
     product: &'static Product,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::world::Dataset;
 
-/// The depth of nested parentheses at the most. The parser is recursive, so that deeper ones could
+/// Maximum depth of nested parentheses. The parser is recursive, so without a bound they could
 /// overflow the stack.
 const MAX_DEPTH: u32 = 16;
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use self::{query::PageQuery, row_index::row_index, rows::write_rows};
 use super::partner::Partner;
 use crate::{
-    settings::NextLink,
+    settings::NextLinkForm,
     traffic::RequestContext,
     wire::{HttpResponse, JSON},
     world::Dataset,
@@ -48,7 +48,7 @@ pub(super) fn page(
     body.push(b']');
     if settings.next_member != "none" {
         let next = match settings.commercial_next_link {
-            NextLink::Repeat => Some(query.skip),
+            NextLinkForm::Repeat => Some(query.skip),
             _ => (end < total).then_some(end),
         };
         let link = json!(next.map(|skip| query.link(context.request, skip)));

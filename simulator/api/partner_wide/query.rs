@@ -1,4 +1,4 @@
-//! What one call for a page asks for.
+//! The parameters of a call for a page.
 
 use chrono::{Days, NaiveDate};
 use url::form_urlencoded;
@@ -6,15 +6,15 @@ use url::form_urlencoded;
 use super::filter::Filter;
 use crate::{
     api::envelope::fault,
-    settings::Settings,
+    settings::SimulatorSettings,
     traffic::RequestContext,
     wire::{HttpRequest, HttpResponse},
     world::{Calendar, Dataset, ProductNames, Snapshot},
 };
 
-/// The parameters of a call, and what follows from them.
+/// The parameters, and what follows from them and the settings.
 pub(super) struct PageQuery<'a> {
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a SimulatorSettings,
     pub(super) dataset: Dataset,
     pub(super) names: ProductNames<'a>,
     /// `None` if the requested date is too old to be shown.
@@ -23,9 +23,9 @@ pub(super) struct PageQuery<'a> {
     /// The filter as it was sent; empty for none.
     pub(super) filter_text: String,
     date_text: Option<String>,
-    /// The rows of a page at the most.
+    /// Maximum number of rows of the page.
     pub(super) top: usize,
-    /// The rows of the list before this page.
+    /// Number of rows before the page.
     pub(super) skip: usize,
 }
 

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{api::partner::Partner, lock::lock, world::Snapshot};
 
-/// The lists that are kept. A client reads one or two at a time; with fewer than are read at once,
-/// every page would count all rows again.
+/// Maximum number of indexes kept. If more lists were read at the same time, every page would count
+/// all rows again.
 const MAX_INDEXES: usize = 8;
 
 /// The customers that have rows in a list, each with the position after its last row.

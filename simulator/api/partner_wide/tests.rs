@@ -3,22 +3,22 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::*;
-use crate::{settings::Settings, traffic::Endpoint, wire::HttpRequest, world::World};
+use crate::{settings::SimulatorSettings, traffic::Endpoint, wire::HttpRequest, world::World};
 
 /// The partner-wide collections on a fixed day.
-struct Collections {
+struct TestCollections {
     partner: Partner,
     cache: RowIndexCache,
-    settings: Settings,
+    settings: SimulatorSettings,
     today: chrono::NaiveDate,
 }
 
-impl Collections {
+impl TestCollections {
     fn new(customers: u32) -> Self {
         Self {
             partner: Partner::new(World::new(1, customers)),
             cache: RowIndexCache::default(),
-            settings: Settings::default(),
+            settings: SimulatorSettings::default(),
             today: "2026-05-04".parse().unwrap(),
         }
     }
@@ -28,7 +28,7 @@ impl Collections {
         let head = format!("{target}\r\nHost: localhost:1\r\n\r\n");
         let context = RequestContext {
             request: &HttpRequest::parse_head(head.as_bytes()).unwrap(),
-            endpoint: Endpoint::CommercialUsage,
+            endpoint: Endpoint::PartnerWideUsage,
             path_id: "",
             settings: &self.settings,
             today: self.today,
@@ -50,7 +50,7 @@ impl Collections {
 
 #[test]
 fn pages_of_any_size_make_up_the_same_list() {
-    let collections = Collections::new(20);
+    let collections = TestCollections::new(20);
     for filter in ["", "&filter=workloadCode+eq+'EXO'+or+serviceCode+eq+'crm'"] {
         let whole = collections.rows(filter);
         assert!(whole.len() > 20);
@@ -71,7 +71,7 @@ fn pages_of_any_size_make_up_the_same_list() {
 
 #[test]
 fn the_rows_are_those_of_the_customers_own_collections() {
-    let collections = Collections::new(40);
+    let collections = TestCollections::new(40);
     let world = &collections.partner.world;
     let snapshot = world
         .calendar
@@ -99,8 +99,8 @@ fn the_rows_are_those_of_the_customers_own_collections() {
 
 #[test]
 fn a_date_is_matched_exactly_and_must_be_within_reach() {
-    let mut collections = Collections::new(20);
-    let on = |collections: &Collections, date: &str| {
+    let mut collections = TestCollections::new(20);
+    let on = |collections: &TestCollections, date: &str| {
         let found = collections.rows(&format!("processedDateTime={date}"));
         let dates: HashSet<String> = found
             .iter()
@@ -119,7 +119,7 @@ fn a_date_is_matched_exactly_and_must_be_within_reach() {
 
 #[test]
 fn a_parameter_that_is_not_valid_is_refused() {
-    let collections = Collections::new(5);
+    let collections = TestCollections::new(5);
     for query in [
         "top=all",
         "top=0",
@@ -134,7 +134,7 @@ fn a_parameter_that_is_not_valid_is_refused() {
 
 #[test]
 fn the_rows_of_a_customer_that_is_gone_are_missing() {
-    let collections = Collections::new(20);
+    let collections = TestCollections::new(20);
     let id = collections.partner.world.id(1);
     let query = format!("filter=customerTenantId+eq+'{id}'");
     let (all, own) = (collections.rows("").len(), collections.rows(&query).len());
@@ -147,7 +147,7 @@ fn the_rows_of_a_customer_that_is_gone_are_missing() {
 
 #[test]
 fn the_next_link_leads_on_in_every_form() {
-    let mut collections = Collections::new(20);
+    let mut collections = TestCollections::new(20);
     let mut link = |form: &str| {
         collections.change(&format!(r#"{{"commercial_next_link":"{form}"}}"#));
         let query = "top=3&filter=channel+ne+'x'";

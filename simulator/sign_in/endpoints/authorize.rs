@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     lock::lock,
-    settings::Settings,
+    settings::SimulatorSettings,
     sign_in::{
         authorization_codes::Authorization,
         entra_error::EntraError,
@@ -69,7 +69,7 @@ pub(super) fn respond(issued: &Mutex<Issued>, context: &RequestContext<'_>) -> H
 /// The fields with a code, or the error and its description.
 fn decide(
     issued: &Mutex<Issued>,
-    settings: &Settings,
+    settings: &SimulatorSettings,
     parameters: &Form,
 ) -> Result<Fields, (String, String)> {
     if let Some(error) = &settings.authorize_error {
