@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{Customer, Source};
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::{Mfa, Probed, Session, advice, prove_token_file};
+use crate::partner_center::{Mfa, Probed, Session, advice, check_token_file};
 use crate::retry::{Classify as _, Remedy, RetryError};
 use crate::shutdown::Shutdown;
 use crate::store::Experience;
@@ -201,7 +201,7 @@ fn unanswered(part: &'static str) -> Found {
 /// Whether a renewed token can be kept; none where no person signs in.
 async fn token_file(config: &Config) -> Option<Found> {
     const PART: &str = "token file";
-    match prove_token_file(&config.auth).await {
+    match check_token_file(&config.auth).await {
         Ok(file) => {
             let file = file?.display();
             let what = format!("{file}: a renewed token can be kept");
@@ -218,7 +218,7 @@ async fn sign_in(session: &Session, shutdown: &Shutdown, ends: Instant) -> Found
         session.examine_token(shutdown).await
     };
     match timeout_at(ends, signing_in).await {
-        Ok(Ok(Mfa::Nobody)) => Found::fine(PART, "a token was issued"),
+        Ok(Ok(Mfa::NoUser)) => Found::fine(PART, "a token was issued"),
         Ok(Ok(seen)) => {
             let seen = super::login::mfa(seen);
             Found::fine(PART, format!("a token was issued. {seen}"))

@@ -43,7 +43,7 @@ pub(super) async fn run(
         "Signed in. {}\nThe refresh token is kept in {}. It lives until {} and is renewed at every use.\nTry it with: seatledger check",
         mfa(signed_in.mfa),
         signed_in.file.display(),
-        signed_in.lives_until.format("%Y-%m-%d")
+        signed_in.expires_at.format("%Y-%m-%d")
     ))?;
     if let Some(note) = ownership::note(&signed_in.file, is_default(config, &signed_in.file)) {
         say(&note)?;
@@ -93,11 +93,11 @@ fn is_default(config: &Config, file: &Path) -> bool {
 /// What the token says, which is not proved: its signature is for the API to check.
 pub(super) fn mfa(mfa: Mfa) -> &'static str {
     match mfa {
-        Mfa::Proved => {
+        Mfa::Used => {
             "The token says that multi-factor authentication was used (its signature is not checked here)."
         }
-        Mfa::NotSeen => "Whether multi-factor authentication was used cannot be seen in the token.",
-        Mfa::Nobody => "No person signed in.",
+        Mfa::Unknown => "Whether multi-factor authentication was used cannot be seen in the token.",
+        Mfa::NoUser => "No person signed in.",
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::partner_center::auth::Auth;
+use crate::partner_center::auth::{AuthorityClient, TokenProvider};
 use crate::partner_center::session::Session;
 use crate::partner_center::throttle::admission::Admission;
 use crate::partner_center::transport::aside::Aside;
@@ -31,7 +31,7 @@ pub struct Client {
     pub(in crate::partner_center) base: String,
     pub(in crate::partner_center) locale: HeaderValue,
     pub(in crate::partner_center) max_response_bytes: u64,
-    pub(in crate::partner_center) auth: Auth,
+    pub(in crate::partner_center) auth: TokenProvider,
     pub(in crate::partner_center) policy: RetryPolicy,
     pub(in crate::partner_center) admission: Admission,
     pub(in crate::partner_center) clock: Arc<dyn Clock>,
@@ -64,27 +64,21 @@ impl Client {
             }
             http_client(&api, &api.base_url, Policy::custom(stay_at_origin))
         })?;
-        let authority = match auth.method {
+        let http = match auth.method {
             // Never asked, so that its certificates need not be read.
             config::Method::AccessToken(_) => connections.client(),
             config::Method::RefreshToken { .. } | config::Method::ClientCredentials { .. } => {
                 http_client(settings, &auth.authority, Policy::none())?
             }
         };
+        let authority = AuthorityClient::new(http, &settings.base_url, auth, Arc::clone(&clock));
         Ok(Self {
             connections,
             base: settings.base_url.as_str().trim_end_matches('/').to_owned(),
             locale: HeaderValue::from_str(&settings.locale)
                 .expect("the locale was checked when the configuration was read"),
             max_response_bytes: settings.max_response_bytes,
-            auth: Auth::new(
-                authority,
-                &settings.base_url,
-                auth,
-                policy,
-                tasks.clone(),
-                Arc::clone(&clock),
-            ),
+            auth: TokenProvider::new(authority, policy, tasks.clone()),
             aside: Aside::new(tasks),
             policy,
             admission: Admission::new(

@@ -11,8 +11,8 @@ mod throttle;
 mod transport;
 
 pub use auth::{
-    AuthError, BrowserSignIn, ConsentFile, DeviceCode, Login, Mfa, OauthError, Presented, SignedIn,
-    prove_token_file,
+    AuthError, BrowserSignIn, ConsentFile, DeviceCode, Grant, Login, Mfa, OauthError, SignedIn,
+    check_token_file,
 };
 pub use client::Client;
 pub use decode::fault::ApiFault;

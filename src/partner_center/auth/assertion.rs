@@ -1,6 +1,6 @@
-//! A certificate in place of the client secret: a short-lived statement, signed with the
-//! certificate's private key, that it is the application who asks (RFC 7523). The key is read for
-//! each statement and kept nowhere.
+//! A certificate in place of the client secret: a short-lived JWT assertion, signed with the
+//! certificate's private key, authenticates the application (RFC 7523). The key is read for each
+//! assertion and not kept.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use super::error::AuthError;
 use crate::config::App;
 use crate::text::{ReadFault, pem};
 
-/// How the form names the kind of statement.
+/// The value of the form field `client_assertion_type`.
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// A statement is used at once; this allows for clocks that differ.
+/// Seconds for which an assertion is valid. It is used at once; the rest allows for clock skew.
 const LIFETIME_SECS: i64 = 600;
 
-/// A statement that `app` asks `audience`, signed with what is in `file` just now.
+/// An assertion for `audience`, signed with the certificate and key that `file` holds now.
 pub(super) fn sign(
     file: &Path,
     app: &App,
@@ -48,38 +48,38 @@ pub(super) fn sign(
             source: Arc::new(fault.into()),
         },
     })?;
-    let judged = statement(pem.as_bytes(), &app.client_id, audience, now);
-    judged.map_err(|problem| match problem {
-        Problem::Expired(date) => {
+    let signed = assertion(pem.as_bytes(), &app.client_id, audience, now);
+    signed.map_err(|fault| match fault {
+        CertificateFault::Expired(date) => {
             let place = app.credential_place.as_deref().unwrap_or("that file");
             let date = date.format("%Y-%m-%d");
             unusable(format!(
-                "it expired on {date}; register a new one with the app in Microsoft Entra ID and put it into {place}"
+                "it expired on {date}; register a new one with the app in Microsoft Entra ID and \
+                 put it into {place}"
             ))
         }
-        Problem::Other(problem) => unusable(problem),
+        CertificateFault::Other(problem) => unusable(problem),
     })
 }
 
 /// What is wrong with a certificate or its key, without any of its text.
-enum Problem {
-    /// Since when.
+enum CertificateFault {
     Expired(DateTime<Utc>),
     Other(String),
 }
 
-impl<T: Into<String>> From<T> for Problem {
+impl<T: Into<String>> From<T> for CertificateFault {
     fn from(problem: T) -> Self {
         Self::Other(problem.into())
     }
 }
 
-fn statement(
+fn assertion(
     pem: &[u8],
     client_id: &str,
     audience: &str,
     now: DateTime<Utc>,
-) -> Result<SecretString, Problem> {
+) -> Result<SecretString, CertificateFault> {
     let key = private_key(pem)?;
     let der = certificate(pem, &key, now)?;
     let header = json!({
@@ -97,38 +97,41 @@ fn statement(
         "exp": now.timestamp() + LIFETIME_SECS,
     });
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-    let said = format!("{header}.{claims}");
+    let signing_input = format!("{header}.{claims}");
     let mut signature = vec![0; key.public_modulus_len()];
     key.sign(
         &RSA_PSS_SHA256,
         &SystemRandom::new(),
-        said.as_bytes(),
+        signing_input.as_bytes(),
         &mut signature,
     )
     .map_err(|_| "its private key cannot sign".to_owned())?;
     let signature = URL_SAFE_NO_PAD.encode(signature);
-    Ok(SecretString::from(format!("{said}.{signature}")))
+    Ok(SecretString::from(format!("{signing_input}.{signature}")))
 }
 
 fn private_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
         let shown = std::str::from_utf8(pem).ok().and_then(pem::why_no_key);
-        shown.unwrap_or("it holds no private key that can be read; a PEM file with the certificate and its private key, not encrypted, is needed")
+        shown.unwrap_or(
+            "it holds no readable private key; a PEM file with the certificate and its unencrypted \
+             private key is needed",
+        )
     })?;
     let pair = match &key {
         PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
         PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()).ok(),
         _ => None,
     };
-    pair.ok_or_else(|| "its private key is no RSA key of 2048 to 8192 bits".to_owned())
+    pair.ok_or_else(|| "its private key is not an RSA key of 2048 to 8192 bits".to_owned())
 }
 
-/// The certificate that `key` belongs to; the file may hold those of its issuers too.
+/// The certificate that `key` belongs to; the file may also hold its issuers' certificates.
 fn certificate<'a>(
     pem: &'a [u8],
     key: &RsaKeyPair,
     now: DateTime<Utc>,
-) -> Result<CertificateDer<'a>, Problem> {
+) -> Result<CertificateDer<'a>, CertificateFault> {
     let mut any = false;
     for der in CertificateDer::pem_slice_iter(pem) {
         any = true;
@@ -140,12 +143,12 @@ fn certificate<'a>(
         if public_key.raw_bytes() != key.public_key().as_ref() {
             continue;
         }
-        let [from, to] = [read.validity().not_before, read.validity().not_after].map(moment);
+        let [from, to] = [read.validity().not_before, read.validity().not_after].map(timestamp);
         if now > to {
-            return Err(Problem::Expired(to));
+            return Err(CertificateFault::Expired(to));
         }
         if now < from {
-            return Err(format!("it is valid from {} only", from.to_rfc3339()).into());
+            return Err(format!("it is only valid from {}", from.to_rfc3339()).into());
         }
         return Ok(der);
     }
@@ -157,7 +160,7 @@ fn certificate<'a>(
     Err(problem.into())
 }
 
-fn moment(time: Time) -> DateTime<Utc> {
+fn timestamp(time: Time) -> DateTime<Utc> {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

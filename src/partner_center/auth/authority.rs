@@ -1,4 +1,5 @@
-//! The sign-in service's side of it: token requests and what comes back.
+//! The HTTP client of Microsoft's sign-in service: one method for each request, and what each
+//! response means.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +10,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::Token;
-use super::answers::{DeviceCode, DeviceCodeAnswer, TokenAnswer};
 use super::assertion;
 use super::claims::{Audiences, Mfa};
 use super::error::AuthError;
 use super::oauth::OauthError;
-use super::refresh_store::RefreshStore;
-use super::refusal::{self, Judged, Presented};
+use super::refusal::{self, ErrorResponse, Grant, Interpretation};
+use super::response::{DeviceCode, DeviceCodeResponse, TokenResponse};
+use super::token::Token;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
@@ -24,14 +24,17 @@ use crate::partner_center::decode::body::json_text;
 use crate::partner_center::transport::barrier::{Barrier, Way};
 use crate::partner_center::transport::http::{read_body, redirect_target, retry_after};
 
-/// No token answer is larger.
-const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
+/// Bytes of a response, at most. A token takes some kilobytes.
+const MAX_RESPONSE_BYTES: u64 = 1024 * 1024;
 
-/// Where asking on would prolong what passes by itself.
-const A_WHILE: Duration = Duration::from_mins(1);
+/// The shortest wait after a throttled or locked sign-in. Asking sooner would prolong the lock.
+const THROTTLED_WAIT: Duration = Duration::from_mins(1);
 
-/// The token endpoint, and what we sign in with.
-pub(super) struct Authority {
+/// Characters of a content type that an error message shows.
+const MAX_CONTENT_TYPE_CHARS: usize = 60;
+
+/// Requests tokens from the authority.
+pub(in crate::partner_center) struct AuthorityClient {
     http: reqwest::Client,
     origin: String,
     pub(super) settings: config::Auth,
@@ -39,47 +42,47 @@ pub(super) struct Authority {
     clock: Arc<dyn Clock>,
 }
 
-/// An answer but for its body.
-struct Seen {
-    /// In words, for where a token is missing.
-    what: String,
-    /// When to come again, where it says so.
-    wait: Option<Duration>,
+/// A response without its body.
+struct ResponseHead {
+    /// Status and content type in words, for the case that the token is missing.
+    summary: String,
+    retry_after: Option<Duration>,
 }
 
-/// Tells an answer of the service from one that something in between has made up.
-fn seen(answer: &reqwest::Response) -> String {
-    let status = answer.status();
+/// Describes a response so that a person can tell the service's own from a proxy's or a portal's.
+fn summarize(response: &reqwest::Response) -> String {
+    let status = response.status();
     if status.is_redirection() {
-        return format!("status {status}, on to {}", redirect_target(answer));
+        return format!("status {status}, on to {}", redirect_target(response));
     }
-    let header = answer.headers().get(CONTENT_TYPE);
-    let kind = header
-        .and_then(|kind| kind.to_str().ok())
+    let header = response.headers().get(CONTENT_TYPE);
+    let content_type = header
+        .and_then(|value| value.to_str().ok())
         .unwrap_or("no content type");
-    // The kind alone, without its parameters.
-    let kind: String = kind
+    let media_type: String = content_type
         .split(';')
         .next()
         .unwrap_or_default()
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '+' | '.' | ' '))
-        .take(60)
+        .take(MAX_CONTENT_TYPE_CHARS)
         .collect();
-    format!("status {}, {}", status.as_u16(), kind.trim())
+    format!("status {}, {}", status.as_u16(), media_type.trim())
 }
 
 /// How one poll of the token endpoint ended.
-pub(super) enum Poll {
-    Done(Box<TokenAnswer>),
+pub(super) enum PollResult {
+    Done(Box<TokenResponse>),
+    /// The person has not decided yet.
     Pending,
+    /// As `Pending`, and the service wants fewer polls.
     SlowDown,
-    /// It failed on the way, and the service may have said when to come again.
-    Later(Option<Duration>),
+    /// The request failed; the service may have said when to try again.
+    Failed { retry_after: Option<Duration> },
 }
 
-impl Authority {
-    pub(super) fn new(
+impl AuthorityClient {
+    pub(in crate::partner_center) fn new(
         http: reqwest::Client,
         base_url: &Url,
         settings: &config::Auth,
@@ -105,50 +108,27 @@ impl Authority {
 
     /// Looks for what would make the API refuse every call with this access token.
     pub(super) fn examine(&self, token: &str) -> Result<Mfa, AuthError> {
-        let by_a_person = !matches!(
+        let has_user = !matches!(
             self.settings.method,
             config::Method::ClientCredentials { .. }
         );
-        self.audiences.examine(token, by_a_person)
+        self.audiences.examine(token, has_user)
     }
 
-    pub(super) async fn sign_in(&self, after_refusal: bool) -> Result<Token, AuthError> {
-        match &self.settings.method {
-            config::Method::AccessToken(token) => {
-                Token::new(token.clone(), None, after_refusal).ok_or(AuthError::UnusableSetting)
-            }
-            config::Method::ClientCredentials { app, scope } => {
-                let form = [("grant_type", "client_credentials"), ("scope", scope)];
-                let answer = self.post(app, Presented::App, &form).await?;
-                self.token_in(&answer, after_refusal)
-            }
-            config::Method::RefreshToken {
-                app,
-                scope,
-                initial,
-                file,
-            } => {
-                let store = RefreshStore::new(file.clone());
-                self.spend_refresh_token(app, scope, initial.as_ref(), &store, after_refusal)
-                    .await
-            }
-        }
-    }
-
-    /// A token request.
-    pub(super) async fn post(
+    /// Requests a token in exchange for a grant, which is in the form.
+    pub(super) async fn request_token(
         &self,
         app: &config::App,
-        presented: Presented,
+        grant: Grant,
         form: &[(&str, &str)],
-    ) -> Result<TokenAnswer, AuthError> {
-        let (mut answer, seen): (TokenAnswer, _) = self.ask(app, "token", form).await?;
-        match &answer.error {
+    ) -> Result<TokenResponse, AuthError> {
+        let (mut response, head): (TokenResponse, _) = self.post(app, "token", form).await?;
+        match &response.error {
             None => {
-                answer.seen = seen.what;
-                Ok(answer)
+                response.summary = head.summary;
+                Ok(response)
             }
-            Some(error) => Err(self.judged(app, presented, error, &answer, seen.wait)),
+            Some(error) => Err(self.refused(app, grant, error, &response, head.retry_after)),
         }
     }
 
@@ -158,15 +138,15 @@ impl Authority {
         self.settings.endpoint(&path)
     }
 
-    /// Posts a form to one of the tenant's endpoints, with what proves that it is the application
-    /// who asks: the device endpoint wants that proof like the token endpoint (RFC 8628, 3.1).
-    /// An answer that cannot be read is an empty one.
-    async fn ask<T: DeserializeOwned + Default>(
+    /// Posts a form with the application's credential to one of the tenant's endpoints. The device
+    /// endpoint wants the credential just as the token endpoint does (RFC 8628, 3.1).
+    /// A body that cannot be read counts as an empty response.
+    async fn post<T: DeserializeOwned + Default>(
         &self,
         app: &config::App,
         endpoint: &str,
         form: &[(&str, &str)],
-    ) -> Result<(T, Seen), AuthError> {
+    ) -> Result<(T, ResponseHead), AuthError> {
         let mut form = form.to_vec();
         form.push(("client_id", &app.client_id));
         let assertion;
@@ -176,8 +156,8 @@ impl Authority {
                 form.push(("client_secret", secret.expose_secret()));
             }
             Some(config::ClientCredential::CertificateFile(file)) => {
-                // Whichever endpoint is asked, the statement is for the service that the token
-                // endpoint stands for.
+                // The audience of the assertion is the token endpoint, also for requests to the
+                // device endpoint.
                 let audience = self.endpoint(app, "token");
                 assertion = assertion::sign(file, app, audience.as_str(), self.clock.now())?;
                 form.push(("client_assertion_type", assertion::ASSERTION_TYPE));
@@ -185,100 +165,101 @@ impl Authority {
             }
         }
         let url = self.endpoint(app, endpoint);
-        let answer = self.http.post(url).form(&form).send().await;
-        let mut answer = answer.map_err(|error| self.transport(error))?;
-        let status = answer.status().as_u16();
-        let wait = retry_after(answer.headers(), self.clock.now());
+        let response = self.http.post(url).form(&form).send().await;
+        let mut response = response.map_err(|error| self.transport_error(error))?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), self.clock.now());
         if matches!(status, 408 | 425 | 429 | 500..=599) {
-            return Err(self.unavailable(format!("status {status}"), wait));
+            return Err(self.unavailable(format!("status {status}"), retry_after));
         }
-        let what = seen(&answer);
-        let body = read_body(&mut answer, MAX_ANSWER_BYTES)
+        let summary = summarize(&response);
+        let body = read_body(&mut response, MAX_RESPONSE_BYTES)
             .await
             .map_err(|error| self.unavailable(error.to_string(), None))?;
-        let read = json_text(&body)
+        let parsed = json_text(&body)
             .ok()
             .and_then(|text| serde_json::from_str(text).ok());
-        Ok((read.unwrap_or_default(), Seen { what, wait }))
+        let head = ResponseHead {
+            summary,
+            retry_after,
+        };
+        Ok((parsed.unwrap_or_default(), head))
     }
 
     /// Begins a sign-in by device code.
-    pub(super) async fn device_code(
+    pub(super) async fn request_device_code(
         &self,
         app: &config::App,
         scope: &str,
     ) -> Result<DeviceCode, AuthError> {
         let form = [("scope", scope)];
-        let (answer, seen): (DeviceCodeAnswer, _) = self.ask(app, "devicecode", &form).await?;
-        match (answer.code, &answer.refusal.error) {
+        let (response, head): (DeviceCodeResponse, _) = self.post(app, "devicecode", &form).await?;
+        match (response.code, &response.refusal.error) {
             (_, Some(error)) => {
-                let presented = Presented::Nothing;
-                Err(self.judged(app, presented, error, &answer.refusal, seen.wait))
+                let refusal = &response.refusal;
+                Err(self.refused(app, Grant::NoneYet, error, refusal, head.retry_after))
             }
             (Some(code), None) => Ok(code),
-            (None, None) => Err(self.no_token("device code", &seen.what)),
+            (None, None) => Err(self.no_token("device code", &head.summary)),
         }
     }
 
-    /// Asks once whether the person is done.
-    pub(super) async fn redeem(
+    /// Polls once whether the person has signed in.
+    pub(super) async fn poll_device_code(
         &self,
         app: &config::App,
         code: &SecretString,
-    ) -> Result<Poll, AuthError> {
+    ) -> Result<PollResult, AuthError> {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", code.expose_secret()),
         ];
-        match self.post(app, Presented::DeviceCode, &form).await {
-            Ok(answer) => Ok(Poll::Done(Box::new(answer))),
+        match self.request_token(app, Grant::DeviceCode, &form).await {
+            Ok(response) => Ok(PollResult::Done(Box::new(response))),
             Err(AuthError::Refused {
                 error: OauthError::AuthorizationPending,
                 ..
-            }) => Ok(Poll::Pending),
+            }) => Ok(PollResult::Pending),
             Err(AuthError::Refused {
                 error: OauthError::SlowDown,
                 ..
-            }) => Ok(Poll::SlowDown),
-            // One poll that fails on the way is no reason to send the person away.
-            Err(AuthError::Unavailable { retry_after, .. }) => Ok(Poll::Later(retry_after)),
-            Err(AuthError::NotFound { .. }) => Ok(Poll::Later(None)),
+            }) => Ok(PollResult::SlowDown),
+            // One failed poll must not end the person's sign-in.
+            Err(AuthError::Unavailable { retry_after, .. }) => {
+                Ok(PollResult::Failed { retry_after })
+            }
+            Err(AuthError::NotFound { .. }) => Ok(PollResult::Failed { retry_after: None }),
             Err(error) => Err(error),
         }
     }
 
-    /// What an error comes to that a browser brought.
-    pub(super) fn refusal(
+    /// The error that `response` reports. `retry_after` is the wait that its headers asked for.
+    pub(super) fn refused(
         &self,
         app: &config::App,
-        presented: Presented,
+        grant: Grant,
         error: &str,
-        answer: &TokenAnswer,
+        response: &TokenResponse,
+        retry_after: Option<Duration>,
     ) -> AuthError {
-        self.judged(app, presented, error, answer, None)
-    }
-
-    fn judged(
-        &self,
-        app: &config::App,
-        presented: Presented,
-        error: &str,
-        answer: &TokenAnswer,
-        wait: Option<Duration>,
-    ) -> AuthError {
-        let error = OauthError::named(error);
-        match refusal::judge(error, answer, presented, app, wait.is_some()) {
-            Judged::Passing { what, slowly } => {
-                let at_least = slowly.then_some(A_WHILE);
-                self.unavailable(what, wait.max(at_least))
+        let error = OauthError::from_name(error);
+        let error_response = ErrorResponse {
+            error,
+            body: response,
+            has_retry_after: retry_after.is_some(),
+        };
+        match refusal::interpret(&error_response, grant, app) {
+            Interpretation::Transient { what, is_throttled } => {
+                let at_least = is_throttled.then_some(THROTTLED_WAIT);
+                self.unavailable(what, retry_after.max(at_least))
             }
-            Judged::Refused {
+            Interpretation::Refused {
                 code,
                 meaning,
                 remedy,
             } => AuthError::Refused {
                 error,
-                presented,
+                grant,
                 code,
                 meaning,
                 remedy,
@@ -286,32 +267,33 @@ impl Authority {
         }
     }
 
-    /// Refuses a kind of token that the API does not take.
-    pub(super) fn judge_type(&self, answer: &TokenAnswer) -> Result<(), AuthError> {
-        match answer.foreign_type() {
+    /// Refuses a token type that the API does not take.
+    pub(super) fn check_token_type(&self, response: &TokenResponse) -> Result<(), AuthError> {
+        match response.unsupported_type() {
             None => Ok(()),
-            Some(kind) => Err(AuthError::ForeignToken {
+            Some(kind) => Err(AuthError::UnsupportedTokenType {
                 authority: self.origin.clone(),
                 kind,
             }),
         }
     }
 
-    pub(super) fn token_in(
+    /// The access token of a response.
+    pub(super) fn access_token(
         &self,
-        answer: &TokenAnswer,
+        response: &TokenResponse,
         after_refusal: bool,
     ) -> Result<Token, AuthError> {
-        self.judge_type(answer)?;
-        answer
+        self.check_token_type(response)?;
+        response
             .access_token
             .clone()
             .filter(|token| !token.expose_secret().trim().is_empty())
-            .and_then(|token| Token::new(token, Some(answer.lifetime()), after_refusal))
-            .ok_or_else(|| self.no_token("access token", &answer.seen))
+            .and_then(|token| Token::new(token, Some(response.lifetime()), after_refusal))
+            .ok_or_else(|| self.no_token("access token", &response.summary))
     }
 
-    fn transport(&self, error: reqwest::Error) -> AuthError {
+    fn transport_error(&self, error: reqwest::Error) -> AuthError {
         if let Some(barrier) = Barrier::before(&error) {
             return AuthError::Barred(barrier);
         }
@@ -322,7 +304,8 @@ impl Authority {
             };
         }
         let what = if error.is_timeout() {
-            "no whole answer in time (partner_center.request_timeout, connect_timeout)".to_owned()
+            "no complete response in time (partner_center.request_timeout, connect_timeout)"
+                .to_owned()
         } else {
             let through = Way::of(&error).through();
             format!("{through}{}", with_causes(&error.without_url()))
@@ -338,11 +321,12 @@ impl Authority {
         }
     }
 
-    pub(super) fn no_token(&self, what: &'static str, seen: &str) -> AuthError {
+    /// `what` is missing in a response that `summary` describes.
+    pub(super) fn no_token(&self, what: &'static str, summary: &str) -> AuthError {
         AuthError::NoToken {
             authority: self.origin.clone(),
             what,
-            seen: seen.to_owned(),
+            summary: summary.to_owned(),
         }
     }
 }

@@ -1,6 +1,5 @@
-//! What an access token says of itself, where it is a JWT. Only looked at: its signature is not
-//! checked, since none but the API has to believe it. Told at the sign-in, a person can mend at
-//! once what would fail every call.
+//! Looks for claims of an access token (a JWT) that would make the API refuse every call, so that a
+//! person learns of it at the sign-in. The signature is not verified: only the API relies on it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,24 +10,24 @@ use uuid::Uuid;
 
 use super::error::AuthError;
 
-/// Partner Center's own application id, which its tokens may name in place of its address.
+/// Partner Center's application ID, which a token may name as its audience in place of the address.
 const PARTNER_CENTER: &str = "fa3d9a0c-3fb0-42cc-9193-47c7ecd2edbd";
 
-/// Azure AD Graph. Partner Center took tokens for it once, and refuses them since 2025.
+/// Azure AD Graph. Partner Center accepted tokens for it until 2025, and refuses them since.
 const RETIRED: &str = "https://graph.windows.net";
 
-/// Whether a token proves multi-factor authentication.
+/// What a token says of multi-factor authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mfa {
-    /// It says so.
-    Proved,
-    /// It does not say how the person signed in, or cannot be read.
-    NotSeen,
-    /// No person signed in.
-    Nobody,
+    /// It was used.
+    Used,
+    /// The token does not say how the user signed in, or cannot be read.
+    Unknown,
+    /// The application itself signed in, not a user.
+    NoUser,
 }
 
-/// The claims that are looked at. Another shape than the usual must not make the others unreadable.
+/// The claims that are examined. An unexpected type of one must not make the other unreadable.
 #[derive(Deserialize)]
 struct Claims {
     amr: Option<Value>,
@@ -45,7 +44,7 @@ fn claims(token: &str) -> Option<Claims> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// One text or a list of them.
+/// A claim that is a text or a list of texts.
 fn texts(value: Option<&Value>) -> Option<Vec<&str>> {
     match value? {
         Value::String(text) => Some(vec![text]),
@@ -54,63 +53,62 @@ fn texts(value: Option<&Value>) -> Option<Vec<&str>> {
     }
 }
 
-/// Whom a token may be for.
+/// The audiences that a token for Partner Center may name.
 pub(super) struct Audiences(Vec<String>);
 
 impl Audiences {
-    /// Partner Center, by the address of the API or by what the scope names.
+    /// Partner Center's application ID, the API's address, and the resources of the scope.
     pub(super) fn new(base_url: &Url, scope: Option<&str>) -> Self {
         let resources = scope.into_iter().flat_map(str::split_whitespace);
         let resources = resources.filter_map(|part| Some(part.rsplit_once('/')?.0));
-        let mut right: Vec<_> = resources.map(comparable).collect();
-        right.push(comparable(base_url.as_str()));
-        right.push(PARTNER_CENTER.to_owned());
-        right.retain(|audience| audience != RETIRED);
-        Self(right)
+        let mut audiences: Vec<_> = resources.map(normalized).collect();
+        audiences.push(normalized(base_url.as_str()));
+        audiences.push(PARTNER_CENTER.to_owned());
+        audiences.retain(|audience| audience != RETIRED);
+        Self(audiences)
     }
 
-    /// Looks for what would make the API refuse every call. What the token does not say is no
-    /// fault.
-    pub(super) fn examine(&self, token: &str, by_a_person: bool) -> Result<Mfa, AuthError> {
-        let unseen = if by_a_person {
-            Mfa::NotSeen
+    /// Looks for what would make the API refuse every call. A missing claim is not an error.
+    pub(super) fn examine(&self, token: &str, has_user: bool) -> Result<Mfa, AuthError> {
+        let unknown = if has_user {
+            Mfa::Unknown
         } else {
-            Mfa::Nobody
+            Mfa::NoUser
         };
         let Some(claims) = claims(token) else {
-            return Ok(unseen);
+            return Ok(unknown);
         };
         if let Some(named) = texts(claims.aud.as_ref())
-            && !named.iter().any(|name| self.0.contains(&comparable(name)))
+            && !named.iter().any(|name| self.0.contains(&normalized(name)))
         {
             return Err(AuthError::WrongAudience {
                 audience: showable(named.first().copied().unwrap_or_default()),
             });
         }
         match texts(claims.amr.as_ref()) {
-            _ if !by_a_person => Ok(unseen),
-            None => Ok(unseen),
-            Some(ways) if ways.contains(&"mfa") => Ok(Mfa::Proved),
+            _ if !has_user => Ok(unknown),
+            None => Ok(unknown),
+            Some(methods) if methods.contains(&"mfa") => Ok(Mfa::Used),
             Some(_) => Err(AuthError::NoMfa),
         }
     }
 }
 
-/// An address by scheme, host and port, anything else as it is; without regard to letter case.
-fn comparable(audience: &str) -> String {
+/// A web address reduced to scheme, host and port; anything else in lower case.
+fn normalized(audience: &str) -> String {
     match Url::parse(audience) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
         _ => audience.trim_end_matches('/').to_ascii_lowercase(),
     }
 }
 
-/// An address or an id. Anything else is left out: a hostile answer could echo what we sent.
+/// An address or an ID. Anything else is not shown: a hostile response could echo what we sent.
 fn showable(audience: &str) -> String {
-    let comparable = comparable(audience);
+    let shown = normalized(audience);
     let is_address =
-        Url::parse(&comparable).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if is_address || Uuid::try_parse(&comparable).is_ok() {
-        comparable
+        Url::parse(&shown).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if is_address || Uuid::try_parse(&shown).is_ok() {
+        shown
     } else {
         "something else".to_owned()
     }
@@ -133,18 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn multi_factor_authentication_is_seen_refused_or_unknown() {
+    fn multi_factor_authentication_is_used_missing_or_unknown() {
         for (amr, found) in [
-            (json!(["pwd", "mfa"]), Some(Mfa::Proved)),
-            (json!("mfa"), Some(Mfa::Proved)),
-            (json!(null), Some(Mfa::NotSeen)),
-            (json!(7), Some(Mfa::NotSeen)),
+            (json!(["pwd", "mfa"]), Some(Mfa::Used)),
+            (json!("mfa"), Some(Mfa::Used)),
+            (json!(null), Some(Mfa::Unknown)),
+            (json!(7), Some(Mfa::Unknown)),
             (json!(["pwd"]), None),
             (json!([]), None),
         ] {
             assert_eq!(examine(&json!({ "amr": amr })).ok(), found, "{amr}");
         }
-        assert_eq!(examine(&json!({})).ok(), Some(Mfa::NotSeen));
+        assert_eq!(examine(&json!({})).ok(), Some(Mfa::Unknown));
     }
 
     #[test]
@@ -166,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_that_is_no_address_is_not_repeated() {
+    fn an_audience_that_is_not_an_address_is_not_shown() {
         for aud in ["http-s3cret", "https s3cret \u{1b}[2J", "s3cret"] {
             let error = examine(&json!({ "aud": aud })).unwrap_err();
             assert!(!error.to_string().contains("s3cret"), "{error}");
@@ -174,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_retired_audience_is_wrong_even_where_the_scope_names_it() {
+    fn the_retired_audience_is_wrong_even_if_the_scope_names_it() {
         let base = Url::parse("https://api.example.com").unwrap();
         let audiences = Audiences::new(&base, Some("https://graph.windows.net/.default"));
         let token = token(&json!({ "aud": "https://graph.windows.net/" }));
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_jwt_says_nothing() {
+    fn a_token_that_is_not_a_jwt_says_nothing() {
         let base = Url::parse("https://api.example.com").unwrap();
         let audiences = Audiences::new(&base, None);
         for token in [
@@ -194,8 +192,8 @@ mod tests {
             "e30.W10.x",
             "e30.Ing.x",
         ] {
-            assert_eq!(audiences.examine(token, true).ok(), Some(Mfa::NotSeen));
+            assert_eq!(audiences.examine(token, true).ok(), Some(Mfa::Unknown));
         }
-        assert_eq!(audiences.examine("opaque", false).ok(), Some(Mfa::Nobody));
+        assert_eq!(audiences.examine("opaque", false).ok(), Some(Mfa::NoUser));
     }
 }

@@ -1,10 +1,10 @@
-//! The errors of OAuth and of Microsoft's sign-in service, and what each means where no code of
-//! Microsoft's says more. Only these words are passed on: a description may name a person, and a
-//! hostile answer could echo what we sent.
+//! The error names of OAuth and of Microsoft's sign-in service, and what each means if no AADSTS
+//! code says more. Messages hold only these names: the description in a response may name a person,
+//! and a hostile response could echo what we sent.
 
-use super::aadsts::{Meaning, Remedy};
+use super::aadsts::{Diagnosis, UserAction};
 
-/// An error by its name.
+/// The `error` field of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OauthError {
     /// `access_denied`
@@ -81,7 +81,7 @@ const NAMES: [(&str, OauthError); 20] = [
 ];
 
 impl OauthError {
-    pub(super) fn named(name: &str) -> Self {
+    pub(super) fn from_name(name: &str) -> Self {
         let known = NAMES.iter().find(|(known, _)| *known == name.trim());
         known.map_or(Self::Unknown, |(_, error)| *error)
     }
@@ -91,44 +91,44 @@ impl OauthError {
         known.map_or("unknown error", |(name, _)| name)
     }
 
-    /// What it means by itself.
-    pub(super) fn meaning(self) -> Meaning {
+    /// What the error means without an AADSTS code.
+    pub(super) fn diagnosis(self) -> Diagnosis {
         match self {
-            Self::ServerError => Meaning::Passing("the sign-in service has a fault of its own"),
-            Self::TemporarilyUnavailable => Meaning::Passing("it asks to come again later"),
+            Self::ServerError => Diagnosis::Transient("the sign-in service has a fault of its own"),
+            Self::TemporarilyUnavailable => Diagnosis::Transient("it asks to try again later"),
             Self::AuthorizationPending | Self::SlowDown => {
-                Meaning::Other("the person has not signed in yet", Remedy::SignIn)
+                Diagnosis::Other("the person has not signed in yet", UserAction::SignIn)
             }
-            Self::InvalidGrant => Meaning::Grant("is no longer accepted"),
-            Self::ExpiredToken => Meaning::Grant("has expired"),
+            Self::InvalidGrant => Diagnosis::Grant("is no longer accepted"),
+            Self::ExpiredToken => Diagnosis::Grant("has expired"),
             Self::InteractionRequired | Self::LoginRequired => {
-                Meaning::Other("a person has to sign in", Remedy::SignIn)
+                Diagnosis::Other("a person has to sign in", UserAction::SignIn)
             }
             Self::ConsentRequired => {
-                Meaning::Other("nobody has consented to this app yet", Remedy::Consent)
+                Diagnosis::Other("nobody has consented to this app yet", UserAction::Consent)
             }
-            Self::AccessDenied | Self::AuthorizationDeclined => Meaning::Other(
+            Self::AccessDenied | Self::AuthorizationDeclined => Diagnosis::Other(
                 "the person declined, or may not consent to this app",
-                Remedy::SignIn,
+                UserAction::SignIn,
             ),
             Self::BadVerificationCode => {
-                Meaning::Other("the code that was typed is not known", Remedy::SignIn)
+                Diagnosis::Other("the code that was entered is unknown", UserAction::SignIn)
             }
             Self::InvalidClient => {
-                Meaning::Other("the app's credentials were refused", Remedy::Credentials)
+                Diagnosis::Other("the app's credentials were refused", UserAction::ReplaceCredential)
             }
             Self::UnauthorizedClient => {
-                Meaning::Other("the app may not use this kind of sign-in", Remedy::App)
+                Diagnosis::Other("the app may not use this sign-in method", UserAction::CheckApp)
             }
             Self::InvalidScope | Self::InvalidResource | Self::InvalidTarget => {
-                Meaning::Other("the scope was refused", Remedy::Scope)
+                Diagnosis::Other("the scope was refused", UserAction::CheckScope)
             }
-            Self::UnsupportedGrantType | Self::UnsupportedResponseType => Meaning::Other(
-                "the sign-in service does not know this kind of sign-in",
-                Remedy::Authority,
+            Self::UnsupportedGrantType | Self::UnsupportedResponseType => Diagnosis::Other(
+                "the sign-in service does not support this sign-in method",
+                UserAction::CheckAuthority,
             ),
             Self::InvalidRequest | Self::Unknown => {
-                Meaning::Other("Microsoft's sign-in service refused", Remedy::LookUp)
+                Diagnosis::Other("Microsoft's sign-in service refused", UserAction::LookUpCode)
             }
         }
     }
@@ -139,11 +139,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_has_a_name_of_its_own() {
+    fn every_error_has_its_own_name() {
         for (name, error) in NAMES {
-            assert_eq!(OauthError::named(name), error);
+            assert_eq!(OauthError::from_name(name), error);
             assert_eq!(error.name(), name);
         }
-        assert_eq!(OauthError::named("\u{1b}[2J"), OauthError::Unknown);
+        assert_eq!(OauthError::from_name("\u{1b}[2J"), OauthError::Unknown);
     }
 }

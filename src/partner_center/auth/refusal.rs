@@ -1,45 +1,53 @@
-//! A refusal in words: what was refused, why, and what a person has to do in this installation.
+//! Interprets an error response: whether the fault is transient, what was refused and why, and what
+//! a person has to do in this installation.
 
-use super::aadsts::{self, Meaning, Remedy};
-use super::answers::TokenAnswer;
+use super::aadsts::{self, Diagnosis, UserAction};
 use super::oauth::OauthError;
+use super::response::TokenResponse;
 use crate::config::{App, ClientCredential};
 
-/// What was presented to be exchanged for a token, and so what a refusal is about.
+/// The authorization grant of a request, which a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presented {
-    /// The token that earlier sign-ins left.
+pub enum Grant {
+    /// The token of an earlier sign-in.
     RefreshToken,
-    /// What a browser brought.
+    /// The code that a browser's redirect brought.
     AuthorizationCode,
-    /// What a person approves elsewhere.
+    /// The code that a person approves on another device.
     DeviceCode,
-    /// The application's own credentials.
-    App,
-    /// Nothing yet: a sign-in was to begin.
-    Nothing,
+    /// The application's own credential.
+    ClientCredentials,
+    /// The sign-in has only begun.
+    NoneYet,
 }
 
-impl Presented {
+impl Grant {
     fn name(self) -> &'static str {
         match self {
             Self::RefreshToken => "the refresh token",
             Self::AuthorizationCode => "the authorization code of this sign-in",
             Self::DeviceCode => "the device code of this sign-in",
-            Self::App => "the app's sign-in",
-            Self::Nothing => "the sign-in",
+            Self::ClientCredentials => "the app's sign-in",
+            Self::NoneYet => "the sign-in",
         }
     }
 }
 
-/// What an answer with an error comes to.
+/// A response that reports an error.
+pub(super) struct ErrorResponse<'a> {
+    pub(super) error: OauthError,
+    pub(super) body: &'a TokenResponse,
+    /// The response said when to try again.
+    pub(super) has_retry_after: bool,
+}
+
+/// What an error response means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Judged {
-    /// It is to be asked again.
-    Passing {
+pub(super) enum Interpretation {
+    Transient {
         what: String,
-        /// Not before a while.
-        slowly: bool,
+        /// Trying again soon would prolong the fault.
+        is_throttled: bool,
     },
     Refused {
         code: String,
@@ -48,114 +56,126 @@ pub(super) enum Judged {
     },
 }
 
-/// Judges an answer. `asks_to_wait`: it came with a wish when to come again.
-pub(super) fn judge(
-    error: OauthError,
-    answer: &TokenAnswer,
-    presented: Presented,
+/// The order of trust: AADSTS codes and the error name that are known to be transient; then any
+/// known AADSTS code; then a response that itself says that it is transient; then the error name.
+pub(super) fn interpret(
+    response: &ErrorResponse<'_>,
+    grant: Grant,
     app: &App,
-    asks_to_wait: bool,
-) -> Judged {
-    let codes = answer.aadsts();
+) -> Interpretation {
+    let ErrorResponse {
+        error,
+        body,
+        has_retry_after,
+    } = response;
+    let codes = body.aadsts();
     let code = match codes.first() {
         Some(code) => format!("{}, AADSTS{code}", error.name()),
         None => error.name().to_owned(),
     };
-    // Of several codes one that passes tells why the others are there.
-    let passes =
-        |meaning: &Meaning| matches!(meaning, Meaning::Passing(_) | Meaning::PassingSlowly(_));
-    let listed = || codes.iter().filter_map(|code| aadsts::meaning(*code));
-    let by_itself = error.meaning();
-    let meaning = listed()
-        .find(passes)
-        .or_else(|| Some(by_itself).filter(passes))
-        .or_else(|| listed().next())
-        .unwrap_or(by_itself);
-    let is_listed = listed().next().is_some();
-    let (meaning, remedy) = match meaning {
-        Meaning::Passing(what) => {
-            return Judged::Passing {
-                what: format!("{what} ({code})"),
-                slowly: false,
-            };
-        }
-        Meaning::PassingSlowly(what) => {
-            return Judged::Passing {
-                what: format!("{what} ({code})"),
-                slowly: true,
-            };
-        }
-        _ if !is_listed && (asks_to_wait || answer.says_it_passes()) => {
-            return Judged::Passing {
-                what: format!("it asks to come again later ({code})"),
-                slowly: false,
-            };
-        }
-        Meaning::Grant(what) => (format!("{} {what}", presented.name()), Remedy::SignIn),
-        Meaning::Other(what, remedy) => (what.to_owned(), remedy),
+    // If one of several codes is transient, it is the cause of the others.
+    let is_transient = |diagnosis: &Diagnosis| {
+        matches!(
+            diagnosis,
+            Diagnosis::Transient(_) | Diagnosis::Throttled(_)
+        )
     };
-    Judged::Refused {
+    let by_code = || codes.iter().filter_map(|code| aadsts::diagnosis(*code));
+    let by_name = error.diagnosis();
+    let diagnosis = by_code()
+        .find(is_transient)
+        .or_else(|| Some(by_name).filter(is_transient))
+        .or_else(|| by_code().next())
+        .unwrap_or(by_name);
+    let is_known_code = by_code().next().is_some();
+    let (meaning, action) = match diagnosis {
+        Diagnosis::Transient(what) | Diagnosis::Throttled(what) => {
+            return Interpretation::Transient {
+                what: format!("{what} ({code})"),
+                is_throttled: matches!(diagnosis, Diagnosis::Throttled(_)),
+            };
+        }
+        _ if !is_known_code && (*has_retry_after || body.is_described_as_transient()) => {
+            return Interpretation::Transient {
+                what: format!("it asks to try again later ({code})"),
+                is_throttled: false,
+            };
+        }
+        Diagnosis::Grant(what) => (format!("{} {what}", grant.name()), UserAction::SignIn),
+        Diagnosis::Other(what, action) => (what.to_owned(), action),
+    };
+    Interpretation::Refused {
         code,
         meaning,
-        remedy: in_words(remedy, presented, app),
+        remedy: instruction(action, grant, app),
     }
 }
 
-fn in_words(remedy: Remedy, presented: Presented, app: &App) -> String {
-    let again = match presented {
-        Presented::RefreshToken => "sign in again: seatledger --config FILE login",
-        Presented::AuthorizationCode | Presented::DeviceCode | Presented::Nothing => {
+/// `action` in words that fit the grant, and the place where this installation has its credential.
+fn instruction(action: UserAction, grant: Grant, app: &App) -> String {
+    let sign_in = match grant {
+        Grant::RefreshToken => "sign in again: seatledger --config FILE login",
+        Grant::AuthorizationCode | Grant::DeviceCode | Grant::NoneYet => {
             "begin again: seatledger --config FILE login"
         }
-        Presented::App => "look at the app's registration in Microsoft Entra ID",
+        Grant::ClientCredentials => "check the app's registration in Microsoft Entra ID",
     };
-    let words = match remedy {
-        Remedy::SignIn => again,
-        Remedy::SignInAsAnother => "sign in again as another user: seatledger --config FILE login",
-        Remedy::Consent => match presented {
-            Presented::App => {
+    let words = match action {
+        UserAction::SignIn => sign_in,
+        UserAction::SignInAsAnother => {
+            "sign in again as another user: seatledger --config FILE login"
+        }
+        UserAction::Consent => match grant {
+            Grant::ClientCredentials => {
                 "have an administrator grant the app its permissions in Microsoft Entra ID"
             }
-            Presented::RefreshToken
-            | Presented::AuthorizationCode
-            | Presented::DeviceCode
-            | Presented::Nothing => {
-                "sign in again and consent, or have an administrator consent: seatledger --config FILE login"
+            Grant::RefreshToken
+            | Grant::AuthorizationCode
+            | Grant::DeviceCode
+            | Grant::NoneYet => {
+                "sign in again and consent, or have an administrator consent: \
+                 seatledger --config FILE login"
             }
         },
-        Remedy::Policy => {
-            return format!("have the policy admit this app from this machine, then {again}");
+        UserAction::ChangePolicy => {
+            return format!("have the policy allow this app from this machine, then {sign_in}");
         }
-        Remedy::App => "compare auth.tenant_id and auth.client_id with the app registration",
-        Remedy::Authority => {
+        UserAction::CheckApp => {
+            "compare auth.tenant_id and auth.client_id with the app registration"
+        }
+        UserAction::CheckAuthority => {
             "compare auth.authority and partner_center.cloud with the tenant's cloud"
         }
-        Remedy::Scope => "compare auth.scope and auth.tenant_id with the app registration",
-        Remedy::RedirectUri => {
+        UserAction::CheckScope => {
+            "compare auth.scope and auth.tenant_id with the app registration"
+        }
+        UserAction::RegisterRedirectUri => {
             "register the redirect URI http://localhost with the app in Microsoft Entra ID"
         }
-        Remedy::NewSecret => return new_secret(app),
-        Remedy::AnyCredential => "set auth.client_secret or auth.client_certificate_file",
-        Remedy::NoCredential => {
-            "register the redirect URI http://localhost for the platform Web, or leave auth.client_secret and auth.client_certificate_file away"
+        UserAction::ReplaceSecret => return replace_secret(app),
+        UserAction::AddCredential => "set auth.client_secret or auth.client_certificate_file",
+        UserAction::RemoveCredential => {
+            "register the redirect URI http://localhost for the platform Web, or remove \
+             auth.client_secret and auth.client_certificate_file"
         }
-        Remedy::Credentials => match &app.credential {
+        UserAction::ReplaceCredential => match &app.credential {
             Some(ClientCredential::CertificateFile(_)) => return register_certificate(app),
-            Some(ClientCredential::Secret(_)) => return new_secret(app),
+            Some(ClientCredential::Secret(_)) => return replace_secret(app),
             None => "set auth.client_secret or auth.client_certificate_file",
         },
-        Remedy::RegisterCertificate => return register_certificate(app),
-        Remedy::Clock => "check this machine's clock, auth.authority and auth.tenant_id",
-        Remedy::LookUp => "look the code up in Microsoft's list of sign-in error codes",
+        UserAction::RegisterCertificate => return register_certificate(app),
+        UserAction::CheckClock => "check this machine's clock, auth.authority and auth.tenant_id",
+        UserAction::LookUpCode => "look the code up in Microsoft's list of sign-in error codes",
     };
     words.to_owned()
 }
 
-fn new_secret(app: &App) -> String {
+fn replace_secret(app: &App) -> String {
     let place = app.credential_place.as_deref();
     let place = place.unwrap_or("auth.client_secret");
     format!(
-        "make a new client secret in Microsoft Entra ID, put its value into {place}, and start seatledger again"
+        "create a new client secret in Microsoft Entra ID, put its value into {place}, and restart \
+         seatledger"
     )
 }
 
@@ -163,7 +183,8 @@ fn register_certificate(app: &App) -> String {
     let place = app.credential_place.as_deref();
     let place = place.unwrap_or("auth.client_certificate_file");
     format!(
-        "register the certificate with the app in Microsoft Entra ID, or put the right one into {place}"
+        "register the certificate with the app in Microsoft Entra ID, or put the right one into \
+         {place}"
     )
 }
 
@@ -181,51 +202,50 @@ mod tests {
         }
     }
 
-    fn judged(error: &str, codes: &[u32], presented: Presented, waits: bool) -> Judged {
-        let answer = serde_json::json!({ "error": error, "error_codes": codes });
-        let answer: TokenAnswer = serde_json::from_value(answer).unwrap();
+    fn interpreted(error: &str, codes: &[u32], grant: Grant, waits: bool) -> Interpretation {
+        let body = serde_json::json!({ "error": error, "error_codes": codes });
+        let body: TokenResponse = serde_json::from_value(body).unwrap();
         let place = "the systemd credential client_secret";
-        judge(
-            OauthError::named(error),
-            &answer,
-            presented,
-            &app(Some(place)),
-            waits,
-        )
+        let response = ErrorResponse {
+            error: OauthError::from_name(error),
+            body: &body,
+            has_retry_after: waits,
+        };
+        interpret(&response, grant, &app(Some(place)))
     }
 
-    fn passes(error: &str, codes: &[u32], waits: bool) -> bool {
-        let judged = judged(error, codes, Presented::RefreshToken, waits);
-        matches!(judged, Judged::Passing { .. })
+    fn is_transient(error: &str, codes: &[u32], waits: bool) -> bool {
+        let interpretation = interpreted(error, codes, Grant::RefreshToken, waits);
+        matches!(interpretation, Interpretation::Transient { .. })
     }
 
     #[test]
-    fn what_passes_by_itself_is_never_called_dead() {
+    fn transient_faults_are_never_refusals() {
         for code in [
             40_010, 50_000, 50_033, 50_053, 50_087, 50_088, 50_166, 50_196, 70_012, 80_002, 90_006,
             90_012, 90_024, 90_025, 90_033, 90_036, 90_055, 90_090, 90_091,
         ] {
             for error in ["invalid_grant", "invalid_client", "unknown"] {
-                assert!(passes(error, &[code], false), "{error} {code}");
+                assert!(is_transient(error, &[code], false), "{error} {code}");
             }
         }
         for error in ["server_error", "temporarily_unavailable"] {
             for codes in [&[][..], &[7_777_777], &[50_173]] {
-                assert!(passes(error, codes, false), "{error} {codes:?}");
+                assert!(is_transient(error, codes, false), "{error} {codes:?}");
             }
         }
-        assert!(passes("invalid_grant", &[50_173, 90_033], false));
-        // Who says when to come again means it, unless the code is one that does not pass.
-        assert!(passes("invalid_request", &[7_777_777], true));
-        assert!(!passes("invalid_grant", &[50_173], true));
+        assert!(is_transient("invalid_grant", &[50_173, 90_033], false));
+        // A Retry-After header counts unless the code is known to be permanent.
+        assert!(is_transient("invalid_request", &[7_777_777], true));
+        assert!(!is_transient("invalid_grant", &[50_173], true));
         for codes in [&[][..], &[7_777_777], &[700_082], &[50_076]] {
-            assert!(!passes("invalid_grant", codes, false), "{codes:?}");
+            assert!(!is_transient("invalid_grant", codes, false), "{codes:?}");
         }
     }
 
     #[test]
-    fn a_description_that_speaks_of_a_transient_fault_is_believed_where_the_code_is_not_known() {
-        for (description, passes) in [
+    fn a_description_of_a_transient_fault_counts_if_the_code_is_unknown() {
+        for (description, transient) in [
             (
                 "AADSTS7777777: A transient error has occurred. Please try again.",
                 true,
@@ -240,32 +260,31 @@ mod tests {
                 false,
             ),
         ] {
-            let answer = serde_json::json!({ "error_description": description });
-            let answer: TokenAnswer = serde_json::from_value(answer).unwrap();
-            let judged = judge(
-                OauthError::InvalidGrant,
-                &answer,
-                Presented::RefreshToken,
-                &app(None),
-                false,
-            );
-            let is_passing = matches!(judged, Judged::Passing { .. });
-            assert_eq!(is_passing, passes, "{description}");
+            let body = serde_json::json!({ "error_description": description });
+            let body: TokenResponse = serde_json::from_value(body).unwrap();
+            let response = ErrorResponse {
+                error: OauthError::InvalidGrant,
+                body: &body,
+                has_retry_after: false,
+            };
+            let interpretation = interpret(&response, Grant::RefreshToken, &app(None));
+            let is_transient = matches!(interpretation, Interpretation::Transient { .. });
+            assert_eq!(is_transient, transient, "{description}");
         }
     }
 
     #[test]
-    fn a_refusal_is_about_what_was_presented() {
-        for (presented, word) in [
-            (Presented::RefreshToken, "refresh token"),
-            (Presented::AuthorizationCode, "authorization code"),
-            (Presented::DeviceCode, "device code"),
+    fn a_refusal_names_the_grant() {
+        for (grant, word) in [
+            (Grant::RefreshToken, "refresh token"),
+            (Grant::AuthorizationCode, "authorization code"),
+            (Grant::DeviceCode, "device code"),
         ] {
             for codes in [&[][..], &[70_008], &[70_000]] {
-                let Judged::Refused { meaning, .. } =
-                    judged("invalid_grant", codes, presented, false)
+                let Interpretation::Refused { meaning, .. } =
+                    interpreted("invalid_grant", codes, grant, false)
                 else {
-                    panic!("{presented:?} passes");
+                    panic!("{grant:?} is transient");
                 };
                 assert!(meaning.contains(word), "{meaning}");
             }
@@ -273,11 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_to_be_renewed_where_it_really_is() {
+    fn a_secret_is_to_be_replaced_where_it_is_configured() {
         for code in [7_000_222, 7_000_215] {
-            let judged = judged("invalid_client", &[code], Presented::App, false);
-            let Judged::Refused { remedy, .. } = judged else {
-                panic!("{code} passes");
+            let interpretation = interpreted("invalid_client", &[code], Grant::ClientCredentials, false);
+            let Interpretation::Refused { remedy, .. } = interpretation else {
+                panic!("{code} is transient");
             };
             assert!(
                 remedy.contains("the systemd credential client_secret"),

@@ -291,7 +291,7 @@ impl Session {
             self.traffic.throttled.fetch_add(1, Ordering::Relaxed);
         }
         if status != StatusCode::UNAUTHORIZED {
-            token.prove();
+            token.mark_accepted();
         }
         match status {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {

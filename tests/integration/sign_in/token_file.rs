@@ -273,7 +273,7 @@ async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token() {
             "cat /dev/zero >volume/filler 2>/dev/null || true",
             "make room",
         ),
-        ("mount -o remount,ro volume", "for reading only"),
+        ("mount -o remount,ro volume", "read-only"),
     ] {
         for command in ["run", "login"] {
             let script = format!("{begin}; {between}; {command} {end}");
@@ -288,7 +288,7 @@ async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token() {
         export SEATLEDGER__AUTH__REFRESH_TOKEN_FILE=$FOLDER/volume/mounted; run";
     let done = with_mounts(&world, script).await;
     done.assert_code(4)
-        .assert_says(&["volume/mounted", "for reading only"]);
+        .assert_says(&["volume/mounted", "read-only"]);
     assert_eq!(asked(&world).await, 0);
     assert!(world.simulator.requests("devicecode").await.is_empty());
 }

@@ -1,16 +1,15 @@
-//! The file beside the refresh token's that says how old the consent is. Nothing in it is secret,
-//! and no sign-in depends on it: where it is missing or cannot be written, only the figures of
-//! `status` suffer.
+//! The file beside the refresh token that holds the dates of the consent. It holds no secret, and
+//! no sign-in depends on it: without it only the dates that `status` shows are missing.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::kept_file::{self, target_of};
+use super::durable_file::{self, target_of};
 use crate::config;
 use crate::consent::Consent;
 
-/// More than the dates take.
-const ROOM: usize = 512;
+/// Bytes reserved before the file is written; the dates take less.
+const RESERVED_BYTES: usize = 512;
 
 /// Where the dates of the consent are kept.
 #[derive(Debug, Clone)]
@@ -19,7 +18,7 @@ pub struct ConsentFile {
 }
 
 impl ConsentFile {
-    /// None where no person signs in.
+    /// None if no person signs in.
     #[must_use]
     pub fn of(auth: &config::Auth) -> Option<Self> {
         match &auth.method {
@@ -28,18 +27,18 @@ impl ConsentFile {
         }
     }
 
-    /// Beside the token itself, where the token's file is a link.
-    pub(super) fn beside(refresh_token: PathBuf) -> Self {
+    /// If the token's file is a symbolic link, the file is beside the link's target.
+    pub(in crate::partner_center::auth) fn beside(refresh_token: PathBuf) -> Self {
         let target = target_of(&refresh_token).unwrap_or(refresh_token);
         let mut path = target.into_os_string();
         path.push(".consent");
         Self { path: path.into() }
     }
 
-    /// What is known; none where no token was renewed yet.
+    /// The saved dates; none if no token was renewed yet.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
+    /// When the file exists and cannot be read.
     pub fn load(&self) -> io::Result<Option<Consent>> {
         match std::fs::read(&self.path) {
             Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
@@ -48,13 +47,13 @@ impl ConsentFile {
         }
     }
 
-    /// Puts `consent` in the place of what was known, readable to the owner only, as a whole or not
-    /// at all.
-    pub(super) fn keep(&self, consent: &Consent) -> io::Result<()> {
+    /// Replaces the saved dates. Only the owner may read the file. The caller holds the lock of the
+    /// refresh token.
+    pub(in crate::partner_center::auth) fn save(&self, consent: &Consent) -> io::Result<()> {
         let mut text = serde_json::to_vec(consent)?;
         text.push(b'\n');
-        // Whoever renews the token holds its lock.
-        kept_file::reserve(&self.path, ROOM.max(text.len()), false)?.keep(&text)
+        let room = RESERVED_BYTES.max(text.len());
+        durable_file::reserve(&self.path, room, false)?.commit(&text)
     }
 }
 
@@ -68,12 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_comes_back_and_only_its_owner_may_read_it() {
+    fn saved_dates_are_loaded_and_only_their_owner_may_read_them() {
         let folder = tempfile::tempdir().unwrap();
         let file = ConsentFile::beside(folder.path().join("refresh_token"));
         assert_eq!(file.load().unwrap(), None);
         let consent = Consent::given(DateTime::UNIX_EPOCH, Duration::from_hours(24));
-        file.keep(&consent).unwrap();
+        file.save(&consent).unwrap();
         assert_eq!(file.load().unwrap(), Some(consent));
         let path = folder.path().join("refresh_token.consent");
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();

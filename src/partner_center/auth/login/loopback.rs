@@ -1,7 +1,6 @@
-//! Where the browser comes back to after a sign-in: a web server of one page on this machine's own
-//! loopback address. It takes the first answer that carries the right `state`, and ends. Whatever
-//! else comes, be it a browser that looks around, an answer to an earlier sign-in or a stranger's,
-//! gets an answer of its own and changes nothing.
+//! Receives the browser's redirect after a sign-in: a web server with one page, on the loopback
+//! address. The first request with the right `state` ends it. Any other request, such as one for an
+//! icon or a redirect of an earlier sign-in, gets an error page and changes nothing.
 
 use std::future::IntoFuture as _;
 use std::io;
@@ -21,62 +20,62 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
-use super::error::AuthError;
+use crate::partner_center::auth::error::AuthError;
 use crate::shutdown::Shutdown;
 
-/// How long a person may take.
-const PATIENCE: Duration = Duration::from_mins(15);
+/// How long a person may take to sign in. [`AuthError::LoginTimedOut`] names the same time.
+const LOGIN_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// How long the browser may take to fetch the page after its answer was heard.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the browser may take to receive the last page before the server stops.
+const LAST_PAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the browser brought.
+/// What the redirect holds.
 pub(super) enum Redirect {
     Code(SecretString),
-    /// The error's name and its description.
+    /// The name of an OAuth error, and its description.
     Refused(String, Option<String>),
 }
 
-/// Listens, but does not answer yet.
+/// A bound port that is not served yet.
 pub(super) struct Loopback {
     listener: TcpListener,
     port: u16,
 }
 
 #[derive(Clone)]
-struct Door {
+struct Expected {
     state: Arc<str>,
-    heard: mpsc::Sender<Redirect>,
+    redirects: mpsc::Sender<Redirect>,
 }
 
 impl Loopback {
     pub(super) async fn bind() -> Result<Self, AuthError> {
         let bound = async {
-            // The name localhost may mean ::1 too; every browser then tries this one next.
+            // The name localhost may also resolve to ::1; every browser then tries 127.0.0.1 next.
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let port = listener.local_addr()?.port();
             io::Result::Ok(Self { listener, port })
         };
-        bound.await.map_err(listening)
+        bound.await.map_err(no_port)
     }
 
-    /// The registered `http://localhost` with a port, which is ignored in comparing the two. All else counts, so that
-    /// there is no slash at the end.
+    /// The registered `http://localhost` with a port. The comparison of the two ignores the port but
+    /// nothing else, so there is no slash at the end.
     pub(super) fn redirect_uri(&self) -> String {
         format!("http://localhost:{}", self.port)
     }
 
-    /// Waits for the browser to come back with `state`.
+    /// Waits for a redirect with `state`.
     pub(super) async fn redirect(
         self,
         state: &str,
         shutdown: &Shutdown,
     ) -> Result<Redirect, AuthError> {
-        let (heard, mut answers) = mpsc::channel(1);
+        let (sender, mut redirects) = mpsc::channel(1);
         let done = CancellationToken::new();
-        let router = Router::new().route("/", get(come_back)).with_state(Door {
+        let router = Router::new().route("/", get(receive)).with_state(Expected {
             state: state.into(),
-            heard,
+            redirects: sender,
         });
         let served = axum::serve(self.listener, router)
             .with_graceful_shutdown(done.clone().cancelled_owned());
@@ -84,23 +83,23 @@ impl Loopback {
         let redirect = tokio::select! {
             biased;
             () = shutdown.graceful.cancelled() => Err(AuthError::Stopped),
-            heard = answers.recv() => heard.ok_or(AuthError::Stopped),
-            () = tokio::time::sleep(PATIENCE) => Err(AuthError::NobodySignedIn),
-            ended = &mut served => Err(ended.err().map_or(AuthError::Stopped, listening)),
+            redirect = redirects.recv() => redirect.ok_or(AuthError::Stopped),
+            () = tokio::time::sleep(LOGIN_TIMEOUT) => Err(AuthError::LoginTimedOut),
+            ended = &mut served => Err(ended.err().map_or(AuthError::Stopped, no_port)),
         };
         done.cancel();
-        // Only so that the browser shows its page.
-        let _shown = tokio::time::timeout(FAREWELL, served).await;
+        // Lets the browser show the last page; a failure does not matter.
+        let _shown = tokio::time::timeout(LAST_PAGE_TIMEOUT, served).await;
         redirect
     }
 }
 
-fn listening(error: io::Error) -> AuthError {
-    AuthError::Listening(Arc::new(error))
+fn no_port(error: io::Error) -> AuthError {
+    AuthError::NoLoopbackPort(Arc::new(error))
 }
 
-async fn come_back(
-    State(door): State<Door>,
+async fn receive(
+    State(expected): State<Expected>,
     method: Method,
     RawQuery(query): RawQuery,
 ) -> impl IntoResponse {
@@ -113,25 +112,26 @@ async fn come_back(
     let redirect = match (field("code"), field("error")) {
         (_, Some(error)) => Redirect::Refused(error, field("error_description")),
         (Some(code), None) => Redirect::Code(SecretString::from(code)),
-        // A browser that looks around.
-        (None, None) => return page(StatusCode::NOT_FOUND, "There is nothing to see here."),
+        // Such as a browser's request for an icon.
+        (None, None) => return page(StatusCode::NOT_FOUND, "There is no page here."),
     };
-    if field("state").as_deref() != Some(&*door.state) {
+    if field("state").as_deref() != Some(&*expected.state) {
         return page(
             StatusCode::BAD_REQUEST,
-            "This is not the answer to the sign-in that Seatledger began. Nothing was kept, and Seatledger goes on waiting. Use the newest page that it has shown.",
+            "This redirect does not belong to the sign-in that Seatledger has begun. Nothing was \
+             stored, and Seatledger is still waiting. Use the latest page that it has shown.",
         );
     }
     let text = match redirect {
-        Redirect::Code(_) => "Seatledger goes on in the terminal. You may close this page.",
+        Redirect::Code(_) => "Seatledger continues in the terminal. You may close this page.",
         Redirect::Refused(..) => {
             "The sign-in was refused. The terminal says why. You may close this page."
         }
     };
-    // What only asks for headers, as virus scanners and previews do, is no person who comes back.
+    // Virus scanners and link previews send HEAD; the browser itself sends GET.
     if method != Method::HEAD {
-        // A full channel means that an answer was heard already.
-        let _heard_already = door.heard.try_send(redirect);
+        // The channel is full if a redirect was received before this one.
+        let _received_before = expected.redirects.try_send(redirect);
     }
     page(StatusCode::OK, text)
 }
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_person_who_never_comes_back_is_not_waited_for_for_ever() {
+    async fn the_wait_for_the_redirect_is_bounded() {
         let loopback = Loopback::bind().await.unwrap();
         let port = loopback
             .redirect_uri()
@@ -157,6 +157,6 @@ mod tests {
             .map(str::parse::<u16>);
         assert!(matches!(port, Some(Ok(port)) if port > 0));
         let redirect = loopback.redirect("state", &Shutdown::default()).await;
-        assert!(matches!(redirect, Err(AuthError::NobodySignedIn)));
+        assert!(matches!(redirect, Err(AuthError::LoginTimedOut)));
     }
 }

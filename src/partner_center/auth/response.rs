@@ -1,25 +1,27 @@
-//! What the sign-in service answers, read leniently. Secrets stay wrapped.
+//! The responses of the sign-in service, parsed leniently. Secrets stay in `SecretString`.
 
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-/// What a token is taken to live when the answer does not say.
+/// The lifetime of an access token whose response names none.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
-/// What a refresh token is taken to live when the answer does not say; Microsoft's documented
-/// lifetime.
+/// The longest lifetime of an access token that is believed. Microsoft issues no longer ones.
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
+
+/// The lifetime of a refresh token whose response names none; Microsoft's documented one.
 const DEFAULT_REFRESH_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
-/// What the person has to do, and what we poll with.
+/// A sign-in by device code: what the person has to do, and the code to poll with.
 #[derive(Deserialize)]
 pub struct DeviceCode {
     #[serde(rename = "device_code")]
     pub(super) secret: SecretString,
-    /// To be typed on the page.
+    /// The code that the person enters on the page.
     pub user_code: String,
-    /// The page, under its name in the standard or under the older one.
+    /// The page, under the standard's name or under the older `verification_url`.
     #[serde(alias = "verification_url")]
     pub verification_uri: String,
     #[serde(default)]
@@ -28,9 +30,9 @@ pub struct DeviceCode {
     pub(super) expires_in: Option<serde_json::Value>,
 }
 
-/// Seconds, as a number or as text: both have been seen. Nothing, less or nonsense counts as
-/// missing: a life of nothing would ask for a renewal before each call.
-pub(super) fn seconds(value: Option<&serde_json::Value>) -> Option<Duration> {
+/// Seconds, as a number or as text: both occur. Zero, a negative number and anything else count as
+/// missing: a lifetime of zero would mean a renewal before each call.
+fn seconds(value: Option<&serde_json::Value>) -> Option<Duration> {
     let seconds = match value? {
         serde_json::Value::Number(seconds) => seconds.as_f64(),
         serde_json::Value::String(seconds) => seconds.trim().parse().ok(),
@@ -40,79 +42,79 @@ pub(super) fn seconds(value: Option<&serde_json::Value>) -> Option<Duration> {
     (!duration.is_zero()).then_some(duration)
 }
 
-/// What is polled at when the service does not say how often it may be.
+/// The polling interval if the service names none.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Nobody is polled more often, whatever the service says.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest polling interval, whatever the service says.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A person who is done is not kept waiting for longer; a service that minds says so and is given
-/// more time.
-const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
+/// The longest polling interval at the start, so that a person who has signed in does not wait long.
+/// A service that wants fewer polls asks to slow down.
+const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long a code is good when the service does not say, and at the most.
+/// How long a code is valid if the service does not say, and at most.
 const DEFAULT_CODE_LIFETIME: Duration = Duration::from_mins(15);
-const LONGEST_CODE_LIFETIME: Duration = Duration::from_hours(1);
+const MAX_CODE_LIFETIME: Duration = Duration::from_hours(1);
 
 impl DeviceCode {
-    /// How often the person's decision may be asked for.
+    /// The polling interval.
     pub(super) fn interval(&self) -> Duration {
         seconds(self.interval.as_ref())
             .unwrap_or(DEFAULT_INTERVAL)
-            .clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+            .clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 
-    /// How long it is worth asking.
+    /// How long to poll.
     pub(super) fn lifetime(&self) -> Duration {
         seconds(self.expires_in.as_ref())
             .unwrap_or(DEFAULT_CODE_LIFETIME)
-            .min(LONGEST_CODE_LIFETIME)
+            .min(MAX_CODE_LIFETIME)
     }
 }
 
-/// What the device-code endpoint answers, success or not.
+/// The response of the device-code endpoint, whether success or error.
 #[derive(Deserialize, Default)]
-pub(super) struct DeviceCodeAnswer {
+pub(super) struct DeviceCodeResponse {
     #[serde(flatten)]
     pub(super) code: Option<DeviceCode>,
     #[serde(flatten)]
-    pub(super) refusal: TokenAnswer,
+    pub(super) refusal: TokenResponse,
 }
 
-/// What the token endpoint answers, success or not.
+/// The response of the token endpoint, whether success or error.
 #[derive(Deserialize, Default)]
-pub(super) struct TokenAnswer {
+pub(super) struct TokenResponse {
     pub(super) access_token: Option<SecretString>,
     pub(super) refresh_token: Option<SecretString>,
     token_type: Option<serde_json::Value>,
     expires_in: Option<serde_json::Value>,
     refresh_token_expires_in: Option<serde_json::Value>,
     pub(super) error: Option<String>,
-    // Only looked through for codes: another shape must not make the whole answer unreadable.
+    // Only searched for codes; an unexpected type must not make the whole response unreadable.
     error_description: Option<serde_json::Value>,
     error_codes: Option<serde_json::Value>,
-    /// Status and kind of the answer, in words.
+    /// Status and content type in words.
     #[serde(skip)]
-    pub(super) seen: String,
+    pub(super) summary: String,
 }
 
-impl TokenAnswer {
-    /// A refresh token to keep. A blank one is none: it must not take the place of one that works.
-    pub(super) fn renewed(&self) -> Option<&SecretString> {
+impl TokenResponse {
+    /// The refresh token to store. A blank one counts as none: it must not replace one that works.
+    pub(super) fn next_refresh_token(&self) -> Option<&SecretString> {
         self.refresh_token
             .as_ref()
             .filter(|token| !token.expose_secret().trim().is_empty())
     }
 
-    /// The kind of token, unless it is the one that the API takes. An answer that does not say is
-    /// taken at its word.
-    pub(super) fn foreign_type(&self) -> Option<String> {
+    /// The token type, unless it is `Bearer`, the only one that the API takes. A response that names
+    /// no type is assumed to hold a bearer token.
+    pub(super) fn unsupported_type(&self) -> Option<String> {
         match self.token_type.as_ref()? {
             serde_json::Value::Null => None,
             serde_json::Value::String(kind) if kind.trim().eq_ignore_ascii_case("bearer") => None,
             serde_json::Value::String(kind) => {
                 let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+');
-                // Nothing longer is a kind of token, and what it is nobody knows.
+                // Anything else is not shown: it might be the token itself.
                 let is_kind = (1..=20).contains(&kind.len()) && kind.chars().all(is_word);
                 Some(if is_kind {
                     kind.clone()
@@ -124,27 +126,27 @@ impl TokenAnswer {
         }
     }
 
-    /// Seconds, as a number or as text; both have been seen.
+    /// How long the access token lives.
     pub(super) fn lifetime(&self) -> Duration {
         seconds(self.expires_in.as_ref())
             .unwrap_or(DEFAULT_LIFETIME)
-            .min(Duration::from_hours(24))
+            .min(MAX_LIFETIME)
     }
 
-    /// How long the refresh token lives if it is never used.
+    /// How long the refresh token lives if it is not used.
     pub(super) fn refresh_lifetime(&self) -> Duration {
         seconds(self.refresh_token_expires_in.as_ref()).unwrap_or(DEFAULT_REFRESH_LIFETIME)
     }
 
-    /// Nothing but the description that a browser brought.
-    pub(super) fn describing(description: Option<String>) -> Self {
+    /// A response that has only the description from a browser's redirect.
+    pub(super) fn with_description(description: Option<String>) -> Self {
         Self {
             error_description: description.map(serde_json::Value::String),
             ..Self::default()
         }
     }
 
-    /// The numbers behind `AADSTS`, from the list of codes, or else from the text.
+    /// The AADSTS codes, from `error_codes` or else from the description.
     pub(super) fn aadsts(&self) -> Vec<u32> {
         let number = |code: &serde_json::Value| {
             let code = code
@@ -174,8 +176,8 @@ impl TokenAnswer {
         self.error_description.as_ref()?.as_str()
     }
 
-    /// Whether its text speaks of a fault that passes. For codes that are not known here only.
-    pub(super) fn says_it_passes(&self) -> bool {
+    /// Whether the description calls the fault transient. Used only if the code is unknown.
+    pub(super) fn is_described_as_transient(&self) -> bool {
         let description = self.description().unwrap_or_default().to_ascii_lowercase();
         [
             "transient error",
@@ -191,12 +193,12 @@ impl TokenAnswer {
 mod tests {
     use super::*;
 
-    fn answer(json: &str) -> TokenAnswer {
+    fn parsed(json: &str) -> TokenResponse {
         serde_json::from_str(json).unwrap()
     }
 
     #[test]
-    fn a_lifetime_is_read_as_number_and_as_text() {
+    fn a_lifetime_is_a_number_or_a_text() {
         for (json, seconds) in [
             (r#"{"expires_in":3599}"#, 3_599),
             (r#"{"expires_in":"3599"}"#, 3_599),
@@ -207,7 +209,7 @@ mod tests {
             ("{}", 3_600),
         ] {
             assert_eq!(
-                answer(json).lifetime(),
+                parsed(json).lifetime(),
                 Duration::from_secs(seconds),
                 "{json}"
             );
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn microsofts_code_is_found_in_the_list_and_in_the_text() {
+    fn aadsts_codes_are_found_in_the_list_and_in_the_description() {
         for json in [
             r#"{"error":"invalid_grant","error_codes":[700082]}"#,
             r#"{"error":"invalid_grant","error_codes":["700082"]}"#,
@@ -223,7 +225,7 @@ mod tests {
         ] {
             assert_eq!(answer(json).aadsts(), [700_082], "{json}");
         }
-        let several = answer(r#"{"error":"x","error_codes":[50173,"90033",null]}"#);
+        let several = parsed(r#"{"error":"x","error_codes":[50173,"90033",null]}"#);
         assert_eq!(several.aadsts(), [50_173, 90_033]);
         for json in [
             r#"{"error":"x","error_description":"AADSTS"}"#,
@@ -232,9 +234,10 @@ mod tests {
             assert_eq!(answer(json).aadsts(), [0_u32; 0], "{json}");
         }
     }
+
     #[test]
-    fn only_a_bearer_token_is_taken_in_whatever_letters() {
-        for (kind, foreign) in [
+    fn only_bearer_tokens_are_accepted_in_any_letter_case() {
+        for (kind, unsupported) in [
             (r#""Bearer""#, None),
             (r#""bearer""#, None),
             (r#"" BEARER ""#, None),
@@ -248,14 +251,14 @@ mod tests {
             ),
             ("7", Some("unknown")),
         ] {
-            let answer = answer(&format!(r#"{{"token_type":{kind}}}"#));
-            assert_eq!(answer.foreign_type().as_deref(), foreign, "{kind}");
+            let response = parsed(&format!(r#"{{"token_type":{kind}}}"#));
+            assert_eq!(response.unsupported_type().as_deref(), unsupported, "{kind}");
         }
-        assert_eq!(answer("{}").foreign_type(), None);
+        assert_eq!(parsed("{}").unsupported_type(), None);
     }
 
     #[test]
-    fn a_device_code_is_polled_for_neither_without_pause_nor_for_ever() {
+    fn polling_intervals_and_code_lifetimes_are_bounded() {
         let code = |interval: &str, expires_in: &str| -> DeviceCode {
             let json = format!(
                 r#"{{"device_code":"d","user_code":"u","verification_url":"p","interval":{interval},"expires_in":{expires_in}}}"#
