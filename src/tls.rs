@@ -101,7 +101,8 @@ fn of_certificate(error: &CertificateError) -> (String, Mend) {
         ),
         // Signed by somebody else of the same name: another key of the same authority, or an impostor.
         CertificateError::BadSignature => (
-            "its certificate is signed with another key than that of the authority that this machine trusts"
+            "its certificate is signed with another key than that of the authority that this \
+             machine trusts"
                 .to_owned(),
             Mend::Trust,
         ),
@@ -247,7 +248,8 @@ mod tests {
                     expected: ServerName::try_from("api.example").unwrap(),
                     presented: vec!["DnsName(\"a.example\")".to_owned(); 7],
                 },
-                "for a.example, a.example, a.example, a.example, a.example, 2 more and not for api.example",
+                "for a.example, a.example, a.example, a.example, a.example, 2 more and not for \
+                 api.example",
                 Mend::Name,
             ),
             (CertificateError::Revoked, "revoked", Mend::Replace),

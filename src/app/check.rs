@@ -311,7 +311,8 @@ fn estimate(config: &Config, customers: usize, probed: &Probed, experience: Expe
         (None, _) => (unthrottled, "if nothing is throttled"),
     };
     format!(
-        "a full run takes about {calls} calls, {:.1} minutes at {rate:.1} requests a second ({why}), and brings about {rows:.0} rows (going by {by})",
+        "a full run takes about {calls} calls, {:.1} minutes at {rate:.1} requests a second \
+         ({why}), and brings about {rows:.0} rows (going by {by})",
         whole(calls) / rate / 60.0
     )
 }

@@ -89,7 +89,8 @@ fn say(consent: &Consent, now: DateTime<Utc>) {
     } else {
         warn!(
             consent.days_left = days_left,
-            "The refresh token expires on {date}, in {days_left} days, unless it is renewed before; sign in again while there is time: seatledger --config FILE login"
+            "The refresh token expires on {date}, in {days_left} days, unless it is renewed \
+             before; sign in again while there is time: seatledger --config FILE login"
         );
     }
 }

@@ -40,7 +40,8 @@ pub(super) async fn run(
         in_browser(&login, config, lifecycle).await?
     };
     say(&format!(
-        "Signed in. {}\nThe refresh token is kept in {}. It lives until {} and is renewed at every use.\nTry it with: seatledger check",
+        "Signed in. {}\nThe refresh token is kept in {}. It lives until {} and is renewed at \
+         every use.\nTry it with: seatledger check",
         mfa(signed_in.mfa),
         signed_in.file.display(),
         signed_in.expires_at.format("%Y-%m-%d")
@@ -59,7 +60,9 @@ async fn in_browser(
 ) -> anyhow::Result<SignedIn> {
     let sign_in = login.begin_in_browser().await?;
     say(&format!(
-        "Open this page in a browser on this machine, and sign in there as {WHO}:\n\n{}\n\nWaiting … The app registration needs the redirect URI http://localhost for this. Where there is no browser: seatledger login --device-code",
+        "Open this page in a browser on this machine, and sign in there as \
+         {WHO}:\n\n{}\n\nWaiting … The app registration needs the redirect URI http://localhost \
+         for this. Where there is no browser: seatledger login --device-code",
         sign_in.page()
     ))?;
     // Saves the person some copying. Where it fails, the page was printed.
@@ -94,7 +97,8 @@ fn is_default(config: &Config, file: &Path) -> bool {
 pub(super) fn mfa(mfa: Mfa) -> &'static str {
     match mfa {
         Mfa::Used => {
-            "The token says that multi-factor authentication was used (its signature is not checked here)."
+            "The token says that multi-factor authentication was used (its signature is not \
+             checked here)."
         }
         Mfa::Unknown => "Whether multi-factor authentication was used cannot be seen in the token.",
         Mfa::NoUser => "No person signed in.",

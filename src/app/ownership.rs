@@ -20,14 +20,19 @@ pub(super) fn note(file: &Path, is_default: bool) -> Option<String> {
 fn words(file: &Path, owner: &str, is_ours: bool, is_default: bool) -> String {
     let mut words = format!("You are root. {} belongs to {owner}", file.display());
     words.push_str(if is_ours {
-        ": a service that runs as another user will not read it, unless it is given the file (chown)."
+        ": a service that runs as another user will not read it, unless it is given the file \
+         (chown)."
     } else {
-        ", as its folder or the file before it does, so that a service that runs as that user reads it, and as another will not read it."
+        ", as its folder or the file before it does, so that a service that runs as that user \
+         reads it, and as another will not read it."
     });
     if is_default {
         let _written = write!(
             words,
-            "\nA service under systemd keeps its token in its state folder ($STATE_DIRECTORY/refresh_token, such as /var/lib/seatledger/refresh_token) and will not read this file: sign in with the service's user and state folder, as systemd/README.md shows, or set auth.refresh_token_file."
+            "\nA service under systemd keeps its token in its state folder \
+             ($STATE_DIRECTORY/refresh_token, such as /var/lib/seatledger/refresh_token) and will \
+             not read this file: sign in with the service's user and state folder, as \
+             systemd/README.md shows, or set auth.refresh_token_file."
         );
     }
     words

@@ -264,7 +264,8 @@ fn host_name(text: &str) -> Result<String, String> {
         Ok(Host::Ipv4(address)) => Ok(address.to_string()),
         Ok(Host::Ipv6(address)) => Ok(address.to_string()),
         Ok(Host::Domain(_)) | Err(_) => Err(
-            "must be the whole name of a host, such as \"status.example.com\", without scheme, port and path"
+            "must be the whole name of a host, such as \"status.example.com\", without scheme, \
+             port and path"
                 .to_owned(),
         ),
     }

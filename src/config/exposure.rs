@@ -59,7 +59,8 @@ fn warn_of(settings: &mut Settings, what: &str, path: &Path) {
         _ => "read and write",
     };
     settings.warn(format!(
-        "every user of this machine may {may} {what} in {path} (mode {:04o}); put an end to it: chmod o-rwx {path}",
+        "every user of this machine may {may} {what} in {path} (mode {:04o}); put an end to it: \
+         chmod o-rwx {path}",
         metadata.mode() & 0o7777,
         path = path.display(),
     ));

@@ -112,7 +112,8 @@ fn likely_cause(position: &str, text: &str) -> Option<String> {
     };
     if let Some((at, _)) = column(&|c| !c.is_ascii() && text::is_quote(c)) {
         return Some(format!(
-            "; there is a typographic quote at column {at}, and TOML takes only the plain ones, \" and '"
+            "; there is a typographic quote at column {at}, and TOML takes only the plain ones, \
+             \" and '"
         ));
     }
     let is_hidden = |c: char| {
@@ -122,7 +123,8 @@ fn likely_cause(position: &str, text: &str) -> Option<String> {
     };
     if let Some((at, c)) = column(&is_hidden) {
         return Some(format!(
-            "; there is a character at column {at} that is not seen and does not belong there, U+{:04X}",
+            "; there is a character at column {at} that is not seen and does not belong there, \
+             U+{:04X}",
             u32::from(c)
         ));
     }

@@ -130,7 +130,8 @@ pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer,
             (None, path) => {
                 if let Some(key) = keys::find_run_together(rest) {
                     let problem = format!(
-                        "is not read; write it {}, with two underscores before the section and before the key",
+                        "is not read; write it {}, with two underscores before the section and \
+                         before the key",
                         key.variable()
                     );
                     faults.push(Fault::new(name, problem).hiding());

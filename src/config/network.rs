@@ -53,7 +53,9 @@ pub(super) fn check(settings: &mut Settings, sources: &Sources, origins: &[Url])
         if let Some(value) = sources.variable(name)
             && judge(value) == Err(Wrong::NotAnAddress)
         {
-            let problem = "is no address of a proxy, such as http://proxy.example:3128 or http://user:password@proxy.example:3128; special characters of a password are percent-encoded";
+            let problem = "is no address of a proxy, such as http://proxy.example:3128 or \
+                http://user:password@proxy.example:3128; special characters of a password are \
+                percent-encoded";
             let fault = Fault::new(*name, problem).hiding();
             settings.note(fault.at(Place::Variable((*name).to_owned())));
         }
@@ -63,7 +65,8 @@ pub(super) fn check(settings: &mut Settings, sources: &Sources, origins: &[Url])
         && origins.iter().any(|origin| is_proxied(origin, sources))
     {
         let problem = format!(
-            "{scheme}:// is a kind of proxy that is not supported; name one that is asked over HTTP, such as http://proxy.example:3128, or except the hosts with NO_PROXY"
+            "{scheme}:// is a kind of proxy that is not supported; name one that is asked over \
+             HTTP, such as http://proxy.example:3128, or except the hosts with NO_PROXY"
         );
         let fault = Fault::new(name, problem).hiding();
         settings.note(fault.at(Place::Variable(name.to_owned())));

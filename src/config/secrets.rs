@@ -114,7 +114,8 @@ impl Secret {
     pub(super) fn missing(&self, settings: &mut Settings, alternative: &str) -> Reported {
         let file = self.file.map_or("", |key| key.path);
         let problem = format!(
-            "is missing; set it or {file} (a path) in {}, or {}, or give the systemd credential {}{alternative}",
+            "is missing; set it or {file} (a path) in {}, or {}, or give the systemd credential \
+             {}{alternative}",
             settings.file(),
             self.direct.variable(),
             self.credential
@@ -206,7 +207,8 @@ impl Secret {
         }
         if placeholder::is_masked(text) {
             return Err(
-                "is masked with asterisks, as consoles show a secret later on; make a new one and copy it at once"
+                "is masked with asterisks, as consoles show a secret later on; make a new one and \
+                 copy it at once"
                     .to_owned(),
             );
         }
@@ -236,7 +238,8 @@ pub(super) fn certificate_in_words(settings: &mut Settings, path: &Path) -> Stri
 /// from.
 fn credential_in_words(name: &str) -> String {
     format!(
-        "the systemd credential {name}: that is the file which LoadCredential= or LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)"
+        "the systemd credential {name}: that is the file which LoadCredential= or \
+         LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)"
     )
 }
 

@@ -98,7 +98,8 @@ fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFau
     Err(fault(if has_key(&pem) {
         "it holds a private key and no certificate"
     } else if is_der(&pem) {
-        "it is in binary form (DER, or PKCS#12); write it as PEM: openssl x509 -inform der -in FILE -out NEW"
+        "it is in binary form (DER, or PKCS#12); write it as PEM: openssl x509 -inform der -in \
+         FILE -out NEW"
     } else {
         "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"
     }))
@@ -117,11 +118,13 @@ fn private_key(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFaul
     }
     let text = String::from_utf8_lossy(&pem);
     Err(fault(if text.contains("ENCRYPTED") {
-        "the key in it is encrypted, which is not supported; decrypt it: openssl pkey -in FILE -out NEW"
+        "the key in it is encrypted, which is not supported; decrypt it: openssl pkey -in FILE \
+         -out NEW"
     } else if text.contains("-----BEGIN CERTIFICATE-----") && !has_key(&pem) {
         "it holds a certificate and no private key"
     } else if is_der(&pem) {
-        "it is in binary form (DER, or PKCS#12); write it as PEM: openssl pkey -inform der -in FILE -out NEW"
+        "it is in binary form (DER, or PKCS#12); write it as PEM: openssl pkey -inform der -in \
+         FILE -out NEW"
     } else {
         "it holds no private key in PEM that can be read (-----BEGIN PRIVATE KEY-----)"
     }))

@@ -76,9 +76,12 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), Problem> {
     } else {
         match text.split_once(':') {
             Some((_, after)) if after.contains(':') => {
-                return Err("has more than one : in its host; an IPv6 address is put in brackets, [::1]:5432, \
+                return Err(
+                    "has more than one : in its host; an IPv6 address is put in brackets, \
+                    [::1]:5432, \
                             and a password must be followed by @ and the host"
-                    .into());
+                        .into(),
+                );
             }
             Some((name, after)) => (decoded(name)?, after),
             None => (decoded(text)?, ""),

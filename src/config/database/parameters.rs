@@ -38,10 +38,13 @@ use Known::{Only, Refused, Supported};
 
 const ELSEWHERE: &str =
     "is not known here; the number of connections is database.max_connections in the configuration";
-const IN_OPTIONS: &str = "is not a parameter of Postgres' own addresses; write it into options, as in \
+const IN_OPTIONS: &str = "is not a parameter of Postgres' own addresses; write it into options, \
+    as in \
      options=-csearch_path%3Dledger";
-const KERBEROS: &str = "is not supported: there is no Kerberos here; leave it away, or let the role sign in by password or certificate";
-const KEEPALIVE: &str = "is not supported: the system's own settings for TCP hold, and no answer is waited for longer \
+const KERBEROS: &str = "is not supported: there is no Kerberos here; leave it away, or let the \
+    role sign in by password or certificate";
+const KEEPALIVE: &str = "is not supported: the system's own settings for TCP hold, and no answer \
+    is waited for longer \
      than two minutes; leave it away";
 
 /// The whole table. The second name of a few is what the driver called them.
@@ -132,7 +135,8 @@ const TABLE: &[(&str, Known)] = &[
         "sslcertmode",
         Only(
             &["allow"],
-            "may only be allow; leave it away, and give a certificate by sslcert and sslkey or none",
+            "may only be allow; leave it away, and give a certificate by sslcert and sslkey or \
+             none",
         ),
     ),
     (
@@ -169,7 +173,8 @@ const TABLE: &[(&str, Known)] = &[
     (
         "sslpassword",
         Refused(
-            "is not supported: an encrypted key cannot be read; decrypt it into a file that only this user may read \
+            "is not supported: an encrypted key cannot be read; decrypt it into a file that only \
+             this user may read \
         (openssl pkey -in KEY -out NEW), and take sslpassword away",
         ),
     ),
@@ -199,7 +204,8 @@ const TABLE: &[(&str, Known)] = &[
     (
         "require_auth",
         Refused(
-            "is not supported: what the server asks for is what is done; sslmode=verify-full makes sure of the server",
+            "is not supported: what the server asks for is what is done; sslmode=verify-full \
+             makes sure of the server",
         ),
     ),
     (
@@ -221,13 +227,15 @@ const TABLE: &[(&str, Known)] = &[
     (
         "service",
         Refused(
-            "is not supported: the address has to say everything itself; write host, database and user out",
+            "is not supported: the address has to say everything itself; write host, database and \
+             user out",
         ),
     ),
     (
         "servicefile",
         Refused(
-            "is not supported: the address has to say everything itself; write host, database and user out",
+            "is not supported: the address has to say everything itself; write host, database and \
+             user out",
         ),
     ),
     ("krbsrvname", Refused(KERBEROS)),
@@ -237,19 +245,22 @@ const TABLE: &[(&str, Known)] = &[
     (
         "passwd",
         Refused(
-            "is not a parameter of Postgres; write password, or better user:password@ before the host",
+            "is not a parameter of Postgres; write password, or better user:password@ before the \
+             host",
         ),
     ),
     (
         "pass",
         Refused(
-            "is not a parameter of Postgres; write password, or better user:password@ before the host",
+            "is not a parameter of Postgres; write password, or better user:password@ before the \
+             host",
         ),
     ),
     (
         "pwd",
         Refused(
-            "is not a parameter of Postgres; write password, or better user:password@ before the host",
+            "is not a parameter of Postgres; write password, or better user:password@ before the \
+             host",
         ),
     ),
     (
@@ -275,13 +286,15 @@ const TABLE: &[(&str, Known)] = &[
     (
         "ssl",
         Refused(
-            "is not a parameter of Postgres; write sslmode=verify-full, or sslmode=disable for none",
+            "is not a parameter of Postgres; write sslmode=verify-full, or sslmode=disable for \
+             none",
         ),
     ),
     (
         "tls",
         Refused(
-            "is not a parameter of Postgres; write sslmode=verify-full, or sslmode=disable for none",
+            "is not a parameter of Postgres; write sslmode=verify-full, or sslmode=disable for \
+             none",
         ),
     ),
     (
@@ -339,7 +352,8 @@ const TABLE: &[(&str, Known)] = &[
     (
         "pgbouncer",
         Refused(
-            "belongs to Prisma; take it away, and let the pooler give whole sessions (pool_mode = session)",
+            "belongs to Prisma; take it away, and let the pooler give whole sessions (pool_mode = \
+             session)",
         ),
     ),
     ("pool", Refused(ELSEWHERE)),
@@ -357,7 +371,8 @@ const TABLE: &[(&str, Known)] = &[
     (
         "endpoint",
         Refused(
-            "is not a parameter of Postgres; write it into options, as in options=endpoint%3Dep-name",
+            "is not a parameter of Postgres; write it into options, as in \
+             options=endpoint%3Dep-name",
         ),
     ),
 ];

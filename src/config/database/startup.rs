@@ -103,7 +103,8 @@ fn whole(parts: Parts) -> Result<Address, Problem> {
     };
     if tls.roots == Some(Roots::System) && said.weak {
         return Err(
-            "has sslrootcert=system with a weaker sslmode than verify-full; anybody gets a certificate \
+            "has sslrootcert=system with a weaker sslmode than verify-full; anybody gets a \
+             certificate \
              of a public authority, so write sslmode=verify-full"
                 .into(),
         );
@@ -122,7 +123,8 @@ fn whole(parts: Parts) -> Result<Address, Problem> {
     }
     let user = parts.user.or(said.user);
     let user = user.or_else(name_of_this_user).ok_or(
-        "names no user, and this user of the machine has no name; write postgres://user@host/database",
+        "names no user, and this user of the machine has no name; write \
+         postgres://user@host/database",
     )?;
     let several = hosts.len() > 1;
     Ok(Address {

@@ -373,7 +373,8 @@ proptest::proptest! {
 
     /// Nothing makes the reader panic, and no fault repeats what it was given.
     #[test]
-    fn no_text_is_too_strange(text in "(postgres://)?[a-z:@/?#%&=,;\\[\\]. ]{0,40}Hunter2[a-z:@/?#%&=,;\\[\\]. ]{0,40}") {
+    fn no_text_is_too_strange(text in "(postgres://)?[a-z:@/?#%&=,;\\[\\]. \
+        ]{0,40}Hunter2[a-z:@/?#%&=,;\\[\\]. ]{0,40}") {
         if let Err(problem) = judge(&text) {
             proptest::prop_assert!(!problem.contains("Hunter2") || text.contains("Hunter2=") , "{}", problem);
         }

@@ -5,7 +5,8 @@
 use secrecy::SecretString;
 
 /// What most often is wrong.
-pub(super) const UNESCAPED: &str = "seems to have a password or user with unescaped characters; percent-encode them: \
+pub(super) const UNESCAPED: &str = "seems to have a password or user with unescaped characters; \
+    percent-encode them: \
      @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20";
 
 /// What the text consists of, decoded but for `hosts`.
@@ -99,7 +100,8 @@ fn parameters(query: &str, tangled: bool) -> Result<Vec<(String, String)>, Strin
         };
         if value.contains('?') {
             return Err(format!(
-                "has a second ?; parameters are joined by &, as in ?sslmode=verify-full&connect_timeout=5; \
+                "has a second ?; parameters are joined by &, as in \
+                 ?sslmode=verify-full&connect_timeout=5; \
                  if it is part of a password, it {UNESCAPED}"
             ));
         }
@@ -152,7 +154,8 @@ fn after_scheme(text: &str) -> Result<&str, String> {
 
 /// What the text is instead of an address that starts as it should.
 fn unlike(lower: &str) -> &'static str {
-    const FORM: &str = "must start with postgres:// or postgresql://, as in postgres://user:password@host:5432/database";
+    const FORM: &str = "must start with postgres:// or postgresql://, as in \
+        postgres://user:password@host:5432/database";
     let compact: String = lower.chars().filter(|c| !c.is_whitespace()).collect();
     if lower.starts_with("jdbc:") {
         "is an address for JDBC; take jdbc: away, and put user and password before the host: \

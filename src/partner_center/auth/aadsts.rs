@@ -80,7 +80,8 @@ fn transient(code: u32) -> Option<Diagnosis> {
         // IdsLocked: the account is locked for minutes after wrong passwords, or the client's IP
         // address is blocked.
         50_053 => Throttled(
-            "the account is locked for some minutes, or sign-ins from this IP address are blocked; the tenant's sign-in logs say which",
+            "the account is locked for some minutes, or sign-ins from this IP address are \
+             blocked; the tenant's sign-in logs say which",
         ),
         _ => return None,
     })
@@ -119,7 +120,9 @@ fn about_user(code: u32) -> Option<Diagnosis> {
             "the multi-factor authentication has expired under the tenant's policy",
             UserAction::SignIn,
         ),
-        500_121 | 50_158 | 50_161 => Other("the second factor was not accepted", UserAction::SignIn),
+        500_121 | 50_158 | 50_161 => {
+            Other("the second factor was not accepted", UserAction::SignIn)
+        }
         50_126 | 50_056 | 50_064 => Other("the user name or password is wrong", UserAction::SignIn),
         50_055 | 50_144 | 50_125 | 50_135 => Other(
             "the password of the user who signed in has expired or must be changed",
@@ -185,7 +188,8 @@ fn about_app(code: u32) -> Option<Diagnosis> {
             UserAction::AddCredential,
         ),
         700_025 => Other(
-            "the app signs people in as a public client, which must not send a client secret or certificate",
+            "the app signs people in as a public client, which must not send a client secret or \
+             certificate",
             UserAction::RemoveCredential,
         ),
         700_027 | 700_030 | 50_012 => Other(

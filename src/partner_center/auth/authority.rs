@@ -78,7 +78,9 @@ pub(super) enum PollResult {
     /// As `Pending`, and the service wants fewer polls.
     SlowDown,
     /// The request failed; the service may have said when to try again.
-    Failed { retry_after: Option<Duration> },
+    Failed {
+        retry_after: Option<Duration>,
+    },
 }
 
 impl AuthorityClient {

@@ -70,11 +70,7 @@ impl Audiences {
 
     /// Looks for what would make the API refuse every call. A missing claim is not an error.
     pub(super) fn examine(&self, token: &str, has_user: bool) -> Result<Mfa, AuthError> {
-        let unknown = if has_user {
-            Mfa::Unknown
-        } else {
-            Mfa::NoUser
-        };
+        let unknown = if has_user { Mfa::Unknown } else { Mfa::NoUser };
         let Some(claims) = claims(token) else {
             return Ok(unknown);
         };
@@ -105,8 +101,7 @@ fn normalized(audience: &str) -> String {
 /// An address or an ID. Anything else is not shown: a hostile response could echo what we sent.
 fn showable(audience: &str) -> String {
     let shown = normalized(audience);
-    let is_address =
-        Url::parse(&shown).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let is_address = Url::parse(&shown).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if is_address || Uuid::try_parse(&shown).is_ok() {
         shown
     } else {

@@ -27,7 +27,8 @@ fn advice_on_writing(error: &io::Error) -> &'static str {
         }
         // EPERM, not EACCES: the obstacle is more than the file's mode.
         Kind::PermissionDenied if error.raw_os_error() == Some(1) => {
-            "it may be marked as immutable (lsattr), or belong to another user in a folder with the \
+            "it may be marked as immutable (lsattr), or belong to another user in a folder with \
+             the \
              sticky bit, where only the owner may delete a file"
         }
         Kind::NotFound | Kind::NotADirectory => {
@@ -35,11 +36,13 @@ fn advice_on_writing(error: &io::Error) -> &'static str {
              written"
         }
         Kind::IsADirectory => {
-            "it is a folder; container platforms create one if the file to be mounted does not exist"
+            "it is a folder; container platforms create one if the file to be mounted does not \
+             exist"
         }
         Kind::InvalidInput => "set auth.refresh_token_file to a regular file",
         _ => {
-            "let the service's user write the file or its folder, or set auth.refresh_token_file to \
+            "let the service's user write the file or its folder, or set auth.refresh_token_file \
+             to \
              a path that can be written"
         }
     }
@@ -98,7 +101,8 @@ pub enum AuthError {
     },
     /// The next token could not be stored, so none was requested.
     #[error(
-        "the refresh token's file {place} cannot be replaced, so no token was requested and none is \
+        "the refresh token's file {place} cannot be replaced, so no token was requested and none \
+         is \
          spent; {advice}"
     )]
     StoreUnwritable {
@@ -200,7 +204,8 @@ pub enum AuthError {
     },
     /// The person signed in without multi-factor authentication.
     #[error(
-        "the sign-in was without multi-factor authentication, and Partner Center refuses every call \
+        "the sign-in was without multi-factor authentication, and Partner Center refuses every \
+         call \
          with such a token; require multi-factor authentication of this user, then sign in again: \
          seatledger --config FILE login"
     )]

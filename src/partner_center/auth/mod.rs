@@ -2,8 +2,8 @@
 //!
 //! [`TokenProvider`] hands the token out and has it renewed, one renewal at a time. A renewal goes
 //! through `refresh` (which keeps the next refresh token in `storage`) to `authority`, the HTTP
-//! client of Microsoft's sign-in service; `response` reads its answers, `refusal` with `aadsts` and
-//! `oauth` says what an error means, and `claims` looks into a token. `login` is a person's sign-in.
+//! client of Microsoft's sign-in service; `response` parses its responses, `refusal` with `aadsts`
+//! and `oauth` says what an error means, `claims` looks into a token. `login` signs a person in.
 
 mod aadsts;
 mod assertion;

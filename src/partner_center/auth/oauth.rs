@@ -114,12 +114,14 @@ impl OauthError {
             Self::BadVerificationCode => {
                 Diagnosis::Other("the code that was entered is unknown", UserAction::SignIn)
             }
-            Self::InvalidClient => {
-                Diagnosis::Other("the app's credentials were refused", UserAction::ReplaceCredential)
-            }
-            Self::UnauthorizedClient => {
-                Diagnosis::Other("the app may not use this sign-in method", UserAction::CheckApp)
-            }
+            Self::InvalidClient => Diagnosis::Other(
+                "the app's credentials were refused",
+                UserAction::ReplaceCredential,
+            ),
+            Self::UnauthorizedClient => Diagnosis::Other(
+                "the app may not use this sign-in method",
+                UserAction::CheckApp,
+            ),
             Self::InvalidScope | Self::InvalidResource | Self::InvalidTarget => {
                 Diagnosis::Other("the scope was refused", UserAction::CheckScope)
             }
@@ -127,9 +129,10 @@ impl OauthError {
                 "the sign-in service does not support this sign-in method",
                 UserAction::CheckAuthority,
             ),
-            Self::InvalidRequest | Self::Unknown => {
-                Diagnosis::Other("Microsoft's sign-in service refused", UserAction::LookUpCode)
-            }
+            Self::InvalidRequest | Self::Unknown => Diagnosis::Other(
+                "Microsoft's sign-in service refused",
+                UserAction::LookUpCode,
+            ),
         }
     }
 }

@@ -58,11 +58,7 @@ pub(super) enum Interpretation {
 
 /// The order of trust: AADSTS codes and the error name that are known to be transient; then any
 /// known AADSTS code; then a response that itself says that it is transient; then the error name.
-pub(super) fn interpret(
-    response: &ErrorResponse<'_>,
-    grant: Grant,
-    app: &App,
-) -> Interpretation {
+pub(super) fn interpret(response: &ErrorResponse<'_>, grant: Grant, app: &App) -> Interpretation {
     let ErrorResponse {
         error,
         body,
@@ -75,10 +71,7 @@ pub(super) fn interpret(
     };
     // If one of several codes is transient, it is the cause of the others.
     let is_transient = |diagnosis: &Diagnosis| {
-        matches!(
-            diagnosis,
-            Diagnosis::Transient(_) | Diagnosis::Throttled(_)
-        )
+        matches!(diagnosis, Diagnosis::Transient(_) | Diagnosis::Throttled(_))
     };
     let by_code = || codes.iter().filter_map(|code| aadsts::diagnosis(*code));
     let by_name = error.diagnosis();
@@ -129,10 +122,7 @@ fn instruction(action: UserAction, grant: Grant, app: &App) -> String {
             Grant::ClientCredentials => {
                 "have an administrator grant the app its permissions in Microsoft Entra ID"
             }
-            Grant::RefreshToken
-            | Grant::AuthorizationCode
-            | Grant::DeviceCode
-            | Grant::NoneYet => {
+            Grant::RefreshToken | Grant::AuthorizationCode | Grant::DeviceCode | Grant::NoneYet => {
                 "sign in again and consent, or have an administrator consent: \
                  seatledger --config FILE login"
             }
@@ -146,9 +136,7 @@ fn instruction(action: UserAction, grant: Grant, app: &App) -> String {
         UserAction::CheckAuthority => {
             "compare auth.authority and partner_center.cloud with the tenant's cloud"
         }
-        UserAction::CheckScope => {
-            "compare auth.scope and auth.tenant_id with the app registration"
-        }
+        UserAction::CheckScope => "compare auth.scope and auth.tenant_id with the app registration",
         UserAction::RegisterRedirectUri => {
             "register the redirect URI http://localhost with the app in Microsoft Entra ID"
         }
@@ -294,7 +282,8 @@ mod tests {
     #[test]
     fn a_secret_is_to_be_replaced_where_it_is_configured() {
         for code in [7_000_222, 7_000_215] {
-            let interpretation = interpreted("invalid_client", &[code], Grant::ClientCredentials, false);
+            let interpretation =
+                interpreted("invalid_client", &[code], Grant::ClientCredentials, false);
             let Interpretation::Refused { remedy, .. } = interpretation else {
                 panic!("{code} is transient");
             };

@@ -48,8 +48,8 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// The shortest polling interval, whatever the service says.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The longest polling interval at the start, so that a person who has signed in does not wait long.
-/// A service that wants fewer polls asks to slow down.
+/// The longest polling interval at the start, so that a person who has signed in need not wait. A
+/// service that wants fewer polls asks to slow down.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long a code is valid if the service does not say, and at most.
@@ -106,8 +106,8 @@ impl TokenResponse {
             .filter(|token| !token.expose_secret().trim().is_empty())
     }
 
-    /// The token type, unless it is `Bearer`, the only one that the API takes. A response that names
-    /// no type is assumed to hold a bearer token.
+    /// The token type, unless it is `Bearer`, the only one that the API takes. A response without
+    /// a type is assumed to hold a bearer token.
     pub(super) fn unsupported_type(&self) -> Option<String> {
         match self.token_type.as_ref()? {
             serde_json::Value::Null => None,
@@ -221,9 +221,9 @@ mod tests {
         for json in [
             r#"{"error":"invalid_grant","error_codes":[700082]}"#,
             r#"{"error":"invalid_grant","error_codes":["700082"]}"#,
-            r#"{"error":"invalid_grant","error_description":"AADSTS700082: The refresh token has expired"}"#,
+            r#"{"error":"x","error_description":"AADSTS700082: The refresh token has expired"}"#,
         ] {
-            assert_eq!(answer(json).aadsts(), [700_082], "{json}");
+            assert_eq!(parsed(json).aadsts(), [700_082], "{json}");
         }
         let several = parsed(r#"{"error":"x","error_codes":[50173,"90033",null]}"#);
         assert_eq!(several.aadsts(), [50_173, 90_033]);
@@ -231,7 +231,7 @@ mod tests {
             r#"{"error":"x","error_description":"AADSTS"}"#,
             r#"{"error":"x","error_codes":[],"error_description":7}"#,
         ] {
-            assert_eq!(answer(json).aadsts(), [0_u32; 0], "{json}");
+            assert_eq!(parsed(json).aadsts(), [0_u32; 0], "{json}");
         }
     }
 
@@ -252,7 +252,11 @@ mod tests {
             ("7", Some("unknown")),
         ] {
             let response = parsed(&format!(r#"{{"token_type":{kind}}}"#));
-            assert_eq!(response.unsupported_type().as_deref(), unsupported, "{kind}");
+            assert_eq!(
+                response.unsupported_type().as_deref(),
+                unsupported,
+                "{kind}"
+            );
         }
         assert_eq!(parsed("{}").unsupported_type(), None);
     }
@@ -261,7 +265,8 @@ mod tests {
     fn polling_intervals_and_code_lifetimes_are_bounded() {
         let code = |interval: &str, expires_in: &str| -> DeviceCode {
             let json = format!(
-                r#"{{"device_code":"d","user_code":"u","verification_url":"p","interval":{interval},"expires_in":{expires_in}}}"#
+                r#"{{"device_code":"d","user_code":"u","verification_url":"p",
+                "interval":{interval},"expires_in":{expires_in}}}"#
             );
             serde_json::from_str(&json).unwrap()
         };

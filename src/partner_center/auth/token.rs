@@ -53,7 +53,7 @@ impl Token {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn secret(&self) -> &str {
+    pub(in crate::partner_center) fn secret(&self) -> &str {
         self.secret.expose_secret()
     }
 

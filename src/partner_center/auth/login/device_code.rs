@@ -40,7 +40,7 @@ impl Login {
     /// Polls until the person has signed in, and stores the refresh token.
     ///
     /// # Errors
-    /// When the person declines or the code expires, or the token is not usable or cannot be stored.
+    /// When the person declines, the code expires, or the token is not usable or cannot be stored.
     pub async fn finish_with_code(
         &self,
         code: &DeviceCode,
@@ -56,7 +56,11 @@ impl Login {
                 () = &mut expired => return Err(AuthError::CodeExpired),
                 () = tokio::time::sleep(wait) => {}
             }
-            match self.authority.poll_device_code(&self.app, &code.secret).await? {
+            match self
+                .authority
+                .poll_device_code(&self.app, &code.secret)
+                .await?
+            {
                 PollResult::Done(response) => return self.store(&response).await,
                 PollResult::Pending => wait = interval,
                 PollResult::SlowDown => {

@@ -59,8 +59,8 @@ impl Loopback {
         bound.await.map_err(no_port)
     }
 
-    /// The registered `http://localhost` with a port. The comparison of the two ignores the port but
-    /// nothing else, so there is no slash at the end.
+    /// The registered `http://localhost` with a port. The authority ignores the port when it
+    /// compares the two, but nothing else, so there is no slash at the end.
     pub(super) fn redirect_uri(&self) -> String {
         format!("http://localhost:{}", self.port)
     }

@@ -4,8 +4,8 @@
 //!
 //! - A symbolic link is kept: its target is replaced, or created if it does not exist yet.
 //! - Usually a new file is renamed over the old one, which is atomic.
-//! - If no file can be renamed over it (the file is a mount point, or the folder takes no new file),
-//!   or if a rename would leave the old content under another name (hard links), the file itself is
+//! - If no file can be renamed over it (a mount point, or a folder that takes no new file), or if
+//!   a rename would leave the old content under another name (hard links), the file itself is
 //!   overwritten, in one write that covers all of the old content. The readers ignore trailing
 //!   blanks, so a process killed in between leaves a file that can still be read.
 

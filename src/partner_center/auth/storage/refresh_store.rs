@@ -1,6 +1,6 @@
 //! The file that keeps the refresh token across renewals. It is locked during a renewal, and
-//! checked to be writable before a token is spent: the authority may revoke the old token as soon as
-//! it issues the next, so losing the next one would mean that a person has to sign in again.
+//! checked to be writable before a token is spent: the authority may revoke the old token as soon
+//! as it issues the next, and if the next one is lost a person has to sign in again.
 
 use std::fs::{File, TryLockError};
 use std::io;
