@@ -114,7 +114,8 @@ fn private_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
         let shown = std::str::from_utf8(pem).ok().and_then(pem::why_no_key);
         shown.unwrap_or(
-            "it holds no readable private key; a PEM file with the certificate and its unencrypted \
+            "it holds no private key in a readable form; a PEM file with the certificate and its \
+             unencrypted \
              private key is needed",
         )
     })?;

@@ -271,7 +271,7 @@ async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token() {
     for (between, reason) in [
         (
             "cat /dev/zero >volume/filler 2>/dev/null || true",
-            "make room",
+            "free space",
         ),
         ("mount -o remount,ro volume", "read-only"),
     ] {
