@@ -52,9 +52,9 @@ pub(super) struct Contents {
 pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
     let fault =
         |problem: String| Fault::new(WHOLE, problem).at(Place::File(path.display().to_string()));
-    let text = text::read(path, text::DOCUMENT)
+    let text = text::read(path, text::MAX_DOCUMENT_BYTES)
         .and_then(|bytes| Ok(text::decode(&bytes)?))
-        .map_err(|error| fault(error.to_string()).passing(error.passes()))?;
+        .map_err(|error| fault(error.to_string()).passing(error.is_transient()))?;
     let top = File::from_str(text.as_str(), FileFormat::Toml)
         .collect()
         .map_err(|error| fault(describe(&error, text.as_str())))?;

@@ -10,7 +10,7 @@ use super::fault::{Fault, Place, quoted};
 use super::keys::{self, Key};
 use super::settings::{Read, Reported, Settings};
 use super::{exposure, placeholder};
-use crate::text::{self, ReadFault, secret};
+use crate::text::{self, FileReadError, secret};
 
 /// The systemd credential that stands in for the client secret.
 const CLIENT_CERTIFICATE: &str = "client_certificate";
@@ -31,7 +31,7 @@ pub(super) const CLIENT_SECRET: Secret = Secret {
     direct: keys::CLIENT_SECRET,
     file: Some(keys::CLIENT_SECRET_FILE),
     credential: "client_secret",
-    check: Some(secret::unbroken),
+    check: Some(secret::check_no_white_space),
 };
 
 /// The token to begin with. `auth.refresh_token_file` is where renewed ones are kept, not one of
@@ -40,7 +40,7 @@ pub(super) const REFRESH_TOKEN: Secret = Secret {
     direct: keys::REFRESH_TOKEN,
     file: None,
     credential: "refresh_token",
-    check: Some(secret::unbroken),
+    check: Some(secret::check_no_white_space),
 };
 
 pub(super) const ACCESS_TOKEN: Secret = Secret {
@@ -188,20 +188,20 @@ impl Secret {
         self.read(&path).map(Some).map_err(|wrong| {
             let fault = Fault::new(self.direct.path, format!("the systemd credential {wrong}"));
             let place = Place::File(path.display().to_string());
-            settings.note(fault.at(place).passing(wrong.passes()))
+            settings.note(fault.at(place).passing(wrong.is_transient()))
         })
     }
 
-    fn read(&self, path: &Path) -> Result<SecretString, ReadFault> {
+    fn read(&self, path: &Path) -> Result<SecretString, FileReadError> {
         let kept = secret::load(path)?;
         let text = kept.as_ref().map_or("", |kept| kept.expose_secret());
-        self.judged(text, false).map_err(ReadFault::Unfit)
+        self.judged(text, false).map_err(FileReadError::Unsuitable)
     }
 
     /// The secret in `text`, whose letters beyond ASCII may be guesses.
     fn judged(&self, text: &str, is_guessed: bool) -> Result<SecretString, String> {
-        let text = secret::bare(text);
-        secret::judge(text)?;
+        let text = secret::strip(text);
+        secret::check(text)?;
         if is_guessed && !text.is_ascii() {
             return Err(secret::NOT_UNICODE.to_owned());
         }
@@ -263,7 +263,7 @@ fn wrong_path(
     key: &Key,
     path: &str,
     full: &Path,
-    wrong: &ReadFault,
+    wrong: &FileReadError,
 ) -> Reported {
     // Somebody may have put the secret itself where its path belongs.
     let fault = if path.starts_with(['/', '.']) || full.exists() {
@@ -271,7 +271,7 @@ fn wrong_path(
     } else {
         settings.fault(key, format!("must be the path of a file: {wrong}"))
     };
-    settings.note(fault.passing(wrong.passes()))
+    settings.note(fault.passing(wrong.is_transient()))
 }
 
 fn bearer(text: &str) -> Result<(), String> {

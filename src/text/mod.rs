@@ -1,9 +1,8 @@
-//! Reads text files as people and their tools save them, in whatever encoding and with whatever
-//! line ends. [`read`] gets the bytes without ever hanging or running out of memory, [`mod@decode`]
-//! makes text of them, and [`secret`] and [`pem`] take the two kinds that several rooms read. What
-//! a text means is its reader's to judge.
+//! Reads text files in any encoding and with any line ends that people and their tools save them
+//! with. [`read`] reads the bytes with bounds on time and size, [`mod@decode`] turns them into
+//! text, and [`secret`] and [`pem`] read the two kinds of files that several modules need.
 //!
-//! No fault says anything of a file's content: each may hold a secret.
+//! No error quotes the content of a file, which may be a secret.
 
 mod decode;
 pub(crate) mod pem;
@@ -23,48 +22,48 @@ pub(crate) use decode::{NotText, decode};
 
 use crate::retry::passes_by_itself;
 
-/// Bytes of a configuration file, a certificate or a key, at most.
-pub(crate) const DOCUMENT: usize = 1 << 20;
+/// Bytes of a configuration file, a certificate or a key.
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 1 << 20;
 
-/// Bytes of a secret, at most. The longest are tokens, of some kilobytes.
-pub(crate) const SECRET: usize = 64 << 10;
+/// Bytes of a secret. The longest are tokens of a few kilobytes.
+pub(crate) const MAX_SECRET_BYTES: usize = 64 << 10;
 
-/// Bytes of a list of customers, at most: more than a hundred for each of half a million.
-pub(crate) const LIST: usize = 64 << 20;
+/// Bytes of a list of customers: over a hundred for each of half a million customers.
+pub(crate) const MAX_LIST_BYTES: usize = 64 << 20;
 
-/// A pipe or a device is waited for as long, and no longer: the program must not hang on it.
-const PIPE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long data from a pipe or a device is waited for, so that the program cannot hang on it.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the pipe has something.
-const PIPE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often a pipe is polled for data.
+const PIPE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Why a file gives no text.
+/// Why a file cannot be used as text.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadFault {
-    /// The system refuses it.
-    #[error("{}", in_words(.0))]
+pub(crate) enum FileReadError {
+    /// The operating system refuses to open or read it.
+    #[error("{}", describe(.0))]
     Io(io::Error),
-    /// A folder. Container platforms make one of a file that is to be mounted and is not there.
+    /// A directory. Container platforms create one if the file to be mounted does not exist.
     #[error("must be a file, but is a folder")]
-    Folder,
-    /// More than any such file has.
-    #[error("is larger than {} KiB, which no such file is", .0 >> 10)]
+    Directory,
+    /// It has more bytes than the limit.
+    #[error("is larger than {} KiB, the limit for such a file", .0 >> 10)]
     TooLarge(usize),
-    /// A pipe, a terminal or another device from which nothing comes.
+    /// A pipe, a terminal or another device that sent no data in time.
     #[error(
         "is a pipe or a device, and nothing came from it within {} s",
-        PIPE_PATIENCE.as_secs()
+        PIPE_TIMEOUT.as_secs()
     )]
-    Silent,
-    /// The bytes are no text.
+    Timeout,
+    /// The bytes are not text.
     #[error(transparent)]
     NotText(#[from] NotText),
-    /// The text is not what is wanted.
+    /// The text is not what the caller needs.
     #[error("{0}")]
-    Unfit(String),
+    Unsuitable(String),
 }
 
-fn in_words(error: &io::Error) -> String {
+fn describe(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
@@ -72,83 +71,84 @@ fn in_words(error: &io::Error) -> String {
     }
 }
 
-impl ReadFault {
-    /// Whether it says nothing of the file: the machine was short of something.
-    pub(crate) fn passes(&self) -> bool {
+impl FileReadError {
+    /// Whether the cause is a temporary shortage of the machine, and not the file.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Io(error) => passes_by_itself(error),
-            Self::Folder | Self::TooLarge(_) | Self::Silent | Self::NotText(_) | Self::Unfit(_) => {
-                false
-            }
+            Self::Directory
+            | Self::TooLarge(_)
+            | Self::Timeout
+            | Self::NotText(_)
+            | Self::Unsuitable(_) => false,
         }
     }
 }
 
-impl From<io::Error> for ReadFault {
+impl From<io::Error> for FileReadError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<ReadFault> for io::Error {
-    fn from(fault: ReadFault) -> Self {
+impl From<FileReadError> for io::Error {
+    fn from(fault: FileReadError) -> Self {
         let kind = match fault {
-            ReadFault::Io(error) => return error,
-            ReadFault::Folder => ErrorKind::IsADirectory,
-            ReadFault::TooLarge(_) => ErrorKind::FileTooLarge,
-            ReadFault::Silent => ErrorKind::TimedOut,
-            ReadFault::NotText(_) | ReadFault::Unfit(_) => ErrorKind::InvalidData,
+            FileReadError::Io(error) => return error,
+            FileReadError::Directory => ErrorKind::IsADirectory,
+            FileReadError::TooLarge(_) => ErrorKind::FileTooLarge,
+            FileReadError::Timeout => ErrorKind::TimedOut,
+            FileReadError::NotText(_) | FileReadError::Unsuitable(_) => ErrorKind::InvalidData,
         };
         Self::new(kind, fault)
     }
 }
 
-/// Makes sure that there is something at `path` that can be read.
-pub(crate) fn probe(path: &Path) -> Result<(), ReadFault> {
+/// Checks that `path` can be opened for reading.
+pub(crate) fn probe(path: &Path) -> Result<(), FileReadError> {
     open(path).map(drop)
 }
 
-fn open(path: &Path) -> Result<File, ReadFault> {
-    // Without the first flag a named pipe that nobody writes to would hang the program; without the
-    // second a terminal could become ours.
+fn open(path: &Path) -> Result<File, FileReadError> {
+    // Without NONBLOCK, opening a named pipe without a writer would block; without NOCTTY, a
+    // terminal could become the controlling one.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags.cast_signed())
         .open(path)?;
     if file.metadata()?.is_dir() {
-        return Err(ReadFault::Folder);
+        return Err(FileReadError::Directory);
     }
     Ok(file)
 }
 
-/// The bytes of a file, `most` of them at most.
-pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, ReadFault> {
+/// The bytes of a file, if there are at most `limit` of them.
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, FileReadError> {
     let file = open(path)?;
     let metadata = file.metadata()?;
     let is_pipe = metadata.file_type().is_fifo();
     let expected = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(expected.min(most) + 1));
-    let began = Instant::now();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(expected.min(limit) + 1));
+    let start = Instant::now();
     loop {
-        let left = (most + 1 - bytes.len()) as u64;
+        let left = (limit + 1 - bytes.len()) as u64;
         match (&file).take(left).read_to_end(&mut bytes) {
-            Ok(_) if bytes.len() > most => return Err(ReadFault::TooLarge(most)),
-            // Whoever is to write into a named pipe may not have opened it yet.
+            Ok(_) if bytes.len() > limit => return Err(FileReadError::TooLarge(limit)),
+            // The writer of a named pipe may not have opened it yet.
             Ok(_) if is_pipe && bytes.is_empty() => {}
             Ok(_) => return Ok(bytes),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
         }
-        if began.elapsed() > PIPE_PATIENCE {
-            return Err(ReadFault::Silent);
+        if start.elapsed() > PIPE_TIMEOUT {
+            return Err(FileReadError::Timeout);
         }
-        sleep(PIPE_INTERVAL);
+        sleep(PIPE_POLL_INTERVAL);
     }
 }
 
-/// Characters that nobody sees, and that come along when text is copied from a page, a chat or a
-/// dialogue.
+/// Invisible characters, which are often copied along with text from a page, a chat or a dialog.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -163,7 +163,7 @@ pub(crate) fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Quotation marks, also those that word processors put in the place of plain ones.
+/// Quotation marks, including those that word processors substitute for plain ones.
 pub(crate) fn is_quote(c: char) -> bool {
     matches!(
         c,
@@ -172,7 +172,7 @@ pub(crate) fn is_quote(c: char) -> bool {
     )
 }
 
-/// Without blanks, line ends, invisible characters and U+0000 at either end.
+/// `text` without white space, invisible characters, U+0000 and Ctrl-Z at its ends.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '\0' | '\x1a'))
 }
@@ -182,27 +182,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_is_no_file_is_told_and_does_not_hang() {
+    fn what_is_not_a_file_is_an_error_and_does_not_block() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "abc").unwrap();
         assert_eq!(&**read(&file, 3).unwrap(), b"abc");
-        let told = |path: &Path, most| read(path, most).unwrap_err().to_string();
+        let told = |path: &Path, limit| read(path, limit).unwrap_err().to_string();
         assert_eq!(
             told(&file, 2),
-            "is larger than 0 KiB, which no such file is"
+            "is larger than 0 KiB, the limit for such a file"
         );
         assert_eq!(told(folder.path(), 9), "must be a file, but is a folder");
         assert_eq!(told(&folder.path().join("x"), 9), "there is no such file");
         assert_eq!(
-            told(Path::new("/dev/zero"), SECRET),
-            "is larger than 64 KiB, which no such file is"
+            told(Path::new("/dev/zero"), MAX_SECRET_BYTES),
+            "is larger than 64 KiB, the limit for such a file"
         );
         assert!(read(Path::new("/dev/null"), 9).unwrap().is_empty());
     }
 
     #[test]
-    fn a_pipe_gives_what_is_written_into_it_and_is_not_waited_for_without_end() {
+    fn a_pipe_is_read_and_waited_for_with_a_timeout() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(
@@ -215,23 +215,26 @@ mod tests {
         .unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| std::fs::write(&pipe, "from a pipe").unwrap());
-            assert_eq!(&**read(&pipe, SECRET).unwrap(), b"from a pipe");
+            assert_eq!(&**read(&pipe, MAX_SECRET_BYTES).unwrap(), b"from a pipe");
         });
-        assert!(matches!(read(&pipe, SECRET), Err(ReadFault::Silent)));
+        assert!(matches!(
+            read(&pipe, MAX_SECRET_BYTES),
+            Err(FileReadError::Timeout)
+        ));
         assert!(probe(&pipe).is_ok());
     }
 
     #[test]
-    fn too_many_open_files_stay_known_as_that() {
-        let fault = ReadFault::Io(io::Error::from_raw_os_error(24));
+    fn the_code_of_an_operating_system_error_is_kept() {
+        let fault = FileReadError::Io(io::Error::from_raw_os_error(24));
         assert!(fault.to_string().contains("Too many open files"));
         assert_eq!(io::Error::from(fault).raw_os_error(), Some(24));
-        let fault = io::Error::from(ReadFault::Folder);
+        let fault = io::Error::from(FileReadError::Directory);
         assert_eq!(fault.to_string(), "must be a file, but is a folder");
     }
 
     #[test]
-    fn what_nobody_sees_is_cut_at_both_ends_only() {
+    fn invisible_characters_are_trimmed_at_both_ends_only() {
         assert_eq!(trimmed("\u{feff} \u{a0}a b\u{200b}\r\n\0\u{1a}"), "a b");
         assert_eq!(trimmed("a\u{200b}b"), "a\u{200b}b");
     }

@@ -1,47 +1,48 @@
-//! PEM files: certificates and private keys between `-----BEGIN` and `-----END` lines. Here they
-//! get the shape that parsers take, and other forms of the same things are told apart. Nothing of a
-//! key gets into a fault.
+//! Reads PEM files: certificates and private keys between `-----BEGIN` and `-----END` lines. Brings
+//! them into the form that parsers accept, and recognises other formats of certificates and keys.
+//! No error quotes a key.
 
 use std::path::Path;
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{DOCUMENT, ReadFault, decode, is_invisible, read};
+use super::{FileReadError, MAX_DOCUMENT_BYTES, decode, is_invisible, read};
 
 const PKCS12: &str = "is a PKCS#12 file (.pfx, .p12) and not PEM; \
      convert it: openssl pkcs12 -in FILE -noenc -out client_certificate.pem";
 
-const DER_CERTIFICATE: &str = "is a certificate in DER (.cer, .crt) and not PEM, and without a private key; \
-     convert it: openssl x509 -inform der -in FILE -out certificate.pem";
+const DER_CERTIFICATE: &str = "is a certificate in DER (.cer, .crt) and not PEM, and without a \
+     private key; convert it: openssl x509 -inform der -in FILE -out certificate.pem";
 
 const DER_KEY: &str = "is a private key in DER and not PEM; \
      convert it: openssl pkey -inform der -in FILE -out key.pem";
 
-const IN_BASE64: &str = "is Base64 without -----BEGIN lines and not PEM, such as Azure Key Vault hands out; \
-     convert it: base64 -d FILE | openssl pkcs12 -noenc -out client_certificate.pem";
+const IN_BASE64: &str = "is Base64 without -----BEGIN lines and not PEM, as Azure Key Vault \
+     exports it; convert it: base64 -d FILE | openssl pkcs12 -noenc -out client_certificate.pem";
 
-/// The text of a PEM file: each line without blanks around it.
-pub(crate) fn load(path: &Path) -> Result<Zeroizing<String>, ReadFault> {
-    let bytes = read(path, DOCUMENT)?;
+/// The text of a PEM file, with each line trimmed.
+pub(crate) fn load(path: &Path) -> Result<Zeroizing<String>, FileReadError> {
+    let bytes = read(path, MAX_DOCUMENT_BYTES)?;
     text(&bytes)
 }
 
-/// The same as bytes. What is no PEM comes as it is, for its reader to say what is wrong with it.
-pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, ReadFault> {
-    let bytes = read(path, DOCUMENT)?;
+/// The same as bytes. A file that is not PEM is returned unchanged, so that its parser reports the
+/// fault.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, FileReadError> {
+    let bytes = read(path, MAX_DOCUMENT_BYTES)?;
     Ok(match text(&bytes) {
         Ok(text) => text.as_bytes().to_vec(),
         Err(_) => bytes.to_vec(),
     })
 }
 
-fn text(bytes: &[u8]) -> Result<Zeroizing<String>, ReadFault> {
+fn text(bytes: &[u8]) -> Result<Zeroizing<String>, FileReadError> {
     if let Some(problem) = der(bytes) {
-        return Err(ReadFault::Unfit(problem.to_owned()));
+        return Err(FileReadError::Unsuitable(problem.to_owned()));
     }
     let text = decode(bytes)?;
     let mut text = Zeroizing::new(text.as_str().to_owned());
-    // As it stands in an environment variable or in JSON.
+    // On one line, as in an environment variable or in JSON.
     if text.contains("-----BEGIN ") && !text.trim().contains('\n') {
         text = Zeroizing::new(text.replace("\\r", "").replace("\\n", "\n"));
     }
@@ -59,21 +60,21 @@ fn text(bytes: &[u8]) -> Result<Zeroizing<String>, ReadFault> {
     } else if is_base64(&lines) {
         IN_BASE64
     } else {
-        "holds no -----BEGIN line, so that it is not PEM"
+        "is not PEM: it has no -----BEGIN line"
     };
-    Err(ReadFault::Unfit(problem.to_owned()))
+    Err(FileReadError::Unsuitable(problem.to_owned()))
 }
 
-/// What the bytes are, if they are what PEM wraps: a sequence of ASN.1.
+/// What the bytes are if they are an ASN.1 sequence, the content of PEM.
 fn der(bytes: &[u8]) -> Option<&'static str> {
-    // The length that follows the first byte takes none, one or two further ones.
+    // The length after the first byte is indefinite, or takes one or two further bytes.
     let ([0x30, 0x82, _, _, content @ ..]
     | [0x30, 0x81, _, content @ ..]
     | [0x30, 0x80, content @ ..]) = bytes
     else {
         return None;
     };
-    // PKCS#12 begins with the number 3, private keys with 0 or 1; a certificate with another
+    // PKCS#12 starts with the integer 3, a private key with 0 or 1, a certificate with another
     // sequence.
     Some(match content {
         [0x02, 0x01, 0x03, ..] => PKCS12,
@@ -89,8 +90,8 @@ fn is_base64(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '\n'))
 }
 
-/// Why no private key can be read in the text of a PEM file, if it shows.
-pub(crate) fn why_no_key(text: &str) -> Option<&'static str> {
+/// Why the text of a PEM file has no usable private key, if a marker in it tells.
+pub(crate) fn key_problem(text: &str) -> Option<&'static str> {
     const REASONS: [(&str, &str); 8] = [
         (
             "BEGIN ENCRYPTED PRIVATE KEY",
@@ -102,15 +103,15 @@ pub(crate) fn why_no_key(text: &str) -> Option<&'static str> {
         ),
         (
             "BEGIN OPENSSH PRIVATE KEY",
-            "its private key is one of OpenSSH; convert it: ssh-keygen -p -m PKCS8 -f FILE",
+            "its private key is in OpenSSH format; convert it: ssh-keygen -p -m PKCS8 -f FILE",
         ),
         (
             "BEGIN EC PRIVATE KEY",
-            "its private key is one of elliptic curves, and an RSA key is needed",
+            "its private key is an elliptic curve key, and an RSA key is needed",
         ),
         (
             "BEGIN PKCS7",
-            "it holds PKCS#7 (.p7b), in which there is no private key",
+            "it holds PKCS#7 (.p7b), which contains no private key",
         ),
         (
             "BEGIN CERTIFICATE REQUEST",
@@ -125,7 +126,6 @@ pub(crate) fn why_no_key(text: &str) -> Option<&'static str> {
             "it holds a public key and no private one",
         ),
     ];
-    // A readable key of another kind would be in the way of none.
     REASONS
         .iter()
         .find(|(mark, _)| text.contains(mark))
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn pem_is_read_however_it_was_saved() {
+    fn pem_is_read_in_every_form_in_which_it_is_saved() {
         let wide: Vec<u8> = format!("\u{feff}{PEM}")
             .encode_utf16()
             .flat_map(u16::to_le_bytes)
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_of_certificates_are_told_apart() {
+    fn other_formats_are_recognised() {
         assert!(told(b"\x30\x82\x0a\x01\x02\x01\x03\x30").contains("openssl pkcs12"));
         assert!(told(b"\x30\x80\x02\x01\x03\x30\x80").contains("openssl pkcs12"));
         assert!(told(b"\x30\x82\x03\x01\x30\x82\x01").contains("openssl x509"));
@@ -177,8 +177,8 @@ mod tests {
         assert!(told(b"").contains("empty"));
         assert!(told(b"subject=CN = x").contains("-----BEGIN"));
         assert!(told(b"<html>").contains("web page"));
-        let problem = why_no_key("-----BEGIN ENCRYPTED PRIVATE KEY-----");
+        let problem = key_problem("-----BEGIN ENCRYPTED PRIVATE KEY-----");
         assert!(problem.unwrap().contains("encrypted"));
-        assert_eq!(why_no_key(PEM), None);
+        assert_eq!(key_problem(PEM), None);
     }
 }

@@ -1,18 +1,18 @@
-//! What is cut from the text of a secret, and why a text cannot be one. No fault repeats any of it.
+//! Reads secrets: removes what was saved along with one, and recognises texts that cannot be one.
+//! No error quotes any of the text.
 //!
-//! Every secret of the program is text: a client secret, a token or an address, all within ASCII.
-//! None has blanks at its ends, and none is in quotes, so that both are the traces of how it was
-//! saved.
+//! Every secret of the program is ASCII text: a client secret, a token or a database URL. None
+//! starts or ends with white space or is in quotes, so that both are artefacts of how it was saved.
 
 use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::{ReadFault, SECRET, decode, is_invisible, is_quote, read, trimmed};
+use super::{FileReadError, MAX_SECRET_BYTES, decode, is_invisible, is_quote, read, trimmed};
 
-/// What the name before a secret ends with where a whole line of an `.env` file was saved, letters
-/// only.
-const NAMES: [&str; 6] = [
+/// How the name before a secret ends if a whole line of an `.env` file was saved; only letters are
+/// compared.
+const NAME_ENDINGS: [&str; 6] = [
     "secret",
     "token",
     "password",
@@ -21,29 +21,30 @@ const NAMES: [&str; 6] = [
     "value",
 ];
 
-/// The secret in a file; `None` where there is nothing but blanks.
-pub(crate) fn load(path: &Path) -> Result<Option<SecretString>, ReadFault> {
-    let text = decode(&read(path, SECRET)?)?;
-    let secret = bare(text.as_str());
+/// The secret in a file; `None` if the file is blank.
+pub(crate) fn load(path: &Path) -> Result<Option<SecretString>, FileReadError> {
+    let text = decode(&read(path, MAX_SECRET_BYTES)?)?;
+    let secret = strip(text.as_str());
     if secret.is_empty() {
         return Ok(None);
     }
-    judge(secret).map_err(|problem| ReadFault::Unfit(problem.to_owned()))?;
-    // A character that could not be read is shown as this one.
+    check(secret).map_err(|problem| FileReadError::Unsuitable(problem.to_owned()))?;
+    // A character that could not be decoded became the replacement character.
     if secret.contains(char::REPLACEMENT_CHARACTER)
         || text.guessed_line().is_some() && !secret.is_ascii()
     {
-        return Err(ReadFault::Unfit(NOT_UNICODE.to_owned()));
+        return Err(FileReadError::Unsuitable(NOT_UNICODE.to_owned()));
     }
     Ok(Some(SecretString::from(secret)))
 }
 
-/// Letters that are another one in each code page cannot be sent for certain.
-pub(crate) const NOT_UNICODE: &str = "holds letters beyond ASCII and is not in Unicode, so that it is not certain which they are; save it as UTF-8";
+/// Characters beyond ASCII in a code page: which ones they are depends on the code page.
+pub(crate) const NOT_UNICODE: &str =
+    "holds letters beyond ASCII and is not Unicode, so that they are ambiguous; save it as UTF-8";
 
-/// `text` without what came with saving it: blanks, line ends and marks at its ends, and quotes
-/// around it.
-pub(crate) fn bare(text: &str) -> &str {
+/// `text` without artefacts of saving it: white space, line ends and byte order marks at its ends,
+/// and quotes around it.
+pub(crate) fn strip(text: &str) -> &str {
     let text = trimmed(text);
     let inner = text.strip_prefix(is_quote);
     match inner.and_then(|inner| inner.strip_suffix(is_quote)) {
@@ -52,8 +53,8 @@ pub(crate) fn bare(text: &str) -> &str {
     }
 }
 
-/// Says why a bare text is no secret at all, of whichever kind.
-pub(crate) fn judge(text: &str) -> Result<(), &'static str> {
+/// Fails with the reason if a stripped text cannot be a secret of any kind.
+pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("is empty");
     }
@@ -68,7 +69,8 @@ pub(crate) fn judge(text: &str) -> Result<(), &'static str> {
     }
     if is_named(text) {
         return Err(
-            "holds a name before the secret, as lines of .env files do; it must hold the secret alone",
+            "holds a name before the secret, as lines of .env files do; \
+             it must hold the secret alone",
         );
     }
     if text.contains([
@@ -77,7 +79,7 @@ pub(crate) fn judge(text: &str) -> Result<(), &'static str> {
         return Err("holds a line break; it must hold the secret alone, in one line");
     }
     if text.chars().any(is_invisible) {
-        return Err("holds an invisible character, as text copied from a page may; copy it anew");
+        return Err("holds an invisible character, as text copied from a page may; copy it again");
     }
     if text.chars().any(char::is_control) {
         return Err("holds a control character");
@@ -85,15 +87,15 @@ pub(crate) fn judge(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// As [`judge`], for a secret that has no blank within.
-pub(crate) fn unbroken(text: &str) -> Result<(), String> {
+/// Fails if a text contains white space, which some secrets cannot contain.
+pub(crate) fn check_no_white_space(text: &str) -> Result<(), String> {
     if text.contains(char::is_whitespace) {
-        return Err("holds a blank within; it must hold the secret alone".to_owned());
+        return Err("holds white space; it must hold the secret alone".to_owned());
     }
     Ok(())
 }
 
-/// Whether it is `name=secret`, `export NAME=secret` or `name: secret`.
+/// Whether the text is `name=secret`, `export NAME=secret` or `name: secret`.
 fn is_named(text: &str) -> bool {
     let Some((name, rest)) = text.split_once(['=', ':']) else {
         return false;
@@ -102,10 +104,10 @@ fn is_named(text: &str) -> bool {
     let name = name.strip_prefix("export ").unwrap_or(&name);
     let name = name.strip_prefix('$').unwrap_or(name);
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    // A token may hold an equals sign, but what is before it is then far longer than a name.
+    // A token may contain an equals sign, but what precedes it is then longer than a name.
     !rest.trim().is_empty()
         && name.len() <= 64
-        && NAMES.iter().any(|end| letters.ends_with(end))
+        && NAME_ENDINGS.iter().any(|ending| letters.ends_with(ending))
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '"' | ':'))
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_with_saving_a_secret_is_cut() {
+    fn artefacts_of_saving_a_secret_are_removed() {
         for saved in [
             "abc~D.e_f",
             "abc~D.e_f\r\n\r\n",
@@ -128,16 +130,16 @@ mod tests {
             "\" abc~D.e_f \"",
             "abc~D.e_f\0\x1a",
         ] {
-            assert_eq!(bare(saved), "abc~D.e_f", "{saved:?}");
-            assert_eq!(judge(bare(saved)), Ok(()), "{saved:?}");
+            assert_eq!(strip(saved), "abc~D.e_f", "{saved:?}");
+            assert_eq!(check(strip(saved)), Ok(()), "{saved:?}");
         }
-        assert_eq!(bare("\"\""), "");
-        assert_eq!(bare("\""), "\"");
-        assert_eq!(bare("\"abc"), "\"abc");
+        assert_eq!(strip("\"\""), "");
+        assert_eq!(strip("\""), "\"");
+        assert_eq!(strip("\"abc"), "\"abc");
     }
 
     #[test]
-    fn what_is_no_secret_is_told_without_repeating_it() {
+    fn what_is_not_a_secret_is_named_without_being_quoted() {
         for (text, told) in [
             ("", "is empty"),
             ("abc\ndef", "line break"),
@@ -156,7 +158,7 @@ mod tests {
             ("<html><body>abc</body></html>", "web page"),
             ("-----BEGIN CERTIFICATE-----\nabc", "PEM"),
         ] {
-            let problem = judge(text).unwrap_err();
+            let problem = check(text).unwrap_err();
             assert!(problem.contains(told), "{text:?}: {problem}");
             assert!(!problem.contains("abc") && !problem.contains("hunter2"));
         }
@@ -167,9 +169,9 @@ mod tests {
             "postgres://a:b@db/x?password=y",
             "token=",
         ] {
-            assert_eq!(judge(real), Ok(()), "{real}");
+            assert_eq!(check(real), Ok(()), "{real}");
         }
-        assert!(unbroken("a b").is_err());
-        assert!(unbroken("a\u{a0}b").is_err());
+        assert!(check_no_white_space("a b").is_err());
+        assert!(check_no_white_space("a\u{a0}b").is_err());
     }
 }

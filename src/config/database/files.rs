@@ -9,7 +9,7 @@ use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Roots, Tls};
-use crate::text::{ReadFault, pem};
+use crate::text::{FileReadError, pem};
 
 /// A certificate and its private key, each in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,9 +155,9 @@ fn read(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFault> {
         passes,
     };
     pem::bytes(path).map_err(|wrong| {
-        let passes = wrong.passes();
+        let passes = wrong.is_transient();
         let problem = match &wrong {
-            ReadFault::Io(error) if error.kind() == ErrorKind::NotFound => {
+            FileReadError::Io(error) if error.kind() == ErrorKind::NotFound => {
                 format!("{wrong}; a relative path starts at the configuration file's folder")
             }
             wrong => format!("it {wrong}"),

@@ -22,7 +22,7 @@ use x509_cert::time::Time;
 
 use super::error::AuthError;
 use crate::config::App;
-use crate::text::{ReadFault, pem};
+use crate::text::{FileReadError, pem};
 
 /// The value of the form field `client_assertion_type`.
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -42,7 +42,7 @@ pub(super) fn sign(
         problem,
     };
     let pem = pem::load(file).map_err(|fault| match fault {
-        ReadFault::NotText(_) | ReadFault::Unfit(_) => unusable(format!("it {fault}")),
+        FileReadError::NotText(_) | FileReadError::Unsuitable(_) => unusable(format!("it {fault}")),
         fault => AuthError::CertificateUnreadable {
             path: file.to_owned(),
             source: Arc::new(fault.into()),
@@ -112,7 +112,7 @@ fn assertion(
 
 fn private_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-        let shown = std::str::from_utf8(pem).ok().and_then(pem::why_no_key);
+        let shown = std::str::from_utf8(pem).ok().and_then(pem::key_problem);
         shown.unwrap_or(
             "it holds no private key in a readable form; a PEM file with the certificate and its \
              unencrypted \

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use crate::ledger::{CustomerId, parse_guid_leniently};
-use crate::text::{self, NotText, ReadFault};
+use crate::text::{self, FileReadError, NotText};
 use columns::Layout;
 
 /// So much of a bad line is shown.
@@ -29,20 +29,20 @@ pub(super) struct CustomerList {
 
 /// Reads the list in the file at `path`.
 pub(super) fn load(path: &Path) -> io::Result<CustomerList> {
-    let list = text::read(path, text::LIST).and_then(|bytes| parse(&bytes));
+    let list = text::read(path, text::MAX_LIST_BYTES).and_then(|bytes| parse(&bytes));
     list.map_err(io::Error::from)
 }
 
-fn parse(bytes: &[u8]) -> Result<CustomerList, ReadFault> {
+fn parse(bytes: &[u8]) -> Result<CustomerList, FileReadError> {
     let text = text::decode(bytes).map_err(|what| match what {
-        NotText::Archive | NotText::OldOffice | NotText::Parquet => ReadFault::Unfit(format!(
-            "{what}; save the list as \"CSV UTF-8\" and name that file"
-        )),
+        NotText::Archive | NotText::OldOffice | NotText::Parquet => FileReadError::Unsuitable(
+            format!("{what}; save the list as \"CSV UTF-8\" and name that file"),
+        ),
         other => other.into(),
     })?;
     let text = text.as_str();
     if let Some(problem) = markup(text) {
-        return Err(ReadFault::Unfit(problem.to_owned()));
+        return Err(FileReadError::Unsuitable(problem.to_owned()));
     }
     let lines: Vec<&str> = text.split(records::is_line_end).collect();
     let unwrapped = records::unwrapped(&lines);
@@ -50,14 +50,14 @@ fn parse(bytes: &[u8]) -> Result<CustomerList, ReadFault> {
         Some(unwrapped) => unwrapped.iter().map(String::as_str).collect(),
         None => lines,
     };
-    let list = match columns::find(&lines).map_err(ReadFault::Unfit)? {
+    let list = match columns::find(&lines).map_err(FileReadError::Unsuitable)? {
         Layout::Lines { first } => read_lines(&lines, first),
         Layout::Aligned { first, offset } => read_aligned(&lines, first, offset),
         Layout::Properties { name } => read_properties(&lines, &name),
         Layout::Table(table) => table.read(&lines),
     };
     if list.ids.is_empty() && list.faults.is_empty() {
-        return Err(ReadFault::Unfit("names no customer".to_owned()));
+        return Err(FileReadError::Unsuitable("names no customer".to_owned()));
     }
     Ok(list)
 }

@@ -94,13 +94,13 @@ fn a_letter_that_is_a_guess_is_no_part_of_a_secret() {
     world.write("config.toml", toml);
     insta::assert_snapshot!(world.report(), @"
     the configuration has a fault:
-      auth.client_secret = (not shown): holds letters beyond ASCII and is not in Unicode, so that it is not certain which they are; save it as UTF-8 (in [folder]/config.toml)
+      auth.client_secret = (not shown): holds letters beyond ASCII and is not Unicode, so that they are ambiguous; save it as UTF-8 (in [folder]/config.toml)
     ");
     let world = World::new(MINIMAL).set("SEATLEDGER__AUTH__CLIENT_SECRET_FILE", "secret");
     world.write("secret", b"hunter\xe4");
     insta::assert_snapshot!(world.report(), @r#"
     the configuration has a fault:
-      auth.client_secret_file = "secret": holds letters beyond ASCII and is not in Unicode, so that it is not certain which they are; save it as UTF-8 (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET_FILE)
+      auth.client_secret_file = "secret": holds letters beyond ASCII and is not Unicode, so that they are ambiguous; save it as UTF-8 (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET_FILE)
     "#);
     world.write("secret", b"abc~\xa0\r\n");
     world.loaded();
@@ -173,14 +173,14 @@ fn what_is_no_secret_is_told_without_being_shown() {
     .collect();
     insta::assert_snapshot!(told.join("\n"), @"
     holds a line break; it must hold the secret alone, in one line
-    holds a blank within; it must hold the secret alone
-    holds an invisible character, as text copied from a page may; copy it anew
+    holds white space; it must hold the secret alone
+    holds an invisible character, as text copied from a page may; copy it again
     holds a name before the secret, as lines of .env files do; it must hold the secret alone
     holds JSON; it must hold the secret alone
     holds a web page, and not a secret
-    is no text file but a ZIP archive, as Excel workbooks (.xlsx) and Word documents are
+    is not a text file but a ZIP archive, as Excel workbooks (.xlsx) and Word documents are
     is empty
-    holds nothing but zero bytes, as files do that were being written when the power failed
+    holds only zero bytes, as a file does that was being written when the power failed
     ");
     assert!(!told.join("").contains("hunter2"));
 }

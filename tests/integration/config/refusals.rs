@@ -276,17 +276,17 @@ fn a_file_that_is_no_text_or_is_not_there_is_reported() {
     world.write("config.toml", b"PK\x03\x04\x14\0");
     insta::assert_snapshot!(world.report(), @"
     the configuration has a fault:
-      configuration file: is no text file but a ZIP archive, as Excel workbooks (.xlsx) and Word documents are (in [folder]/config.toml)
+      configuration file: is not a text file but a ZIP archive, as Excel workbooks (.xlsx) and Word documents are (in [folder]/config.toml)
     ");
     world.write("config.toml", [0; 100]);
     insta::assert_snapshot!(world.report(), @"
     the configuration has a fault:
-      configuration file: holds nothing but zero bytes, as files do that were being written when the power failed (in [folder]/config.toml)
+      configuration file: holds only zero bytes, as a file does that was being written when the power failed (in [folder]/config.toml)
     ");
     world.write("config.toml", vec![b'#'; 2 << 20]);
     insta::assert_snapshot!(world.report(), @"
     the configuration has a fault:
-      configuration file: is larger than 1024 KiB, which no such file is (in [folder]/config.toml)
+      configuration file: is larger than 1024 KiB, the limit for such a file (in [folder]/config.toml)
     ");
     std::fs::remove_file(world.folder.path().join("config.toml")).unwrap();
     insta::assert_snapshot!(world.report(), @"
