@@ -26,6 +26,7 @@ pub mod consent;
 pub mod ledger;
 pub mod lifecycle;
 pub mod partner_center;
+mod printable;
 mod progress;
 pub mod retry;
 pub mod schedule;

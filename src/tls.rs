@@ -8,11 +8,10 @@ use std::io;
 use chrono::DateTime;
 use rustls::{AlertDescription, CertificateError};
 
+use crate::printable::printable;
+
 /// Names of a certificate that are told.
 const NAMED: usize = 5;
-
-/// As much of a name from a certificate as is told.
-const MAX_NAME_CHARS: usize = 100;
 
 /// Why a server will not be trusted or understood, however often it is asked. Says what the
 /// server's fault is.
@@ -199,14 +198,6 @@ fn names(presented: &[String]) -> String {
         _ => {}
     }
     told.join(", ")
-}
-
-/// A stranger's text must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_NAME_CHARS)
-        .collect()
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use crate::cli::Backfill;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
+use crate::printable::printable;
 use crate::progress;
 use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{Dates, Mode, Patience, Progress, Report, Request, RunError, Syncer};
 
 use super::consent::ConsentWatch;
-use super::{START_PATIENCE, complain, patience_of_a_person, print, printable, say, syncer};
+use super::{START_PATIENCE, complain, patience_of_a_person, print, say, syncer};
 
 /// The summary waits no longer for the customers' names.
 const NAMES_PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub(super) async fn run(
     bars: MultiProgress,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let retry = config.retry.with_doubt(START_PATIENCE);
+    let retry = config.retry.with_likely_permanent(START_PATIENCE);
     let syncer = syncer(config, retry, Arc::clone(&clock), lifecycle)?;
     let consent = ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock));
     let patience = patience_of_a_person(config.retry);

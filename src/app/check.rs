@@ -41,7 +41,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let shutdown = &lifecycle.shutdown;
     let hurried = hurried(config);
-    let retry = hurried.retry.with_doubt(super::START_PATIENCE);
+    let retry = hurried.retry.with_likely_permanent(super::START_PATIENCE);
     let syncer = super::syncer(&hurried, retry, Arc::clone(&clock), lifecycle)?;
     say(&format!("ok    configuration  {}", config.path.display()))?;
 
@@ -245,7 +245,7 @@ async fn usage(
             );
             (Found::fine(PART, what), Some(probed))
         }
-        Err(RetryError::Failed { error, .. }) => {
+        Err(RetryError::Failed { error, .. } | RetryError::Fatal(error)) => {
             let mut what = format!("customer {id}: {}", with_causes(&error));
             if let Some(status) = error.http_status().filter(|status| *status >= 400) {
                 what.push_str("; ");

@@ -139,8 +139,7 @@ impl Daemon {
                 "Signing in failed and is tried again at the next run: {error}"
             );
         }
-        let reached = self.syncer.client.reach(shutdown).await;
-        reached.map_err(RunError::Barred)?;
+        self.syncer.client.reach(shutdown).await?;
         self.record_consent(shutdown).await;
         let now = self.syncer.clock.now();
         let last = self

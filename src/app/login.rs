@@ -10,10 +10,11 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::{AuthError, ConsentFile, Login, Mfa, SignedIn};
+use crate::partner_center::{ConsentFile, Login, Mfa, SignedIn};
+use crate::printable::printable;
 use crate::store::Store;
 
-use super::{browser, complain, ownership, printable, say};
+use super::{browser, complain, ownership, say};
 
 const WHO: &str =
     "a user of the partner tenant who may read analytics, with multi-factor authentication";
@@ -27,7 +28,7 @@ pub(super) async fn run(
     let login = Login::new(
         &config.partner_center,
         &config.auth,
-        config.retry.with_doubt(super::START_PATIENCE),
+        config.retry.with_likely_permanent(super::START_PATIENCE),
         clock,
     )?;
     let Some(login) = login else {
@@ -83,8 +84,7 @@ async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, any
         printable(&code.verification_uri),
         printable(&code.user_code)
     ))?;
-    let signed_in: Result<_, AuthError> = login.finish_with_code(&code, &lifecycle.shutdown).await;
-    Ok(signed_in?)
+    Ok(login.finish_with_code(&code, &lifecycle.shutdown).await?)
 }
 
 /// Whether the file is where it is kept when nobody says where, without a state folder.

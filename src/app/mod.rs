@@ -30,7 +30,7 @@ use crate::config::{self, Config, Sources};
 use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
-use crate::retry::{Classify, Remedy, RetryPolicy};
+use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
 use crate::store::{Store, StoreError};
 use crate::sync::{Patience, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
@@ -107,9 +107,11 @@ fn known_remedy(error: &(dyn Error + 'static)) -> Option<Remedy> {
         error.downcast_ref::<E>().map(Classify::remedy)
     }
     let of_run = error.downcast_ref::<RunError>().map(RunError::remedy);
+    let sign_in = error.downcast_ref::<RetryError<AuthError>>();
     of_run
         .or_else(|| of::<StoreError>(error))
         .or_else(|| of::<AuthError>(error))
+        .or_else(|| sign_in.map(RetryError::remedy))
         .or_else(|| of::<ApiError>(error))
         .or_else(|| of::<SetUpError>(error))
 }
@@ -294,16 +296,6 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output cannot be written to"),
     }
-}
-
-/// What a server sent, for a terminal: no control characters, which it would obey, none that change
-/// the order of what stands beside them, and not without end.
-fn printable(text: &str) -> String {
-    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .filter(|c| !c.is_control() && !reorders(*c))
-        .take(200)
-        .collect()
 }
 
 /// One message on standard error; where that is closed there is nobody to tell.

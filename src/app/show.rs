@@ -8,9 +8,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::config::{Config, Method};
 use crate::consent::Summary;
 use crate::lifecycle::Exit;
+use crate::printable::printable;
 use crate::store::{Freshness, RunRecord, Store};
 
-use super::{printable, say};
+use super::say;
 
 /// Runs and stale customers shown to a person.
 const SHOWN_RUNS: i64 = 10;

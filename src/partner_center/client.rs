@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::auth::{AuthorityClient, TokenProvider};
+use crate::partner_center::error::ApiError;
 use crate::partner_center::session::Session;
 use crate::partner_center::throttle::admission::Admission;
 use crate::partner_center::transport::aside::Aside;
@@ -102,21 +103,18 @@ impl Client {
     ///
     /// # Errors
     /// With that barrier.
-    pub async fn reach(&self, shutdown: &Shutdown) -> Result<(), Barrier> {
+    pub async fn reach(&self, shutdown: &Shutdown) -> Result<(), ApiError> {
         // Plain HTTP, which is for this machine only, has neither certificates nor proxies.
         if !self.base.starts_with("https:") {
             return Ok(());
         }
-        let answer = tokio::select! {
-            biased;
-            () = shutdown.graceful.cancelled() => return Ok(()),
-            answer = self.connections.client().head(&self.base).send() => answer,
-            () = tokio::time::sleep(REACH_TIMEOUT) => return Ok(()),
+        let request = self.connections.client().head(&self.base).send();
+        let answer = tokio::time::timeout(REACH_TIMEOUT, request);
+        // A stop or a slow server is no barrier.
+        let Ok(Ok(Err(error))) = shutdown.unless_graceful(answer).await else {
+            return Ok(());
         };
-        match answer.as_ref().err().and_then(Barrier::before) {
-            Some(barrier) => Err(barrier),
-            None => Ok(()),
-        }
+        Barrier::before(&error).map_or(Ok(()), |barrier| Err(barrier.into()))
     }
 
     /// The rate that the API was found to allow, in requests a second; none while nothing was

@@ -5,16 +5,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OwnedSemaphorePermit;
-
-use crate::ledger::{
-    Collection, CustomerId, DeploymentRow, FailureReason, TrafficCounts, UsageRow,
-};
-use crate::partner_center::auth::{AuthError, Mfa};
+use crate::ledger::{FailureReason, TrafficCounts};
+use crate::partner_center::auth::Mfa;
 use crate::partner_center::client::Client;
-use crate::partner_center::decode;
+use crate::partner_center::error::ApiError;
 use crate::partner_center::throttle::retry_budget::{Outage, RetryBudget};
-use crate::partner_center::transport::error::ApiError;
 use crate::partner_center::transport::skew::{ClockSkew, Skew};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
@@ -52,19 +47,6 @@ impl FailureLog {
     }
 }
 
-/// One customer's collection, and the room it takes among those under way.
-#[derive(Debug)]
-pub struct Fetched<R> {
-    /// The rows and rejections.
-    pub collection: Collection<R>,
-    /// HTTP tries it took.
-    pub attempts: u32,
-    /// 200, or 204 for nothing at all.
-    pub http_status: u16,
-    /// Kept until the collection has been handed on, so that fetching cannot run ahead of storing.
-    pub permit: OwnedSemaphorePermit,
-}
-
 impl Session {
     pub(in crate::partner_center) fn new(client: Arc<Client>) -> Self {
         Self {
@@ -81,16 +63,16 @@ impl Session {
     ///
     /// # Errors
     /// When there is no token to be had.
-    pub async fn sign_in(&self, shutdown: &Shutdown) -> Result<(), AuthError> {
-        self.client.auth.begin(shutdown).await
+    pub async fn sign_in(&self, shutdown: &Shutdown) -> Result<(), RetryError<ApiError>> {
+        Ok(self.client.auth.begin(shutdown).await?)
     }
 
     /// Looks into the present token for what would make Partner Center refuse every call with it.
     ///
     /// # Errors
     /// When there is such a thing, or no token.
-    pub async fn examine_token(&self, shutdown: &Shutdown) -> Result<Mfa, AuthError> {
-        self.client.auth.examine(shutdown).await
+    pub async fn examine_token(&self, shutdown: &Shutdown) -> Result<Mfa, RetryError<ApiError>> {
+        Ok(self.client.auth.examine(shutdown).await?)
     }
 
     /// How many requests this session has sent.
@@ -116,33 +98,5 @@ impl Session {
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
         self.budget.outage()
-    }
-
-    /// One customer's newest licence usage, from
-    /// `GET /v1/customers/{id}/analytics/licenses/usage`.
-    ///
-    /// # Errors
-    /// The last attempt's error with the number of HTTP tries, or that the program is stopping.
-    pub async fn fetch_usage(
-        &self,
-        customer: CustomerId,
-        shutdown: &Shutdown,
-    ) -> Result<Fetched<UsageRow>, RetryError<ApiError>> {
-        self.fetch(customer, "usage", shutdown, decode::decode_usage)
-            .await
-    }
-
-    /// One customer's newest licence deployment, from
-    /// `GET /v1/customers/{id}/analytics/licenses/deployment`.
-    ///
-    /// # Errors
-    /// The last attempt's error with the number of HTTP tries, or that the program is stopping.
-    pub async fn fetch_deployment(
-        &self,
-        customer: CustomerId,
-        shutdown: &Shutdown,
-    ) -> Result<Fetched<DeploymentRow>, RetryError<ApiError>> {
-        self.fetch(customer, "deployment", shutdown, decode::decode_deployment)
-            .await
     }
 }

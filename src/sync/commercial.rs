@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{Span, warn};
 
 use super::customers::Listed;
-use super::report::{DeadEnd, RunError};
+use super::report::RunError;
 use super::tally::Tally;
 use super::walk::Fetched;
 use super::writer::Sink;
@@ -48,15 +48,12 @@ impl<R: Row> Part<R> {
     ) -> Result<Self, RunError> {
         match fetched {
             Ok(collection) => Ok(Self::Here(Box::new(collection))),
-            Err(RetryError::Stopped { .. }) => Err(RunError::Stopped),
-            Err(RetryError::Failed { error, attempts }) => match DeadEnd::of(&error) {
-                Some(end) => Err(end.into()),
-                None => Ok(Self::Failed {
-                    failure: customer_failure(dataset, &error),
-                    http_status: error.http_status(),
-                    attempts,
-                }),
-            },
+            Err(RetryError::Failed { error, attempts }) => Ok(Self::Failed {
+                failure: customer_failure(dataset, &error),
+                http_status: error.http_status(),
+                attempts,
+            }),
+            Err(end) => Err(end.into()),
         }
     }
 

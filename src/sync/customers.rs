@@ -41,7 +41,10 @@ pub enum CustomersError {
     },
     /// `GET /v1/customers` failed.
     #[error("the partner's list of customers cannot be had (customers.discover)")]
-    Discovery(#[source] Arc<ApiError>),
+    Discovery(#[source] ApiError),
+    /// No call can be made: there is no token, or no way to the API before a person has acted.
+    #[error("the partner's list of customers cannot be had (customers.discover)")]
+    Fatal(#[source] Arc<ApiError>),
     /// Nobody is left.
     #[error(
         "there is no customer to fetch: customers.ids, customers.file and customers.discover together, less customers.exclude, name none"
@@ -66,6 +69,7 @@ impl CustomersError {
             Self::File { source, .. } => remedy_of_io(source, Remedy::Configuration),
             Self::Lines { .. } | Self::Empty { discovered: false } => Remedy::Configuration,
             Self::Discovery(error) => error.remedy(),
+            Self::Fatal(error) => error.remedy(),
             Self::Empty { discovered: true } | Self::Stopped => Remedy::Time,
         }
     }
@@ -114,7 +118,8 @@ pub(super) async fn discover(
         .fetch_customers(shutdown)
         .await
         .map_err(|error| match error {
-            RetryError::Failed { error, .. } => CustomersError::Discovery(Arc::new(error)),
+            RetryError::Failed { error, .. } => CustomersError::Discovery(error),
+            RetryError::Fatal(error) => CustomersError::Fatal(Arc::new(error)),
             RetryError::Stopped { .. } => CustomersError::Stopped,
         })
 }

@@ -35,7 +35,6 @@ use crate::shutdown::Shutdown;
 use crate::store::{DatedPass, LastFinish, RunKind, RunLock, Store, StoreError};
 use end::{log_end, outcome};
 use patience::insist;
-use report::DeadEnd;
 use tally::Tally;
 use writer::{Ledger, Sink};
 
@@ -335,17 +334,14 @@ impl Syncer {
         }
         tally
             .token_is_refused(true)
-            .map_or(Ok(()), |error| Err(error.into()))
+            .map_or(Ok(()), |error| Err(ApiError::from(error).into()))
     }
 }
 
 fn run_error(error: CustomersError) -> RunError {
     match error {
         CustomersError::Stopped => RunError::Stopped,
-        CustomersError::Discovery(api) => match DeadEnd::of(&api) {
-            Some(end) => end.into(),
-            None => RunError::Customers(CustomersError::Discovery(api)),
-        },
+        CustomersError::Fatal(error) => RunError::Api(error),
         error => error.into(),
     }
 }

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::RunError;
 use super::locks::tell_of_locks;
 use crate::causes::with_causes;
-use crate::retry::{Classify as _, Disposition, RetryError, RetryPolicy};
+use crate::retry::{Classify as _, Disposition, RetryPolicy};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
 
@@ -82,8 +82,9 @@ async fn persist<T>(
                 }
                 return Ok(done);
             }
-            Some(Err(RetryError::Failed { error, .. })) => return Err(error.into()),
-            Some(Err(RetryError::Stopped { .. })) => return Err(RunError::Stopped),
+            Some(Err(end)) => {
+                return Err(end.into_error().map_or(RunError::Stopped, RunError::from));
+            }
         }
     }
 }

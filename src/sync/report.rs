@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,8 +10,9 @@ use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
 use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
-use crate::partner_center::{ApiError, AuthError, Barrier};
-use crate::retry::{Classify as _, Remedy};
+use crate::partner_center::ApiError;
+use crate::retry::{Classify as _, Remedy, RetryError};
+use crate::shutdown::Stopped;
 use crate::store::{FinishedRun, RunOutcome, StoreError};
 
 use super::customers::CustomersError;
@@ -26,12 +28,9 @@ const SHOWN_ALIKE: usize = 3;
 /// Nothing further can succeed in this run, or it cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is no token to be had.
+    /// No call can be made: there is no token, or no way to the API before a person has acted.
     #[error(transparent)]
-    SignIn(AuthError),
-    /// There is no way to the API before a person has acted.
-    #[error(transparent)]
-    Barred(Barrier),
+    Api(Arc<ApiError>),
     /// The database cannot be used, or was away for too long.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,50 +85,19 @@ pub enum Halt {
     },
 }
 
-/// What keeps every further call from being made.
-#[derive(Debug, Clone)]
-pub(super) enum DeadEnd {
-    /// There is no token to be had.
-    NoToken(AuthError),
-    /// There is no way to the API.
-    NoWay(Barrier),
-}
-
-impl DeadEnd {
-    /// Whether a call failed for a reason that is everybody's.
-    pub(super) fn of(error: &ApiError) -> Option<Self> {
-        match error {
-            ApiError::SignIn(error) => Some(Self::NoToken(AuthError::clone(error))),
-            ApiError::Barred(barrier) => Some(Self::NoWay(barrier.clone())),
-            ApiError::Status { .. }
-            | ApiError::Redirect { .. }
-            | ApiError::Timeout
-            | ApiError::Connection { .. }
-            | ApiError::Garbled(_)
-            | ApiError::TooLarge { .. }
-            | ApiError::Unexpected(_)
-            | ApiError::Throttled
-            | ApiError::Spool(_)
-            | ApiError::Stopped => None,
+/// The end of a call or a request for a token.
+impl From<RetryError<ApiError>> for RunError {
+    fn from(error: RetryError<ApiError>) -> Self {
+        match error.into_error() {
+            Ok(error) => error.into(),
+            Err(Stopped) => Self::Stopped,
         }
     }
 }
 
-impl From<DeadEnd> for RunError {
-    fn from(end: DeadEnd) -> Self {
-        match end {
-            DeadEnd::NoToken(error) => error.into(),
-            DeadEnd::NoWay(barrier) => Self::Barred(barrier),
-        }
-    }
-}
-
-impl From<AuthError> for RunError {
-    fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::Stopped => Self::Stopped,
-            error => Self::SignIn(error),
-        }
+impl From<ApiError> for RunError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Arc::new(error))
     }
 }
 
@@ -138,10 +106,9 @@ impl RunError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::SignIn(error) => error.remedy(),
+            Self::Api(error) => error.remedy(),
             Self::Store(error) => error.remedy(),
             Self::Customers(error) => error.remedy(),
-            Self::Barred(_) => Remedy::Person,
             Self::Locale { .. } => Remedy::Configuration,
             Self::Halted(_) | Self::Superseded | Self::Stopped => Remedy::Time,
         }

@@ -8,14 +8,14 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{Instrument as _, debug_span, warn};
 
 use super::customers::Listed;
-use super::report::{DeadEnd, Halt, RunError};
+use super::report::{Halt, RunError};
 use super::tally::Tally;
 use super::writer::Sink;
 use super::{
     Progress, Syncer, UNSTORED_OUTCOMES, customer_failure, interrupted, too_late, useless,
 };
 use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
-use crate::partner_center::{ApiError, Fetched as Answered, Session};
+use crate::partner_center::{ApiError, CustomerCollection as Answered, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -48,7 +48,7 @@ pub(super) struct Walk {
     /// Customers that a worker had taken, but not asked for when it stopped.
     unasked: Mutex<Vec<Customer>>,
     /// Why no call can be made for anybody.
-    dead_end: OnceLock<DeadEnd>,
+    dead_end: OnceLock<Arc<ApiError>>,
     /// Why no further customer is begun.
     halted: OnceLock<Halt>,
     /// The program's stop, or the run's own.
@@ -77,7 +77,7 @@ impl Walk {
     }
 
     /// Why no call can be made for anybody, if so.
-    pub(super) fn dead_end(&self) -> Option<&DeadEnd> {
+    pub(super) fn dead_end(&self) -> Option<&Arc<ApiError>> {
         self.dead_end.get()
     }
 
@@ -118,7 +118,7 @@ impl Walk {
     /// calls under way.
     pub(super) fn judge(&self, tally: &Tally) -> Result<(), RunError> {
         if let Some(refused) = tally.token_is_refused(false) {
-            return Err(refused.into());
+            return Err(ApiError::from(refused).into());
         }
         if let Some(reason) = tally.all_are_refused().or_else(|| self.api_is_down(tally)) {
             self.halt(reason);
@@ -234,7 +234,7 @@ impl Walk {
                 Err(Over::Stopped) => break,
                 Err(Over::DeadEnd(end)) => {
                     // Everybody hears the same; the first to say it is enough.
-                    let _first = self.dead_end.set(end);
+                    let _first = self.dead_end.set(Arc::new(end));
                     self.shutdown.graceful.cancel();
                     return None;
                 }
@@ -322,7 +322,7 @@ impl Syncer {
         walk.shutdown.forced.cancel();
         // Before the writer's word, which may only be that it was stopped for this reason.
         if let Some(end) = walk.dead_end() {
-            return Err(end.clone().into());
+            return Err(RunError::Api(Arc::clone(end)));
         }
         match (drained, walk.halted()) {
             // Otherwise everybody was asked for all the same.
@@ -348,7 +348,7 @@ struct Answers {
 /// Nothing further is to be asked of the customer.
 enum Over {
     Stopped,
-    DeadEnd(DeadEnd),
+    DeadEnd(ApiError),
 }
 
 impl Answers {
@@ -373,14 +373,12 @@ impl Answers {
                 Ok(())
             }
             Err(RetryError::Failed { error, attempts }) => {
-                if let Some(end) = DeadEnd::of(&error) {
-                    return Err(Over::DeadEnd(end));
-                }
                 self.attempts += attempts;
                 self.http_status = error.http_status();
                 self.failure = Some(customer_failure(dataset, &error));
                 Ok(())
             }
+            Err(RetryError::Fatal(error)) => Err(Over::DeadEnd(error)),
             Err(RetryError::Stopped { attempts, .. }) => {
                 self.attempts += attempts;
                 if self.attempts > 0 {

@@ -21,7 +21,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::decode::body::json_text;
-use crate::partner_center::transport::barrier::{Barrier, Way};
+use crate::partner_center::transport::barrier::{Barrier, Route};
 use crate::partner_center::transport::http::{read_body, redirect_target, retry_after};
 
 /// Bytes of a response, at most. A token takes some kilobytes.
@@ -301,7 +301,7 @@ impl AuthorityClient {
         }
         if error.is_dns() {
             return AuthError::NotFound {
-                to: Way::of(&error).to_string(),
+                to: Route::of(&error).to_string(),
                 what: with_causes(&error.without_url()),
             };
         }
@@ -309,7 +309,7 @@ impl AuthorityClient {
             "no complete response in time (partner_center.request_timeout, connect_timeout)"
                 .to_owned()
         } else {
-            let through = Way::of(&error).through();
+            let through = Route::of(&error).through();
             format!("{through}{}", with_causes(&error.without_url()))
         };
         self.unavailable(what, None)

@@ -236,9 +236,6 @@ pub enum AuthError {
     /// The device code expired before the person signed in.
     #[error("the code has expired; begin again: seatledger --config FILE login")]
     CodeExpired,
-    /// The program was asked to stop.
-    #[error("stopped while signing in")]
-    Stopped,
 }
 
 impl AuthError {
@@ -297,11 +294,11 @@ impl Classify for AuthError {
             | Self::CodeExpired => Disposition::AbortRun(Remedy::Person),
             Self::TokenRefused { remedy, .. } => Disposition::AbortRun(*remedy),
             // A faulty authority also responds without a token.
-            Self::NoToken { .. } | Self::Stopped => Disposition::AbortRun(Remedy::Time),
+            Self::NoToken { .. } => Disposition::AbortRun(Remedy::Time),
         }
     }
 
-    fn is_doubtful(&self) -> bool {
+    fn is_likely_permanent(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 }

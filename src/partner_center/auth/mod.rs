@@ -38,7 +38,7 @@ pub(super) use token::Token;
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Classify as _, Disposition, RetryError, RetryPolicy};
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Stopped};
 
 /// Checks that a renewed refresh token can be saved, by writing the present one again. Returns the
 /// token's file, or none if no person signs in. Makes no request and spends no token.
@@ -85,7 +85,7 @@ impl TokenProvider {
 
     /// Obtains a token for a new run, unless the present one is still fresh. Forgets an earlier
     /// failure: a person may have signed in since.
-    pub(super) async fn begin(&self, shutdown: &Shutdown) -> Result<(), AuthError> {
+    pub(super) async fn begin(&self, shutdown: &Shutdown) -> Result<(), RetryError<AuthError>> {
         let mut cache = self.cache.lock().await;
         cache.failure = None;
         cache.token.take_if(|token| token.is_futile_renewal());
@@ -94,13 +94,16 @@ impl TokenProvider {
     }
 
     /// Looks into the present token for what would make the API refuse every call with it.
-    pub(super) async fn examine(&self, shutdown: &Shutdown) -> Result<Mfa, AuthError> {
+    pub(super) async fn examine(&self, shutdown: &Shutdown) -> Result<Mfa, RetryError<AuthError>> {
         let token = self.token(shutdown).await?;
-        self.authority.examine(token.secret())
+        Ok(self.authority.examine(token.secret())?)
     }
 
     /// A token that lives long enough for a call.
-    pub(super) async fn token(&self, shutdown: &Shutdown) -> Result<Arc<Token>, AuthError> {
+    pub(super) async fn token(
+        &self,
+        shutdown: &Shutdown,
+    ) -> Result<Arc<Token>, RetryError<AuthError>> {
         let mut cache = self.cache.lock().await;
         match &cache.token {
             Some(token) if token.is_fresh() => Ok(Arc::clone(token)),
@@ -113,7 +116,7 @@ impl TokenProvider {
         &self,
         refused: &Arc<Token>,
         shutdown: &Shutdown,
-    ) -> Result<Option<Arc<Token>>, AuthError> {
+    ) -> Result<Option<Arc<Token>>, RetryError<AuthError>> {
         let mut cache = self.cache.lock().await;
         match &cache.token {
             Some(token) if !Arc::ptr_eq(token, refused) => return Ok(Some(Arc::clone(token))),
@@ -133,9 +136,13 @@ impl TokenProvider {
         cache: &mut TokenCache,
         shutdown: &Shutdown,
         after_refusal: bool,
-    ) -> Result<Arc<Token>, AuthError> {
+    ) -> Result<Arc<Token>, RetryError<AuthError>> {
         if let Some(failure) = &cache.failure {
-            return Err(failure.clone());
+            return Err(RetryError::Fatal(failure.clone()));
+        }
+        // The task would go on after the stop.
+        if shutdown.forced.is_cancelled() {
+            return Err(Stopped.into());
         }
         let mut attempts = self.policy.attempts(shutdown);
         let renewed = loop {
@@ -146,7 +153,12 @@ impl TokenProvider {
                 .tasks
                 .spawn(async move { refresh::request_token(&authority, after_refusal).await });
             let attempt = async {
-                let token = task.await.unwrap_or(Err(AuthError::Stopped));
+                let token = match task.await {
+                    Ok(token) => token,
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    // The runtime is shutting down and polls nothing any more.
+                    Err(_) => std::future::pending().await,
+                };
                 token.inspect_err(|error| match error.disposition() {
                     Disposition::Retry { .. } => {
                         let error = with_causes(error);
@@ -165,12 +177,12 @@ impl TokenProvider {
                 cache.token = Some(Arc::clone(&token));
                 Ok(token)
             }
-            Err(RetryError::Failed { error, .. }) => {
+            Err(end) => {
+                let error = end.into_error()?;
                 cache.token = None;
                 cache.failure = Some(error.clone());
-                Err(error)
+                Err(RetryError::Fatal(error))
             }
-            Err(RetryError::Stopped { .. }) => Err(AuthError::Stopped),
         }
     }
 }

@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use crate::partner_center::transport::echo::Echo;
+use crate::partner_center::redact::Echo;
 
 /// A token is renewed this long before it expires, or after four fifths of a shorter lifetime, so
 /// that it does not expire while a call is under way.

@@ -8,9 +8,7 @@ use std::fmt;
 use crate::partner_center::decode::body::{BodyError, json_text};
 use crate::partner_center::decode::json::Json;
 use crate::partner_center::decode::wire::{Envelope, Raw};
-
-/// Characters that are kept of a message; a longer one would flood the log and the ledger.
-const MAX_CHARS: usize = 300;
+use crate::printable::printable;
 
 /// The code and message of an error answer. Either may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,20 +102,6 @@ fn mask<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
     }
 }
 
-/// On one line, without control characters, truncated to 300 characters.
-pub(in crate::partner_center) fn printable(text: &str) -> String {
-    let mut printable: String = text
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_CHARS)
-        .collect();
-    if text.trim().chars().nth(MAX_CHARS).is_some() {
-        printable.push('…');
-    }
-    printable
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,12 +153,5 @@ mod tests {
         ] {
             assert_eq!(shown(body), fault, "{body}");
         }
-    }
-
-    #[test]
-    fn a_long_text_is_cut_and_control_characters_are_blanked() {
-        let text = shown(&format!("a\u{0}b\u{1b}[31m{}", "x".repeat(1_000)));
-        assert!(text.starts_with("a b [31mxxx"));
-        assert_eq!(text.chars().count(), MAX_CHARS + 1);
     }
 }

@@ -11,7 +11,7 @@ use crate::partner_center::decode::field::{
     ItemError, count, date, name, owned_text, percent, require, text,
 };
 use crate::partner_center::decode::wire::{Item, ItemOwner, Members as _, Raw};
-use crate::partner_center::transport::echo;
+use crate::partner_center::redact;
 
 /// Turns an item that is known to be the right customer's into a row.
 pub(in crate::partner_center) type RowDecoder<R> =
@@ -34,7 +34,7 @@ pub(in crate::partner_center) fn rejection(
 /// the length that the ledger stores, so that the ledger can tell that it was cut.
 pub(super) fn payload_of(item: &str) -> String {
     let end = item.floor_char_boundary(MAX_PAYLOAD_BYTES + 4);
-    echo::without_tokens(&item[..end]).into_owned()
+    redact::without_tokens(&item[..end]).into_owned()
 }
 
 pub(super) fn not_an_object() -> ItemError {

@@ -1,51 +1,47 @@
 //! The list of all the partner's customers, page by page, from `GET /v1/customers`.
-//! The next page's address has come in many forms without notice; whatever its form, it is asked
-//! for at the configured origin, with the headers it names, and a list that runs in circles is an
-//! error.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use tracing::warn;
 
 use crate::ledger::{Customer, MAX_TEXT_CHARS};
+use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::body::{json_text, parse_object};
 use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::decode::json::{Json, for_each};
 use crate::partner_center::decode::next::{NextLink, PageRequest, find_next_link};
 use crate::partner_center::decode::wire::{self, CompanyProfile, Envelope, Raw};
 use crate::partner_center::decode::{self, DecodeError};
-use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
-use crate::partner_center::transport::call::{Answer, Call};
-use crate::partner_center::{ApiError, Session};
+use crate::partner_center::endpoints::pager::{Limits, NextStep, PageSummary, Pager};
+use crate::partner_center::error::ApiError;
+use crate::partner_center::session::Session;
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
-/// What the address begins with, after the configured base.
+/// The first segment of the path, after the configured base.
 const VERSION: &str = "v1";
 
-/// The server gives no more on one page.
+/// Customers on one page: the most that the server gives.
 const PAGE_SIZE: u32 = 500;
 
-/// No partner has so many customers: at 500 a page it would be a million. Each page is a call.
+/// Pages of the list. No partner has a million customers, and each page is a call.
 const MAX_PAGES: u32 = 2_000;
 
-/// The server's own bound is 500. A list without pages may be longer, and one beyond this is
-/// hostile.
-const MAX_ENTRIES: u64 = 1_000_000;
+/// Entries on one page, for the sake of memory. A server that knows no pages sends all on one.
+const MAX_PAGE_ENTRIES: u64 = 1_000_000;
 
-/// So many bodies of the largest size may a list take.
+/// All pages together may be this many times as large as one body may be.
 const MAX_BODIES: u64 = 16;
 
-/// One page, and where the next one is.
+/// One page of the list.
 struct Page {
     customers: Vec<Customer>,
     next: Option<NextLink>,
-    /// What the API says it sends: of this page or of all, which its documentation leaves open.
+    /// Number of entries according to the API: on this page or on all, which is not documented.
     announced: Option<u64>,
-    /// Entries, those without a usable id among them.
+    /// Number of entries, those without a usable id included.
     entries: u64,
     bytes: usize,
 }
@@ -60,45 +56,42 @@ impl Session {
         &self,
         shutdown: &Shutdown,
     ) -> Result<Vec<Customer>, RetryError<ApiError>> {
-        let mut address = PageRequest {
-            url: format!("{}/{VERSION}/customers?size={PAGE_SIZE}", self.client.base),
-            headers: HeaderMap::new(),
-        };
-        let bounds = Bounds {
+        let client = &self.client;
+        let mut request = PageRequest::new(format!(
+            "{}/{VERSION}/customers?size={PAGE_SIZE}",
+            client.base
+        ));
+        let limits = Limits {
             pages: MAX_PAGES,
-            bytes: self.client.max_response_bytes.saturating_mul(MAX_BODIES),
+            bytes: client.max_response_bytes.saturating_mul(MAX_BODIES),
         };
-        let mut pager = Pager::new(&self.client.base, VERSION, address.clone(), bounds);
+        let mut pager = Pager::new(&client.base, VERSION, &request, limits);
         let mut customers = Vec::new();
         let mut seen = HashSet::new();
         let (mut announced, mut entries, mut unusable) = (0, 0, 0);
         loop {
-            let call = Call::new(address.url, None, address.headers);
+            let call = Call::new(request, None);
             let read = |answer: &Answer| {
                 read_page(&answer.body, answer.next.as_ref(), answer.token.secret())
             };
             let (page, _permit) = self.call(&call, shutdown, read).await?;
-            let failed = |error| RetryError::Failed {
-                error,
-                attempts: call.sent(),
-            };
             entries += page.entries;
             unusable += page.entries - page.customers.len() as u64;
             let (before, is_blank) = (seen.len(), page.customers.is_empty());
             let new = page.customers.into_iter().filter(|c| seen.insert(c.id));
             customers.extend(new);
             announced = announced.max(page.announced.unwrap_or_default());
-            let turn = pager.pass(Seen {
+            let step = pager.next(PageSummary {
                 items: page.entries,
-                // A list that changes while it is read may name the last ones again.
+                // The last page may repeat customers if the list changed while it was read.
                 is_repeated: seen.len() == before && !is_blank && page.next.is_some(),
                 bytes: page.bytes,
                 next: page.next.as_ref(),
                 announced: page.announced,
             });
-            match turn.map_err(|lost| failed(lost.of("the customers' list")))? {
-                Turn::Next(next) => address = next,
-                Turn::End | Turn::Repeated => break,
+            match step.map_err(|error| error.of("the customers' list"))? {
+                NextStep::Fetch(next) => request = next,
+                NextStep::End | NextStep::Discard => break,
             }
         }
         let listed = customers.len();
@@ -111,10 +104,7 @@ impl Session {
         }
         if listed == 0 && entries > 0 {
             let what = format!("of the customers' list none of {entries} entries has a usable id");
-            return Err(RetryError::Failed {
-                error: ApiError::Unexpected(what),
-                attempts: 1,
-            });
+            return Err(ApiError::Unexpected(what).into());
         }
         if announced > listed as u64 {
             warn!(
@@ -126,11 +116,11 @@ impl Session {
     }
 }
 
-/// `secret` must not come back out of a fault.
+/// `secret` is masked in the message of a fault.
 fn read_page(body: &[u8], linked: Option<&NextLink>, secret: &str) -> Result<Page, ApiError> {
     let text = json_text(body)?;
     let page: Envelope<'_> = parse_object(text)?;
-    // A fault in the place of the list must not pass for an empty list.
+    // A fault without a list must not pass for an empty list.
     if page.items.is_none()
         && let Some(fault) = ApiFault::in_envelope(&page, secret)
     {
@@ -141,7 +131,7 @@ fn read_page(body: &[u8], linked: Option<&NextLink>, secret: &str) -> Result<Pag
         let flow = for_each(items, |item| {
             entries += 1;
             customers.extend(read_customer(item));
-            if entries > MAX_ENTRIES {
+            if entries > MAX_PAGE_ENTRIES {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -149,7 +139,8 @@ fn read_page(body: &[u8], linked: Option<&NextLink>, secret: &str) -> Result<Pag
         });
         let flow = flow.map_err(|_| DecodeError::ItemsNotAList)?;
         if flow.is_break() {
-            let what = format!("the customers' list has over {MAX_ENTRIES} entries on one page");
+            let what =
+                format!("the customers' list has over {MAX_PAGE_ENTRIES} entries on one page");
             return Err(ApiError::Unexpected(what));
         }
     }
@@ -185,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_gives_its_customers_and_the_way_to_the_next() {
+    fn a_page_gives_its_customers_and_the_link_to_the_next() {
         let page = read_page(
             r#"{"totalCount":3,"items":[
                 {"id":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04","companyProfile":{"companyName":"Contoso","domain":"contoso.example"}},

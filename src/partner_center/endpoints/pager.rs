@@ -1,106 +1,115 @@
-//! The way through the pages of a list, whichever it is: where the next page is, when the end is
-//! reached, and what no list may cost. Pure.
+//! Follows the pages of a list, whichever list it is: requests the next page, recognises pages that
+//! repeat, and bounds what a list may cost. Pure.
 //!
-//! Half a list must not pass for a list: where the way leads nowhere, that is an error.
+//! Half a list must not pass for a whole one: a next page that cannot be requested is an error.
 
 use std::collections::HashSet;
 
-use crate::partner_center::ApiError;
 use crate::partner_center::decode::next::{NextLink, NextLinkError, PageRequest};
+use crate::partner_center::error::ApiError;
+use crate::partner_center::transport::error::TransportError;
 
-/// An empty page that names a next one is odd, but not yet a circle.
+/// Empty pages in a row that may each have a link to a next page; after more the list is a loop.
 const MAX_EMPTY_PAGES: u32 = 10;
 
-/// What the pages of a list may come to. A list beyond them is made up as it is read, or hostile.
+/// What all pages of a list may come to. A longer list is generated as it is read, or hostile.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::partner_center) struct Bounds {
+pub(in crate::partner_center) struct Limits {
     /// Pages, each of which is a call.
     pub(in crate::partner_center) pages: u32,
     /// Bytes of all bodies, after decompression.
     pub(in crate::partner_center) bytes: u64,
 }
 
-/// What the way depends on of a page.
+/// The properties of a page that decide what comes next.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::partner_center) struct Seen<'a> {
-    /// Its items.
+pub(in crate::partner_center) struct PageSummary<'a> {
+    /// Number of items.
     pub(in crate::partner_center) items: u64,
-    /// Whether all of them came before.
+    /// Whether all of its items came before.
     pub(in crate::partner_center) is_repeated: bool,
-    /// Length of its body.
+    /// Length of the body in bytes.
     pub(in crate::partner_center) bytes: usize,
     pub(in crate::partner_center) next: Option<&'a NextLink>,
-    /// Items in all pages, as the API says.
+    /// Number of items in all pages, according to the API.
     pub(in crate::partner_center) announced: Option<u64>,
 }
 
 /// What comes after a page.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::partner_center) enum Turn {
-    Next(PageRequest),
+pub(in crate::partner_center) enum NextStep {
+    /// Request this page.
+    Fetch(PageRequest),
+    /// It was the last page.
     End,
-    /// The page came before, and so did everything: it does not count.
-    Repeated,
+    /// The page repeats items of a list that was complete before it: discard it and end.
+    Discard,
 }
 
-/// Why the way leads nowhere.
+/// Why the pages cannot be followed to the end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::partner_center) enum Lost {
+pub(in crate::partner_center) enum PagerError {
     #[error("repeats a page and would never end")]
-    Circle,
+    Loop,
     #[error("has over {0} pages and would never end")]
-    Endless(u32),
+    TooManyPages(u32),
     #[error("has pages of over {0} bytes together")]
     TooLarge(u64),
     #[error(transparent)]
     NextLink(#[from] NextLinkError),
 }
 
-impl Lost {
-    /// As the error of the call for `what`, such as "the customers' list".
-    pub(in crate::partner_center) fn of(self, what: &str) -> ApiError {
+impl PagerError {
+    /// As the error of the call for `list`, such as "the customers' list".
+    pub(in crate::partner_center) fn of(self, list: &str) -> ApiError {
         match self {
-            Self::TooLarge(limit) => ApiError::TooLarge { limit },
-            Self::Circle | Self::Endless(_) | Self::NextLink(_) => {
-                ApiError::Unexpected(format!("{what} {self}"))
+            Self::TooLarge(limit) => TransportError::TooLarge(limit).into(),
+            Self::Loop | Self::TooManyPages(_) | Self::NextLink(_) => {
+                ApiError::Unexpected(format!("{list} {self}"))
             }
         }
     }
 }
 
-/// One way through all pages.
+/// Where a list is read and how far it has been read.
 #[derive(Debug)]
 pub(in crate::partner_center) struct Pager {
     base: String,
     version: &'static str,
-    bounds: Bounds,
-    /// The page under way.
-    current: PageRequest,
-    /// It was asked for by a token alone.
+    limits: Limits,
+    /// URL of the page under way.
+    current: String,
+    /// The page under way was requested by a continuation token without a link.
     is_by_token: bool,
-    visited: HashSet<u64>,
+    /// Fingerprints of all requests.
+    requested: HashSet<u64>,
+    /// Fingerprints of all pages.
+    received: HashSet<u64>,
     pages: u32,
+    /// Empty pages since the last that was not.
     empty_pages: u32,
     bytes: u64,
+    /// Items of all pages, repeated ones left out.
     items: u64,
     announced: u64,
 }
 
 impl Pager {
-    /// `first` is the first page, and further ones are asked for at `base`, under `version`.
+    /// A list that begins with `first`. Links lead to paths under `version` at `base`.
     pub(in crate::partner_center) fn new(
         base: &str,
         version: &'static str,
-        first: PageRequest,
-        bounds: Bounds,
+        first: &PageRequest,
+        limits: Limits,
     ) -> Self {
         Self {
             base: base.to_owned(),
             version,
-            bounds,
-            visited: HashSet::from([first.fingerprint()]),
-            current: first,
+            limits,
+            current: first.url.clone(),
             is_by_token: false,
+            requested: HashSet::from([first.fingerprint()]),
+            received: HashSet::new(),
             pages: 0,
             empty_pages: 0,
             bytes: 0,
@@ -109,63 +118,65 @@ impl Pager {
         }
     }
 
-    /// Takes note of a page, and says what comes next.
-    pub(in crate::partner_center) fn pass(&mut self, page: Seen<'_>) -> Result<Turn, Lost> {
+    /// Whether a page is new, by a hash of its content.
+    pub(in crate::partner_center) fn is_new(&mut self, fingerprint: u64) -> bool {
+        self.received.insert(fingerprint)
+    }
+
+    /// Takes a page into account, and decides what comes next.
+    pub(in crate::partner_center) fn next(
+        &mut self,
+        page: PageSummary<'_>,
+    ) -> Result<NextStep, PagerError> {
         self.pages += 1;
         self.bytes += page.bytes as u64;
-        if self.bytes > self.bounds.bytes {
-            return Err(Lost::TooLarge(self.bounds.bytes));
+        if self.bytes > self.limits.bytes {
+            return Err(PagerError::TooLarge(self.limits.bytes));
         }
         self.announced = self.announced.max(page.announced.unwrap_or_default());
         if page.items > 0 && page.is_repeated {
-            // Where there was no link but only a token, it may have been none for a further page:
-            // what was announced tells.
-            let is_all = (1..=self.items).contains(&self.announced);
-            return if is_all && self.is_by_token {
-                Ok(Turn::Repeated)
+            // A token without a link need not lead to a further page. If everything that was
+            // announced is here, it did not.
+            let is_complete = (1..=self.items).contains(&self.announced);
+            return if is_complete && self.is_by_token {
+                Ok(NextStep::Discard)
             } else {
-                Err(Lost::Circle)
+                Err(PagerError::Loop)
             };
         }
         self.items += page.items;
-        self.empty_pages = if page.items == 0 {
-            self.empty_pages + 1
-        } else {
-            0
+        self.empty_pages = match page.items {
+            0 => self.empty_pages + 1,
+            _ => 0,
         };
-        let Some(next) = page.next else {
-            return Ok(Turn::End);
+        let Some(link) = page.next else {
+            return Ok(NextStep::End);
         };
         if self.empty_pages > MAX_EMPTY_PAGES {
-            return Err(Lost::Circle);
+            return Err(PagerError::Loop);
         }
-        if self.pages >= self.bounds.pages {
-            return Err(Lost::Endless(self.bounds.pages));
+        if self.pages >= self.limits.pages {
+            return Err(PagerError::TooManyPages(self.limits.pages));
         }
-        let address = next.request(&self.base, self.version, &self.current.url)?;
-        if !self.visited.insert(address.fingerprint()) {
-            return Err(Lost::Circle);
+        let request = link.request(&self.base, self.version, &self.current)?;
+        if !self.requested.insert(request.fingerprint()) {
+            return Err(PagerError::Loop);
         }
-        self.is_by_token = next.uri.is_none();
-        self.current = address.clone();
-        Ok(Turn::Next(address))
+        self.is_by_token = link.uri.is_none();
+        self.current.clone_from(&request.url);
+        Ok(NextStep::Fetch(request))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderMap;
-
     use super::*;
 
     const BASE: &str = "https://api.example";
 
     fn pager(pages: u32, bytes: u64) -> Pager {
-        let first = PageRequest {
-            url: format!("{BASE}/v1/x"),
-            headers: HeaderMap::new(),
-        };
-        Pager::new(BASE, "v1", first, Bounds { pages, bytes })
+        let first = PageRequest::new(format!("{BASE}/v1/x"));
+        Pager::new(BASE, "v1", &first, Limits { pages, bytes })
     }
 
     fn link(uri: &str) -> NextLink {
@@ -175,8 +186,8 @@ mod tests {
         }
     }
 
-    fn seen(items: u64, next: Option<&NextLink>) -> Seen<'_> {
-        Seen {
+    fn page(items: u64, next: Option<&NextLink>) -> PageSummary<'_> {
+        PageSummary {
             items,
             is_repeated: false,
             bytes: 10,
@@ -185,79 +196,81 @@ mod tests {
         }
     }
 
-    fn leads_to(turn: Result<Turn, Lost>) -> String {
-        match turn {
-            Ok(Turn::Next(address)) => address.url,
-            turn => panic!("{turn:?}"),
+    fn leads_to(step: Result<NextStep, PagerError>) -> String {
+        match step {
+            Ok(NextStep::Fetch(request)) => request.url,
+            step => panic!("{step:?}"),
         }
     }
 
     #[test]
     fn links_are_followed_until_there_is_none() {
         let mut pager = pager(10, 1_000);
-        let second = leads_to(pager.pass(seen(2, Some(&link("/x?page=2")))));
+        let second = leads_to(pager.next(page(2, Some(&link("/x?page=2")))));
         assert_eq!(second, "https://api.example/v1/x?page=2");
         // Relative to the page that names it.
-        let third = leads_to(pager.pass(seen(2, Some(&link("?page=3")))));
+        let third = leads_to(pager.next(page(2, Some(&link("?page=3")))));
         assert_eq!(third, "https://api.example/v1/x?page=3");
-        assert_eq!(pager.pass(seen(1, None)), Ok(Turn::End));
+        assert_eq!(pager.next(page(1, None)), Ok(NextStep::End));
     }
 
     #[test]
-    fn what_would_never_end_is_an_error() {
+    fn a_list_that_would_never_end_is_an_error() {
         let mut same_link = pager(10, 1_000);
-        leads_to(same_link.pass(seen(2, Some(&link("/x?page=2")))));
-        let again = same_link.pass(seen(2, Some(&link("/v1/x?page=2"))));
-        assert_eq!(again, Err(Lost::Circle));
-        let to_itself = pager(10, 1_000).pass(seen(2, Some(&link("/x"))));
-        assert_eq!(to_itself, Err(Lost::Circle));
+        leads_to(same_link.next(page(2, Some(&link("/x?page=2")))));
+        let again = same_link.next(page(2, Some(&link("/v1/x?page=2"))));
+        assert_eq!(again, Err(PagerError::Loop));
+        let to_itself = pager(10, 1_000).next(page(2, Some(&link("/x"))));
+        assert_eq!(to_itself, Err(PagerError::Loop));
 
         let mut empty = pager(100, 1_000);
-        let ends = (0..).find_map(|n| empty.pass(seen(0, Some(&link(&format!("/x?{n}"))))).err());
-        assert_eq!((ends, empty.pages), (Some(Lost::Circle), 11));
+        let ends = (0..).find_map(|n| empty.next(page(0, Some(&link(&format!("/x?{n}"))))).err());
+        assert_eq!((ends, empty.pages), (Some(PagerError::Loop), 11));
 
         let mut endless = pager(5, 1_000);
         let ends = (0..).find_map(|n| {
             let next = link(&format!("/x?{n}"));
-            endless.pass(seen(1, Some(&next))).err()
+            endless.next(page(1, Some(&next))).err()
         });
-        assert_eq!((ends, endless.pages), (Some(Lost::Endless(5)), 5));
+        assert_eq!(
+            (ends, endless.pages),
+            (Some(PagerError::TooManyPages(5)), 5)
+        );
 
         let mut large = pager(100, 25);
         let ends = (0..).find_map(|n| {
             let next = link(&format!("/x?{n}"));
-            large.pass(seen(1, Some(&next))).err()
+            large.next(page(1, Some(&next))).err()
         });
-        assert_eq!((ends, large.pages), (Some(Lost::TooLarge(25)), 3));
+        assert_eq!((ends, large.pages), (Some(PagerError::TooLarge(25)), 3));
     }
 
     #[test]
-    fn a_page_that_comes_again_is_an_error_unless_a_token_led_there_and_all_that_was_announced_is_here()
-     {
+    fn a_repeated_page_is_an_error_unless_a_token_led_to_it_and_the_list_was_complete() {
         let token = NextLink {
             uri: None,
             headers: vec![("ms-continuationtoken".to_owned(), "t".to_owned())],
         };
         let link = link("/x?page=2");
-        for (next, announced, turn) in [
-            (&token, Some(2), Ok(Turn::Repeated)),
-            (&token, Some(1), Ok(Turn::Repeated)),
-            (&token, Some(3), Err(Lost::Circle)),
-            (&token, Some(0), Err(Lost::Circle)),
-            (&token, None, Err(Lost::Circle)),
-            (&link, Some(2), Err(Lost::Circle)),
+        for (next, announced, step) in [
+            (&token, Some(2), Ok(NextStep::Discard)),
+            (&token, Some(1), Ok(NextStep::Discard)),
+            (&token, Some(3), Err(PagerError::Loop)),
+            (&token, Some(0), Err(PagerError::Loop)),
+            (&token, None, Err(PagerError::Loop)),
+            (&link, Some(2), Err(PagerError::Loop)),
         ] {
             let mut pager = pager(10, 1_000);
-            let first = Seen {
+            let first = PageSummary {
                 announced,
-                ..seen(2, Some(next))
+                ..page(2, Some(next))
             };
-            leads_to(pager.pass(first));
-            let again = Seen {
+            leads_to(pager.next(first));
+            let again = PageSummary {
                 is_repeated: true,
                 ..first
             };
-            assert_eq!(pager.pass(again), turn, "{next:?} {announced:?}");
+            assert_eq!(pager.next(again), step, "{next:?} {announced:?}");
         }
     }
 }

@@ -1,6 +1,5 @@
-//! Two calls to find out whether a run would succeed: one customer's usage, and whether the token
-//! carries the proof of multi-factor authentication that Partner Center demands more and more
-//! often.
+//! Two calls that show whether a run would succeed: one customer's usage, and whether the token
+//! proves multi-factor authentication, which Partner Center demands more and more often.
 
 use std::time::Duration;
 
@@ -8,15 +7,18 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::ledger::{Collection, CustomerId, Source};
-use crate::partner_center::transport::call::Call;
-use crate::partner_center::{ApiError, Session, WantedCustomers};
+use crate::partner_center::call::{Answer, Call};
+use crate::partner_center::decode::next::PageRequest;
+use crate::partner_center::endpoints::partner_wide::WantedCustomers;
+use crate::partner_center::error::ApiError;
+use crate::partner_center::session::Session;
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
-/// Asks the API to say whether the token is compliant.
+/// The request header that asks whether the token is compliant.
 const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 
-/// Where it says so.
+/// The answer's header that says so.
 const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 
 /// What one customer's collection showed.
@@ -49,15 +51,10 @@ impl Session {
                 let mut fetched = self
                     .fetch_partner_wide_usage(&wanted, None, shutdown)
                     .await?;
-                let attempts = fetched.attempts;
-                let failed = |error| RetryError::Failed { error, attempts };
                 let mut collections = Vec::new();
-                while let Some(share) = fetched
-                    .next_bucket()
-                    .map_err(|error| failed(ApiError::Spool(error)))?
-                {
-                    for (_, collection) in share {
-                        collections.push(collection.map_err(failed)?);
+                while let Some(bucket) = fetched.next_bucket().map_err(ApiError::Spool)? {
+                    for (_, collection) in bucket {
+                        collections.push(collection?);
                     }
                 }
                 collections
@@ -65,10 +62,7 @@ impl Session {
         };
         let useless = collections.iter().find_map(Collection::all_rejected);
         if let Some(why) = useless {
-            return Err(RetryError::Failed {
-                error: ApiError::Unexpected(why),
-                attempts: 1,
-            });
+            return Err(ApiError::Unexpected(why).into());
         }
         Ok(Probed {
             rows: collections.iter().map(|c| c.rows.len()).sum(),
@@ -86,17 +80,38 @@ impl Session {
         &self,
         shutdown: &Shutdown,
     ) -> Result<Option<bool>, RetryError<ApiError>> {
-        let url = format!("{}/v1/customers?size=1", self.client.base);
-        let headers = HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]);
-        let call = Call::new(url, None, headers);
-        let (compliant, _permit) = self
-            .call(&call, shutdown, |answer| Ok(answer.mfa_compliant))
-            .await?;
+        let request = PageRequest {
+            url: format!("{}/v1/customers?size=1", self.client.base),
+            headers: HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]),
+        };
+        let read = |answer: &Answer| Ok(mfa_compliant(&answer.headers));
+        let call = Call::new(request, None);
+        let (compliant, _permit) = self.call(&call, shutdown, read).await?;
         Ok(compliant)
     }
 }
 
-pub(in crate::partner_center) fn mfa_compliant(headers: &HeaderMap) -> Option<bool> {
+fn mfa_compliant(headers: &HeaderMap) -> Option<bool> {
     let value = headers.get(IS_MFA_COMPLIANT)?.to_str().ok()?.trim();
     value.to_ascii_lowercase().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compliance_is_read_in_any_letter_case_and_is_unknown_otherwise() {
+        for (value, compliant) in [
+            ("true", Some(true)),
+            (" False", Some(false)),
+            ("yes", None),
+            ("", None),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(IS_MFA_COMPLIANT, HeaderValue::from_static(value))]);
+            assert_eq!(mfa_compliant(&headers), compliant, "{value}");
+        }
+        assert_eq!(mfa_compliant(&HeaderMap::new()), None);
+    }
 }

@@ -1,160 +1,165 @@
-//! Fetches one customer's collection: one call, and further ones where the answer says that there
-//! is more.
+//! One customer's own collection of a dataset: one call, and further ones if the answer says that
+//! there is more.
 
-use reqwest::header::HeaderMap;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::ledger::{CustomerId, Row};
+use crate::ledger::{Collection, CustomerId, DeploymentRow, Row, UsageRow};
+use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::next::{NextLink, PageRequest};
 use crate::partner_center::decode::{
-    CollectionPage, DecodeError, MergedPages, PageContent, PageContext, PageItems,
+    self, CollectionPage, DecodeError, MergedPages, PageContent, PageContext, PageItems,
 };
-use crate::partner_center::endpoints::pager::{Bounds, Pager, Seen, Turn};
-use crate::partner_center::transport::call::{Answer, Call};
-use crate::partner_center::{ApiError, Fetched, Session};
+use crate::partner_center::endpoints::pager::{Limits, NextStep, PageSummary, Pager};
+use crate::partner_center::error::ApiError;
+use crate::partner_center::session::Session;
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
-/// What the address begins with, after the configured base.
+/// The first segment of the path, after the configured base.
 const VERSION: &str = "v1";
 
-/// No customer has so many products. Each page is a call.
+/// Pages of one collection. No customer has so many products, and each page is a call.
 const MAX_PAGES: u32 = 1_000;
 
-/// Reads a page of a customer's, which must not give the token away.
-pub(in crate::partner_center) type Decode<R> =
+/// One customer's collection, and its place among the requests in flight.
+#[derive(Debug)]
+pub struct CustomerCollection<R> {
+    /// The rows and rejections.
+    pub collection: Collection<R>,
+    /// HTTP requests that it took.
+    pub attempts: u32,
+    /// 200, or 204 for nothing at all.
+    pub http_status: u16,
+    /// To be kept until the collection has been handed on, so that fetching cannot run ahead of
+    /// storing.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// Decodes one page. The last argument is the secret that must not be in an error.
+type Decode<R> =
     fn(&[u8], &PageContext, Option<&NextLink>, &str) -> Result<CollectionPage<R>, DecodeError>;
 
-/// The pages of a collection that has several.
+/// The pages so far of a collection that has several.
 struct Pages<R> {
     pager: Pager,
-    pieces: MergedPages<R>,
-    /// Fingerprints of those that came.
-    seen: Vec<u64>,
+    merged: MergedPages<R>,
     bytes: usize,
 }
 
 impl<R: Row> Pages<R> {
-    /// Takes the next page, and says where the one after it is.
-    fn take(
+    /// Adds a page. Gives the request for the one after it.
+    fn add(
         &mut self,
-        piece: PageItems<R>,
-        facts: &Facts,
+        items: PageItems<R>,
+        page: PageSummary<'_>,
     ) -> Result<Option<PageRequest>, ApiError> {
-        let turn = self.pager.pass(Seen {
-            items: facts.received,
-            is_repeated: self.seen.contains(&facts.fingerprint),
-            bytes: facts.bytes,
-            next: facts.next.as_ref(),
-            announced: facts.announced,
-        });
-        self.seen.push(facts.fingerprint);
-        self.bytes += facts.bytes;
-        match turn.map_err(|lost| lost.of("the collection"))? {
-            Turn::Repeated => return Ok(None),
-            Turn::End => self.pieces.push(piece, facts.announced),
-            Turn::Next(address) => {
-                self.pieces.push(piece, facts.announced);
-                return Ok(Some(address));
-            }
-        }
-        Ok(None)
+        self.bytes += page.bytes;
+        let step = self.pager.next(page);
+        let next = match step.map_err(|error| error.of("the collection"))? {
+            NextStep::Discard => return Ok(None),
+            NextStep::End => None,
+            NextStep::Fetch(next) => Some(next),
+        };
+        self.merged.push(items, page.announced);
+        Ok(next)
     }
 }
 
-/// What the way through the pages depends on.
-struct Facts {
-    received: u64,
-    fingerprint: u64,
-    bytes: usize,
-    next: Option<NextLink>,
-    announced: Option<u64>,
-}
-
 impl Session {
-    /// One customer's newest collection of a kind, all pages of it.
-    pub(in crate::partner_center) async fn fetch<R: Row + Send + 'static>(
+    /// One customer's newest licence usage, from
+    /// `GET /v1/customers/{id}/analytics/licenses/usage`.
+    ///
+    /// # Errors
+    /// The last attempt's error with the number of HTTP requests, or that the program is stopping.
+    pub async fn fetch_usage(
         &self,
         customer: CustomerId,
-        kind: &str,
+        shutdown: &Shutdown,
+    ) -> Result<CustomerCollection<UsageRow>, RetryError<ApiError>> {
+        self.fetch(customer, "usage", shutdown, decode::decode_usage)
+            .await
+    }
+
+    /// One customer's newest licence deployment, from
+    /// `GET /v1/customers/{id}/analytics/licenses/deployment`.
+    ///
+    /// # Errors
+    /// The last attempt's error with the number of HTTP requests, or that the program is stopping.
+    pub async fn fetch_deployment(
+        &self,
+        customer: CustomerId,
+        shutdown: &Shutdown,
+    ) -> Result<CustomerCollection<DeploymentRow>, RetryError<ApiError>> {
+        self.fetch(customer, "deployment", shutdown, decode::decode_deployment)
+            .await
+    }
+
+    async fn fetch<R: Row + Send + 'static>(
+        &self,
+        customer: CustomerId,
+        dataset: &str,
         shutdown: &Shutdown,
         decode: Decode<R>,
-    ) -> Result<Fetched<R>, RetryError<ApiError>> {
+    ) -> Result<CustomerCollection<R>, RetryError<ApiError>> {
         let base = &self.client.base;
-        let url = format!("{base}/{VERSION}/customers/{customer}/analytics/licenses/{kind}");
-        let mut call = Call::new(url.clone(), Some(customer), HeaderMap::new());
+        let mut request = PageRequest::new(format!(
+            "{base}/{VERSION}/customers/{customer}/analytics/licenses/{dataset}"
+        ));
         let mut attempts = 0;
         let mut pages: Option<Pages<R>> = None;
         let now = self.client.clock.now();
         loop {
-            let prior = pages.as_ref().map(|pages| pages.pieces.totals());
+            let context = PageContext {
+                customer,
+                now,
+                prior: pages.as_ref().map(|pages| pages.merged.totals()),
+            };
             let read = move |answer: &Answer| {
-                let context = PageContext {
-                    customer,
-                    now,
-                    prior,
-                };
                 let (linked, secret) = (answer.next.as_ref(), answer.token.secret());
                 let page = decode(&answer.body, &context, linked, secret)?;
                 Ok((page, answer.status, answer.body.len()))
             };
+            let call = Call::new(request.clone(), Some(customer));
             let answered = self.call(&call, shutdown, read).await;
             attempts += call.sent();
             let ((page, http_status, bytes), permit) =
-                answered.map_err(|gave_up| counted(gave_up, attempts))?;
-            let fetched = |collection| Fetched {
+                answered.map_err(|error| error.with_attempts(attempts))?;
+            let fetched = |collection| CustomerCollection {
                 collection,
                 attempts,
                 http_status,
                 permit,
             };
-            let piece = match page.content {
+            let items = match page.content {
                 PageContent::Complete(collection) => return Ok(fetched(collection)),
-                PageContent::Partial(piece) => piece,
+                PageContent::Partial(items) => items,
             };
-            let all = pages.get_or_insert_with(|| {
-                let first = PageRequest {
-                    url: url.clone(),
-                    headers: HeaderMap::new(),
-                };
-                let bounds = Bounds {
+            let pages = pages.get_or_insert_with(|| {
+                let limits = Limits {
                     pages: MAX_PAGES,
                     bytes: self.client.max_response_bytes,
                 };
                 Pages {
-                    pager: Pager::new(base, VERSION, first, bounds),
-                    pieces: MergedPages::default(),
-                    seen: Vec::new(),
+                    pager: Pager::new(base, VERSION, &request, limits),
+                    merged: MergedPages::default(),
                     bytes: 0,
                 }
             });
-            let facts = Facts {
-                received: page.received,
-                fingerprint: page.fingerprint,
+            let summary = PageSummary {
+                items: page.received,
+                is_repeated: !pages.pager.is_new(page.fingerprint),
                 bytes,
-                next: page.next,
+                next: page.next.as_ref(),
                 announced: page.announced,
             };
             let failed = |error| RetryError::Failed { error, attempts };
-            if let Some(next) = all.take(piece, &facts).map_err(failed)? {
-                call = Call::new(next.url, Some(customer), next.headers);
+            if let Some(next) = pages.add(items, summary).map_err(failed)? {
+                request = next;
                 continue;
             }
-            let (pieces, bytes) = (std::mem::take(&mut all.pieces), all.bytes);
-            let collected = self.client.aside.work(bytes, || pieces.finish()).await;
-            let stopped = RetryError::Stopped {
-                attempts,
-                last: None,
-            };
-            let collection = collected.ok_or(stopped)?;
-            return Ok(fetched(collection.map_err(|error| failed(error.into()))?));
+            let (merged, bytes) = (std::mem::take(&mut pages.merged), pages.bytes);
+            let merged = self.client.aside.work(bytes, || merged.finish()).await;
+            return Ok(fetched(merged.map_err(|error| failed(error.into()))?));
         }
-    }
-}
-
-/// A call's end with the attempts of all calls.
-fn counted(gave_up: RetryError<ApiError>, attempts: u32) -> RetryError<ApiError> {
-    match gave_up {
-        RetryError::Failed { error, .. } => RetryError::Failed { error, attempts },
-        RetryError::Stopped { last, .. } => RetryError::Stopped { last, attempts },
     }
 }

@@ -15,7 +15,6 @@ use crate::ledger::CustomerId;
 use crate::partner_center::throttle::limiter::{Hopeless, Limiter, Pass, UNSURE_QUORUM};
 use crate::partner_center::throttle::retry_budget::{Claim, Counted, RetryBudget};
 use crate::retry::Attempts;
-use crate::shutdown::Shutdown;
 
 /// How often a call that waits for leave to retry looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -54,14 +53,9 @@ pub(in crate::partner_center) enum After {
     Trouble,
 }
 
-/// Why a call does not get its turn.
+/// There is no time left for a call to be made.
 #[derive(Debug)]
-pub(in crate::partner_center) enum NoTurn {
-    /// The program is to stop.
-    Stopped,
-    /// There is no time left for it.
-    TimeUp,
-}
+pub(in crate::partner_center) struct TimeUp;
 
 impl Admission {
     /// `patience`: how long a call is retried.
@@ -85,19 +79,11 @@ impl Admission {
         about: Option<CustomerId>,
         attempts: &mut Attempts<'_>,
         retry: Option<Retry>,
-        shutdown: &Shutdown,
-    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
-        let turn = async {
-            if let Some(retry) = retry {
-                self.leave_to_retry(budget, attempts, retry).await?;
-            }
-            self.admit(about, attempts, retry.is_some()).await
-        };
-        tokio::select! {
-            biased;
-            () = shutdown.graceful.cancelled() => Err(NoTurn::Stopped),
-            turn = turn => turn,
+    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), TimeUp> {
+        if let Some(retry) = retry {
+            self.leave_to_retry(budget, attempts, retry).await?;
         }
+        self.admit(about, attempts, retry.is_some()).await
     }
 
     /// Waits until the budget that all calls share allows a retry.
@@ -106,7 +92,7 @@ impl Admission {
         budget: &RetryBudget,
         attempts: &Attempts<'_>,
         retry: Retry,
-    ) -> Result<(), NoTurn> {
+    ) -> Result<(), TimeUp> {
         let leave = async {
             while !budget.take(self.claim(budget, retry)) {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -114,7 +100,7 @@ impl Admission {
         };
         tokio::time::timeout(attempts.left(), leave)
             .await
-            .map_err(|_| NoTurn::TimeUp)
+            .map_err(|_| TimeUp)
     }
 
     /// A call that has waited as it was told to is denied nothing. While nobody gets through, the
@@ -144,7 +130,7 @@ impl Admission {
         about: Option<CustomerId>,
         attempts: &mut Attempts<'_>,
         is_retry: bool,
-    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), NoTurn> {
+    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), TimeUp> {
         let (queued, paused) = (Instant::now(), self.limiter.paused());
         // Held until the turn has come. Where many are new, who was refused and has waited as told
         // would come after all of them, each of whom may be refused as well.
@@ -170,7 +156,7 @@ impl Admission {
         attempts.discount(queued.elapsed().saturating_sub(held));
         match entered {
             Ok(pass) => Ok((permit, pass)),
-            Err(Hopeless) => Err(NoTurn::TimeUp),
+            Err(Hopeless) => Err(TimeUp),
         }
     }
 }

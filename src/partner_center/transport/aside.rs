@@ -1,47 +1,48 @@
-//! Work that would hold up everybody: the program has one thread for all that waits, and what is
-//! large is read on another.
+//! CPU-bound work: the program has one thread for everything that waits, so that work on large
+//! bodies is done on another.
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// A body from this length on is large: 256 KiB take a millisecond or so, and some ten of a hostile
-/// one.
+/// Bodies of this length and more are large: decoding 256 KiB takes about a millisecond, and about
+/// ten where the body is made to be slow.
 const LARGE_BYTES: usize = 256 * 1024;
 
-/// Large bodies read at a time. Further ones wait their turn: they would only share the processors,
-/// and each takes several times its length of memory meanwhile.
-const AT_A_TIME: usize = 2;
+/// Large bodies that are worked on at a time. More would only share the processors, and each takes
+/// several times its length of memory meanwhile.
+const MAX_CONCURRENT: usize = 2;
 
-/// Where large work is done.
+/// Runs CPU-bound work on other threads.
 #[derive(Debug)]
 pub(in crate::partner_center) struct Aside {
-    places: Semaphore,
+    permits: Semaphore,
     tasks: TaskTracker,
 }
 
 impl Aside {
     pub(in crate::partner_center) fn new(tasks: TaskTracker) -> Self {
         Self {
-            places: Semaphore::new(AT_A_TIME),
+            permits: Semaphore::new(MAX_CONCURRENT),
             tasks,
         }
     }
 
-    /// Does `work` on so many bytes: at once if they are few, else on another thread. None where
-    /// the program ends before it is done.
+    /// Does `work` on a body of this many bytes: here if it is small, else on another thread.
     pub(in crate::partner_center) async fn work<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> T {
         if bytes < LARGE_BYTES {
-            return Some(work());
+            return work();
         }
-        let _place = self.places.acquire().await.ok()?;
+        let permit = self.permits.acquire().await;
+        let _permit = permit.expect("the semaphore is never closed");
         match self.tasks.spawn_blocking(work).await {
-            Ok(done) => Some(done),
+            Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => None,
+            // The runtime is shutting down and polls nothing any more.
+            Err(_) => std::future::pending().await,
         }
     }
 }
@@ -53,11 +54,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_large_is_done_on_another_thread() {
+    async fn large_work_is_done_on_another_thread() {
         let aside = Aside::new(TaskTracker::new());
         let here = thread::current().id();
         let thread_of = async |bytes| aside.work(bytes, || thread::current().id()).await;
-        assert_eq!(thread_of(LARGE_BYTES - 1).await, Some(here));
-        assert_ne!(thread_of(LARGE_BYTES).await, Some(here));
+        assert_eq!(thread_of(LARGE_BYTES - 1).await, here);
+        assert_ne!(thread_of(LARGE_BYTES).await, here);
     }
 }

@@ -41,16 +41,16 @@ pub enum Barrier {
 impl Barrier {
     /// The one that made a request fail; none where the next attempt may fare better.
     pub(in crate::partner_center) fn before(error: &reqwest::Error) -> Option<Self> {
-        let way = Way::of(error);
-        if way.stopped_by(error, WANTS_A_PASSWORD) {
-            let proxy = way.proxy.unwrap_or_else(|| "on the way".to_owned());
+        let route = Route::of(error);
+        if route.stopped_by(error, WANTS_A_PASSWORD) {
+            let proxy = route.proxy.unwrap_or_else(|| "on the way".to_owned());
             return Some(Self::ProxyPassword { proxy });
         }
         let fault = tls::fault(error)?;
         // A tunnel that could not even be begun ended at the proxy.
-        let peer = match way.proxy {
+        let peer = match route.proxy {
             Some(proxy) if causes(error).any(|words| words.starts_with(TUNNEL)) => proxy,
-            _ => way.to,
+            _ => route.to,
         };
         Some(Self::of_tls(peer, &fault))
     }
@@ -80,14 +80,14 @@ impl Barrier {
 }
 
 /// Where a request went.
-pub(in crate::partner_center) struct Way {
+pub(in crate::partner_center) struct Route {
     /// Host and port.
     to: String,
     /// The proxy in between, without its password.
     proxy: Option<String>,
 }
 
-impl Way {
+impl Route {
     pub(in crate::partner_center) fn of(error: &reqwest::Error) -> Self {
         let Some(url) = error.url() else {
             return Self {
@@ -113,7 +113,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to)?;
         match &self.proxy {

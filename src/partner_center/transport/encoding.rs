@@ -7,8 +7,8 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-use crate::partner_center::ApiError;
-use crate::partner_center::decode::fault::printable;
+use crate::partner_center::transport::error::TransportError;
+use crate::printable::printable;
 
 /// What a packed body begins with.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
@@ -25,8 +25,8 @@ pub(in crate::partner_center) async fn unpack(
     headers: &HeaderMap,
     body: Bytes,
     limit: u64,
-) -> Result<Bytes, ApiError> {
-    let mut layers = layers(headers).map_err(ApiError::Unexpected)?;
+) -> Result<Bytes, TransportError> {
+    let mut layers = layers(headers).map_err(TransportError::Encoding)?;
     if layers == 0 && body.starts_with(&GZIP) {
         // Packed by somebody on the way who does not say so: no text begins like this.
         layers = 1;
@@ -76,7 +76,7 @@ fn layers(headers: &HeaderMap) -> Result<usize, String> {
                 "gzip" | "x-gzip" => layers += 1,
                 other => {
                     return Err(format!(
-                        "the body is packed as {:?}, and only gzip was asked for (Content-Encoding)",
+                        "the body is packed as {:?}, and only gzip was asked for",
                         printable(other)
                     ));
                 }
@@ -84,9 +84,7 @@ fn layers(headers: &HeaderMap) -> Result<usize, String> {
         }
     }
     if layers > MOST_LAYERS {
-        return Err(format!(
-            "the body is packed {layers} times over (Content-Encoding)"
-        ));
+        return Err(format!("the body is packed {layers} times over"));
     }
     Ok(layers)
 }
@@ -119,24 +117,24 @@ impl Unpacking {
         }
     }
 
-    fn push(&mut self, piece: &[u8]) -> Result<(), ApiError> {
+    fn push(&mut self, piece: &[u8]) -> Result<(), TransportError> {
         let pushed = self.decoder.write_all(piece);
         pushed.map_err(|_| self.fault())
     }
 
-    fn finish(mut self) -> Result<Bytes, ApiError> {
+    fn finish(mut self) -> Result<Bytes, TransportError> {
         match self.decoder.try_finish() {
             Ok(()) => Ok(std::mem::take(&mut self.decoder.get_mut().bytes).into()),
             Err(_) => Err(self.fault()),
         }
     }
 
-    fn fault(&self) -> ApiError {
+    fn fault(&self) -> TransportError {
         let Bounded { limit, is_over, .. } = *self.decoder.get_ref();
         if is_over {
-            ApiError::TooLarge { limit }
+            TransportError::TooLarge(limit)
         } else {
-            ApiError::Garbled("the body's compression is broken or ends too early")
+            TransportError::Corrupt
         }
     }
 }

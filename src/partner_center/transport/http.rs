@@ -13,9 +13,9 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use crate::config;
-use crate::partner_center::ApiError;
-use crate::partner_center::decode::fault::printable;
 use crate::partner_center::transport::encoding::{unpack, unpack_beginning};
+use crate::partner_center::transport::error::TransportError;
+use crate::printable::printable;
 use crate::retry::{Classify, Disposition, Remedy};
 use crate::tls;
 
@@ -155,12 +155,12 @@ pub(in crate::partner_center) fn retry_after(
 pub(in crate::partner_center) async fn read_body(
     answer: &mut reqwest::Response,
     limit: u64,
-) -> Result<Bytes, ApiError> {
+) -> Result<Bytes, TransportError> {
     let mut body = Bytes::new();
     let mut in_a_row = 0;
-    while let Some(chunk) = answer.chunk().await.map_err(ApiError::from_transport)? {
+    while let Some(chunk) = answer.chunk().await? {
         if (body.len() + chunk.len()) as u64 > limit {
-            return Err(ApiError::TooLarge { limit });
+            return Err(TransportError::TooLarge(limit));
         }
         // A few bytes may unpack to very many, none of which is waited for: everybody else has a
         // turn in between.

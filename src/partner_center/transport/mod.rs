@@ -1,11 +1,9 @@
-//! One call: a request, its attempts, and what became of it. The only place that sends to the API.
+//! Requests and answers as HTTP carries them: connections, TLS and proxies, redirects, compression,
+//! bodies of bounded size. Knows no token and no endpoint.
 
-pub(super) mod advice;
 pub(super) mod aside;
 pub(super) mod barrier;
-pub(super) mod call;
 pub(super) mod connections;
-pub(super) mod echo;
 pub(super) mod encoding;
 pub(super) mod error;
 pub(super) mod http;

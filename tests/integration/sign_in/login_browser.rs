@@ -237,7 +237,7 @@ async fn a_sign_in_in_the_browser_can_be_stopped_while_it_waits() {
         let finished = login.finish().await;
         finished.assert_code(1);
         assert!(
-            finished.stderr.contains("stopped while signing in"),
+            finished.stderr.contains("seatledger: stopped"),
             "{}",
             finished.stderr
         );

@@ -70,7 +70,7 @@ impl Login {
         &self,
         sign_in: BrowserSignIn,
         shutdown: &Shutdown,
-    ) -> Result<SignedIn, AuthError> {
+    ) -> Result<SignedIn, RetryError<AuthError>> {
         let redirect_uri = sign_in.loopback.redirect_uri();
         let state = sign_in.state.expose_secret();
         let code = match sign_in.loopback.redirect(state, shutdown).await? {
@@ -78,9 +78,10 @@ impl Login {
             Redirect::Refused(error, description) => {
                 let response = TokenResponse::with_description(description);
                 let grant = Grant::NoneYet;
-                return Err(self
+                let refused = self
                     .authority
-                    .refused(&self.app, grant, &error, &response, None));
+                    .refused(&self.app, grant, &error, &response, None);
+                return Err(refused.into());
             }
         };
         let form = [
@@ -98,11 +99,7 @@ impl Login {
                 break end;
             }
         };
-        match response {
-            Ok(response) => self.store(&response).await,
-            Err(RetryError::Failed { error, .. }) => Err(error),
-            Err(RetryError::Stopped { .. }) => Err(AuthError::Stopped),
-        }
+        Ok(self.store(&response?).await?)
     }
 }
 

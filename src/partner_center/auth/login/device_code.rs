@@ -10,7 +10,7 @@ use crate::partner_center::auth::error::AuthError;
 use crate::partner_center::auth::refresh::check_writable;
 use crate::partner_center::auth::response::DeviceCode;
 use crate::retry::RetryError;
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Stopped};
 
 /// Added to the polling interval each time the service asks to slow down (RFC 8628, 3.5).
 const SLOW_DOWN: Duration = Duration::from_secs(5);
@@ -21,20 +21,19 @@ impl Login {
     /// # Errors
     /// When the sign-in service refuses or does not respond, or the token could not be stored
     /// afterwards.
-    pub async fn begin_with_code(&self, shutdown: &Shutdown) -> Result<DeviceCode, AuthError> {
+    pub async fn begin_with_code(
+        &self,
+        shutdown: &Shutdown,
+    ) -> Result<DeviceCode, RetryError<AuthError>> {
         // Before the person takes the trouble of signing in.
         check_writable(&self.file).await?;
         let mut attempts = self.policy.attempts(shutdown);
-        let begun = loop {
+        loop {
             let request = self.authority.request_device_code(&self.app, &self.scope);
             if let Some(end) = attempts.run(request).await {
-                break end;
+                return end;
             }
-        };
-        begun.map_err(|error| match error {
-            RetryError::Failed { error, .. } => error,
-            RetryError::Stopped { .. } => AuthError::Stopped,
-        })
+        }
     }
 
     /// Polls until the person has signed in, and stores the refresh token.
@@ -45,15 +44,15 @@ impl Login {
         &self,
         code: &DeviceCode,
         shutdown: &Shutdown,
-    ) -> Result<SignedIn, AuthError> {
+    ) -> Result<SignedIn, RetryError<AuthError>> {
         let mut interval = code.interval();
         let mut wait = interval;
         let mut expired = pin!(tokio::time::sleep(code.lifetime()));
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.graceful.cancelled() => return Err(AuthError::Stopped),
-                () = &mut expired => return Err(AuthError::CodeExpired),
+                () = shutdown.graceful.cancelled() => return Err(Stopped.into()),
+                () = &mut expired => return Err(AuthError::CodeExpired.into()),
                 () = tokio::time::sleep(wait) => {}
             }
             match self
@@ -61,7 +60,7 @@ impl Login {
                 .poll_device_code(&self.app, &code.secret)
                 .await?
             {
-                PollResult::Done(response) => return self.store(&response).await,
+                PollResult::Done(response) => return Ok(self.store(&response).await?),
                 PollResult::Pending => wait = interval,
                 PollResult::SlowDown => {
                     interval += SLOW_DOWN;

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
 use crate::partner_center::auth::error::AuthError;
-use crate::shutdown::Shutdown;
+use crate::retry::RetryError;
+use crate::shutdown::{Shutdown, Stopped};
 
 /// How long a person may take to sign in. [`AuthError::LoginTimedOut`] names the same time.
 const LOGIN_TIMEOUT: Duration = Duration::from_mins(15);
@@ -70,7 +71,7 @@ impl Loopback {
         self,
         state: &str,
         shutdown: &Shutdown,
-    ) -> Result<Redirect, AuthError> {
+    ) -> Result<Redirect, RetryError<AuthError>> {
         let (sender, mut redirects) = mpsc::channel(1);
         let done = CancellationToken::new();
         let router = Router::new().route("/", get(receive)).with_state(Expected {
@@ -82,10 +83,10 @@ impl Loopback {
         let mut served = pin!(served.into_future());
         let redirect = tokio::select! {
             biased;
-            () = shutdown.graceful.cancelled() => Err(AuthError::Stopped),
-            redirect = redirects.recv() => redirect.ok_or(AuthError::Stopped),
-            () = tokio::time::sleep(LOGIN_TIMEOUT) => Err(AuthError::LoginTimedOut),
-            ended = &mut served => Err(ended.err().map_or(AuthError::Stopped, no_port)),
+            () = shutdown.graceful.cancelled() => Err(Stopped.into()),
+            Some(redirect) = redirects.recv() => Ok(redirect),
+            () = tokio::time::sleep(LOGIN_TIMEOUT) => Err(AuthError::LoginTimedOut.into()),
+            Err(error) = &mut served => Err(no_port(error).into()),
         };
         done.cancel();
         // Lets the browser show the last page; a failure does not matter.
@@ -157,6 +158,9 @@ mod tests {
             .map(str::parse::<u16>);
         assert!(matches!(port, Some(Ok(port)) if port > 0));
         let redirect = loopback.redirect("state", &Shutdown::default()).await;
-        assert!(matches!(redirect, Err(AuthError::LoginTimedOut)));
+        assert!(matches!(
+            redirect,
+            Err(RetryError::Fatal(AuthError::LoginTimedOut))
+        ));
     }
 }

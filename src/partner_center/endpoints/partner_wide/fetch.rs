@@ -13,10 +13,10 @@ use super::pager::{Incomplete, PAGE_SIZE, PartnerWidePager};
 use super::wanted::{WantedCustomers, filter};
 use crate::causes::with_causes;
 use crate::ledger::CustomerId;
+use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::RowDecoder;
 use crate::partner_center::decode::next::PageRequest;
-use crate::partner_center::endpoints::pager::Turn;
-use crate::partner_center::transport::call::{Answer, Call};
+use crate::partner_center::endpoints::pager::NextStep;
 use crate::partner_center::{ApiError, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
@@ -166,16 +166,18 @@ impl<'a> CollectionFetch<'a> {
                 );
                 return Ok(Pages::FilterUnusable);
             }
-            let turn = match pager.pass(&page) {
+            let step = match pager.pass(&page) {
                 Err(Incomplete::Changed) => return Ok(Pages::Changed),
-                turn => turn.map_err(|error| self.failed(error.into()))?,
+                step => step.map_err(|error| self.failed(error.into()))?,
             };
-            if turn != Turn::Repeated {
+            if step != NextStep::Discard {
                 let aside = &self.session.client.aside;
                 let pushed = intake.push(page, self.wanted.clone(), aside).await;
                 pushed.map_err(|error| self.failed(error))?;
             }
-            let Turn::Next(request) = turn else { break };
+            let NextStep::Fetch(request) = step else {
+                break;
+            };
             scope.prior_items = intake.received;
             page = self.fetch_page(request, &scope).await?;
         }
@@ -227,7 +229,7 @@ impl<'a> CollectionFetch<'a> {
         request: PageRequest,
         scope: &PageScope,
     ) -> Result<PartnerWidePage, RetryError<ApiError>> {
-        let call = Call::new(request.url, None, request.headers);
+        let call = Call::new(request, None);
         let scope = scope.clone();
         let prior_items = scope.prior_items;
         let read = move |answer: &Answer| {
@@ -238,7 +240,7 @@ impl<'a> CollectionFetch<'a> {
         };
         let page = self.session.call(&call, self.shutdown, read).await;
         self.attempts += call.sent();
-        let (page, _permit) = page.map_err(|error| self.with_attempts(error))?;
+        let (page, _permit) = page.map_err(|error| error.with_attempts(self.attempts))?;
         debug!(
             collection = self.dataset,
             rows.received = prior_items + page.received,
@@ -251,17 +253,6 @@ impl<'a> CollectionFetch<'a> {
         RetryError::Failed {
             error,
             attempts: self.attempts,
-        }
-    }
-
-    /// The error of a call, with the number of requests of all calls.
-    fn with_attempts(&self, error: RetryError<ApiError>) -> RetryError<ApiError> {
-        match error {
-            RetryError::Failed { error, .. } => self.failed(error),
-            RetryError::Stopped { last, .. } => RetryError::Stopped {
-                last,
-                attempts: self.attempts,
-            },
         }
     }
 }

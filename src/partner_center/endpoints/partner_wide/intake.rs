@@ -11,9 +11,12 @@ use crate::partner_center::ApiError;
 use crate::partner_center::decode::{DecodeError, MAX_REJECTED_BYTES, MAX_REJECTIONS};
 use crate::partner_center::transport::aside::Aside;
 
+/// Why the spool cannot be missing.
+const IS_THERE: &str = "nothing is taken in after a page that failed";
+
 /// The pages that were taken in so far.
 pub(super) struct Intake {
-    /// `None` while a page is written to it, and after that was interrupted.
+    /// `None` while a page is written to it, and after that failed.
     spool: Option<Spool>,
     pub(super) unattributed: Vec<Rejection>,
     unattributed_bytes: usize,
@@ -53,7 +56,7 @@ impl Intake {
         {
             return Err(DecodeError::too_many(&self.unattributed).into());
         }
-        let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
+        let mut spool = self.spool.take().expect(IS_THERE);
         let write = move || {
             for item in &page.items {
                 spool.push(wanted.bucket_of(item.customer), item)?;
@@ -61,13 +64,13 @@ impl Intake {
             Ok::<_, ApiError>(spool)
         };
         let written = aside.work(page.bytes, write).await;
-        self.spool = Some(written.ok_or(ApiError::Stopped)??);
+        self.spool = Some(written?);
         Ok(())
     }
 
     /// The spool with the items of all pages.
     pub(super) fn finish(&mut self) -> Result<Spool, ApiError> {
-        let mut spool = self.spool.take().ok_or(ApiError::Stopped)?;
+        let mut spool = self.spool.take().expect(IS_THERE);
         spool.finish().map_err(ApiError::Spool)?;
         Ok(spool)
     }

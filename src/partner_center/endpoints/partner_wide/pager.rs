@@ -9,14 +9,14 @@ use std::collections::HashSet;
 use super::page::PartnerWidePage;
 use crate::partner_center::ApiError;
 use crate::partner_center::decode::next::{NextLink, PageRequest};
-use crate::partner_center::endpoints::pager::{Bounds, Lost, Pager, Seen, Turn};
+use crate::partner_center::endpoints::pager::{Limits, NextStep, PageSummary, Pager, PagerError};
 
 /// Rows requested per page: the most that the API sends.
 pub(super) const PAGE_SIZE: u64 = 10_000;
 
-/// The bounds of a collection. At 500 bytes a row, 8 GiB are 16 million rows, more than any partner
+/// The limits of a collection. At 500 bytes a row, 8 GiB are 16 million rows, more than any partner
 /// has; a list beyond that is generated endlessly and would fill the disk.
-const BOUNDS: Bounds = Bounds {
+const LIMITS: Limits = Limits {
     pages: 50_000,
     bytes: 8 << 30,
 };
@@ -31,7 +31,7 @@ pub(super) enum Incomplete {
     #[error("the collection announced {announced} items and sent {received}")]
     Short { announced: u64, received: u64 },
     #[error("the collection {0}")]
-    Paging(#[from] Lost),
+    Paging(#[from] PagerError),
 }
 
 impl From<Incomplete> for ApiError {
@@ -69,7 +69,7 @@ impl PartnerWidePager {
     ) -> Self {
         let first = PageRequest::new(format!("{base}/{version}/{list}"));
         Self {
-            pager: Pager::new(base, version, first, BOUNDS),
+            pager: Pager::new(base, version, &first, LIMITS),
             list,
             tolerates_changes,
             has_links: false,
@@ -82,25 +82,25 @@ impl PartnerWidePager {
     }
 
     /// Records a page, and decides what follows it.
-    pub(super) fn pass(&mut self, page: &PartnerWidePage) -> Result<Turn, Incomplete> {
+    pub(super) fn pass(&mut self, page: &PartnerWidePage) -> Result<NextStep, Incomplete> {
         let is_repeated = page.received > 0 && !self.fingerprints.insert(page.fingerprint);
         if is_repeated && self.is_skip_ignored() {
             self.note = Some("the API sent the first page again in place of a second".to_owned());
-            return Ok(Turn::Repeated);
+            return Ok(NextStep::Discard);
         }
         if !is_repeated {
             self.count(page)?;
         }
         self.has_links |= page.next.is_some();
         let next = page.next.clone().or_else(|| self.skip_link(page));
-        let turn = self.pager.pass(Seen {
+        let step = self.pager.next(PageSummary {
             items: page.received,
             is_repeated,
             bytes: page.bytes,
             next: next.as_ref(),
             announced: page.announced,
         });
-        Ok(turn?)
+        Ok(step?)
     }
 
     /// Counts the items of a page, and compares the total that it announces with earlier ones.

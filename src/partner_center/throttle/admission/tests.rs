@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::partner_center::throttle::limiter::Verdict;
-use crate::retry::{Attempt, Classify, Disposition, Pace, RetryError, RetryPolicy};
+use crate::retry::{Classify, Disposition, Pace, RetryPolicy};
+use crate::shutdown::Shutdown;
 
 /// As many calls as a run has under way and waiting.
 const WORKERS: usize = 264;
@@ -90,43 +91,37 @@ impl Client<'_> {
         loop {
             let turn = self
                 .admission
-                .turn(&self.budget, about, &mut attempts, retry, &shutdown);
+                .turn(&self.budget, about, &mut attempts, retry);
             let (permit, pass) = turn.await.map_err(|_| ())?;
-            let attempt = async {
-                self.requests.set(self.requests.get() + 1);
-                self.budget.called();
-                self.retries.set(self.retries.get() + u64::from(sent > 0));
-                sent += 1;
-                tokio::time::sleep(LATENCY / 2).await;
-                let answer = (self.answer)(customer, sent, self.began.elapsed());
-                tokio::time::sleep(LATENCY / 2).await;
-                pass.answered(match answer {
-                    Ok(()) => Verdict::Served,
-                    Err(Refusal::Limit(wish)) => Verdict::Refused { wish },
-                    Err(Refusal::Doubtful) => Verdict::Doubtful,
-                    Err(Refusal::Trouble) => Verdict::Troubled,
-                });
-                match answer {
-                    Ok(()) => self.budget.alive(),
-                    Err(_) => self.budget.failed(retry.is_some()),
-                }
-                drop(permit);
-                answer
+            self.requests.set(self.requests.get() + 1);
+            self.budget.called();
+            self.retries.set(self.retries.get() + u64::from(sent > 0));
+            sent += 1;
+            tokio::time::sleep(LATENCY / 2).await;
+            let answer = (self.answer)(customer, sent, self.began.elapsed());
+            tokio::time::sleep(LATENCY / 2).await;
+            pass.answered(match answer {
+                Ok(()) => Verdict::Served,
+                Err(Refusal::Limit(wish)) => Verdict::Refused { wish },
+                Err(Refusal::Doubtful) => Verdict::Doubtful,
+                Err(Refusal::Trouble) => Verdict::Troubled,
+            });
+            drop(permit);
+            let Err(error) = answer else {
+                self.budget.alive();
+                return Ok(());
             };
-            match attempts.try_once(attempt).await {
-                Attempt::Ended(end) => return end.map_err(|_: RetryError<Refusal>| ()),
-                Attempt::Again(error) => {
-                    retry = Some(Retry {
-                        before: retry.map_or(0, |retry| retry.before + 1),
-                        after: match error {
-                            Refusal::Limit(Some(_)) => After::Told,
-                            Refusal::Limit(None) => After::Limit,
-                            Refusal::Doubtful => After::Doubtful,
-                            Refusal::Trouble => After::Trouble,
-                        },
-                    });
-                }
-            }
+            self.budget.failed(retry.is_some());
+            let error = attempts.after(error).await.map_err(|_| ())?;
+            retry = Some(Retry {
+                before: retry.map_or(0, |retry| retry.before + 1),
+                after: match error {
+                    Refusal::Limit(Some(_)) => After::Told,
+                    Refusal::Limit(None) => After::Limit,
+                    Refusal::Doubtful => After::Doubtful,
+                    Refusal::Trouble => After::Trouble,
+                },
+            });
         }
     }
 }

@@ -1,0 +1,361 @@
+//! One call: sent until it succeeds or is given up, with the token, under the limiter and the retry
+//! budget. The only place that sends to the API.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use crate::causes::with_causes;
+use crate::ledger::CustomerId;
+use crate::partner_center::auth::Token;
+use crate::partner_center::decode::fault::ApiFault;
+use crate::partner_center::decode::next::{self, NextLink, PageRequest};
+use crate::partner_center::error::{ApiError, is_rate_limit};
+use crate::partner_center::redact::Within;
+use crate::partner_center::session::Session;
+use crate::partner_center::throttle::admission::{After, Retry, TimeUp};
+use crate::partner_center::throttle::limiter::{Hopeless, Pass, Verdict};
+use crate::partner_center::transport::connections::is_enhance_your_calm;
+use crate::partner_center::transport::error::TransportError;
+use crate::partner_center::transport::http::{
+    read_beginning, read_body, redirect_target, retry_after,
+};
+use crate::retry::{Classify as _, Disposition, Pace, RetryError};
+use crate::shutdown::{Shutdown, Stopped};
+
+/// An error answer is read up to this length in bytes: what comes after explains nothing.
+const MAX_FAULT_BYTES: usize = 64 * 1024;
+
+/// Failed attempts of one kind that are logged as warnings in a run; further ones at debug level.
+/// A cause that all customers share would fill the log.
+const MAX_WARNINGS: u64 = 5;
+
+/// One logical call, the same over all its attempts.
+pub(in crate::partner_center) struct Call {
+    /// The URL, and headers beside those that every call has.
+    request: PageRequest,
+    request_id: HeaderValue,
+    correlation_id: HeaderValue,
+    customer: Option<CustomerId>,
+    /// HTTP requests so far.
+    sent: AtomicU32,
+}
+
+impl Call {
+    /// A call under a correlation id of its own, with one request id for all its attempts.
+    pub(in crate::partner_center) fn new(
+        request: PageRequest,
+        customer: Option<CustomerId>,
+    ) -> Self {
+        let id = || {
+            HeaderValue::from_str(&Uuid::new_v4().to_string())
+                .expect("a GUID is made of visible characters")
+        };
+        Self {
+            request,
+            request_id: id(),
+            correlation_id: id(),
+            customer,
+            sent: AtomicU32::new(0),
+        }
+    }
+
+    /// How many HTTP requests were sent for it.
+    pub(in crate::partner_center) fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn headers(&self, locale: &HeaderValue, token: &Token) -> HeaderMap {
+        // With room for those that reqwest adds.
+        let mut headers = HeaderMap::with_capacity(12);
+        headers.extend(self.request.headers.clone());
+        headers.insert("ms-requestid", self.request_id.clone());
+        headers.insert("ms-correlationid", self.correlation_id.clone());
+        headers.insert("ms-contract-version", HeaderValue::from_static("v1"));
+        headers.insert(
+            "ms-partnercenter-application",
+            HeaderValue::from_static("Seatledger"),
+        );
+        headers.insert("x-locale", locale.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(AUTHORIZATION, token.header.clone());
+        headers
+    }
+}
+
+/// An answer with status 200 or 204.
+pub(in crate::partner_center) struct Answer {
+    pub(in crate::partner_center) status: u16,
+    pub(in crate::partner_center) headers: HeaderMap,
+    pub(in crate::partner_center) body: Bytes,
+    /// What the headers say of a further page.
+    pub(in crate::partner_center) next: Option<NextLink>,
+    /// The token that was sent: the body may echo it.
+    pub(in crate::partner_center) token: Arc<Token>,
+}
+
+impl Answer {
+    /// Takes the token out of the body, so that no row, payload or message can carry it further.
+    fn redact(&mut self) {
+        let clean = self.token.echo.taken_out_of(&self.body, Within::JsonTexts);
+        if let Cow::Owned(clean) = clean {
+            self.body = clean.into();
+        }
+    }
+}
+
+impl Session {
+    /// Sends a call until it succeeds or is given up, and decodes each answer with `read`; large
+    /// ones on another thread, because this one serves all calls.
+    ///
+    /// The permit counts the call as one in flight until it is dropped.
+    pub(in crate::partner_center) async fn call<T: Send + 'static>(
+        &self,
+        call: &Call,
+        shutdown: &Shutdown,
+        read: impl Fn(&Answer) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<(T, OwnedSemaphorePermit), RetryError<ApiError>> {
+        let mut attempts = self.client.policy.attempts(shutdown);
+        let _counted = self.budget.begin_call();
+        let mut retry: Option<Retry> = None;
+        // The last attempt's error.
+        let mut last: Option<ApiError> = None;
+        loop {
+            let admission = &self.client.admission;
+            let turn = admission.turn(&self.budget, call.customer, &mut attempts, retry);
+            let (permit, pass) = match shutdown.unless_graceful(turn).await {
+                Ok(Ok(turn)) => turn,
+                Ok(Err(TimeUp)) => {
+                    if last.is_none() {
+                        self.budget.turned_away();
+                    }
+                    let error = last.unwrap_or(ApiError::Throttled);
+                    return Err(RetryError::from(error).with_attempts(call.sent()));
+                }
+                Err(Stopped) => {
+                    let attempts = call.sent();
+                    return Err(RetryError::Stopped { attempts, last });
+                }
+            };
+            let left = attempts.left();
+            let attempt = async {
+                let answer = self.attempt(call, pass, left, shutdown).await?;
+                Ok(self.read(answer, read.clone()).await?)
+            };
+            let attempted = shutdown.unless_forced(attempt).await;
+            let error = match attempted.unwrap_or_else(|stopped| Err(stopped.into())) {
+                Ok(value) => {
+                    self.budget.alive();
+                    return Ok((value, permit));
+                }
+                Err(RetryError::Failed { error, .. }) => error,
+                Err(RetryError::Fatal(error)) => {
+                    self.log(call, &error);
+                    return Err(RetryError::Fatal(error));
+                }
+                Err(RetryError::Stopped { .. }) => {
+                    let attempts = call.sent();
+                    return Err(RetryError::Stopped { attempts, last });
+                }
+            };
+            // Another call may be in flight while this one waits for its next attempt.
+            drop(permit);
+            self.note_failure(&error, retry.is_some());
+            self.log(call, &error);
+            match attempts.after(error).await {
+                Ok(error) => {
+                    retry = Some(Retry {
+                        before: retry.map_or(0, |retry| retry.before + 1),
+                        after: follow_up(&error),
+                    });
+                    last = Some(error);
+                }
+                Err(end) => return Err(end.with_attempts(call.sent())),
+            }
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        mut answer: Answer,
+        read: impl FnOnce(&Answer) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let length = answer.body.len();
+        let read = move || {
+            answer.redact();
+            read(&answer)
+        };
+        self.client.aside.work(length, read).await
+    }
+
+    /// One attempt. If the API refuses the token, it is renewed and the request sent once more.
+    async fn attempt(
+        &self,
+        call: &Call,
+        pass: Pass<'_>,
+        left: Duration,
+        shutdown: &Shutdown,
+    ) -> Result<Answer, RetryError<ApiError>> {
+        let auth = &self.client.auth;
+        let token = auth.token(shutdown).await?;
+        // A stop may have come while the token was renewed; nothing new begins then.
+        if shutdown.graceful.is_cancelled() {
+            return Err(Stopped.into());
+        }
+        let answer = self.send(call, &token, pass).await;
+        let Err(ApiError::Status { status: 401, .. }) = answer else {
+            return Ok(answer?);
+        };
+        let Some(token) = auth.replace(&token, shutdown).await? else {
+            return Ok(answer?);
+        };
+        let limiter = &self.client.admission.limiter;
+        let entered = limiter.enter(call.customer, true, left);
+        let pass = shutdown.unless_graceful(entered).await?;
+        let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;
+        self.budget.repeated();
+        Ok(self.send(call, &token, pass).await?)
+    }
+
+    /// One HTTP request and its answer.
+    async fn send(
+        &self,
+        call: &Call,
+        token: &Arc<Token>,
+        pass: Pass<'_>,
+    ) -> Result<Answer, ApiError> {
+        self.count(call);
+        let client = &self.client;
+        let request = client.connections.client().get(&call.request.url).build();
+        let mut request = request.map_err(TransportError::from)?;
+        *request.headers_mut() = call.headers(&client.locale, token);
+        let again = || {
+            self.budget.repeated();
+            self.count(call);
+        };
+        let mut answer = match client.connections.send(request, again).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if is_enhance_your_calm(&error) {
+                    pass.answered(Verdict::Refused { wish: None });
+                }
+                return Err(TransportError::from(error).into());
+            }
+        };
+        let status = answer.status();
+        let now = client.clock.now();
+        self.skew.note(answer.headers(), now);
+        let retry_after = retry_after(answer.headers(), now);
+        pass.answered(match status {
+            StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => Verdict::Doubtful,
+            status if is_rate_limit(status.as_u16(), retry_after) => {
+                Verdict::Refused { wish: retry_after }
+            }
+            StatusCode::REQUEST_TIMEOUT => Verdict::Troubled,
+            status if status.is_server_error() => Verdict::Troubled,
+            _ => Verdict::Served,
+        });
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.traffic.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        if status != StatusCode::UNAUTHORIZED {
+            token.mark_accepted();
+        }
+        match status {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(Answer {
+                body: read_body(&mut answer, client.max_response_bytes).await?,
+                status: status.as_u16(),
+                next: next::link_in_headers(answer.headers(), &call.request.headers),
+                headers: std::mem::take(answer.headers_mut()),
+                token: Arc::clone(token),
+            }),
+            _ if status.is_redirection() => Err(ApiError::Redirect {
+                status: status.as_u16(),
+                target: redirect_target(&answer),
+            }),
+            _ => {
+                let body = read_beginning(&mut answer, MAX_FAULT_BYTES).await;
+                let body = token.echo.taken_out_of(&body, Within::Everything);
+                Err(ApiError::Status {
+                    status: status.as_u16(),
+                    fault: ApiFault::in_body(&body, token.secret()),
+                    retry_after,
+                })
+            }
+        }
+    }
+
+    /// Counts an HTTP request.
+    fn count(&self, call: &Call) {
+        self.budget.called();
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.traffic.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes what a failed attempt says about the API as a whole.
+    fn note_failure(&self, error: &ApiError, is_retry: bool) {
+        match error.disposition() {
+            // Never sent.
+            _ if matches!(error, ApiError::Throttled) => {}
+            Disposition::Retry { .. } => self.budget.failed(is_retry),
+            // The server is there.
+            Disposition::SkipCustomer(_) => self.budget.alive(),
+            Disposition::AbortRun(_) => {}
+        }
+    }
+
+    /// Logs a failed attempt with both of the ids that Microsoft's support asks for.
+    fn log(&self, call: &Call, error: &ApiError) {
+        let count = self.failures.count(error);
+        let error = with_causes(error);
+        // In the message too: the journal shows nothing else.
+        let customer = call
+            .customer
+            .map_or_else(String::new, |id| format!("for customer {id} "));
+        macro_rules! log_at {
+            ($level:ident) => {
+                $level!(
+                    customer.id = call.customer.map(tracing::field::display),
+                    ms.request_id = call.request_id.to_str().ok(),
+                    ms.correlation_id = call.correlation_id.to_str().ok(),
+                    attempt = call.sent(),
+                    error,
+                    "Attempt {} {customer}failed: {error}",
+                    call.sent()
+                )
+            };
+        }
+        if count > MAX_WARNINGS {
+            log_at!(debug);
+            return;
+        }
+        log_at!(warn);
+        if count == MAX_WARNINGS {
+            warn!("Further attempts of this run that fail alike are logged at debug only");
+        }
+    }
+}
+
+/// How the next attempt of a failed call is to be admitted.
+fn follow_up(error: &ApiError) -> After {
+    let was_told = matches!(
+        error.disposition(),
+        Disposition::Retry { after: Some(wish) } if !wish.is_zero()
+    );
+    match error.pace() {
+        Pace::Limit if was_told => After::Told,
+        Pace::Limit if error.http_status() == Some(503) => After::Doubtful,
+        Pace::Limit => After::Limit,
+        Pace::Backoff => After::Trouble,
+    }
+}
