@@ -1,4 +1,4 @@
-//! The copy of the consent's dates that `status` reads. One row, replaced by what is newer.
+//! The copy of the consent's dates that `status` reads: one row, replaced by newer dates only.
 
 use sqlx::Connection as _;
 
@@ -6,7 +6,7 @@ use super::{Store, StoreError, bounded};
 use crate::consent::Consent;
 
 impl Store {
-    /// Puts what is known of the consent in the place of what was known.
+    /// Stores the consent's dates, unless those stored are of a newer token.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -17,8 +17,7 @@ impl Store {
             insert into consent (signed_in_at, first_used_at, token_issued_at, token_expires_at)
             values ($1, $2, $3, $4)
             on conflict on constraint consent_pkey do update
-            set
-                signed_in_at = excluded.signed_in_at,
+            set signed_in_at = excluded.signed_in_at,
                 first_used_at = excluded.first_used_at,
                 token_issued_at = excluded.token_issued_at,
                 token_expires_at = excluded.token_expires_at
@@ -30,12 +29,11 @@ impl Store {
             consent.token_expires_at
         );
         bounded("recording the consent", query.execute(&mut connection)).await?;
-        // Nothing is lost by a goodbye that does not arrive.
         let _closed = connection.close().await;
         Ok(())
     }
 
-    /// What the last run or sign-in knew of the consent.
+    /// The consent's dates as the last run or sign-in stored them.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

@@ -1,4 +1,4 @@
-//! Who holds what a run waits for: the run lock, or a lock on one of the ledger's tables.
+//! Which sessions hold a lock that a run waits for: the run lock, or one on a table.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Store, StoreError, bounded};
 
-/// A session of the database server, as far as its role may show it to ours.
+/// A session of the server that holds a lock. Postgres hides some of it from other roles.
 #[derive(Debug, Clone)]
 pub struct Holder {
     backend: i32,
@@ -19,7 +19,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// The server's process.
+    /// The id of the session's server process.
     #[must_use]
     pub fn backend(&self) -> i32 {
         self.backend
@@ -28,17 +28,17 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Postgres has no process for a transaction that was prepared and never ended.
+        // Postgres reports process 0 for a prepared transaction that was never finished.
         if self.backend == 0 {
             return f.write_str("a prepared transaction (see pg_prepared_xacts)");
         }
         let known = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         match known(&self.application) {
-            Some(application) => f.write_str(&printable(&application))?,
+            Some(application) => f.write_str(&without_controls(&application))?,
             None => f.write_str("a session")?,
         }
         if let Some(role) = known(&self.role) {
-            write!(f, " of role {}", printable(&role))?;
+            write!(f, " of role {}", without_controls(&role))?;
         }
         match known(&self.address) {
             Some(address) => write!(f, " from {address}")?,
@@ -56,24 +56,35 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Names that a session gives itself are a stranger's text.
-fn printable(text: &str) -> String {
+/// A session chooses its own names, which could hold escape sequences for the terminal.
+fn without_controls(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Another process's run.
+/// A run of another process.
 #[derive(Debug, Clone)]
 pub struct OtherRun {
-    /// Who holds the run lock.
-    pub holder: Holder,
-    /// Its number and kind, and when it began, once that is on record.
-    pub run: Option<(i64, String, DateTime<Utc>)>,
+    holder: Holder,
+    /// None until the run is recorded.
+    run: Option<RecordedRun>,
+}
+
+#[derive(Debug, Clone)]
+struct RecordedRun {
+    run_id: i64,
+    kind: String,
+    started_at: DateTime<Utc>,
 }
 
 impl fmt::Display for OtherRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((run_id, kind, began)) = &self.run {
-            let began = began.to_rfc3339_opts(SecondsFormat::Secs, true);
+        if let Some(RecordedRun {
+            run_id,
+            kind,
+            started_at,
+        }) = &self.run
+        {
+            let began = started_at.to_rfc3339_opts(SecondsFormat::Secs, true);
             write!(f, "run {run_id} ({kind}), begun at {began}, by ")?;
         }
         self.holder.fmt(f)
@@ -81,8 +92,8 @@ impl fmt::Display for OtherRun {
 }
 
 impl Store {
-    /// Who holds the locks that the connection opened last waits for; nobody, where it waits for
-    /// none.
+    /// The sessions whose locks block the connection that was opened last for a run or the
+    /// migrations; empty if none does.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -107,12 +118,12 @@ impl Store {
         bounded("asking who holds a lock", query.fetch_all(&self.pool)).await
     }
 
-    /// Who has the right to run; nobody, where it has just been given back.
+    /// The process that holds the run lock; none if the lock has just been released.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn load_other_run(&self) -> Result<Option<OtherRun>, StoreError> {
-        // The lock is one number of 64 bits to us, and two of 32 to Postgres.
+        // pg_locks shows the 64-bit key of an advisory lock as two 32-bit numbers.
         let query = sqlx::query!(
             r#"
             select
@@ -155,11 +166,13 @@ impl Store {
                 state: None,
                 since: row.since,
             },
-            run: row
-                .run_id
-                .zip(row.kind)
-                .zip(row.started_at)
-                .map(|((run_id, kind), began)| (run_id, kind, began)),
+            run: row.run_id.zip(row.kind).zip(row.started_at).map(
+                |((run_id, kind), started_at)| RecordedRun {
+                    run_id,
+                    kind,
+                    started_at,
+                },
+            ),
         }))
     }
 }

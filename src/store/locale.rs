@@ -1,12 +1,19 @@
-//! The locale in which the ledger's names were requested.
+//! The locale in which the ledger's names were requested, and whether a run may use another.
 
 use chrono::{DateTime, Utc};
 
 use super::run_lock::RunLock;
 use super::{Store, StoreError, bounded};
 
+/// The locale of the ledger's names, if it keeps a run from requesting names in `wanted`: they
+/// would begin every series again under other names. `known` is none while there are no names.
+#[must_use]
+pub fn conflicting_locale(known: Option<String>, wanted: &str, may_change: bool) -> Option<String> {
+    known.filter(|known| !may_change && !known.eq_ignore_ascii_case(wanted))
+}
+
 impl Store {
-    /// The locale that the ledger's names were asked for in; none where there are no names yet.
+    /// The locale in which the ledger's names were requested; none while there are no names.
     ///
     /// # Errors
     /// When Postgres is away or refuses, for example because there are no tables yet.
@@ -25,8 +32,8 @@ impl Store {
 }
 
 impl RunLock {
-    /// Makes sure that names are asked for in the ledger's locale. Returns the one it has, where
-    /// that is another and may not be changed.
+    /// Records that names are requested in `locale` from now on, unless that
+    /// [conflicts](conflicting_locale) with the ledger's, which is returned then.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -37,9 +44,11 @@ impl RunLock {
         now: DateTime<Utc>,
     ) -> Result<Option<String>, StoreError> {
         bounded("comparing the locale", async {
-            let known = sqlx::query!(
+            let newest = sqlx::query!(
                 r#"
-                select locale, exists (select from series_name) as "has_names!"
+                select
+                    locale,
+                    exists (select from series_name) as "has_names!"
                 from ledger_locale
                 order by since desc
                 limit 1
@@ -47,11 +56,14 @@ impl RunLock {
             )
             .fetch_optional(&mut self.connection)
             .await?;
-            match known {
-                Some(known) if known.locale.eq_ignore_ascii_case(locale) => return Ok(None),
-                // Without any name yet there is nothing that another locale would part.
-                Some(known) if known.has_names && !may_change => return Ok(Some(known.locale)),
-                Some(_) | None => {}
+            if let Some(newest) = newest {
+                if newest.locale.eq_ignore_ascii_case(locale) {
+                    return Ok(None);
+                }
+                let known = newest.has_names.then_some(newest.locale);
+                if let Some(known) = conflicting_locale(known, locale, may_change) {
+                    return Ok(Some(known));
+                }
             }
             sqlx::query!(
                 "
@@ -68,5 +80,19 @@ impl RunLock {
             Ok(None)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_locale_conflicts_and_only_where_it_may_not_change() {
+        let known = || Some("de-DE".to_owned());
+        assert_eq!(conflicting_locale(known(), "en-US", false), known());
+        assert_eq!(conflicting_locale(known(), "de-de", false), None);
+        assert_eq!(conflicting_locale(known(), "en-US", true), None);
+        assert_eq!(conflicting_locale(None, "en-US", false), None);
     }
 }

@@ -1,28 +1,27 @@
-//! Brings the ledger's tables up to date.
+//! Applies the migrations.
 
 use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 
 use super::{Store, StoreError};
 
-/// The table in which the driver records what was applied.
+/// The table in which the driver records the applied migrations.
 pub(super) const RECORD: &str = "_sqlx_migrations";
 
-/// The migrations. None needs the right to make temporary tables, which many a database does not
-/// give.
+/// The migrations. None creates a temporary table: many a database does not give that right.
 pub(super) fn migrations() -> Migrator {
     sqlx::migrate!()
 }
 
 impl Store {
-    /// Brings tables and views up to date. Two processes may do so at once: the second waits.
+    /// Brings tables and views up to date. If two processes migrate at once, the second waits.
     ///
     /// # Errors
-    /// When Postgres is away or refuses, or was brought further by a newer version of the program.
+    /// When Postgres is away or refuses, or a newer version of the program has migrated it.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.connect_for_work().await?;
-        // Whatever the server's or the role's default is: on a large ledger a migration may take
-        // minutes, and cut off it would begin anew for ever.
+        // On a large ledger a migration may take minutes. If the default timeout of the server or
+        // the role cut it off, every attempt would start over and none would finish.
         sqlx::raw_sql("set statement_timeout = 0")
             .execute(&mut connection)
             .await
@@ -32,7 +31,6 @@ impl Store {
             .run(&mut connection)
             .await
             .map_err(StoreError::migrating)?;
-        // Nothing is lost by a goodbye that does not arrive.
         let _closed = connection.close().await;
         Ok(())
     }

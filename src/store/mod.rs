@@ -28,6 +28,7 @@ use sqlx::{Connection as _, PgConnection};
 pub use customers::{Listing, Urgency};
 pub use error::{Cause, StoreError};
 pub use holders::{Holder, OtherRun};
+pub use locale::conflicting_locale;
 pub use probe::Proven;
 pub use read::{Experience, Freshness, LastFinish, RunRecord};
 pub use resume::Unfinished;
@@ -67,7 +68,7 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.saturating_sub(1).max(1))
             .min_connections(0)
-            .acquire_timeout(connect::PATIENCE)
+            .acquire_timeout(connect::TIMEOUT)
             .idle_timeout(Duration::from_mins(1))
             .connect_lazy_with(options);
         Ok(Self {

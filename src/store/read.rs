@@ -1,4 +1,4 @@
-//! What `status` and the status address read. Changes nothing.
+//! What `status`, `check`, the scheduler and the status address read. Writes nothing.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Store, StoreError, bounded};
 use crate::ledger::{CustomerId, Source};
 
-/// A run, as recorded.
+/// A row of `sync_run`.
 #[derive(Debug, Clone, Serialize)]
 #[expect(
     missing_docs,
@@ -33,7 +33,7 @@ pub struct RunRecord {
     pub rows_rejected: i64,
 }
 
-/// How old what is known of a customer is.
+/// A row of `customer_freshness`.
 #[derive(Debug, Clone, Serialize)]
 #[expect(
     missing_docs,
@@ -48,26 +48,27 @@ pub struct Freshness {
     pub last_failure_reason: Option<String>,
 }
 
-/// When runs last ended, each by the clock of its time, which may have been wrong.
+/// When runs last ended. The time of each is that of the machine's clock at its end, which may have
+/// been wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LastFinish {
-    /// Of the newest run that did not end in the future.
+    /// When the newest run ended whose end is not in the future.
     pub not_ahead: Option<DateTime<Utc>>,
-    /// Of the newest run.
+    /// When the newest run ended.
     pub newest: Option<DateTime<Utc>>,
 }
 
-/// What earlier runs let expect of the next one.
+/// Figures of earlier runs from which the length of the next one can be estimated.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Experience {
-    /// Rows received per customer by the newest run that succeeded for any.
+    /// Rows received per customer in the newest run in which a customer succeeded.
     pub rows_per_customer: Option<f64>,
     /// Requests per second that the API was last found to allow.
     pub learned_rate: Option<f64>,
 }
 
 impl Store {
-    /// What earlier runs from the same source let expect of the next one.
+    /// Loads the figures of earlier runs; the rows are those of the same source.
     ///
     /// # Errors
     /// When Postgres is away or refuses, for example because there are no tables yet.
@@ -97,8 +98,8 @@ impl Store {
         bounded("reading earlier runs", query.fetch_one(&self.pool)).await
     }
 
-    /// When runs over the whole list last ended by themselves. A backfill of past dates has not
-    /// brought what a tick would.
+    /// When runs over the whole list last ended without being interrupted. Backfills of past dates
+    /// do not count: they do not fetch what a tick fetches.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -133,7 +134,7 @@ impl Store {
         bounded("reading the last run", query.fetch_one(&self.pool)).await
     }
 
-    /// What these customers are called; those without a name are left out.
+    /// The names of these customers. Customers without a name are left out.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -169,7 +170,7 @@ impl Store {
         .await
     }
 
-    /// Every customer's freshness, the stalest first.
+    /// The freshness of every customer, stalest first.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

@@ -1,6 +1,6 @@
-//! The lock under which there is one run at a time.
-//! It lives in the very connection that writes the run's rows: whoever loses the connection loses
-//! both at once, and a killed holder's lock is freed by Postgres when its connection ends.
+//! The lock that allows one run at a time per ledger. It is an advisory lock of the connection that
+//! writes the run's rows: a process that loses the connection can neither write nor hold the lock,
+//! and Postgres frees a killed process's lock when its connection ends.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
@@ -9,14 +9,13 @@ use super::batch::{self, Stamp};
 use super::{Store, StoreError, bounded};
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
 
-/// What a run's connection needs, whatever the server's or the role's defaults are:
-/// - what is recorded as stored survives a crash of the server;
-/// - plans are made for the arrays at hand: a plan for any array takes them for short ones, and is
-///   quadratic for long;
-/// - no plan is compiled: that costs more than it saves for a batch;
-/// - a statement ends on the server when we stop waiting for it;
-/// - the server notices within a minute that a holder's machine is gone;
-/// - triggers know that what else has to be kept of rows is kept by us.
+/// The settings of a run's connection, whatever the defaults of the server or the role are:
+/// - `synchronous_commit`: what is recorded as stored survives a crash of the server;
+/// - `force_custom_plan`: a generic plan assumes short arrays and is quadratic for a batch's;
+/// - `jit`: compiling a plan costs more than it saves for a batch;
+/// - `statement_timeout`: a statement ends on the server when the program stops waiting for it;
+/// - `tcp_keepalives_*`: the server notices within a minute that the program's machine is gone;
+/// - `seatledger.keeps_months`: the triggers for other writers leave the run's rows alone.
 pub(super) const SESSION: &str = "
     set synchronous_commit = on;
     set plan_cache_mode = force_custom_plan;
@@ -28,7 +27,7 @@ pub(super) const SESSION: &str = "
     set seatledger.keeps_months = on
 ";
 
-/// The right to run, and the connection to write through.
+/// The run lock, and the connection that holds it and writes.
 #[derive(Debug)]
 pub struct RunLock {
     pub(super) connection: PgConnection,
@@ -36,7 +35,7 @@ pub struct RunLock {
 }
 
 impl Store {
-    /// Takes the right to run, unless another process has it.
+    /// Takes the run lock, unless another process has it.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -44,8 +43,7 @@ impl Store {
         let mut connection = self.connect_for_work().await?;
         let locked = bounded("taking the run lock", async {
             sqlx::raw_sql(SESSION).execute(&mut connection).await?;
-            // The lock is per schema, so that two ledgers in one database do not wait for each
-            // other.
+            // Per schema, so that two ledgers in one database do not wait for each other.
             sqlx::query_scalar!(
                 r#"
                 select pg_try_advisory_lock(
@@ -67,7 +65,7 @@ impl Store {
 }
 
 impl RunLock {
-    /// The connection of a run, of whose ledger nothing is known yet.
+    /// Over a connection that holds the lock.
     pub(super) fn over(connection: PgConnection) -> Self {
         Self {
             connection,
@@ -75,16 +73,15 @@ impl RunLock {
         }
     }
 
-    /// Gives the right to run back.
+    /// Releases the lock and closes the connection.
     pub async fn release(mut self) {
-        // Closing frees the lock too, but only once the server has noticed; a next run need not
-        // wait for that.
+        // Closing the connection frees the lock, too, but only once the server has noticed it.
         let unlock = sqlx::raw_sql("select pg_advisory_unlock_all()").execute(&mut self.connection);
         let _unlocked = bounded("giving the run lock back", unlock).await;
         let _closed = self.connection.close().await;
     }
 
-    /// Stores all of `outcomes` or none. No customer may be among them twice.
+    /// Stores all of `outcomes` or none, in one transaction. No customer may occur twice.
     /// Returns what became of the rows, in the order of `outcomes`.
     ///
     /// # Errors
@@ -103,14 +100,14 @@ impl RunLock {
         )
         .await;
         if recorded.is_err() {
-            // What was learned within the transaction may have gone with it.
+            // It may hold what the transaction inserted and rolled back.
             self.cache = batch::Cache::default();
         }
         recorded
     }
 
-    /// Keeps the items of a partner-wide collection that name no customer, all of a run's at once
-    /// and once only: after a connection broke nobody knows whether they are there already.
+    /// Stores the items of a partner-wide collection that name no customer. Pass all of a run's at
+    /// once; a repetition, after a connection broke during the commit, stores nothing.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

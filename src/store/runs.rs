@@ -11,7 +11,7 @@ use super::run_lock::RunLock;
 use super::{StoreError, bounded, from_db, to_db};
 use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
 
-/// What asked for a run. The names are an interface.
+/// What started a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
     /// A tick of the schedule.
@@ -34,18 +34,18 @@ impl RunKind {
     }
 }
 
-/// A run that begins.
+/// A run that is about to begin.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// What asked for it.
+    /// What started it.
     pub kind: RunKind,
     /// `customer` or `commercial`.
     pub source: &'static str,
     /// The customers it is restricted to; empty: the whole list.
     pub only: Vec<CustomerId>,
-    /// The pass of a dated backfill that it is.
+    /// Its part of a dated backfill.
     pub dated: Option<DatedPass>,
-    /// The unfinished run that it goes on with.
+    /// The unfinished run that it resumes.
     pub resumes: Option<i64>,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -54,7 +54,7 @@ pub struct NewRun {
 /// One pass of a dated backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatedPass {
-    /// The processed date asked for.
+    /// The processed date to request.
     pub asked: NaiveDate,
     /// The first date of the backfill.
     pub from: NaiveDate,
@@ -62,7 +62,7 @@ pub struct DatedPass {
     pub to: NaiveDate,
 }
 
-/// How a run ended. The names are an interface.
+/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
@@ -94,11 +94,11 @@ impl RunOutcome {
 pub struct FinishedRun {
     /// How it ended.
     pub outcome: RunOutcome,
-    /// Why it could not go on, or what else a person should know.
+    /// Why it could not go on, or what else the operator should know.
     pub detail: Option<String>,
-    /// Whether it ended before every customer on its list was asked for.
+    /// Whether it ended before it had requested every customer on its list.
     pub ended_early: bool,
-    /// Requests per second that the API was found to allow.
+    /// The requests per second that the API was found to allow.
     pub learned_rate: Option<f64>,
     /// When.
     pub finished_at: DateTime<Utc>,
@@ -115,8 +115,8 @@ pub struct FinishedRun {
 }
 
 impl RunLock {
-    /// Marks the runs that a crash left behind. Whoever holds the lock knows that none of them is
-    /// alive. Their counts are made up from what they recorded.
+    /// Marks runs that a crash left behind as interrupted: while this process holds the lock, no
+    /// other run can be under way. Their counts are the sums of what they recorded.
     /// Returns how many there were.
     ///
     /// # Errors
@@ -164,9 +164,11 @@ impl RunLock {
         .map(|done| done.rows_affected())
     }
 
-    /// Records that a run begins, and returns its id. Customers that only the run before the last
-    /// had are brought up to date: the newest two are looked at where there is nothing new to
-    /// write of a customer.
+    /// Records that a run begins, and returns its id.
+    ///
+    /// Where nothing is new about a customer, its last success is read from the newest two runs.
+    /// Beginning a run makes the older of these the third newest, so the successes that only it has
+    /// are copied to `customer` first.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -176,11 +178,12 @@ impl RunLock {
         let query = sqlx::query_scalar!(
             "
             insert into sync_run (
-                kind, source, whole_list, only_customers, asked_date, date_from, date_to, resumes, started_at, outcome,
-                newest_processed_date
+                kind, source, whole_list, only_customers, asked_date, date_from, date_to, resumes,
+                started_at, outcome, newest_processed_date
             )
             values (
-                $1, $2, $3, $4, $5, $6, $7, $8, $9, 'running',
+                $1, $2, $3, $4, $5, $6, $7, $8,
+                $9, 'running',
                 coalesce($5, (select max(processed_date) from ledger_date))
             )
             returning run_id
@@ -226,7 +229,7 @@ impl RunLock {
         .await
     }
 
-    /// Records how many customers are on the run's list, once that is known.
+    /// Records how many customers are on the run's list.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -244,13 +247,21 @@ impl RunLock {
         .map(drop)
     }
 
-    /// Whether the run is still ours to write to, after the lock was lost and taken again.
+    /// Whether the run is still recorded as running. Ask after the lock was lost and taken again:
+    /// another process may have marked it as interrupted meanwhile.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn is_running(&mut self, run_id: i64) -> Result<bool, StoreError> {
         let query = sqlx::query_scalar!(
-            r#"select exists (select from sync_run where run_id = $1 and outcome = 'running') as "running!""#,
+            r#"
+            select exists (
+                select
+                from sync_run
+                where run_id = $1
+                    and outcome = 'running'
+            ) as "running!"
+            "#,
             run_id
         );
         bounded("looking the run up", query.fetch_one(&mut self.connection)).await
@@ -308,8 +319,8 @@ impl RunLock {
         .map(drop)
     }
 
-    /// Which of `customers` the run has recorded already, with their counts. Asked after a
-    /// connection broke, when nobody knows whether the last transaction was committed.
+    /// Which of `customers` the run has recorded, with their counts. Ask after the connection
+    /// broke, which leaves it open whether the last transaction was committed.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -321,7 +332,13 @@ impl RunLock {
         let ids: Vec<Uuid> = customers.iter().map(|id| id.as_uuid()).collect();
         let query = sqlx::query!(
             "
-            select customer_id, rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+            select
+                customer_id,
+                rows_received,
+                rows_inserted,
+                rows_updated,
+                rows_unchanged,
+                rows_rejected
             from sync_customer
             where run_id = $1
                 and customer_id = any($2)

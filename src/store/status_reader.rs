@@ -1,5 +1,5 @@
-//! The connection on which the status address asks: one, and apart from those of a run, which must
-//! not wait for a question from outside. It is opened with the first question and kept.
+//! The one connection that the status address reads through. It is separate from the pool, so that
+//! HTTP requests cannot take the connections a run needs. The first request opens it.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 use super::read::select_last_runs;
 use super::{RunRecord, Store, StoreError};
 
-/// Asks the database for those who ask the daemon.
+/// Reads for the status address.
 #[derive(Debug)]
 pub(crate) struct Reader {
     store: Store,
-    kept: Mutex<Option<PgConnection>>,
+    connection: Mutex<Option<PgConnection>>,
 }
 
 impl Reader {
@@ -21,33 +21,33 @@ impl Reader {
     pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
-            kept: Mutex::default(),
+            connection: Mutex::default(),
         }
     }
 
-    /// The newest runs, newest first, if they are there within `patience`.
+    /// The newest runs, newest first, if they arrive within `timeout`.
     ///
     /// # Errors
     /// When Postgres is away, refuses or takes longer.
     pub(crate) async fn load_last_runs(
         &self,
         limit: i64,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<RunRecord>, StoreError> {
         const OPERATION: &str = "reading the last runs";
-        let asked = tokio::time::timeout(patience, async {
-            let mut kept = self.kept.lock().await;
-            // Taken out: a question that is given up may be waiting for a lock, and its connection
-            // is closed with it.
+        let asked = tokio::time::timeout(timeout, async {
+            let mut kept = self.connection.lock().await;
+            // Taken out, so that a query that is given up, which may be waiting for a lock, closes
+            // its connection.
             if let Some(mut connection) = kept.take()
-                && let Ok(runs) = ask(&mut connection, limit, patience).await
+                && let Ok(runs) = ask(&mut connection, limit, timeout).await
             {
                 *kept = Some(connection);
                 return Ok(runs);
             }
-            // There was none, or it has died since the last question.
+            // There was none, or it has broken since the last request.
             let mut connection = self.store.connect().await?;
-            let runs = ask(&mut connection, limit, patience)
+            let runs = ask(&mut connection, limit, timeout)
                 .await
                 .map_err(StoreError::during(OPERATION))?;
             *kept = Some(connection);
@@ -58,12 +58,12 @@ impl Reader {
         }))
     }
 
-    /// Closes the connection; the next question opens another.
+    /// Closes the connection; the next request opens another.
     pub(crate) async fn rest(&self) {
-        if let Ok(mut kept) = self.kept.try_lock()
+        if let Ok(mut kept) = self.connection.try_lock()
             && let Some(connection) = kept.take()
         {
-            // Nothing is lost by a goodbye that does not arrive.
+            // If the server does not learn of it, it notices the closed socket.
             let _closed = tokio::time::timeout(super::GOODBYE, connection.close()).await;
         }
     }
@@ -72,12 +72,12 @@ impl Reader {
 async fn ask(
     connection: &mut PgConnection,
     limit: i64,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<RunRecord>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    // The server gives up too, and keeps no process for a question whose asker is gone. Only for
-    // this transaction: behind a pool of connections the next may be somebody else's.
-    let bound = (patience + Duration::from_secs(1)).as_millis();
+    // The server gives up shortly after the caller, so that no abandoned query keeps a process
+    // busy. For this transaction only: behind a pooler the next may be another client's.
+    let bound = (timeout + Duration::from_secs(1)).as_millis();
     let bound = format!("set local statement_timeout = {bound}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(bound))
         .execute(&mut *transaction)

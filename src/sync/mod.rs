@@ -32,7 +32,9 @@ use crate::ledger::{Collection, Customer, CustomerId, Dataset, Failure, FailureR
 use crate::partner_center::{ApiError, Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
-use crate::store::{DatedPass, LastFinish, RunKind, RunLock, Store, StoreError};
+use crate::store::{
+    DatedPass, LastFinish, RunKind, RunLock, Store, StoreError, conflicting_locale,
+};
 use end::{log_end, outcome};
 use patience::insist;
 use tally::Tally;
@@ -234,9 +236,7 @@ impl Syncer {
     /// Why no run would begin in a ledger whose names were asked for in the locale `known`.
     #[must_use]
     pub fn refuse_locale(&self, known: Option<String>) -> Option<RunError> {
-        let known = known.filter(|known| {
-            !self.allow_locale_change && !known.eq_ignore_ascii_case(&self.locale)
-        })?;
+        let known = conflicting_locale(known, &self.locale, self.allow_locale_change)?;
         Some(RunError::Locale {
             known,
             asked: self.locale.clone(),

@@ -1,5 +1,5 @@
-//! Opens connections, as the address says and in no other way: the driver is told everything, so
-//! that nothing is left that it would take from the environment.
+//! Opens connections as `database.url` says. The driver is given every option, so that it takes
+//! none from the environment.
 
 mod trust;
 
@@ -13,27 +13,37 @@ use tokio::time::Instant;
 use super::error::{StoreError, refuses_password};
 use crate::config::{Address, Database, Host, SslMode, Target};
 
-/// Opening a connection takes no longer on a database that is alive.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for opening a connection, over all hosts. Without it a host that drops packets would be
+/// waited for until TCP gives up, which takes minutes.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection, and how it was come by.
+const IS_PRIMARY: &str = "select not pg_is_in_recovery()";
+
+const IS_READ_WRITE: &str = "
+    select not (
+        pg_is_in_recovery()
+        or current_setting('default_transaction_read_only')::boolean
+    )
+";
+
+/// A connection, and what is needed to open further ones.
 pub(super) struct Connected {
     pub(super) connection: PgConnection,
-    /// Where further ones are to go.
+    /// Of the host that was reached.
     pub(super) options: PgConnectOptions,
-    /// The address, where it is another than before.
+    /// The settings, if they were read again.
     pub(super) renewed: Option<Database>,
 }
 
-/// A connection to the first host that will do. A password that is refused may have been changed
-/// meanwhile, in the file that holds the address: it is looked at again then.
+/// Connects to the first suitable host. If the password is refused, the file that holds the
+/// address is read again: the password may have been changed since.
 pub(super) async fn connect(database: &Database) -> Result<Connected, StoreError> {
-    match to_any_host(&database.address).await {
+    match connect_any(&database.address).await {
         Err(error) if error.is_refused_password() => {
             let Some(renewed) = database.read_again() else {
                 return Err(error);
             };
-            let connected = to_any_host(&renewed.address).await?;
+            let connected = connect_any(&renewed.address).await?;
             Ok(Connected {
                 renewed: Some(renewed),
                 ..connected
@@ -43,18 +53,19 @@ pub(super) async fn connect(database: &Database) -> Result<Connected, StoreError
     }
 }
 
-async fn to_any_host(address: &Address) -> Result<Connected, StoreError> {
-    let ends = Instant::now() + PATIENCE;
+async fn connect_any(address: &Address) -> Result<Connected, StoreError> {
+    let deadline = Instant::now() + TIMEOUT;
     let mut failures = Vec::new();
     let mut left = address.hosts.len();
     for host in &address.hosts {
-        // One that says nothing leaves the others their share.
-        let share = ends.duration_since(Instant::now()) / u32::try_from(left.max(1)).unwrap_or(1);
+        // A host that does not answer must leave time for the others.
+        let share =
+            deadline.duration_since(Instant::now()) / u32::try_from(left.max(1)).unwrap_or(1);
         left = left.saturating_sub(1);
         let bound = address.connect_timeout.map_or(share, |own| own.min(share));
-        match to_host(address, host, bound).await {
+        match connect_host(address, host, bound).await {
             Ok(connected) => return Ok(connected),
-            // As libpq has it: who is refused by one is not let in by asking another.
+            // As in libpq: a refused password is not tried at the other hosts.
             Err(error) if error.is_refused_password() => return Err(error),
             Err(error) => failures.push(error),
         }
@@ -65,20 +76,22 @@ async fn to_any_host(address: &Address) -> Result<Connected, StoreError> {
     })
 }
 
-async fn to_host(address: &Address, host: &Host, bound: Duration) -> Result<Connected, StoreError> {
+async fn connect_host(
+    address: &Address,
+    host: &Host,
+    bound: Duration,
+) -> Result<Connected, StoreError> {
     let password = address.password(host);
     let options = options(address, host, password.as_ref())?;
     let operation = format!("connecting to {host}");
     let opened = tokio::time::timeout(bound, async {
         let mut connection = PgConnection::connect_with(&options).await?;
-        let fits = match address.target {
+        let is_suitable = match address.target {
             Target::Any => true,
-            Target::ReadWrite => {
-                asked(&mut connection, "select not (pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean)").await?
-            }
-            Target::Primary => asked(&mut connection, "select not pg_is_in_recovery()").await?,
+            Target::ReadWrite => ask(&mut connection, IS_READ_WRITE).await?,
+            Target::Primary => ask(&mut connection, IS_PRIMARY).await?,
         };
-        Ok::<_, sqlx::Error>((connection, fits))
+        Ok::<_, sqlx::Error>((connection, is_suitable))
     });
     match opened.await {
         Err(_) => Err(StoreError::TimedOut {
@@ -108,11 +121,11 @@ async fn to_host(address: &Address, host: &Host, bound: Duration) -> Result<Conn
     }
 }
 
-async fn asked(connection: &mut PgConnection, question: &'static str) -> Result<bool, sqlx::Error> {
+async fn ask(connection: &mut PgConnection, question: &'static str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(question).fetch_one(connection).await
 }
 
-/// Everything that the driver would otherwise take from the environment is given.
+/// Gives every option that the driver would otherwise take from the environment.
 pub(super) fn options(
     address: &Address,
     host: &Host,
@@ -121,7 +134,7 @@ pub(super) fn options(
     let mode = address.tls.mode_for(host);
     let options = PgConnectOptions::new_without_pgpass()
         .username(&address.user)
-        // None is as good as an empty one: there is no other way to say that there is none.
+        // An empty password means none to the driver, which has no other way to say so.
         .password(password.map_or("", |password| password.expose_secret()))
         .database(&address.database)
         .application_name(address.application_name.as_deref().unwrap_or("seatledger"))
@@ -133,8 +146,7 @@ pub(super) fn options(
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         })
         .ssl_root_cert_from_pem(trust::roots(&address.tls, mode, host)?)
-        // Postgres has its best precision by itself since version 12, and poolers do not know the
-        // parameter.
+        // Postgres prints floats exactly since version 12, and poolers do not know the parameter.
         .extra_float_digits(None)
         .options(address.options.iter().map(|(name, value)| (name, value)))
         .disable_statement_logging();

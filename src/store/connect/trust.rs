@@ -1,4 +1,4 @@
-//! Whose certificates are trusted, and what is wrong where a server's is not.
+//! The certificate authorities that are trusted, and advice for a connection that TLS refuses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use super::super::error::StoreError;
 use crate::config::{Host, Roots, SslMode, Tls};
 use crate::tls::{self, Mend};
 
-/// The authorities to be asked, in PEM; empty where none is asked.
+/// The trusted authorities in PEM; empty if `mode` verifies no certificate.
 pub(super) fn roots(tls: &Tls, mode: SslMode, host: &Host) -> Result<Vec<u8>, StoreError> {
     match mode {
         SslMode::Disable | SslMode::Prefer | SslMode::Require => return Ok(Vec::new()),
@@ -16,16 +16,16 @@ pub(super) fn roots(tls: &Tls, mode: SslMode, host: &Host) -> Result<Vec<u8>, St
     }
     match tls.roots_pem()? {
         Some(pem) => Ok(pem),
-        None => of_the_system().map_err(|problem| StoreError::Untrusted {
+        None => system_roots().map_err(|problem| StoreError::Untrusted {
             host: host.to_string(),
             problem,
         }),
     }
 }
 
-/// The system's authorities, as the client for the API has them too. Those that cannot be read are
-/// left out: a store often has some, and the driver would stumble over each.
-fn of_the_system() -> Result<Vec<u8>, String> {
+/// The system's authorities, as the HTTP client uses them. Certificates that rustls does not accept
+/// are left out: many a system's store has some, and the driver would fail at the first.
+fn system_roots() -> Result<Vec<u8>, String> {
     let loaded = rustls_native_certs::load_native_certs();
     let mut store = RootCertStore::empty();
     let mut pem = Vec::new();
@@ -42,8 +42,8 @@ fn of_the_system() -> Result<Vec<u8>, String> {
         .first()
         .map_or_else(|| "there are none".to_owned(), |error| format!("{error}"));
     Err(format!(
-        "no certificate of the system's store can be used: {why}; install ca-certificates, mend SSL_CERT_FILE and \
-         SSL_CERT_DIR, or name the authority's file by sslrootcert in database.url"
+        "no certificate of the system's store can be used: {why}; install ca-certificates, mend \
+         SSL_CERT_FILE and SSL_CERT_DIR, or name the authority's file by sslrootcert in database.url"
     ))
 }
 
@@ -56,7 +56,7 @@ fn write_pem(pem: &mut Vec<u8>, der: &[u8]) {
     pem.extend_from_slice(b"-----END CERTIFICATE-----\n");
 }
 
-/// What kept the connection from being made safe, where that was it, and what to do.
+/// If `error` is a problem of TLS: what is wrong, and what to do about it.
 pub(super) fn problem(error: &sqlx::Error, settings: &Tls, host: &Host) -> Option<String> {
     if let Some(fault) = tls::fault(error) {
         return Some(format!("{fault}; {}", advice(fault.mend, settings)));
@@ -66,12 +66,13 @@ pub(super) fn problem(error: &sqlx::Error, settings: &Tls, host: &Host) -> Optio
             let why = match settings.mode {
                 Some(_) => "as sslmode in database.url asks for",
                 None => {
-                    "which is asked for because database.url says nothing of sslmode and the server is elsewhere"
+                    "which is asked for because database.url says nothing of sslmode and the \
+                     server is elsewhere"
                 }
             };
             Some(format!(
-                "the server offers no TLS, {why}; switch ssl on at the server, or, if nobody else is on the way to \
-                 {host}, write sslmode=disable"
+                "the server offers no TLS, {why}; switch ssl on at the server, or, if nobody else \
+                 is on the way to {host}, write sslmode=disable"
             ))
         }
         sqlx::Error::Tls(source) => Some(format!("{source}; see sslrootcert, sslcert and sslkey")),
@@ -89,12 +90,14 @@ fn advice(mend: Mend, settings: &Tls) -> String {
                 );
             }
             Some(Roots::System) | None => {
-                "name the authority's file by sslrootcert in database.url, or add it to the system's store or to SSL_CERT_FILE"
+                "name the authority's file by sslrootcert in database.url, or add it to the \
+                 system's store or to SSL_CERT_FILE"
             }
         },
         Mend::Renew => "have the certificate renewed, or set this machine's clock",
         Mend::Name => {
-            "write the host in database.url as the certificate has it, or sslmode=verify-ca with sslrootcert"
+            "write the host in database.url as the certificate has it, or sslmode=verify-ca with \
+             sslrootcert"
         }
         Mend::Replace => {
             "compare it, and sslcert and sslkey in database.url, with what either side asks for"

@@ -1,4 +1,4 @@
-//! What can go wrong with Postgres, and what it asks of the run.
+//! What can go wrong with Postgres, and what it means for the run.
 
 mod sqlstate;
 
@@ -15,7 +15,7 @@ use sqlstate::{During, Verdict};
 /// An operation on the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Postgres is away, or too busy or too full to serve for now.
+    /// Postgres is away, overloaded or out of space for now.
     #[error("the database is not available: {operation}{}", code(source))]
     Unavailable {
         /// What was being done.
@@ -24,13 +24,13 @@ pub enum StoreError {
         #[source]
         source: Box<Cause>,
     },
-    /// No answer within the time an operation may take.
+    /// No answer within the operation's time limit.
     #[error("the database gave no answer in time: {operation}")]
     TimedOut {
         /// What was being done.
         operation: Cow<'static, str>,
     },
-    /// Postgres refuses these data.
+    /// Postgres refuses this data.
     #[error("the database refused: {operation}{}", code(source))]
     Refused {
         /// What was being done.
@@ -39,7 +39,7 @@ pub enum StoreError {
         #[source]
         source: Box<Cause>,
     },
-    /// Postgres does not let us in, or is not set up as we need it.
+    /// Postgres refuses the login, or its tables, rights or settings do not fit.
     #[error("the database cannot be used: {operation}{}", code(source))]
     Unusable {
         /// What was being done.
@@ -48,7 +48,7 @@ pub enum StoreError {
         #[source]
         source: Box<Cause>,
     },
-    /// The server does not prove who it is, or the way to it cannot be guarded as the address asks.
+    /// The server's certificate is not trusted, or TLS is not possible as the address asks.
     #[error("the connection to the database at {host} cannot be made safe: {problem}")]
     Untrusted {
         /// The server.
@@ -56,7 +56,7 @@ pub enum StoreError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A server of which one that may be written to was asked.
+    /// The address asks for a server that accepts writes, and this one does not.
     #[error(
         "the database at {host} only reads: it is a standby, or default_transaction_read_only is on"
     )]
@@ -64,37 +64,40 @@ pub enum StoreError {
         /// The server.
         host: String,
     },
-    /// The server, the database or the role is not as a run needs it.
+    /// The server, the database or the role lacks what a run needs.
     #[error("the database cannot be used: {problem}")]
     Unfit {
         /// What is wrong, and what to do.
         problem: String,
-        /// What mends it.
+        /// Whether time, a person or the configuration mends it.
         remedy: Remedy,
     },
-    /// A file of certificates that the address names.
+    /// A certificate file that the address names cannot be used.
     #[error("database.url {0}")]
     File(#[from] config::FileFault),
     /// The address names no host.
     #[error("database.url names no host")]
     NoHost,
-    /// None of several hosts will do.
+    /// None of several hosts can be used.
     #[error("none of the hosts of database.url can be used: {}", each(.0))]
     Nowhere(Vec<StoreError>),
-    /// The tables are those of a newer program.
+    /// A newer version of the program has migrated the tables.
     #[error(
-        "this program is older than the database: its tables were brought up to date by a newer version (migration {migration}), which has to be installed here, too"
+        "this program is older than the database: its tables were brought up to date by a newer \
+         version (migration {migration}), which has to be installed here, too"
     )]
     Newer {
-        /// What this program does not know.
+        /// A migration that this program does not know.
         migration: i64,
     },
-    /// The tables are those of another program.
+    /// Another build of the program has migrated the tables.
     #[error(
-        "the database's tables were brought up to date by another build of this program (migration {migration} is not the one known here); install the release that did so, or restore the tables from a backup"
+        "the database's tables were brought up to date by another build of this program (migration \
+         {migration} is not the one known here); install the release that did so, or restore the \
+         tables from a backup"
     )]
     Other {
-        /// What is another.
+        /// A migration that differs from the program's own.
         migration: i64,
     },
     /// The migrations cannot be applied.
@@ -102,8 +105,8 @@ pub enum StoreError {
     Migrate(#[source] Box<MigrateError>),
 }
 
-/// What the driver says. Of Postgres' own errors only the message: the rest speaks of places in its
-/// sources.
+/// The driver's error. Of an error of Postgres it shows the message alone: the driver adds where in
+/// Postgres' source code it was raised.
 #[derive(Debug)]
 pub struct Cause(sqlx::Error);
 
@@ -118,7 +121,7 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
-/// The SQLSTATE, which is what one searches for, and what to do about it.
+/// The SQLSTATE, for the reader to search for, and advice.
 fn code(cause: &Cause) -> String {
     let error = cause.0.as_database_error();
     let code = error.and_then(sqlx::error::DatabaseError::code);
@@ -128,20 +131,20 @@ fn code(cause: &Cause) -> String {
     }
 }
 
-/// What is wrong with each, in the order in which they were tried.
+/// The failures of several hosts in one line, in the order in which they were tried.
 fn each(failures: &[StoreError]) -> String {
     let each: Vec<String> = failures.iter().map(with_causes).collect();
     each.join("; ")
 }
 
 impl StoreError {
-    /// For `map_err`: classifies by SQLSTATE.
+    /// For `map_err`: chooses the variant by SQLSTATE.
     pub(crate) fn during(operation: impl Into<Cow<'static, str>>) -> impl Fn(sqlx::Error) -> Self {
         Self::judged(operation.into(), During::Work)
     }
 
-    /// The same for what comes before we are let in, where servers and poolers say other things by
-    /// the same codes.
+    /// As [`StoreError::during`], for an attempt to connect: until the login has succeeded, servers
+    /// and poolers use some codes with other meanings.
     pub(super) fn connecting(
         operation: impl Into<Cow<'static, str>>,
     ) -> impl Fn(sqlx::Error) -> Self {
@@ -161,7 +164,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the server let us come near and does not want our password.
+    /// Whether the server was reached and refused the password.
     pub(super) fn is_refused_password(&self) -> bool {
         let (Self::Unavailable { source, .. }
         | Self::Refused { source, .. }
@@ -193,7 +196,7 @@ impl Classify for StoreError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Refused { .. } => Disposition::SkipCustomer(Remedy::Person),
-            // One that only reads may be about to become the primary.
+            // A standby may be about to become the primary.
             Self::Unavailable { .. } | Self::TimedOut { .. } | Self::ReadOnly { .. } => {
                 Disposition::Retry { after: None }
             }
@@ -202,7 +205,7 @@ impl Classify for StoreError {
                 Remedy::Person | Remedy::Configuration => Disposition::AbortRun(*remedy),
             },
             Self::File(fault) if fault.passes => Disposition::Retry { after: None },
-            Self::Nowhere(failures) => together(failures),
+            Self::Nowhere(failures) => of_hosts(failures),
             Self::Unusable { .. }
             | Self::Untrusted { .. }
             | Self::Newer { .. }
@@ -213,8 +216,8 @@ impl Classify for StoreError {
     }
 }
 
-/// What a failure at several hosts asks for: where one of them may pass, all are tried again.
-fn together(failures: &[StoreError]) -> Disposition {
+/// Of the failures of several hosts: if one may pass by itself, all hosts are tried again.
+fn of_hosts(failures: &[StoreError]) -> Disposition {
     let mut each = failures.iter().map(StoreError::disposition);
     let first = each.next();
     each.chain(first)

@@ -1,5 +1,5 @@
-//! What Postgres, a pooler before it or the driver means by an error: come again, not these data,
-//! or not at all.
+//! Judges an error of Postgres, of a connection pooler or of the driver: whether to try again, to
+//! leave out this data, or to wait for a person.
 
 use std::io;
 
@@ -7,35 +7,36 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::tls;
 
-/// What an error says of the work.
+/// What an error means for the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It may pass by itself.
     Unavailable,
-    /// These data are not taken.
+    /// This data is refused; other data may be accepted.
     Refused,
-    /// Nothing is taken before a person has acted.
+    /// Nothing is accepted until a person has acted.
     Unusable,
 }
 
-/// When an error came: before we are let in, servers and poolers say other things by the same
-/// codes.
+/// When an error occurred: until the login has succeeded, servers and poolers use some codes with
+/// other meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum During {
     Connecting,
     Work,
 }
 
-/// What the driver itself says of a server that is no Postgres, or wants what it does not know.
+/// Errors of the driver about a server that is not Postgres, or that wants a kind of authentication
+/// which the driver does not have.
 const HOPELESS_PROTOCOLS: [&str; 3] = [
     "unsupported authentication method",
     "unsupported SASL authentication mechanisms",
     "unexpected response from SSLRequest",
 ];
 
-/// What `PgBouncer` says of our own credentials, by the code for any breach of the protocol. What
-/// it says by the same code of its server, such as "server login failed", may be a server that
-/// starts.
+/// Messages with which `PgBouncer` refuses a client's credentials, under 08P01, its code for any
+/// protocol violation. Under the same code it reports errors of the server behind it, such as
+/// "server login failed", which may be a server that is starting.
 const REFUSED_BY_A_POOLER: [&str; 5] = [
     "password authentication failed",
     "SASL authentication failed",
@@ -44,14 +45,15 @@ const REFUSED_BY_A_POOLER: [&str; 5] = [
     "no authentication method",
 ];
 
-/// Connection, serialization and deadlock, resources (too many connections and a full disk among
-/// them), operator intervention (starting up, shutting down, cancelled), system error.
-const PASSING: [&str; 5] = ["08", "40", "53", "57", "58"];
+/// Classes of errors that may pass by themselves: connection, serialization and deadlock,
+/// insufficient resources (such as too many connections or a full disk), operator intervention
+/// (such as starting up, shutting down or cancelled), system error.
+const TRANSIENT_CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
 
-/// Authorization, no such database, no such schema, a feature that this server does not have, a
-/// statement that a pooler has taken away, and all of what our statements presume of tables and
-/// rights. None speaks of data.
-const FOR_GOOD: [&str; 6] = ["28", "3D", "3F", "0A", "26", "42"];
+/// Classes of errors that no data causes and no waiting mends: invalid authorization, no such
+/// database, no such schema, feature not supported, no such prepared statement (a pooler has dropped
+/// it), and syntax or access rule violation (such as a missing table or right).
+const PERMANENT_CLASSES: [&str; 6] = ["28", "3D", "3F", "0A", "26", "42"];
 
 pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
     match error {
@@ -62,15 +64,15 @@ pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
                 .and_then(PgDatabaseError::routine);
             of_code(&code, error.message(), routine, during)
         }
-        // Of a handshake that only broke the driver says that in- or output failed. A type or
-        // column that is missing means tables that are others than ours.
+        // A handshake that was merely interrupted is an I/O error and not one of TLS. A missing type
+        // or column means that the tables are not the program's.
         sqlx::Error::Configuration(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::ColumnNotFound(_) => Verdict::Unusable,
         sqlx::Error::Io(_) if tls::fault(error).is_some() => Verdict::Unusable,
-        // The socket's, which is nobody's bad day. A socket that is not there is a server that is
-        // not up.
+        // A socket's permissions do not change by themselves. A socket that is missing, in contrast,
+        // means that the server is not up.
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Verdict::Unusable
         }
@@ -82,19 +84,18 @@ pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
         sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
             Verdict::Refused
         }
-        // Whatever else is not Postgres' own word is the connection to it.
+        // Every other error of the driver is one of the connection.
         _ => Verdict::Unavailable,
     }
 }
 
 fn of_code(code: &str, message: &str, routine: Option<&str>, during: During) -> Verdict {
     match code {
-        // Read-only: a standby, or for a moment a server that is switched over. A transaction that
-        // took too long. A lock that was not to be had, an object in use, a snapshot that
-        // is too old.
+        // Read-only transaction (a standby, or a server during a failover), idle or too long a
+        // transaction, lock not available, object in use, snapshot too old.
         "25006" | "25P03" | "25P04" | "55P03" | "55006" | "72000" => return Verdict::Unavailable,
-        // A statement that was prepared before a table changed, and is prepared anew on the next
-        // connection.
+        // A statement that was prepared before its table changed. The next connection prepares it
+        // again.
         "0A000" if routine == Some("RevalidateCachedQuery") => return Verdict::Unavailable,
         "08P01"
             if REFUSED_BY_A_POOLER
@@ -103,37 +104,38 @@ fn of_code(code: &str, message: &str, routine: Option<&str>, during: During) -> 
         {
             return Verdict::Unusable;
         }
-        // Data or an index are damaged.
+        // A table or an index is corrupted.
         "XX001" | "XX002" => return Verdict::Unusable,
         _ => {}
     }
     let class = code.get(..2).unwrap_or_default();
-    if PASSING.contains(&class) {
+    if TRANSIENT_CLASSES.contains(&class) {
         return Verdict::Unavailable;
     }
-    if FOR_GOOD.contains(&class) {
+    if PERMANENT_CLASSES.contains(&class) {
         return Verdict::Unusable;
     }
     match during {
-        // Poolers say by an internal error that they have no server at hand, and servers by these
-        // that they are closed for now or cannot read their settings. What is new to us
-        // there is not called dead.
+        // A pooler without a server reports an internal error, and so do servers that are not
+        // accepting connections yet. An unknown code is taken for one of these.
         During::Connecting => Verdict::Unavailable,
         During::Work => Verdict::Refused,
     }
 }
 
-/// What to do about a code that one can do something about.
+/// Advice about the codes that the reader can do something about.
 pub(super) fn advice(code: &str) -> &'static str {
     match code {
         "42P01" | "42703" => "; tables are brought up to date with: seatledger migrate",
         "42501" => "; grant the role that right, or make it the owner of the ledger's tables",
         "28000" | "28P01" => {
-            "; compare user and password with database.url, and what the server's pg_hba.conf admits"
+            "; compare user and password with database.url, and what the server's pg_hba.conf \
+             admits"
         }
         "3D000" => "; create that database, or name another in database.url",
         "26000" | "42P05" => {
-            "; a pooler in transaction mode takes prepared statements away: connect to Postgres itself, or to a pooler in session mode"
+            "; a pooler in transaction mode takes prepared statements away: connect to Postgres \
+             itself, or to a pooler in session mode"
         }
         "25006" => "; the server is a standby, or being switched over",
         _ => "",
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_never_called_dead() {
+    fn a_transient_error_is_never_judged_permanent() {
         for code in [
             "57P03", "57P01", "57P02", "57P05", "57014", "25006", "53300", "53100", "53200",
             "53400", "08006", "08001", "08P01", "40001", "40P01", "40003", "55P03", "58030",
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_waiting_mends_is_not_waited_for() {
+    fn a_permanent_error_is_not_waited_for() {
         for code in [
             "28000", "28P01", "3D000", "3F000", "42501", "42P01", "42703", "42883", "42601",
             "42P05", "26000", "0A000", "XX001",
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_are_not_taken_are_nobodys_fault_but_theirs() {
+    fn refused_data_is_left_out() {
         for code in [
             "22021", "22P05", "23505", "23514", "54000", "P0001", "XX000",
         ] {
