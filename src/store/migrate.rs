@@ -26,7 +26,7 @@ impl Store {
             .execute(&mut connection)
             .await
             .map_err(StoreError::during("preparing the migrations"))?;
-        Box::pin(self.prove_fit(&mut connection)).await?;
+        Box::pin(self.check_prerequisites(&mut connection)).await?;
         migrations()
             .run(&mut connection)
             .await

@@ -29,7 +29,7 @@ pub use customers::{Listing, Urgency};
 pub use error::{Cause, StoreError};
 pub use holders::{Holder, OtherRun};
 pub use locale::conflicting_locale;
-pub use probe::Proven;
+pub use probe::ProbedPart;
 pub use read::{Experience, Freshness, LastFinish, RunRecord};
 pub use resume::Unfinished;
 pub use run_lock::RunLock;

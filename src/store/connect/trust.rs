@@ -43,7 +43,8 @@ fn system_roots() -> Result<Vec<u8>, String> {
         .map_or_else(|| "there are none".to_owned(), |error| format!("{error}"));
     Err(format!(
         "no certificate of the system's store can be used: {why}; install ca-certificates, mend \
-         SSL_CERT_FILE and SSL_CERT_DIR, or name the authority's file by sslrootcert in database.url"
+         SSL_CERT_FILE and SSL_CERT_DIR, or name the authority's file by sslrootcert in \
+         database.url"
     ))
 }
 

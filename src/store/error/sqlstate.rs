@@ -51,8 +51,8 @@ const REFUSED_BY_A_POOLER: [&str; 5] = [
 const TRANSIENT_CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
 
 /// Classes of errors that no data causes and no waiting mends: invalid authorization, no such
-/// database, no such schema, feature not supported, no such prepared statement (a pooler has dropped
-/// it), and syntax or access rule violation (such as a missing table or right).
+/// database, no such schema, feature not supported, no such prepared statement (a pooler has
+/// dropped it), and syntax or access rule violation (such as a missing table or right).
 const PERMANENT_CLASSES: [&str; 6] = ["28", "3D", "3F", "0A", "26", "42"];
 
 pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
@@ -64,15 +64,15 @@ pub(super) fn verdict(error: &sqlx::Error, during: During) -> Verdict {
                 .and_then(PgDatabaseError::routine);
             of_code(&code, error.message(), routine, during)
         }
-        // A handshake that was merely interrupted is an I/O error and not one of TLS. A missing type
-        // or column means that the tables are not the program's.
+        // A handshake that was merely interrupted is an I/O error and not one of TLS. A missing
+        // type or column means that the tables are not the program's.
         sqlx::Error::Configuration(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::ColumnNotFound(_) => Verdict::Unusable,
         sqlx::Error::Io(_) if tls::fault(error).is_some() => Verdict::Unusable,
-        // A socket's permissions do not change by themselves. A socket that is missing, in contrast,
-        // means that the server is not up.
+        // A socket's permissions do not change by themselves. A missing socket, in contrast, means
+        // that the server is not up.
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Verdict::Unusable
         }

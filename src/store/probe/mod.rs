@@ -1,16 +1,16 @@
-//! Proves what a run needs of the database, before a run needs it. What the server says of itself
-//! and of the role is asked (`facts`, `rights`), whether a session is one is tried (`session`), and
-//! in the end a run is rehearsed in a transaction that is taken back (`rehearsal`): only doing it
-//! proves it.
+//! Checks, before a run, that the database has what a run needs: the server's version and settings
+//! (`facts`), sessions (`session`) and rights (`rights`). At last a run is rehearsed in a
+//! transaction that is rolled back (`rehearsal`), because nothing else proves that it works.
 //!
-//! Statements here are sent without being prepared: behind a pooler that hands out transactions,
-//! prepared ones fail for another reason than the one to be named.
+//! Statements here are not prepared: behind a pooler in transaction mode a prepared statement would
+//! fail before the pooler is recognised.
 
 mod facts;
 mod rehearsal;
 mod rights;
 mod session;
 
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -20,65 +20,78 @@ use sqlx::{Connection as _, Row as _};
 use super::{Store, StoreError, migrate};
 use crate::clock::Clock;
 use crate::config::SslMode;
-use facts::Facts;
+use facts::ServerFacts;
 
-/// All of the proof but the way to the server takes no longer on a database that is alive.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// Time for each step of the check; `check` promises an answer within 30 s.
+const STEP_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Whatever the role's defaults are: somebody else's lock is not waited for long, and nothing of
-/// ours outlives the proof.
+/// Bounds on the server, whatever the role's defaults are: a lock of another session is not waited
+/// for long, and no statement runs on after the check.
 const BOUNDS: &str = "set lock_timeout = '3s'; set statement_timeout = '7s'";
 
-/// A part of the proof.
+/// The result of one part of the check.
 #[derive(Debug)]
-pub struct Proven {
-    /// What it is about, in a word.
+pub struct ProbedPart {
+    /// The part's name.
     pub part: &'static str,
-    /// What was found, in words; or what is to be mended.
+    /// What was found, in words; or what has to be mended.
     pub found: Result<String, StoreError>,
 }
 
-/// How far the ledger's tables are.
-enum Version {
-    /// There are none yet.
+/// The version of the ledger's tables.
+enum SchemaVersion {
+    /// There are no tables yet.
     None,
-    /// As this program has them.
+    /// All migrations are applied.
     Current,
-    /// So many migrations are to come.
+    /// The number of migrations to apply.
     Behind(usize),
 }
 
+impl fmt::Display for SchemaVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("there are no tables yet; the first run makes them"),
+            Self::Current => f.write_str("the tables are up to date"),
+            Self::Behind(count) => write!(
+                f,
+                "the tables are of an older version; the next run applies {count} migrations"
+            ),
+        }
+    }
+}
+
 impl Store {
-    /// Tries every part that does not depend on one that failed, in the order in which they are to
-    /// be mended.
-    pub async fn probe(&self, clock: &dyn Clock) -> Vec<Proven> {
-        let mut proven = Vec::new();
+    /// Checks every part that does not depend on one that failed. The parts are in the order in
+    /// which they have to be mended.
+    pub async fn probe(&self, clock: &dyn Clock) -> Vec<ProbedPart> {
+        let mut parts = Vec::new();
         let mut add = |part, found: Result<String, StoreError>| {
             let fine = found.is_ok();
-            proven.push(Proven { part, found });
+            parts.push(ProbedPart { part, found });
             fine
         };
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
             Err(error) => {
                 add("database", Err(error));
-                return proven;
+                return parts;
             }
         };
-        let facts = within(async {
+        let facts = within_step(async {
             let bounded = sqlx::raw_sql(BOUNDS).execute(&mut connection).await;
-            bounded.map_err(StoreError::during("preparing the proof"))?;
+            bounded.map_err(StoreError::during("preparing the check"))?;
             facts::ask(&mut connection).await
         });
         let facts = match facts.await {
             Ok(facts) => facts,
             Err(error) => {
                 add("database", Err(error));
-                return proven;
+                return parts;
             }
         };
-        let reached = facts.judge_server().map(|()| self.reached(&facts));
-        let session = within(session::prove(self, &mut connection)).await;
+        let reached = facts.judge_server().map(|()| self.describe(&facts));
+        let session = within_step(session::prove(self, &mut connection)).await;
         let mut sound = add("database", reached);
         sound &= add(
             "session",
@@ -87,50 +100,44 @@ impl Store {
             }),
         );
         if !sound {
-            return proven;
+            return parts;
         }
-        let version = within(version(&mut connection, &facts)).await;
-        let described = match &version {
-            Ok(Version::None) => Ok("there are no tables yet; the first run makes them".to_owned()),
-            Ok(Version::Current) => Ok("the tables are up to date".to_owned()),
-            Ok(Version::Behind(count)) => Ok(format!(
-                "the tables are of an older version; the next run applies {count} migrations"
-            )),
-            Err(_) => Err(()),
-        };
-        let (version, described) = match (version, described) {
-            (Ok(version), Ok(described)) => (version, described),
-            (Err(error), _) => {
+        let version = match within_step(load_version(&mut connection, &facts)).await {
+            Ok(version) => version,
+            Err(error) => {
                 add("schema", Err(error));
-                return proven;
+                return parts;
             }
-            (Ok(_), Err(())) => return proven,
         };
         let schema = facts.judge_schema().map(|()| {
             let schema = facts.schema.as_deref().unwrap_or_default();
-            format!("{schema:?}: {described}")
+            format!("{schema:?}: {version}")
         });
         if add("schema", schema) {
-            let rights = Box::pin(within(self.rights(connection, &facts, &version, clock)));
+            let rights = Box::pin(within_step(
+                self.check_rights(connection, &facts, &version, clock),
+            ));
             add("rights", rights.await);
         }
-        proven
+        parts
     }
 
-    async fn rights(
+    async fn check_rights(
         &self,
         mut connection: PgConnection,
-        facts: &Facts,
-        version: &Version,
+        facts: &ServerFacts,
+        version: &SchemaVersion,
         clock: &dyn Clock,
     ) -> Result<String, StoreError> {
         facts.judge_limits(self.database().max_connections)?;
         match version {
-            Version::None => facts.judge_new_ledger()?,
-            Version::Current | Version::Behind(_) => rights::prove(&mut connection, facts).await?,
+            SchemaVersion::None => facts.judge_new_ledger()?,
+            SchemaVersion::Current | SchemaVersion::Behind(_) => {
+                rights::prove(&mut connection, facts).await?;
+            }
         }
         let role = &facts.role;
-        if let Version::Behind(_) = version {
+        if let SchemaVersion::Behind(_) = version {
             let _closed = connection.close().await;
             return Ok(format!("{role:?} owns the tables and may add to them"));
         }
@@ -140,24 +147,28 @@ impl Store {
         ))
     }
 
-    /// What can be told without doing it, so that a run that would fail for good is never begun.
-    /// Cheap enough for every start.
-    pub(super) async fn prove_fit(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        let facts = within(facts::ask(connection)).await?;
+    /// Checks what can be checked without a rehearsal, so that no run begins that cannot succeed.
+    /// Fast enough for every start.
+    pub(super) async fn check_prerequisites(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
+        let facts = within_step(facts::ask(connection)).await?;
         facts.judge_server()?;
         facts.judge_schema()?;
-        within(session::prove(self, connection)).await?;
-        // Somebody's lock on a table is waited for, as the migrations wait for it.
-        match version(connection, &facts).await? {
-            Version::None => facts.judge_new_ledger(),
-            Version::Current => rights::prove(connection, &facts).await,
-            // Each of the migrations to come says for itself what it lacks.
-            Version::Behind(_) => Ok(()),
+        within_step(session::prove(self, connection)).await?;
+        // Without STEP_TIMEOUT: a lock of another session on the tables is waited for, as the
+        // migrations wait for it.
+        match load_version(connection, &facts).await? {
+            SchemaVersion::None => facts.judge_new_ledger(),
+            SchemaVersion::Current => rights::prove(connection, &facts).await,
+            // A migration that lacks a right fails with an error that says so.
+            SchemaVersion::Behind(_) => Ok(()),
         }
     }
 
-    /// Where we are, and how safe the way there is.
-    fn reached(&self, facts: &Facts) -> String {
+    /// Describes the server and how the connection is protected.
+    fn describe(&self, facts: &ServerFacts) -> String {
         let address = self.database().address;
         let verified = address.hosts.iter().map(|host| address.tls.mode_for(host));
         let verified: Vec<SslMode> = verified.collect();
@@ -173,7 +184,7 @@ impl Store {
             (None, _) if local => "not encrypted, and within this machine".to_owned(),
             (None, _) => "NOT ENCRYPTED, server not verified; sslmode=verify-full would".to_owned(),
         };
-        let Facts {
+        let ServerFacts {
             role,
             version,
             encoding,
@@ -192,11 +203,14 @@ impl Store {
     }
 }
 
-/// How far the tables are; an error where a newer program brought them further, or a migration was
-/// cut off.
-async fn version(connection: &mut PgConnection, facts: &Facts) -> Result<Version, StoreError> {
+/// The version of the tables. An error if a newer or another program has migrated them, or if a
+/// migration was interrupted.
+async fn load_version(
+    connection: &mut PgConnection,
+    facts: &ServerFacts,
+) -> Result<SchemaVersion, StoreError> {
     if facts.ledger_schema.is_none() {
-        return Ok(Version::None);
+        return Ok(SchemaVersion::None);
     }
     let rows =
         sqlx::raw_sql("select version, success, checksum from _sqlx_migrations order by version")
@@ -226,14 +240,16 @@ async fn version(connection: &mut PgConnection, facts: &Facts) -> Result<Version
         applied += 1;
     }
     Ok(match migrations.iter().count() - applied {
-        _ if applied == 0 => Version::None,
-        0 => Version::Current,
-        behind => Version::Behind(behind),
+        _ if applied == 0 => SchemaVersion::None,
+        0 => SchemaVersion::Current,
+        behind => SchemaVersion::Behind(behind),
     })
 }
 
-async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(PATIENCE, work)
+async fn within_step<T>(
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(STEP_TIMEOUT, work)
         .await
         .unwrap_or(Err(StoreError::TimedOut {
             operation: "finding out whether a run could do its work".into(),

@@ -1,5 +1,5 @@
-//! A run of one invented customer, by the statements of a real one, in a transaction that is never
-//! committed.
+//! Rehearses a run: stores an invented customer with the statements of a real run, in a transaction
+//! that is rolled back.
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use sqlx::{Connection as _, PgConnection};
@@ -14,17 +14,17 @@ use crate::ledger::{
     Name, Rejection, RejectionReason, RowCounts, TrafficCounts, UsageKey, UsageRow,
 };
 
-/// No run has it: those count up from 1.
-const RUN: i64 = -1;
+/// Real runs count up from 1.
+const RUN_ID: i64 = -1;
 
-/// Inserted by hand and not as a run does it, so that no number of a run is used up.
+/// Inserts the run with an explicit id, so that the rehearsal uses up no id of the sequence.
 const BEGIN: &str = "
     insert into sync_run (run_id, kind, source, whole_list, started_at, outcome)
     overriding system value
     values (-1, 'backfill', 'customer', true, now(), 'running')
 ";
 
-/// Takes the connection with it: what was done ends with the session.
+/// Closes the connection at the end, because the rehearsal changes the session's settings.
 pub(super) async fn rehearse(
     mut connection: PgConnection,
     now: DateTime<Utc>,
@@ -38,11 +38,10 @@ pub(super) async fn rehearse(
         .execute(&mut connection)
         .await
         .map_err(during())?;
-    // Left open on purpose: transactions within become savepoints, whatever they think that they
-    // commit.
+    // Forgotten, so that the driver keeps counting this transaction as open: it turns the
+    // transactions of the run's statements into savepoints, and their commits into releases.
     let transaction = connection.begin().await.map_err(during())?;
     std::mem::forget(transaction);
-    // Nothing to do where the tables are up to date.
     migrate::migrations()
         .run(&mut connection)
         .await
@@ -52,9 +51,9 @@ pub(super) async fn rehearse(
         .await
         .map_err(during())?;
     let mut run = RunLock::over(connection);
-    run.record_total(RUN, 1).await?;
-    run.record(RUN, &[outcome(now)], now).await?;
-    run.finish_run(RUN, &end(now)).await?;
+    run.record_total(RUN_ID, 1).await?;
+    run.record(RUN_ID, &[outcome(now)], now).await?;
+    run.finish_run(RUN_ID, &end(now)).await?;
     run.mark_interrupted(now).await?;
     let mut connection = run.connection;
     sqlx::raw_sql("rollback")
@@ -65,7 +64,7 @@ pub(super) async fn rehearse(
     Ok(())
 }
 
-/// A row of each dataset and a rejection, of a date for which there is no partition yet.
+/// A row of each dataset and a rejection, of a date that has no partition yet.
 fn outcome(now: DateTime<Utc>) -> CustomerOutcome {
     let processed_date_time = Utc
         .with_ymd_and_hms(2199, 1, 1, 0, 0, 0)

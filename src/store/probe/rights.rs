@@ -1,41 +1,53 @@
-//! What the role may do with the tables that are there.
+//! Whether the role has the rights that a run needs on the existing tables.
 
 use sqlx::{PgConnection, Row as _};
 
 use super::super::{StoreError, migrate};
-use super::facts::Facts;
+use super::facts::ServerFacts;
 use crate::retry::Remedy;
 
-/// More is not told at once.
-const TOLD: usize = 3;
+/// Problems named in one message; more would make it unreadable.
+const MAX_NAMED: usize = 3;
 
-/// One line for everything that is missing. `$tables` and `$views` stand for lists of names.
+/// Returns one line per problem. `$tables`, `$views` and `$functions` are replaced by lists of
+/// names.
 const QUESTION: &str = "
-    with wanted as (
-        select name, true as is_table from unnest(array[$tables]) as t (name)
+    with expected as (
+        select name, true as is_table
+        from unnest(array[$tables]) as t (name)
         union all
-        select name, false from unnest(array[$views]) as v (name)
+        select name, false
+        from unnest(array[$views]) as v (name)
     ),
-    ours as (
-        select to_regclass(quote_ident(name)) as oid, name, is_table from wanted
+
+    relations as (
+        select to_regclass(quote_ident(name)) as oid, name, is_table
+        from expected
         union all
         select inhrelid::regclass, inhrelid::regclass::text, true
-        from pg_inherits where inhparent = to_regclass('license_usage')
+        from pg_inherits
+        where inhparent = to_regclass('license_usage')
     )
+
     select problem
     from (
         select 1 as rank, o.name, format('%s is not there', o.name) as problem
-        from ours as o where o.oid is null
+        from relations as o
+        where o.oid is null
         union all
         select 2, o.name, format('%s belongs to %I', o.name, pg_get_userbyid(c.relowner))
-        from ours as o join pg_class as c on c.oid = o.oid
+        from relations as o
+        inner join pg_class as c on c.oid = o.oid
         where not pg_has_role(c.relowner, 'usage')
         union all
         select 3, o.name, format('row-level security of %s holds against the role', o.name)
-        from ours as o where o.is_table and o.oid is not null and row_security_active(o.oid)
+        from relations as o
+        where o.is_table
+            and o.oid is not null
+            and row_security_active(o.oid)
         union all
         select 4, o.name, format('the role may not %s in %s', right_, o.name)
-        from ours as o
+        from relations as o
         cross join unnest(array['select', 'insert', 'update']) as r (right_)
         where o.oid is not null
             and (o.is_table or right_ = 'select')
@@ -50,11 +62,14 @@ const QUESTION: &str = "
     order by rank, name
 ";
 
-pub(super) async fn prove(connection: &mut PgConnection, facts: &Facts) -> Result<(), StoreError> {
+pub(super) async fn prove(
+    connection: &mut PgConnection,
+    facts: &ServerFacts,
+) -> Result<(), StoreError> {
     let question = QUESTION
-        .replace("$tables", &made("table"))
-        .replace("$views", &made("view"))
-        .replace("$functions", &made("function"));
+        .replace("$tables", &created("table"))
+        .replace("$views", &created("view"))
+        .replace("$functions", &created("function"));
     let during = StoreError::during("asking what the role may do with the tables");
     let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_all(connection);
     let problems = rows.await.and_then(|rows| {
@@ -69,31 +84,32 @@ pub(super) async fn prove(connection: &mut PgConnection, facts: &Facts) -> Resul
     if problems.is_empty() {
         return Ok(());
     }
-    let further = problems.len().saturating_sub(TOLD);
-    problems.truncate(TOLD);
+    let further = problems.len().saturating_sub(MAX_NAMED);
+    problems.truncate(MAX_NAMED);
     if further > 0 {
         problems.push(format!("and {further} more of the kind"));
     }
     Err(StoreError::Unfit {
         remedy: Remedy::Person,
         problem: format!(
-            "the role {role:?} lacks what a run needs: {} (SQLSTATE 42501); as a superuser, make it the owner of the tables \
-             and views in the schema {schema:?} (alter table NAME owner to {role:?}), which gives it all rights; then: \
-             grant usage, create on schema {schema:?} to {role:?}",
+            "the role {role:?} lacks what a run needs: {} (SQLSTATE 42501); as a superuser, make \
+             it the owner of the tables and views in the schema {schema:?} (alter table NAME owner \
+             to {role:?}), which gives it all rights; then: grant usage, create on schema \
+             {schema:?} to {role:?}",
             problems.join("; ")
         ),
     })
 }
 
-/// The names of what the migrations make, as a list of SQL texts.
-fn made(kind: &str) -> String {
+/// The names of the objects of a kind that the migrations create, as a list of SQL literals.
+fn created(kind: &str) -> String {
     let mut names = Vec::new();
     let migrator = sqlx::migrate!();
     for migration in migrator.iter() {
         for line in migration.sql.as_str().lines() {
-            let made = line.strip_prefix("create or replace ");
-            let made = made.or_else(|| line.strip_prefix("create "));
-            let Some(rest) = made.and_then(|made| made.strip_prefix(kind)) else {
+            let created = line.strip_prefix("create or replace ");
+            let created = created.or_else(|| line.strip_prefix("create "));
+            let Some(rest) = created.and_then(|created| created.strip_prefix(kind)) else {
                 continue;
             };
             let end = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
@@ -112,11 +128,11 @@ fn made(kind: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::made;
+    use super::created;
 
     #[test]
-    fn every_table_view_and_function_of_the_migrations_is_looked_at() {
-        let tables = made("table");
+    fn every_table_view_and_function_of_the_migrations_is_checked() {
+        let tables = created("table");
         for name in [
             "customer",
             "sync_run",
@@ -127,7 +143,7 @@ mod tests {
             assert!(tables.contains(&format!("'{name}'")), "{tables}");
         }
         assert!(!tables.contains("dependent_view"), "{tables}");
-        assert!(made("view").contains("'customer_freshness'"));
-        assert!(made("function").contains("'add_license_usage_partitions'"));
+        assert!(created("view").contains("'customer_freshness'"));
+        assert!(created("function").contains("'add_license_usage_partitions'"));
     }
 }
