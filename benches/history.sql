@@ -1,7 +1,8 @@
--- Fills a ledger with history, as if a run a day had brought the rows of the table `peer_row` for so many days. What a run
--- keeps beside the rows is made too. The rows lie in the order in which a run stores them.
--- The partitions are filled before they are attached, and get their indexes then: that is how 100 million rows are made in
--- minutes. A run that comes after finds what it would have found.
+-- Fills a ledger with history, as if one run a day had stored the rows of the table peer_row for
+-- `days` days up to `last_day`: the rows in the order in which a run stores them, and what a run
+-- keeps beside them.
+-- The partitions are filled before they get their indexes and are attached, which makes it possible
+-- to create 100 million rows in minutes.
 
 create procedure fill_ledger(first_day date, last_day date)
 language plpgsql
@@ -11,25 +12,51 @@ declare
     name text;
 begin
     for period in
-        select distinct license_usage_period(day) from history_day where day between first_day and last_day order by 1
+        select distinct license_usage_period(day)
+        from history_day
+        where day between first_day and last_day
+        order by 1
     loop
         name := 'license_usage_' || to_char(period, 'YYYY_MM_DD');
-        execute format('create table %I (like license_usage including all excluding indexes)', name);
+        execute format(
+            'create table %I (like license_usage including all excluding indexes)',
+            name
+        );
         execute format(
             'insert into %I
-            select h.day, customer_id, product_name, workload_name, customer_name, null, null, service_name, null, channel,
-                greatest(0, licenses_active - extract(doy from h.day)::integer %% 5), licenses_qualified, usage_percent,
-                h.day + interval ''3 days'', h.day + interval ''3 days'', h.run_id
-            from (select * from history_day where license_usage_period(day) = %L order by day) as h
-            cross join (select * from peer_row order by customer_id, product_name, workload_name) as r
+            select
+                h.day, customer_id, product_name, workload_name, customer_name, null, null,
+                service_name, null, channel,
+                greatest(0, licenses_active - extract(doy from h.day)::integer %% 5),
+                licenses_qualified, usage_percent, h.day + interval ''3 days'',
+                h.day + interval ''3 days'', h.run_id
+            from (
+                select *
+                from history_day
+                where license_usage_period(day) = %L
+                order by day
+            ) as h
+            cross join (
+                select *
+                from peer_row
+                order by customer_id, product_name, workload_name
+            ) as r
             order by h.day, customer_id, product_name, workload_name',
-            name, period
+            name,
+            period
         );
-        execute format('alter table %I add primary key (processed_date_time, customer_id, product_name, workload_name)', name);
+        execute format(
+            'alter table %I add primary key (
+                processed_date_time, customer_id, product_name, workload_name
+            )',
+            name
+        );
         execute format('create index on %I (customer_id)', name);
         execute format(
             'alter table license_usage attach partition %I for values from (%L) to (%L)',
-            name, period::timestamptz, license_usage_period((period + 11)::timestamptz)::timestamptz
+            name,
+            period::timestamptz,
+            license_usage_period((period + 11)::timestamptz)::timestamptz
         );
         commit;
     end loop;
@@ -37,46 +64,85 @@ end
 $$;
 
 create table history_day as
-select day::date, row_number() over (order by day) as run_id
-from generate_series(:'last_day'::date - (:days - 1), :'last_day'::date, interval '1 day') as day;
+select
+    day::date,
+    row_number() over (order by day) as run_id
+from
+    generate_series(:'last_day'::date - (:days - 1), :'last_day'::date, interval '1 day')
+        as day;
 
-insert into customer (customer_id, customer_name, first_seen_at, last_seen_at, last_success_at, last_processed_date_time)
-select customer_id, min(customer_name), min(day) + interval '3 days', max(day) + interval '3 days', max(day) + interval '3 days', max(day)
+insert into customer (
+    customer_id, customer_name, first_seen_at, last_seen_at, last_success_at,
+    last_processed_date_time
+)
+select
+    customer_id,
+    min(customer_name),
+    min(day) + interval '3 days',
+    max(day) + interval '3 days',
+    max(day) + interval '3 days',
+    max(day)
 from peer_row
 cross join history_day
 group by customer_id;
 
 insert into series_name (folded, name)
-select distinct lower(name), name
+select distinct
+    lower(name),
+    name
 from peer_row
 cross join lateral (values (product_name), (workload_name)) as names (name);
 
 insert into sync_run (
-    run_id, kind, whole_list, started_at, finished_at, outcome, newest_processed_date, customers_total, customers_succeeded, rows_received
+    run_id, kind, whole_list, started_at, finished_at, outcome, newest_processed_date,
+    customers_total, customers_succeeded, rows_received
 ) overriding system value
 select
-    row_number() over (order by day), 'schedule', true, day + interval '3 days', day + interval '3 days 1 hour', 'succeeded', day,
-    (select count(*) from customer), (select count(*) from customer), (select count(*) from peer_row)
+    run_id,
+    'schedule',
+    true,
+    day + interval '3 days',
+    day + interval '3 days 1 hour',
+    'succeeded',
+    day,
+    (select count(*) from customer),
+    (select count(*) from customer),
+    (select count(*) from peer_row)
 from history_day;
 
 select setval(pg_get_serial_sequence('sync_run', 'run_id'), (select max(run_id) from sync_run));
 
 insert into sync_customer (
-    run_id, customer_id, outcome, http_status, attempts, rows_received, rows_inserted, rows_updated,
-    rows_unchanged, rows_rejected, finished_at
+    run_id, customer_id, outcome, http_status, attempts, rows_received, rows_inserted,
+    rows_updated, rows_unchanged, rows_rejected, finished_at
 )
 select
-    r.run_id, c.customer_id, 'succeeded', 200, 1, 20, 20, 0, 0, 0,
+    r.run_id,
+    c.customer_id,
+    'succeeded',
+    200,
+    1,
+    20,
+    20,
+    0,
+    0,
+    0,
     r.started_at + interval '1 minute'
 from sync_run as r
 cross join (select customer_id from customer order by customer_id) as c
 order by r.run_id;
 
 insert into ledger_date (processed_date, first_seen_at)
-select day, day + interval '3 days' from history_day;
+select
+    day,
+    day + interval '3 days'
+from history_day;
 
 insert into customer_date (processed_date, customer_id, run_id)
-select r.newest_processed_date, c.customer_id, r.run_id
+select
+    r.newest_processed_date,
+    c.customer_id,
+    r.run_id
 from sync_run as r
 cross join (select customer_id from customer order by customer_id) as c
 order by r.run_id;
@@ -84,7 +150,9 @@ order by r.run_id;
 create table history_set as
 select
     *,
-    license_usage_set_id(product_names, workload_names, nothing, nothing, service_names, nothing, channels) as set_id
+    license_usage_set_id(
+        product_names, workload_names, nothing, nothing, service_names, nothing, channels
+    ) as set_id
 from (
     select
         customer_id,
@@ -98,7 +166,15 @@ from (
 ) as sets;
 
 insert into license_usage_set
-select distinct on (set_id) set_id, product_names, workload_names, nothing, nothing, service_names, nothing, channels
+select distinct on (set_id)
+    set_id,
+    product_names,
+    workload_names,
+    nothing,
+    nothing,
+    service_names,
+    nothing,
+    channels
 from history_set;
 
 insert into license_usage_month
@@ -110,14 +186,21 @@ select
     s.set_id,
     array_agg(r.customer_name order by product_name, workload_name),
     array_agg(h.day::timestamptz),
-    array_agg(greatest(0, licenses_active - extract(doy from h.day)::integer % 5) order by product_name, workload_name),
+    array_agg(
+        greatest(0, licenses_active - extract(doy from h.day)::integer % 5)
+        order by product_name, workload_name
+    ),
     array_agg(r.licenses_qualified order by product_name, workload_name),
     array_agg(r.usage_percent order by product_name, workload_name),
     array_agg(h.day + interval '3 days'),
     array_agg(h.day + interval '3 days'),
     array_agg(h.run_id),
     array_agg(h.day = :'last_day')
-from (select distinct on (date_trunc('month', day)) * from history_day order by date_trunc('month', day), day desc) as h
+from (
+    select distinct on (date_trunc('month', day)) *
+    from history_day
+    order by date_trunc('month', day), day desc
+) as h
 cross join peer_row as r
 inner join history_set as s on s.customer_id = r.customer_id
 group by 1, 2, 3, 5

@@ -1,6 +1,10 @@
 -- 1 of 4. The ledger: which customers there are, their licence usage and deployment by processed
 -- date, and what a figure was before the API corrected it. A sync never deletes from these tables.
 -- Read on with: what is kept beside the ledger, runs, views.
+--
+-- These four files are the baseline of the first release and may be edited until then. From the
+-- first release on no released migration is edited, not even in a comment: every ledger keeps the
+-- checksums of its migrations, and the program refuses a ledger with other ones.
 -- New tables: locks nothing in use.
 
 create table customer (
@@ -52,8 +56,8 @@ comment on column customer.last_failure_is_refusal
     is 'Whether it was a refusal by role, path or sign-in, which asking again does not change.';
 comment on column customer.last_failure_detail is 'The same failure in words.';
 
--- The date leads the primary key, so a day's rows go to the right-hand edge of the index, and
--- storing them costs the same however many years lie to the left of it.
+-- The date leads the primary key, so that a day's rows go to the right-hand edge of the index and
+-- storing them costs the same however many years of history there are.
 create table license_usage (
     processed_date_time timestamptz not null,
     customer_id uuid not null,
@@ -77,7 +81,7 @@ create table license_usage (
     constraint license_usage_licenses_qualified_check check (licenses_qualified >= 0)
 ) partition by range (processed_date_time);
 
--- Each partition has its own, so a day's rows touch few pages of it.
+-- Each partition has an index of its own, so that a day's rows touch few of its pages.
 create index license_usage_customer_idx on license_usage (customer_id);
 
 comment on index license_usage_customer_idx is 'One customer''s history.';
@@ -113,7 +117,7 @@ comment on column license_usage.last_changed_at
     is 'When the row was last written: stored, or corrected.';
 comment on column license_usage.run_id is 'The run that last wrote the row.';
 
--- From the 1st, the 11th and the 21st of a month.
+-- A period begins on the 1st, the 11th and the 21st of a month.
 create function license_usage_period(of_date timestamptz) returns date
 language sql immutable parallel safe
 return date_trunc('month', of_date at time zone 'UTC')::date
@@ -122,8 +126,8 @@ return date_trunc('month', of_date at time zone 'UTC')::date
 comment on function license_usage_period
     is 'The first day of the third of a month (UTC) whose partition of license_usage holds a date.';
 
--- A partition is created as a table and then attached: that waits for nobody who reads or writes
--- the ledger, and holds nobody up.
+-- A partition is created as a table and then attached, which takes a lock that neither waits for
+-- readers and writers of the ledger nor blocks them.
 create function add_license_usage_partitions(for_dates timestamptz []) returns void
 language plpgsql
 as $$
@@ -136,7 +140,7 @@ begin
     for period in
         select distinct license_usage_period(d)
         from unnest(for_dates) as d
-        -- Partitions may have other bounds than ours: an operator may have merged some.
+        -- A partition may have other bounds than a period: an operator may have merged some.
         where not exists (
             select
             from pg_inherits as i
@@ -148,7 +152,7 @@ begin
         )
     loop
         period_after := license_usage_period((period + 11)::timestamp at time zone 'UTC');
-        -- A partition that was detached keeps its name.
+        -- A table of that name may be a partition that was detached.
         wanted := 'license_usage_' || to_char(period, 'YYYY_MM_DD');
         name := wanted;
         for number in 2..1000 loop
@@ -222,7 +226,7 @@ comment on column license_deployment.last_changed_at
     is 'When the row was last written: stored, or corrected.';
 comment on column license_deployment.run_id is 'The run that last wrote the row.';
 
--- One table for both datasets, which have the same three kinds of figures.
+-- One table for both datasets: each has a figure of seats in use, a total and a percentage.
 create table restatement (
     customer_id uuid not null,
     restatement_id bigint generated always as identity,
@@ -259,9 +263,9 @@ comment on column restatement.run_id is 'The run that brought the new figures.';
 comment on column restatement.restated_at is 'When the new figures were stored.';
 comment on column restatement.old_used
     is 'Before: active seats of usage, deployed seats of deployment.';
-comment on column restatement.new_used is 'The same since.';
+comment on column restatement.new_used is 'After: the same.';
 comment on column restatement.old_total
     is 'Before: qualified seats of usage, sold seats of deployment.';
-comment on column restatement.new_total is 'The same since.';
+comment on column restatement.new_total is 'After: the same.';
 comment on column restatement.old_percent is 'Before: usage_percent, or deployment_percent.';
-comment on column restatement.new_percent is 'The same since.';
+comment on column restatement.new_percent is 'After: the same.';

@@ -1,8 +1,8 @@
 -- 2 of 4. What is kept beside the ledger, so that runs and views need not read all of it: one
 -- spelling per name, the names that an id has had, which dates exist, and the newest row of each
--- series in each month. A run keeps this up to date itself, in the transaction that stores the
--- rows; for everybody else's changes to license_usage there are triggers and
--- reread_license_usage().
+-- series in each month. A run updates these tables in the transaction that stores the rows. When
+-- another writer changes license_usage, triggers update them; after changes past the triggers,
+-- reread_license_usage() does.
 -- New tables: locks nothing in use.
 
 -- Names -------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ comment on table ledger_date is 'The processed dates (UTC) of which license_usag
 comment on column ledger_date.processed_date is 'The date.';
 comment on column ledger_date.first_seen_at is 'When a row of it was first stored.';
 
--- About one row for twenty of the ledger, at the right-hand edge of its index.
+-- About one row per twenty rows of the ledger. New rows go to the right-hand edge of its index.
 create table customer_date (
     processed_date date not null,
     customer_id uuid not null,
@@ -84,12 +84,12 @@ comment on column customer_date.processed_date is 'The date.';
 comment on column customer_date.customer_id is 'The customer''s tenant id.';
 comment on column customer_date.run_id is 'The run that first stored a row.';
 comment on column customer_date.digest
-    is 'A digest of the date''s rows as they last came: rows with the same digest need no '
-    'comparing. Null if it is not known, or if somebody else has written to the rows since.';
+    is 'A digest of the date''s rows as they last arrived: rows with the same digest are not '
+    'compared again. Null if it is not known, or if another writer has changed the rows since.';
 
 -- The newest rows of each month -------------------------------------------------------------------
 
--- Many customers have the same products and workloads, day after day.
+-- Many customers have the same products and workloads, so their texts are stored once.
 create table license_usage_set (
     set_id bigint not null,
     product_names varchar(512) [] not null,
@@ -134,8 +134,9 @@ return hashtextextended(
 
 comment on function license_usage_set_id is 'The hash that identifies a row of license_usage_set.';
 
--- One row per customer and month, with an array per column of the ledger: a twentieth of the rows
--- to write day by day. A row stays in one piece as long as it fits on a page.
+-- One row per customer and month, with an array per column of the ledger: a run writes a twentieth
+-- of the rows that one row per series would take. toast_tuple_target keeps a row in one piece as
+-- long as it fits on a page.
 create table license_usage_month (
     month date not null,
     customer_id uuid not null,
@@ -185,15 +186,15 @@ comment on column license_usage_month.are_newest
 
 -- Keeping it up to date ---------------------------------------------------------------------------
 
--- Null stands for all customers, or all months. Which rows are the newest of all is looked up among
--- those that were, which suffices unless rows may have gone.
+-- Null means all customers, or all months. Without deleted rows (rows_may_have_gone false) only
+-- months that have newest rows can lose them, so no other months are read.
 create function collect_license_usage_months(
     of_customers uuid [] default null,
     of_months date [] default null,
     rows_may_have_gone boolean default true
 ) returns void
 language plpgsql
--- Makes the dates constants to the planner, which then opens the partitions of those dates only.
+-- Plans are made for the dates at hand, and open the partitions of these dates only.
 set plan_cache_mode = force_custom_plan
 set jit = off
 as $$
@@ -225,7 +226,7 @@ begin
     numbered as (
         select
             *,
-            -- By bytes, as the program sorts, whatever the locale of the database is.
+            -- In byte order, as the program sorts, whatever the locale of the database is.
             row_number() over (
                 partition by month, customer_id
                 order by product_name collate "C", workload_name collate "C"
@@ -343,7 +344,7 @@ begin
     set digest = null
     where digest is not null
         and (of_customers is null or customer_id = any(of_customers))
-        -- The dates by name, because they lead the primary key.
+        -- The dates are listed because they lead the primary key.
         and processed_date = any(array(
             select processed_date
             from ledger_date
@@ -385,10 +386,11 @@ comment on function reread_license_usage
     'customers or for some: after a partition was attached, or rows were written past the '
     'triggers.';
 
--- What others write -------------------------------------------------------------------------------
+-- Other writers -----------------------------------------------------------------------------------
 
--- A run has set seatledger.keeps_months, and is let through. Inserted rows come one by one: a
--- transition table of all of them would keep a run's COPY from writing a page of rows at a time.
+-- The triggers do not fire for a run, which sets seatledger.keeps_months. Inserts have a row
+-- trigger: with a trigger that has a transition table, even one that does not fire, Postgres would
+-- insert the rows of a run's COPY one at a time and not by the page.
 create function follow_other_writers() returns trigger
 language plpgsql
 as $$
@@ -435,10 +437,10 @@ end
 $$;
 
 comment on function follow_other_writers
-    is 'Rereads what somebody else than a run has changed in license_usage.';
+    is 'Updates what is kept beside license_usage after another writer than a run has changed it.';
 
--- Whoever may write to the ledger need not have the right to write to what is kept beside it, nor
--- have its schema in the search path.
+-- A role that may write to the ledger may lack the right to write to the tables beside it, and may
+-- not have their schema in its search path.
 do $$
 begin
     execute format(
@@ -470,7 +472,7 @@ for each statement
 when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
 execute function follow_other_writers();
 
-comment on trigger follow_insert on license_usage is 'Rows that somebody else has inserted.';
-comment on trigger follow_update on license_usage is 'Rows that somebody else has updated.';
-comment on trigger follow_delete on license_usage is 'Rows that somebody else has deleted.';
-comment on trigger follow_truncate on license_usage is 'A ledger that somebody has emptied.';
+comment on trigger follow_insert on license_usage is 'For rows that another writer inserts.';
+comment on trigger follow_update on license_usage is 'For rows that another writer updates.';
+comment on trigger follow_delete on license_usage is 'For rows that another writer deletes.';
+comment on trigger follow_truncate on license_usage is 'For a ledger that another writer empties.';

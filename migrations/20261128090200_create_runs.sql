@@ -1,6 +1,6 @@
 -- 3 of 4. Runs: what each one did, what became of each customer in it, which items it could not
--- store, and who is behind the token. Nothing in the ledger refers to these tables by a foreign
--- key.
+-- store, and the consent behind its token. No foreign key of the ledger refers to these tables, so
+-- that old runs can be deleted.
 -- New tables: locks nothing in use.
 
 create table sync_run (
@@ -93,8 +93,8 @@ comment on column sync_run.http_requests
 comment on column sync_run.http_retries is 'Requests among them that repeated an earlier one.';
 comment on column sync_run.http_throttled is 'Responses with status 429.';
 
--- Without a foreign key to sync_run: the run writes both, in that order, and checking it cost more
--- than storing the row.
+-- Without a foreign key to sync_run: a run writes both, in that order, and the check would cost
+-- more than storing the row.
 create table sync_customer (
     run_id bigint not null,
     customer_id uuid not null,
@@ -177,7 +177,7 @@ comment on column rejected_row.payload
     'out of range, over 64 KiB) a JSON string with its text.';
 comment on column rejected_row.rejected_at is 'When it was rejected.';
 
--- A copy of what lies beside the refresh token, so that "seatledger status" can show it to people
+-- A copy of the file beside the refresh token, so that "seatledger status" can show it to people
 -- who may not read the token's folder.
 create table consent (
     only_row boolean not null default true,

@@ -144,8 +144,8 @@ comment on column license_usage_change.usage_percent_change
 comment on column license_usage_change.active_percent
     is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
 
--- If several ids have had a name, it stands for the one that had it last. Of two names of one date
--- the one that came last is the newer.
+-- If several ids have had a name, it stands for the id that had it last. Of two names of an id with
+-- the same newest date, the one that a later run recorded is the newer.
 create view license_usage_series as
 with present as (
     select distinct on (kind, id) kind, id, name
@@ -181,8 +181,9 @@ joined as (
     left join present as w on w.kind = 'workload' and w.id = coalesce(u.workload_code, wo.id)
 )
 
--- A product that was renamed within one processed date has two rows for it: the later one counts.
--- By ids where they are known: of two products one may by now have the name that the other had.
+-- A product that was renamed within one processed date has two rows of that date: the later one
+-- counts. Rows are told apart by ids where these are known, because a product may by now have the
+-- name that another one had.
 select distinct on (
     customer_id,
     coalesce(product_id, product_name),
@@ -285,7 +286,8 @@ comment on view license_deployment_latest is 'The newest row of each customer an
 comment on column license_deployment_latest.deployed_percent
     is 'Deployed seats per hundred sold ones, computed; null if none is sold.';
 
--- Products that are sold and not used, and used and not sold here, are both worth seeing.
+-- A full join, because products that are sold and not used, or used and not sold by the partner,
+-- matter as well.
 create view license_seats as
 select
     coalesce(d.customer_id, u.customer_id) as customer_id,
@@ -383,8 +385,8 @@ comment on column license_deployment_restatement.new_deployment_percent
 
 -- Customers ---------------------------------------------------------------------------------------
 
--- The time of the last success is taken from the last two runs too: a customer about whom there is
--- nothing new is not written to.
+-- A run does not write to a customer about which there is nothing new, so the time of the last
+-- success may have to be read from the last two runs.
 create view customer_freshness as
 select
     c.customer_id,
@@ -428,14 +430,15 @@ select
     c.customer_id,
     c.customer_name,
     (case
+        -- The API's codes for a customer without a commerce relationship.
         when t.fault_code in ('20002', '60003') then 'no_relationship'
-        -- The date came out while the partner's own list was without the customer.
+        -- The date was published while the partner's own list lacked the customer.
         when d.first_seen_at >= c.gone_since then 'no_relationship'
         when d.first_seen_at >= c.absent_since and d.first_seen_at < c.returned_at
             then 'no_relationship'
         when t.reason in ('forbidden', 'unauthorized') then 'denied'
         when t.outcome = 'succeeded' then 'empty'
-        -- A customer's own collection only ever has the newest date.
+        -- A customer's own collection never has another date than the newest.
         when d.processed_date < newest.processed_date and latest.source = 'customer' then 'missed'
         when t.reason = 'throttled' then 'throttled'
         else 'failed'
@@ -444,7 +447,7 @@ select
     t.reason::varchar as reason,
     t.detail
 from ledger_date as d
--- "distinct" keeps the planner from comparing this with what is kept of all dates.
+-- "distinct" keeps the planner from turning this into a join with all of customer_date.
 cross join lateral (
     select distinct
         customer_id, customer_name, first_seen_at, last_seen_at, gone_since, absent_since,
@@ -467,9 +470,9 @@ left join lateral (
     order by r.run_id desc
     limit 1
 ) as t on true
--- There is no row for the time before a customer was known, nor for a date that only a slower
--- service has, nor for a customer that no run has had on its list since the date came out, unless
--- it is gone.
+-- There is no row for dates before a customer was known, for dates that only a slower service has,
+-- or for a customer that no run has had on its list since the date was published, unless it is
+-- gone.
 where t.run_id is not null
     or (
         d.processed_date >= (c.first_seen_at at time zone 'UTC')::date
@@ -492,9 +495,8 @@ comment on column coverage.detail is 'The failure in words.';
 
 -- Comments ----------------------------------------------------------------------------------------
 
-
--- A view's column without a comment of its own is a column of another relation as it is, and gets
--- its comment from there.
+-- A view's column that has no comment yet is passed through from another relation, and takes its
+-- comment.
 do $$
 declare
     passed record;

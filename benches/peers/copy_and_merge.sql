@@ -1,4 +1,5 @@
--- Rows from psql's input into the ledger, all in one transaction. psql reads it from this folder.
+-- Stores the rows of psql's input in the ledger, in one transaction. psql reads the other files
+-- from this folder.
 \set QUIET on
 \set ON_ERROR_STOP on
 begin;

@@ -1,4 +1,5 @@
--- Rows that are there as they are stay untouched: "on conflict" would lock, and so write, them.
+-- Leaves rows that are stored already with the same values alone: "on conflict" would lock, and so
+-- write, each of them.
 merge into license_usage as k
 using staging as s
 on k.processed_date_time = s.processed_date_time

@@ -1,4 +1,4 @@
--- Where COPY puts rows before they are merged. Temporary, so that it is not written to the log.
+-- Takes the rows of a COPY before they are merged. Temporary, so that it is not logged.
 create temporary table staging (
     customer_id uuid,
     product_name varchar(512),
