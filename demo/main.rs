@@ -12,12 +12,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Parser;
-use seatledger::app::{patience_of_a_person, syncer};
+use seatledger::app::{database_retry_of_a_person, syncer};
 use seatledger::clock::{Clock, ManualClock, SystemClock};
 use seatledger::config::{self, Config, Sources};
 use seatledger::lifecycle::Lifecycle;
 use seatledger::store::RunKind;
-use seatledger::sync::{Mode, Progress, Report, Request};
+use seatledger::sync::{Progress, Report, Request};
 use tokio::sync::watch;
 
 /// The number of days at the end on which one customer refuses access, as after the partner has
@@ -66,17 +66,10 @@ async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
         Arc::<ManualClock>::clone(&clock),
         &lifecycle,
     )?;
-    let request = Request {
-        listed: Arc::default(),
-        dated: None,
-        resumes: None,
-        kind: RunKind::Schedule,
-        only: Vec::new(),
-        mode: Mode::Store,
-        patience: patience_of_a_person(config.retry),
-    };
+    let database_retry = database_retry_of_a_person(config.retry);
+    let request = Request::new(RunKind::Schedule, database_retry);
     syncer
-        .migrate(request.patience.at_start, &lifecycle.shutdown)
+        .migrate(database_retry.at_start, &lifecycle.shutdown)
         .await?;
     let simulator = SimulatorControl::new(&arguments.simulator)?;
     let (progress, _unwatched) = watch::channel(Progress::default());

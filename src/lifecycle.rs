@@ -4,20 +4,13 @@
 use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::retry::Remedy;
-use crate::shutdown::Shutdown;
-
-/// How long what is under way may take to end by itself after the first signal.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How long tracked tasks are waited for at the very end.
-const FAREWELL: Duration = Duration::from_secs(3);
+use crate::shutdown::{Shutdown, waits};
 
 /// What the program's exit code says; an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +108,7 @@ impl Lifecycle {
     pub async fn finish(&self) {
         self.shutdown.graceful.cancel();
         self.tasks.close();
-        if tokio::time::timeout(FAREWELL, self.tasks.wait())
+        if tokio::time::timeout(waits::END_TASKS, self.tasks.wait())
             .await
             .is_err()
         {
@@ -154,7 +147,7 @@ async fn listen(
     shutdown.graceful.cancel();
     tokio::select! {
         _ = next() => info!("Stopping at once"),
-        () = tokio::time::sleep(GRACE) => {}
+        () = tokio::time::sleep(waits::GRACE) => {}
     }
     shutdown.forced.cancel();
 }

@@ -1,5 +1,7 @@
 //! The two degrees of stopping, shared by everything that waits or works.
 
+pub(crate) mod waits;
+
 use tokio_util::sync::CancellationToken;
 
 /// What a task watches so that the program can stop.

@@ -16,10 +16,10 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::printable::printable;
 use crate::progress;
 use crate::store::{RunKind, RunOutcome, Store};
-use crate::sync::{Dates, Mode, Patience, Progress, Report, Request, RunError, Syncer};
+use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunError, Syncer};
 
 use super::consent::ConsentWatch;
-use super::{START_PATIENCE, complain, patience_of_a_person, print, say, syncer};
+use super::{START_PATIENCE, complain, database_retry_of_a_person, print, say, syncer};
 
 /// The summary waits no longer for the customers' names.
 const NAMES_PATIENCE: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let retry = config.retry.with_likely_permanent(START_PATIENCE);
     let syncer = syncer(config, retry, Arc::clone(&clock), lifecycle)?;
     let consent = ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock));
-    let patience = patience_of_a_person(config.retry);
+    let database_retry = database_retry_of_a_person(config.retry);
     let mode = if arguments.dry_run {
         Mode::DryRun
     } else {
@@ -45,10 +45,10 @@ pub(super) async fn run(
     let ran = async {
         if mode == Mode::Store {
             syncer
-                .migrate(patience.at_start, &lifecycle.shutdown)
+                .migrate(database_retry.at_start, &lifecycle.shutdown)
                 .await?;
         }
-        let Some((request, dates)) = asked(arguments, &syncer, mode, patience).await? else {
+        let Some((request, dates)) = asked(arguments, &syncer, mode, database_retry).await? else {
             return Ok(None);
         };
         let report = match dates {
@@ -98,16 +98,12 @@ async fn asked(
     arguments: &Backfill,
     syncer: &Syncer,
     mode: Mode,
-    patience: Patience,
+    database_retry: DatabaseRetry,
 ) -> Result<Option<(Request, Option<Dates>)>, RunError> {
     let mut request = Request {
-        kind: RunKind::Backfill,
         only: arguments.customer.clone(),
-        listed: Arc::default(),
-        dated: None,
-        resumes: None,
         mode,
-        patience,
+        ..Request::new(RunKind::Backfill, database_retry)
     };
     let mut dates = arguments.from.zip(arguments.to);
     if arguments.resume {
@@ -133,7 +129,7 @@ fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
         (RunOutcome::Interrupted, Some(signal)) => signal,
         (outcome, _) => match (&report.fatal, outcome) {
             // It ran, and whom it did not reach is on record as failed.
-            (Some(RunError::Halted(_)), _) => Exit::SomeFailed,
+            (Some(RunError::EarlyEnd(_)), _) => Exit::SomeFailed,
             (Some(fatal), _) => fatal.remedy().into(),
             (None, RunOutcome::Succeeded) => Exit::Success,
             (None, RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted) => {

@@ -17,7 +17,7 @@ use crate::schedule::{Schedule, Ticker};
 use crate::shutdown::Shutdown;
 use crate::status::{Status, serve};
 use crate::store::{Reader, RunKind};
-use crate::sync::{Mode, Patience, Progress, Report, Request, RunError, Syncer};
+use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
 use super::consent::{ConsentWatch, LOOK_INTERVAL};
@@ -38,7 +38,7 @@ pub(super) async fn run(
         consent: ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock)),
         syncer: Arc::clone(&syncer),
         schedule: schedule.clone(),
-        patience: Patience {
+        database_retry: DatabaseRetry {
             at_start: forever,
             in_run: forever,
         },
@@ -118,17 +118,17 @@ struct Daemon {
     consent: ConsentWatch,
     syncer: Arc<Syncer>,
     schedule: Schedule,
-    patience: Patience,
+    database_retry: DatabaseRetry,
 }
 
 impl Daemon {
     /// Makes sure of the database and the sign-in, and finds out whether a run is due at once.
     async fn prepare(&self, when: RunOnStart, shutdown: &Shutdown) -> Result<Start, RunError> {
         self.syncer
-            .migrate(self.patience.at_start, shutdown)
+            .migrate(self.database_retry.at_start, shutdown)
             .await?;
         self.syncer
-            .recover(self.patience.at_start, shutdown)
+            .recover(self.database_retry.at_start, shutdown)
             .await?;
         // A dead token shows now and not at the first tick, which may be a day away.
         if let Err(error) = self.syncer.client.begin_session().sign_in(shutdown).await {
@@ -144,7 +144,7 @@ impl Daemon {
         let now = self.syncer.clock.now();
         let last = self
             .syncer
-            .last_finish(now, self.patience.at_start, shutdown)
+            .last_finish(now, self.database_retry.at_start, shutdown)
             .await?;
         // A ledger without any run has missed all ticks. A run that ended in the future ended by a
         // clock that was wrong, and must not keep the daemon quiet until then.
@@ -197,15 +197,7 @@ impl Daemon {
         shutdown: &Shutdown,
     ) -> Result<(), RunError> {
         notify_status("A run is under way");
-        let request = Request {
-            kind,
-            only: Vec::new(),
-            listed: Arc::default(),
-            dated: None,
-            resumes: None,
-            mode: Mode::Store,
-            patience: self.patience,
-        };
+        let request = Request::new(kind, self.database_retry);
         let (progress, _unwatched) = watch::channel(Progress::default());
         let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
         let ended = while_ticking(ticker, run, |tick| {

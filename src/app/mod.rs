@@ -32,7 +32,7 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
 use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
 use crate::store::{Store, StoreError};
-use crate::sync::{Patience, RunError, Syncer, tell_of_locks};
+use crate::sync::{DatabaseRetry, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
 
 /// A database that is back is noticed within this time.
@@ -267,9 +267,9 @@ pub fn syncer(
 /// How long `--backfill` waits for a database that is away: shortly at the start, where a person is
 /// watching, and as long as for the API in the midst of a run, but not less than a minute.
 #[must_use]
-pub fn patience_of_a_person(retry: RetryPolicy) -> Patience {
+pub fn database_retry_of_a_person(retry: RetryPolicy) -> DatabaseRetry {
     let patience = retry.with_max_interval(DATABASE_MAX_INTERVAL);
-    Patience {
+    DatabaseRetry {
         at_start: patience.with_max_elapsed(START_PATIENCE),
         in_run: patience.with_max_elapsed(retry.max_elapsed().max(DATABASE_RUN_PATIENCE)),
     }

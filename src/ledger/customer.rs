@@ -19,7 +19,7 @@ const EXAMPLES: [&str; 5] = [
     "01234567-89ab-cdef-0123-456789abcdef",
 ];
 
-/// A customer of a run, with the details from the partner's list of customers.
+/// A customer of a run, with the details from the partner's list of customers and from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
     /// The tenant id.
@@ -28,6 +28,29 @@ pub struct Customer {
     pub name: Option<String>,
     /// Known if the list of customers was fetched.
     pub domain: Option<String>,
+    /// What earlier runs have found.
+    pub history: CustomerHistory,
+}
+
+impl From<CustomerId> for Customer {
+    fn from(id: CustomerId) -> Self {
+        Self {
+            id,
+            name: None,
+            domain: None,
+            history: CustomerHistory::default(),
+        }
+    }
+}
+
+/// What earlier runs have found of a customer, as far as the next run is judged by it. Nothing, for
+/// a new customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CustomerHistory {
+    /// The ledger has its usage of the newest processed date.
+    pub had_usage: bool,
+    /// The API refused it when it was last asked for.
+    pub was_refused: bool,
 }
 
 /// A customer's tenant id. Two spellings of one GUID are equal.

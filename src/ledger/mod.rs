@@ -9,7 +9,7 @@ mod reason;
 mod row;
 
 pub use collection::{Collection, Dataset, MAX_PAYLOAD_BYTES, Rejection, Source};
-pub use customer::{Customer, CustomerId, NotAGuid};
+pub use customer::{Customer, CustomerHistory, CustomerId, NotAGuid};
 pub(crate) use customer::{is_example_guid, parse_guid_leniently};
 pub use name::Name;
 pub use outcome::{CustomerOutcome, Failure, RowCounts, TrafficCounts};

@@ -21,6 +21,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::shutdown::waits;
+
 /// Connections at a time. A probe and a few browsers need a handful; each costs a file descriptor
 /// and some KiB.
 const MAX_CONNECTIONS: usize = 32;
@@ -42,9 +44,6 @@ const MAX_LINGER_BYTES: usize = 256 * 1024;
 
 /// After a connection that could not be taken: there may be no file descriptor for a while.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long answers under way may still take when the daemon stops.
-const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A connection that is open.
 struct Open {
@@ -103,7 +102,7 @@ pub(super) async fn run<F: Future<Output = ()>>(
             connection.task.abort();
         }
     }
-    let _ended = timeout(GOODBYE, async {
+    let _ended = timeout(waits::LAST_ANSWERS, async {
         while tasks.join_next().await.is_some() {}
     })
     .await;

@@ -2,10 +2,8 @@
 //! has returned.
 
 use std::collections::HashSet;
-use std::future::ready;
 
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt as _;
 use sqlx::Connection as _;
 use uuid::Uuid;
 
@@ -15,7 +13,7 @@ use crate::ledger::{Customer, CustomerId};
 
 /// What the partner's own list has changed since it was last asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listing {
+pub enum PartnerListDiff {
     /// Customers that are no longer on it, and those that are on it again.
     Changed {
         /// Marked as gone from now on.
@@ -33,66 +31,35 @@ pub enum Listing {
     },
 }
 
-/// How urgently a customer should be fetched: the lesser the sooner.
-/// Those without figures of the newest processed date come first, and among equals those that wait
-/// the longest.
-///
-/// Of one that is not known it is the default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Urgency(u64);
-
-impl Urgency {
-    const HAS_NEWEST_DATE: u64 = 1 << 63;
-    const WAS_REFUSED: u64 = 1;
-
-    /// In one number, since there may be very many.
-    fn new(
-        has_newest_date: bool,
-        last_success_at: Option<DateTime<Utc>>,
-        was_refused: bool,
-    ) -> Self {
-        let waits_since = last_success_at.map_or(0, |at| at.timestamp_micros().clamp(1, 1 << 60));
-        let mut bits = waits_since.unsigned_abs() << 1;
-        if has_newest_date {
-            bits |= Self::HAS_NEWEST_DATE;
-        }
-        if was_refused {
-            bits |= Self::WAS_REFUSED;
-        }
-        Self(bits)
-    }
-
-    /// Whether the ledger has the customer's figures of the newest processed date that it has of
-    /// anybody.
-    #[must_use]
-    pub fn has_newest_date(&self) -> bool {
-        self.0 & Self::HAS_NEWEST_DATE != 0
-    }
-
-    /// Whether the customer was refused when it was last asked for.
-    #[must_use]
-    pub fn was_refused(&self) -> bool {
-        self.0 & Self::WAS_REFUSED != 0
-    }
+/// A customer of a run's list, where the list is in the order in which customers are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueCustomer {
+    /// Where the customer is in the list that the order was asked of.
+    pub index: i32,
+    /// The ledger has its figures of the newest processed date that it has of any customer.
+    pub has_newest_date: bool,
+    /// The API refused it when it was last asked for.
+    pub was_refused: bool,
 }
 
 impl RunLock {
-    /// Tells how urgent each known customer is, or only those among `customers`.
+    /// Puts customers into the order in which they are due: first those without figures of the
+    /// newest processed date, then those whose last success is the longest ago, then by id. Those
+    /// that the run `resumes`, or another run that resumed it, has stored are left out.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_urgency(
+    pub async fn load_due(
         &mut self,
-        customers: Option<&[CustomerId]>,
-        mut tell: impl FnMut(CustomerId, Urgency),
-    ) -> Result<(), StoreError> {
-        let customers: Option<Vec<Uuid>> =
-            customers.map(|customers| customers.iter().map(|id| id.as_uuid()).collect());
-        let query = sqlx::query!(
+        customers: &[CustomerId],
+        resumes: Option<i64>,
+    ) -> Result<Vec<DueCustomer>, StoreError> {
+        let customers: Vec<Uuid> = customers.iter().map(|id| id.as_uuid()).collect();
+        let query = sqlx::query_as!(
+            DueCustomer,
             r#"
             select
-                f.customer_id as "customer_id!",
-                f.last_success_at,
+                (i.place - 1)::integer as "index!",
                 coalesce(
                     (f.last_processed_date_time at time zone 'UTC')::date
                     = (select max(processed_date) from ledger_date),
@@ -103,20 +70,27 @@ impl RunLock {
                     and (f.last_success_at is null or f.last_success_at < f.last_failure_at),
                     false
                 ) as "was_refused!"
-            from customer_freshness as f
-            inner join customer as c on c.customer_id = f.customer_id
-            where $1::uuid[] is null
-                or f.customer_id = any($1)
+            from unnest($1::uuid[]) with ordinality as i (customer_id, place)
+            left join customer_freshness as f on f.customer_id = i.customer_id
+            left join customer as c on c.customer_id = i.customer_id
+            where not exists (
+                select
+                from sync_customer as s
+                inner join sync_run as r on r.run_id = s.run_id
+                where s.customer_id = i.customer_id
+                    and s.outcome = 'succeeded'
+                    and (r.run_id = $2 or r.resumes = $2)
+            )
+            order by 2, f.last_success_at nulls first, i.customer_id
             "#,
-            customers.as_deref()
+            &customers,
+            resumes
         );
-        // One by one: there may be very many.
-        let told = query.fetch(&mut self.connection).try_for_each(|row| {
-            let urgency = Urgency::new(row.has_newest_date, row.last_success_at, row.was_refused);
-            tell(CustomerId::from(row.customer_id), urgency);
-            ready(Ok(()))
-        });
-        bounded("looking up who is due first", told).await
+        bounded(
+            "looking up which customers are due",
+            query.fetch_all(&mut self.connection),
+        )
+        .await
     }
 
     /// Compares the partner's own list with what it was, and notes who has gone and who has
@@ -124,12 +98,12 @@ impl RunLock {
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn record_listing(
+    pub async fn record_partner_list(
         &mut self,
         listed: &[Customer],
         excluded: &HashSet<CustomerId>,
         now: DateTime<Utc>,
-    ) -> Result<Listing, StoreError> {
+    ) -> Result<PartnerListDiff, StoreError> {
         let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
         let mut wanted: Vec<&Customer> = listed.iter().collect();
         wanted.retain(|customer| !excluded.contains(&customer.id));
@@ -215,9 +189,9 @@ impl RunLock {
             transaction.commit().await?;
             let customers = |ids: Vec<Uuid>| ids.into_iter().map(CustomerId::from).collect();
             Ok(if shrunk {
-                Listing::Shrunk { known, left }
+                PartnerListDiff::Shrunk { known, left }
             } else {
-                Listing::Changed {
+                PartnerListDiff::Changed {
                     gone: customers(gone),
                     returned: customers(returned),
                 }

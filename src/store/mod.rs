@@ -25,7 +25,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
-pub use customers::{Listing, Urgency};
+pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
 pub use holders::{Holder, OtherRun};
 pub use locale::conflicting_locale;
@@ -37,12 +37,10 @@ pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunOutcome};
 pub(crate) use status_reader::Reader;
 
 use crate::config;
+use crate::shutdown::waits;
 
 /// No single operation takes longer on a database that is alive.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Readers are waited for no longer than this at the end.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The way to the ledger's database.
 #[derive(Debug, Clone)]
@@ -124,7 +122,7 @@ impl Store {
     /// Ends idle connections politely.
     pub async fn close(&self) {
         // A reader that waits for somebody else's lock must not hold up the end of the program.
-        let _closed = tokio::time::timeout(GOODBYE, self.pool.close()).await;
+        let _closed = tokio::time::timeout(waits::CLOSE_POOL, self.pool.close()).await;
     }
 }
 

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::run_lock::RunLock;
 use super::{Store, StoreError, bounded};
 use crate::ledger::CustomerId;
 
@@ -156,31 +155,6 @@ impl Store {
         );
         let dates = bounded("looking up complete dates", query.fetch_all(&self.pool)).await?;
         Ok(dates.into_iter().collect())
-    }
-}
-
-impl RunLock {
-    /// The customers that a run, or one that went on with it, has stored.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses.
-    pub async fn load_done(&mut self, run_id: i64) -> Result<HashSet<CustomerId>, StoreError> {
-        let query = sqlx::query_scalar!(
-            "
-            select c.customer_id
-            from sync_customer as c
-            inner join sync_run as r on r.run_id = c.run_id
-            where c.outcome = 'succeeded'
-                and (r.run_id = $1 or r.resumes = $1)
-            ",
-            run_id
-        );
-        let done = bounded(
-            "looking up what is done",
-            query.fetch_all(&mut self.connection),
-        )
-        .await?;
-        Ok(done.into_iter().map(CustomerId::from).collect())
     }
 }
 

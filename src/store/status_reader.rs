@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::read::select_last_runs;
 use super::{RunRecord, Store, StoreError};
+use crate::shutdown::waits;
 
 /// Reads for the status address.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Reader {
             && let Some(connection) = kept.take()
         {
             // If the server does not learn of it, it notices the closed socket.
-            let _closed = tokio::time::timeout(super::GOODBYE, connection.close()).await;
+            let _closed = tokio::time::timeout(waits::CLOSE_POOL, connection.close()).await;
         }
     }
 }

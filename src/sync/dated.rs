@@ -1,61 +1,44 @@
-//! A dated backfill: one run for each processed date, the newest first, because that is the one the
-//! API is surest to have. Dates that are complete are left out, so that a backfill that was cut off
-//! goes on where it was.
+//! A dated backfill: one run for each processed date, the newest first, because the API is the most
+//! likely to have that one. Dates that are complete are left out, so that a backfill that was cut
+//! off goes on where it was.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-use serde::Serialize;
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{CustomerCounts, Mode, Progress, Report, Request, RunError, Syncer};
+use super::Syncer;
+use super::early_end::{FAILED_DATES_IN_A_ROW, dates_are_hopeless};
+use super::error::RunError;
+use super::report::{DateOutcomes, DatesProgress, Progress, Report};
+use super::request::{Mode, Request};
 use crate::ledger::CustomerId;
 use crate::shutdown::Shutdown;
 use crate::store::{DatedPass, RunOutcome};
 
-/// So many dates in a row that fail for every customer mean that the cause is not the dates. Each
-/// may have been tried again for a quarter of an hour.
-const HOPELESS_DATES: u32 = 3;
-
-/// The processed dates that are asked for, both ends included.
+/// The processed dates that are requested, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dates {
     /// The first.
     pub from: NaiveDate,
     /// The last, not before the first.
     pub to: NaiveDate,
-    /// Whether complete dates are asked for again.
+    /// Whether complete dates are requested again.
     pub force: bool,
 }
 
-/// How far a dated backfill is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DatesProgress {
-    /// The date under way.
-    pub date: NaiveDate,
-    /// Dates that are done, those that were complete before among them.
-    pub done: u64,
-    /// All dates.
-    pub total: u64,
-}
-
-/// What became of each date of a dated backfill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DateOutcomes {
-    /// The first date.
-    pub from: NaiveDate,
-    /// The last date.
-    pub to: NaiveDate,
-    /// Those of which something was stored, newest first.
-    pub stored: Vec<NaiveDate>,
-    /// Those that were complete before and not asked for.
-    pub skipped: Vec<NaiveDate>,
-    /// Those of which the API gave no row.
-    pub empty: Vec<NaiveDate>,
-    /// Those of which not all could be fetched and stored.
-    pub failed: Vec<NaiveDate>,
+impl Dates {
+    fn newest_first(self) -> Vec<NaiveDate> {
+        let mut dates: Vec<NaiveDate> = self
+            .from
+            .iter_days()
+            .take_while(|date| *date <= self.to)
+            .collect();
+        dates.reverse();
+        dates
+    }
 }
 
 impl Syncer {
@@ -77,13 +60,8 @@ impl Syncer {
             }
             Mode::Store | Mode::DryRun => HashSet::new(),
         };
-        let mut days: Vec<NaiveDate> = dates
-            .from
-            .iter_days()
-            .take_while(|date| *date <= dates.to)
-            .collect();
-        days.reverse();
-        let mut sum = Sum::new(dates);
+        let days = dates.newest_first();
+        let mut sum = DatedSum::new(dates);
         for (done, date) in (0..).zip(&days) {
             if complete.contains(date) {
                 sum.outcomes.skipped.push(*date);
@@ -105,47 +83,44 @@ impl Syncer {
                 }),
                 ..request.clone()
             };
+            let is_last = days.last() == Some(date);
             match self.run(&pass, shutdown, progress).await {
                 Ok(report) => {
-                    let over = report.fatal.is_some() || report.ended_early;
+                    let is_over = report.fatal.is_some() || report.ended_early;
                     sum.add(*date, report);
-                    let is_last = days.last() == Some(date);
-                    if over || (!is_last && sum.give_up()) {
+                    if is_over || (!is_last && sum.give_up()) {
                         break;
                     }
                 }
-                // What was done before is worth telling.
-                Err(error) => match sum.report {
-                    Some(_) => {
-                        sum.end(error);
-                        break;
-                    }
-                    None => return Err(error),
-                },
+                // The passes before it are reported.
+                Err(error) => {
+                    sum.end(error)?;
+                    break;
+                }
             }
         }
-        Ok(sum.finish(self.clock.now()))
+        Ok(sum.into_report(self.clock.now()))
     }
 }
 
-/// The reports of several runs as one.
-struct Sum {
+/// The reports of several passes as one.
+struct DatedSum {
+    /// None before the first pass.
     report: Option<Report>,
+    /// Customers that failed on any date.
     failed: HashSet<CustomerId>,
     outcomes: DateOutcomes,
-    /// The most customers that one run has not come to.
+    /// The most customers that one pass has not come to.
     unreached: u64,
-    /// Dates in a row that failed for every customer.
-    hopeless: u32,
+    /// How the passes ended, in their order.
+    passes: Vec<RunOutcome>,
 }
 
-impl Sum {
+impl DatedSum {
     fn new(dates: Dates) -> Self {
         Self {
             report: None,
             failed: HashSet::new(),
-            unreached: 0,
-            hopeless: 0,
             outcomes: DateOutcomes {
                 from: dates.from,
                 to: dates.to,
@@ -154,28 +129,26 @@ impl Sum {
                 empty: Vec::new(),
                 failed: Vec::new(),
             },
+            unreached: 0,
+            passes: Vec::new(),
         }
     }
 
     fn add(&mut self, date: NaiveDate, mut report: Report) {
-        let outcomes = &mut self.outcomes;
-        match report.outcome {
-            RunOutcome::Succeeded if report.rows_of_date == 0 => outcomes.empty.push(date),
-            RunOutcome::Succeeded => outcomes.stored.push(date),
+        self.passes.push(report.outcome);
+        let dates = match report.outcome {
+            RunOutcome::Succeeded if report.rows_of_date == 0 => &mut self.outcomes.empty,
+            RunOutcome::Succeeded => &mut self.outcomes.stored,
             RunOutcome::Partial | RunOutcome::Failed | RunOutcome::Interrupted => {
-                outcomes.failed.push(date);
+                &mut self.outcomes.failed
             }
-        }
-        self.hopeless = match report.outcome {
-            RunOutcome::Failed => self.hopeless + 1,
-            RunOutcome::Succeeded | RunOutcome::Partial | RunOutcome::Interrupted => 0,
         };
-        let CustomerCounts {
-            total,
-            succeeded,
-            failed,
-        } = report.customers;
-        self.unreached = self.unreached.max(total.saturating_sub(succeeded + failed));
+        dates.push(date);
+        let counts = report.customers;
+        let unreached = counts
+            .total
+            .saturating_sub(counts.succeeded + counts.failed);
+        self.unreached = self.unreached.max(unreached);
         // A customer that fails on many dates is one failed customer.
         report
             .failures
@@ -205,54 +178,61 @@ impl Sum {
         }
     }
 
-    /// Whether it is no use to ask for further dates.
+    /// Whether no further date is to be requested, because the cause is not the dates.
     fn give_up(&mut self) -> bool {
-        let hopeless = self.hopeless >= HOPELESS_DATES;
-        if let (true, Some(sum)) = (hopeless, &mut self.report) {
+        let is_hopeless = dates_are_hopeless(&self.passes);
+        if let (true, Some(sum)) = (is_hopeless, &mut self.report) {
             sum.notes.push(format!(
-                "{HOPELESS_DATES} dates in a row failed for every customer, so no further one was asked for (--resume goes on)"
+                "{FAILED_DATES_IN_A_ROW} dates in a row failed for every customer, so no further \
+                 one was asked for (--resume goes on)"
             ));
         }
-        hopeless
+        is_hopeless
     }
 
-    fn end(&mut self, error: RunError) {
-        if let Some(sum) = &mut self.report {
-            sum.outcome = match error {
-                RunError::Stopped => RunOutcome::Interrupted,
-                _ => RunOutcome::Partial,
-            };
-            sum.ended_early = true;
-            sum.fatal = Some(error).filter(|error| !matches!(error, RunError::Stopped));
+    /// Ends the sum with a pass that could not begin.
+    ///
+    /// # Errors
+    /// With the same error, if it was the first pass.
+    fn end(&mut self, error: RunError) -> Result<(), RunError> {
+        let Some(sum) = &mut self.report else {
+            return Err(error);
+        };
+        sum.ended_early = true;
+        if matches!(error, RunError::Stopped) {
+            sum.outcome = RunOutcome::Interrupted;
+        } else {
+            sum.outcome = RunOutcome::Partial;
+            sum.fatal = Some(error);
         }
+        Ok(())
     }
 
-    fn finish(self, now: chrono::DateTime<chrono::Utc>) -> Report {
+    fn into_report(self, now: DateTime<Utc>) -> Report {
         let mut report = self.report.unwrap_or_else(|| Report::nothing(now));
         report.customers.failed = self.failed.len() as u64;
         report.customers.succeeded = report
             .customers
             .total
             .saturating_sub(report.customers.failed + self.unreached);
-        if !self.outcomes.empty.is_empty() {
-            let dates: Vec<String> = self
-                .outcomes
-                .empty
-                .iter()
-                .map(ToString::to_string)
-                .collect();
+        let DateOutcomes { empty, skipped, .. } = &self.outcomes;
+        if !empty.is_empty() {
+            let dates: Vec<String> = empty.iter().map(ToString::to_string).collect();
             report.notes.push(format!(
                 "the API gave nothing of {} (how far back it reaches is not documented)",
                 dates.join(", ")
             ));
         }
-        if !self.outcomes.skipped.is_empty() {
+        if !skipped.is_empty() {
             report.notes.push(format!(
                 "{} dates were complete before and not asked for again (--force asks)",
-                self.outcomes.skipped.len()
+                skipped.len()
             ));
         }
         report.dates = Some(self.outcomes);
         report
     }
 }
+
+#[cfg(test)]
+mod tests;

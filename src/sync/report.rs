@@ -1,121 +1,51 @@
-//! What a run has to say of itself: totals, failures, outcome. Its JSON form is an interface.
+//! What a run reports: its progress, and at its end totals, failures and outcome. The JSON form is an
+//! interface.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
 
-use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
-use crate::partner_center::ApiError;
-use crate::retry::{Classify as _, Remedy, RetryError};
-use crate::shutdown::Stopped;
-use crate::store::{FinishedRun, RunOutcome, StoreError};
-
-use super::customers::CustomersError;
-use super::dated::DateOutcomes;
+use super::error::RunError;
 use crate::causes::with_causes;
+use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
+use crate::store::{FinishedRun, RunOutcome};
 
-/// Failures shown to a person; the rest is in the table.
+/// Failures in the summary for a person. The rest is in `sync_customer`.
 const SHOWN_FAILURES: usize = 20;
 
-/// Those of them that are shown of failures in the same words.
+/// Failures with the same words in that summary. With more, they would crowd out other causes.
 const SHOWN_ALIKE: usize = 3;
 
-/// Nothing further can succeed in this run, or it cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No call can be made: there is no token, or no way to the API before a person has acted.
-    #[error(transparent)]
-    Api(Arc<ApiError>),
-    /// The database cannot be used, or was away for too long.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There is no list of customers.
-    #[error(transparent)]
-    Customers(#[from] CustomersError),
-    /// The names of the ledger are in another language than those asked for.
-    #[error(
-        "the ledger's product and workload names were asked for in {known}, and partner_center.locale is {asked}: every series would begin anew under other names; set partner_center.locale = \"{known}\", or partner_center.allow_locale_change = true to go on all the same"
-    )]
-    Locale {
-        /// Of the ledger.
-        known: String,
-        /// Of the configuration.
-        asked: String,
-    },
-    /// What the API answered, or did not, let nothing further be expected of it.
-    #[error(transparent)]
-    Halted(#[from] Halt),
-    /// While the database was away another process took the run lock and found this run left
-    /// behind.
-    #[error(
-        "after the database came back this run was no longer on record as under way: another process marked it as interrupted, or the record was lost"
-    )]
-    Superseded,
-    /// The program was asked to stop.
-    #[error("stopped")]
-    Stopped,
+/// How far a dated backfill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatesProgress {
+    /// The date under way.
+    pub date: NaiveDate,
+    /// Dates that are done, including those that were complete before.
+    pub done: u64,
+    /// All dates.
+    pub total: u64,
 }
 
-/// Why a run that was under way begins no further customer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Halt {
-    /// No call was answered any more.
-    #[error(
-        "Partner Center has not answered a single call for {} s, so the run ended early; the last failure: {last}",
-        silence.as_secs()
-    )]
-    ApiDown {
-        /// For how long.
-        silence: Duration,
-        /// What the last customer's failure said.
-        last: String,
-    },
-    /// Every customer was refused alike, so that it is not the customers.
-    #[error("all of the first {customers} customers were refused, so the run ended early: {kind}")]
-    AllRefused {
-        /// How many.
-        customers: u64,
-        /// The refusal in words, with what to do.
-        kind: String,
-    },
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How far the dated backfill is, if the run is a pass of one.
+    pub dates: Option<DatesProgress>,
+    /// Customers on the list; 0 until it is known.
+    pub total: u64,
+    /// Customers recorded, including those that failed.
+    pub done: u64,
+    /// Customers recorded as failed.
+    pub failed: u64,
+    /// Whether the run waits for another one to end before it begins.
+    pub waiting: bool,
 }
 
-/// The end of a call or a request for a token.
-impl From<RetryError<ApiError>> for RunError {
-    fn from(error: RetryError<ApiError>) -> Self {
-        match error.into_error() {
-            Ok(error) => error.into(),
-            Err(Stopped) => Self::Stopped,
-        }
-    }
-}
-
-impl From<ApiError> for RunError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(Arc::new(error))
-    }
-}
-
-impl RunError {
-    /// What mends it.
-    #[must_use]
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Self::Api(error) => error.remedy(),
-            Self::Store(error) => error.remedy(),
-            Self::Customers(error) => error.remedy(),
-            Self::Locale { .. } => Remedy::Configuration,
-            Self::Halted(_) | Self::Superseded | Self::Stopped => Remedy::Time,
-        }
-    }
-}
-
-/// How many customers came to what.
+/// The customers of a run, by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CustomerCounts {
     /// On the list.
@@ -129,23 +59,40 @@ pub struct CustomerCounts {
 /// One customer's failure, in the summary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailedCustomer {
-    /// Who.
+    /// The customer.
     pub customer_id: CustomerId,
-    /// As it is shown to a person at a terminal. Not part of the summary's JSON form.
+    /// For a person at a terminal; not part of the JSON form.
     #[serde(skip)]
     pub customer_name: Option<String>,
-    /// The class.
+    /// The class of failure.
     pub reason: FailureReason,
-    /// In words.
+    /// The failure in words.
     pub detail: String,
 }
 
-/// A finished run.
+/// What became of each date of a dated backfill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DateOutcomes {
+    /// The first date.
+    pub from: NaiveDate,
+    /// The last date.
+    pub to: NaiveDate,
+    /// Dates with stored rows, newest first.
+    pub stored: Vec<NaiveDate>,
+    /// Dates that were complete before and not requested.
+    pub skipped: Vec<NaiveDate>,
+    /// Dates without any row.
+    pub empty: Vec<NaiveDate>,
+    /// Dates that could not be fetched and stored as a whole.
+    pub failed: Vec<NaiveDate>,
+}
+
+/// A finished run, or the passes of a dated backfill.
 #[derive(Debug)]
 pub struct Report {
-    /// None for a dry run, which records nothing. The last, where this sums several up.
+    /// None for a dry run, which is not recorded. For a dated backfill, the last pass.
     pub run_id: Option<i64>,
-    /// The first, where this sums several up.
+    /// For a dated backfill, the first pass.
     pub first_run_id: Option<i64>,
     /// How it ended.
     pub outcome: RunOutcome,
@@ -153,30 +100,30 @@ pub struct Report {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub finished_at: DateTime<Utc>,
-    /// How many customers came to what.
+    /// The customers, by result.
     pub customers: CustomerCounts,
-    /// What became of the items.
+    /// The items, by result.
     pub rows: RowCounts,
     /// Calls to the API.
     pub http: TrafficCounts,
-    /// Every failure, in the order in which they were recorded.
+    /// All failed customers, in the order in which they were recorded.
     pub failures: Vec<FailedCustomer>,
     /// Why the run could not go on.
     pub fatal: Option<RunError>,
-    /// What else a person should know of it.
+    /// What else a person should know about the run.
     pub notes: Vec<String>,
-    /// Whether it ended before every customer on its list was asked for.
+    /// Whether it ended before every customer on its list had been asked for.
     pub ended_early: bool,
     /// Requests per second that the API was found to allow.
     pub learned_rate: Option<f64>,
-    /// Rows of the date asked for, in a pass of a dated backfill.
+    /// Rows of the requested date, in a pass of a dated backfill.
     pub rows_of_date: u64,
-    /// What became of each date, where this sums a dated backfill up.
+    /// The dates of a dated backfill, by result.
     pub dates: Option<DateOutcomes>,
 }
 
 impl Report {
-    /// Of a backfill that had nothing to do.
+    /// The report of a backfill that had nothing to do.
     #[must_use]
     pub fn nothing(now: DateTime<Utc>) -> Self {
         Self {
@@ -198,8 +145,8 @@ impl Report {
         }
     }
 
-    /// The failures that a person is shown: a few of those in the same words, so that others are
-    /// seen among them.
+    /// The failures in the summary for a person: of those with the same words only a few, so that
+    /// other causes are seen.
     #[must_use]
     pub fn examples(&self) -> Vec<&FailedCustomer> {
         let mut alike: HashMap<(FailureReason, &str), usize> = HashMap::new();
@@ -215,7 +162,7 @@ impl Report {
         examples
     }
 
-    /// As it goes into the table.
+    /// The run's row in the table.
     pub(super) fn to_record(&self) -> FinishedRun {
         FinishedRun {
             outcome: self.outcome,
@@ -261,7 +208,7 @@ impl Serialize for Report {
     }
 }
 
-/// For a person.
+/// The summary for a person.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (customers, rows, http) = (&self.customers, &self.rows, &self.http);

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde::Deserialize;
 use tracing::warn;
 
-use crate::ledger::{Customer, MAX_TEXT_CHARS};
+use crate::ledger::{Customer, CustomerId, MAX_TEXT_CHARS};
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::body::{json_text, parse_object};
 use crate::partner_center::decode::fault::ApiFault;
@@ -160,9 +160,9 @@ fn read_customer(item: Json<'_>) -> Option<Customer> {
     let id: String = read(customer.id).or_else(|| read(profile.tenant_id))?;
     let storable = |text: &String| text.chars().count() <= MAX_TEXT_CHARS && !text.contains('\0');
     Some(Customer {
-        id: id.parse().ok()?,
         name: read(profile.company_name).filter(storable),
         domain: read(profile.domain).filter(storable),
+        ..Customer::from(id.parse::<CustomerId>().ok()?)
     })
 }
 

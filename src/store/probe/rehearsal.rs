@@ -116,9 +116,8 @@ fn outcome(now: DateTime<Utc>) -> CustomerOutcome {
     }
     CustomerOutcome {
         customer: Customer {
-            id: customer,
             name: Some(text.to_owned()),
-            domain: None,
+            ..Customer::from(customer)
         },
         usage,
         deployment,

@@ -1,204 +1,224 @@
-//! Reads `customers.file` as people's tools write it: one GUID a line, CSV with any of the usual
-//! separators, or a table with aligned columns. Every line that could name a customer ends as an id
-//! or as a fault with its number; what is no list at all is one fault of the whole. Pure but for
-//! the reading.
+//! The customers of a run: the union of the configured ids, the file and the partner's own list,
+//! less the excluded ones, in the order in which they are due.
 
-mod columns;
-mod names;
-mod records;
-mod table;
+mod file;
 
+use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::ledger::{CustomerId, parse_guid_leniently};
-use crate::text::{self, FileReadError, NotText};
-use columns::Layout;
+use tracing::error;
 
-/// So much of a bad line is shown.
-const SHOWN_CHARS: usize = 60;
+use crate::config;
+use crate::ledger::{Customer, CustomerHistory, CustomerId};
+use crate::partner_center::{ApiError, Session};
+use crate::retry::{Remedy, RetryError, remedy_of_io};
+use crate::shutdown::Shutdown;
+use crate::store::{DueCustomer, RunKind};
 
-/// What is in the file.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct CustomerList {
-    /// In the file's order, the same one perhaps more than once.
-    pub(super) ids: Vec<CustomerId>,
-    /// Lines that name no customer, each with its number as an editor shows it and what is wrong.
-    pub(super) faults: Vec<String>,
+/// Bad lines of `customers.file` that a message names. All of them could fill the log.
+const NAMED_FAULTS: usize = 10;
+
+/// There is no list.
+#[derive(Debug, thiserror::Error)]
+pub enum CustomersError {
+    /// `customers.file` cannot be read, or is not a list.
+    #[error("customers.file {} cannot be used", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// `customers.file` has lines that name no customer.
+    #[error("customers.file {}: {faults}", path.display())]
+    Lines {
+        /// The file.
+        path: PathBuf,
+        /// Each line with what is wrong.
+        faults: String,
+    },
+    /// `GET /v1/customers` failed.
+    #[error("the partner's list of customers cannot be had (customers.discover)")]
+    Discovery(#[source] RetryError<ApiError>),
+    /// The list is empty.
+    #[error(
+        "there is no customer to fetch: customers.ids, customers.file and customers.discover \
+         together, less customers.exclude, name none"
+    )]
+    Empty {
+        /// Whether the partner's own list was fetched and is empty, too. The next time it may not be.
+        discovered: bool,
+    },
 }
 
-/// Reads the list in the file at `path`.
-pub(super) fn load(path: &Path) -> io::Result<CustomerList> {
-    let list = text::read(path, text::MAX_LIST_BYTES).and_then(|bytes| parse(&bytes));
-    list.map_err(io::Error::from)
-}
-
-fn parse(bytes: &[u8]) -> Result<CustomerList, FileReadError> {
-    let text = text::decode(bytes).map_err(|what| match what {
-        NotText::Archive | NotText::OldOffice | NotText::Parquet => FileReadError::Unsuitable(
-            format!("{what}; save the list as \"CSV UTF-8\" and name that file"),
-        ),
-        other => other.into(),
-    })?;
-    let text = text.as_str();
-    if let Some(problem) = markup(text) {
-        return Err(FileReadError::Unsuitable(problem.to_owned()));
-    }
-    let lines: Vec<&str> = text.split(records::is_line_end).collect();
-    let unwrapped = records::unwrapped(&lines);
-    let lines = match &unwrapped {
-        Some(unwrapped) => unwrapped.iter().map(String::as_str).collect(),
-        None => lines,
-    };
-    let list = match columns::find(&lines).map_err(FileReadError::Unsuitable)? {
-        Layout::Lines { first } => read_lines(&lines, first),
-        Layout::Aligned { first, offset } => read_aligned(&lines, first, offset),
-        Layout::Properties { name } => read_properties(&lines, &name),
-        Layout::Table(table) => table.read(&lines),
-    };
-    if list.ids.is_empty() && list.faults.is_empty() {
-        return Err(FileReadError::Unsuitable("names no customer".to_owned()));
-    }
-    Ok(list)
-}
-
-/// What the text is, if it is no list but what some page or program gives in its stead.
-fn markup(text: &str) -> Option<&'static str> {
-    let start = text.trim_start();
-    let bare: String = start
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .take(3)
-        .collect();
-    match () {
-        () if start.starts_with('<') => Some(
-            "is a web page or XML and no list, such as a sign-in page that was saved in its place; save the list as CSV",
-        ),
-        () if bare.starts_with("{\"") || bare.starts_with("[{") || bare.starts_with("[\"") => {
-            Some("is JSON and no list; save it as CSV, or write one GUID a line")
-        }
-        () => None,
-    }
-}
-
-/// One customer a line. What stands behind the GUID is somebody's note.
-fn read_lines(lines: &[&str], first: usize) -> CustomerList {
-    let mut list = CustomerList::default();
-    for (index, line) in lines.iter().enumerate().skip(first) {
-        // Files that were put together have the header again.
-        if records::is_skipped(line) || columns::is_rule(&[line]) || names::rank(line).is_some() {
-            continue;
-        }
-        let number = index + 1;
-        // A bullet, as in a list that was copied from a document.
-        let bare = line
-            .trim()
-            .trim_start_matches(['-', '*', '\u{2022}'])
-            .trim_start();
-        let mut guids = tokens(bare).map(|(_, token)| parse_guid_leniently(token));
-        let noted = match guids.next() {
-            Some(Some(_)) if guids.all(|guid| guid.is_none()) => tokens(bare).next(),
-            _ => None,
-        };
-        list.sort_out(number, noted.map_or(line.trim(), |(_, token)| token));
-    }
-    list.drop_footer(lines);
-    list
-}
-
-/// A table whose columns are kept apart by blanks, the one of the ids at `offset`.
-fn read_aligned(lines: &[&str], first: usize, offset: usize) -> CustomerList {
-    let mut list = CustomerList::default();
-    for (index, line) in lines.iter().enumerate().skip(first) {
-        if records::is_skipped(line) || columns::is_rule(&[line]) {
-            continue;
-        }
-        let guids: Vec<_> = tokens(line)
-            .filter(|(_, token)| parse_guid_leniently(token).is_some())
-            .collect();
-        let there = guids.iter().find(|(at, _)| *at == offset);
-        match (guids.as_slice(), there) {
-            ([(_, only)], _) | (_, Some((_, only))) => list.sort_out(index + 1, only),
-            _ => list.sort_out(index + 1, line.trim()),
+impl CustomersError {
+    /// What mends it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            // It was there when the configuration was read, so that it is probably being replaced.
+            Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Remedy::Time,
+            Self::File { source, .. } => remedy_of_io(source, Remedy::Configuration),
+            Self::Lines { .. } | Self::Empty { discovered: false } => Remedy::Configuration,
+            Self::Discovery(error) => error.remedy(),
+            Self::Empty { discovered: true } => Remedy::Time,
         }
     }
-    list.drop_footer(lines);
-    list
 }
 
-/// A line for each property; those of another name are of no account, and so are their further
-/// lines.
-fn read_properties(lines: &[&str], name: &str) -> CustomerList {
-    let mut list = CustomerList::default();
-    for (index, line) in lines.iter().enumerate() {
-        let is_further = line.starts_with(char::is_whitespace) || line.contains(" :");
-        match columns::property(line) {
-            Some((of, value)) if of == name => list.sort_out(index + 1, value),
-            _ if is_further || records::is_skipped(line) => {}
-            _ => list.sort_out(index + 1, line.trim()),
+/// A customer on a run's list. Smaller than [`Customer`]: most are known by their id alone, and the
+/// whole list is in memory for as long as the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RunCustomer {
+    pub(super) id: CustomerId,
+    history: CustomerHistory,
+    names: Option<Box<Names>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Names {
+    name: Option<String>,
+    domain: Option<String>,
+}
+
+impl From<CustomerId> for RunCustomer {
+    fn from(id: CustomerId) -> Self {
+        Self {
+            id,
+            history: CustomerHistory::default(),
+            names: None,
         }
     }
-    list.drop_footer(lines);
-    list
 }
 
-/// What is kept apart by blanks and separators, and at which character it begins.
-fn tokens(line: &str) -> impl Iterator<Item = (usize, &str)> {
-    let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|');
-    line.split(is_between)
-        .filter(|token| !token.is_empty())
-        .map(move |token| {
-            let before = token.as_ptr().addr() - line.as_ptr().addr();
-            (line[..before].chars().count(), token)
+impl From<Customer> for RunCustomer {
+    fn from(customer: Customer) -> Self {
+        let Customer {
+            id,
+            name,
+            domain,
+            history,
+        } = customer;
+        let has_names = name.is_some() || domain.is_some();
+        let names = has_names.then(|| Box::new(Names { name, domain }));
+        Self { id, history, names }
+    }
+}
+
+impl From<RunCustomer> for Customer {
+    fn from(customer: RunCustomer) -> Self {
+        let RunCustomer { id, history, names } = customer;
+        let (name, domain) = names.map_or((None, None), |names| (names.name, names.domain));
+        Self {
+            id,
+            name,
+            domain,
+            history,
+        }
+    }
+}
+
+/// Fetches the partner's own list.
+pub(super) async fn discover(
+    session: &Session,
+    shutdown: &Shutdown,
+) -> Result<Vec<Customer>, CustomersError> {
+    session
+        .fetch_customers(shutdown)
+        .await
+        .map_err(CustomersError::Discovery)
+}
+
+/// Puts a list into the order in which its customers are `due`, with what earlier runs have found
+/// of each. Customers that are not due are left out. Usage counts as expected only where the run
+/// `expects_usage`.
+pub(super) fn in_order(
+    list: Vec<RunCustomer>,
+    due: &[DueCustomer],
+    expects_usage: bool,
+) -> Vec<RunCustomer> {
+    // If all customers were refused, the cause was not the customers.
+    let all_refused = due.iter().all(|due| due.was_refused);
+    let mut list: Vec<Option<RunCustomer>> = list.into_iter().map(Some).collect();
+    due.iter()
+        .filter_map(|due| {
+            let index = usize::try_from(due.index).ok()?;
+            let customer = list.get_mut(index)?.take()?;
+            let history = CustomerHistory {
+                had_usage: due.has_newest_date && expects_usage,
+                was_refused: due.was_refused && !all_refused,
+            };
+            Some(RunCustomer {
+                history,
+                ..customer
+            })
         })
+        .collect()
 }
 
-impl CustomerList {
-    fn sort_out(&mut self, line: usize, text: &str) {
-        match CustomerId::parse_leniently(text) {
-            Ok(id) => self.ids.push(id),
-            Err(error) => self.refuse(line, &format!("{} is {error}", shown(text))),
+/// The customers of a run, each once. `only` replaces the configured ones, unless it is empty;
+/// `listed` is the partner's own list.
+pub(super) fn resolve(
+    settings: &config::Customers,
+    only: &[CustomerId],
+    kind: RunKind,
+    listed: Option<Vec<Customer>>,
+) -> Result<Vec<RunCustomer>, CustomersError> {
+    let mut all: Vec<RunCustomer> = Vec::new();
+    let discovered = listed.is_some();
+    if only.is_empty() {
+        // First, because it knows the names.
+        all.extend(listed.into_iter().flatten().map(RunCustomer::from));
+        all.extend(settings.ids.iter().copied().map(RunCustomer::from));
+        if let Some(path) = &settings.file {
+            all.extend(read_file(path, kind)?.into_iter().map(RunCustomer::from));
         }
+        all.retain(|customer| !settings.exclude.contains(&customer.id));
+    } else {
+        all.extend(only.iter().copied().map(RunCustomer::from));
     }
-
-    fn refuse(&mut self, line: usize, problem: &str) {
-        self.faults.push(format!("line {line}: {problem}"));
+    let mut seen = HashSet::with_capacity(all.len());
+    all.retain(|customer| seen.insert(customer.id));
+    if all.is_empty() {
+        return Err(CustomersError::Empty { discovered });
     }
-
-    /// Forgets that the last line is no customer if it says how many there are.
-    fn drop_footer(&mut self, lines: &[&str]) {
-        let is_blank = |line: &str| {
-            let mut chars = line.chars();
-            chars.all(|c| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '"'))
-        };
-        let last = lines
-            .iter()
-            .rposition(|line| !records::is_skipped(line) && !is_blank(line));
-        let Some(last) = last.filter(|last| columns::is_footer(lines[*last])) else {
-            return;
-        };
-        let start = format!("line {}:", last + 1);
-        self.faults.pop_if(|fault| fault.starts_with(&start));
-    }
+    Ok(all)
 }
 
-/// In quotes and not too long. The fault goes to a terminal and into a column, which take no
-/// control characters.
-fn shown(text: &str) -> String {
-    let mut chars = text.chars();
-    let head: String = chars
-        .by_ref()
-        .take(SHOWN_CHARS)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    format!(
-        "\"{head}\"{}",
-        if chars.next().is_some() {
-            "\u{2026}"
-        } else {
-            ""
-        }
-    )
+fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersError> {
+    let file::CustomerList { ids, mut faults } =
+        file::load(path).map_err(|source| CustomersError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+    if faults.len() > NAMED_FAULTS {
+        let further = faults.len() - NAMED_FAULTS;
+        faults.truncate(NAMED_FAULTS);
+        faults.push(format!("and {further} more lines"));
+    }
+    // A person who started the run can mend the file before anything is fetched. In a scheduled run,
+    // one bad line must not cost all other customers their day; but a file without a good line is
+    // not a list.
+    let is_watched = match kind {
+        RunKind::Backfill => true,
+        RunKind::Schedule | RunKind::Startup => false,
+    };
+    if !faults.is_empty() && (is_watched || ids.is_empty()) {
+        return Err(CustomersError::Lines {
+            path: path.to_owned(),
+            faults: faults.join("; "),
+        });
+    }
+    for fault in faults {
+        error!(
+            file = %path.display(),
+            fault,
+            "A line of customers.file names no customer and is left out"
+        );
+    }
+    Ok(ids)
 }
 
 #[cfg(test)]

@@ -1,0 +1,48 @@
+//! How long each step of a stop may take, and all of them together. The steps follow each other in
+//! the order in which they stand here.
+
+use std::time::Duration;
+
+/// From the first signal to the forced stop, unless a second signal comes before: work under way
+/// may end by itself.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// After the forced stop: what has been fetched is stored.
+pub(crate) const STORE_FETCHED: Duration = Duration::from_secs(3);
+
+/// The end of the run is recorded.
+pub(crate) const RECORD_END: Duration = Duration::from_secs(3);
+
+/// Connections to the database that others may still use are closed.
+pub(crate) const CLOSE_POOL: Duration = Duration::from_secs(1);
+
+/// Tasks of the program end. Answers of the status address under way have [`LAST_ANSWERS`] since the
+/// first signal and are among them.
+pub(crate) const END_TASKS: Duration = Duration::from_secs(3);
+
+/// After the first signal, beside the other steps: the status address sends its last answers.
+pub(crate) const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest stop: every step takes as long as it may.
+    fn sum() -> Duration {
+        let steps = [GRACE, STORE_FETCHED, RECORD_END, CLOSE_POOL, END_TASKS];
+        steps.iter().sum()
+    }
+
+    #[test]
+    fn the_service_manager_waits_for_the_longest_stop() {
+        let unit = include_str!("../../systemd/seatledger.service");
+        let secs = unit
+            .lines()
+            .find_map(|line| line.strip_prefix("TimeoutStopSec="))
+            .and_then(|value| value.parse().ok())
+            .expect("the unit has a TimeoutStopSec= in seconds");
+        // A machine under load may take half as long again.
+        assert!(sum() * 3 / 2 <= Duration::from_secs(secs), "{:?}", sum());
+        assert!(LAST_ANSWERS <= GRACE);
+    }
+}

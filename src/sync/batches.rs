@@ -1,0 +1,200 @@
+//! From the channel of outcomes to transactions. Outcomes that are ready together share one; a batch
+//! that Postgres refuses is taken apart, so that one customer does not take others with it.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tracing::info;
+
+use super::error::RunError;
+use super::ledger::Ledger;
+use super::report::Progress;
+use super::tally::Tally;
+use crate::causes::with_causes;
+use crate::clock::Clock;
+use crate::ledger::{Collection, Customer, CustomerOutcome, Failure, FailureReason, RowCounts};
+use crate::store::StoreError;
+
+/// Fetched customers that may wait to be stored. With more, fetching would run ahead of storing and
+/// take memory without end.
+pub(super) const QUEUE_LENGTH: usize = 256;
+
+/// Customers in a transaction at most. A larger one would win little and lose more when it has to
+/// be taken apart.
+const BATCH_CUSTOMERS: usize = 256;
+
+/// Rows in a transaction at most, unless one customer has more: they are in memory all together.
+const BATCH_ROWS: usize = 5_000;
+
+/// Customers in a transaction at most where the run has not reached them. They have no rows.
+const BATCH_UNREACHED: usize = 1_000;
+
+/// A customer on its way to the ledger.
+pub(super) struct FetchedCustomer {
+    pub(super) outcome: CustomerOutcome,
+    /// The place among the requests in flight that a large collection keeps until it is stored.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Where outcomes go: into the tally, and into the ledger unless the run is a dry run.
+pub(super) struct Recorder<'a> {
+    pub(super) ledger: Option<Ledger>,
+    pub(super) tally: Tally,
+    pub(super) progress: &'a watch::Sender<Progress>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Recorder<'_> {
+    /// Records how many customers are on the list.
+    pub(super) async fn begin(&mut self, total: u64) -> Result<(), RunError> {
+        self.tally.customers.total = total;
+        self.progress.send_modify(|progress| {
+            *progress = Progress {
+                total,
+                dates: progress.dates,
+                ..Progress::default()
+            };
+        });
+        match &mut self.ledger {
+            Some(ledger) => ledger.record_total(total).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stores outcomes until there are no more. `judge` sees the tally after each batch.
+    ///
+    /// # Errors
+    /// When nothing further can be stored, or with the error of `judge`.
+    pub(super) async fn store_all(
+        &mut self,
+        mut outcomes: mpsc::Receiver<FetchedCustomer>,
+        judge: impl Fn(&Tally) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        let mut next = outcomes.recv().await;
+        while let Some(first) = next.take() {
+            let mut rows = first.outcome.row_count();
+            let ready = BATCH_CUSTOMERS.min(1 + outcomes.len());
+            let (mut batch, mut permits) = (Vec::with_capacity(ready), Vec::with_capacity(ready));
+            batch.push(first.outcome);
+            permits.push(first.permit);
+            while batch.len() < BATCH_CUSTOMERS
+                && let Ok(fetched) = outcomes.try_recv()
+            {
+                rows += fetched.outcome.row_count();
+                if rows > BATCH_ROWS {
+                    next = Some(fetched);
+                    break;
+                }
+                batch.push(fetched.outcome);
+                permits.push(fetched.permit);
+            }
+            self.store(batch).await?;
+            drop(permits);
+            self.progress.send_modify(|progress| {
+                progress.done = self.tally.done();
+                progress.failed = self.tally.customers.failed;
+            });
+            judge(&self.tally)?;
+            if next.is_none() {
+                next = outcomes.recv().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records customers that the run has not reached, with the reason.
+    pub(super) async fn record_unreached(
+        &mut self,
+        customers: impl Iterator<Item = Customer>,
+        reason: &str,
+    ) -> Result<(), RunError> {
+        if self.ledger.is_none() {
+            return Ok(());
+        }
+        let finished_at = self.clock.now();
+        let mut outcomes = customers
+            .map(|customer| CustomerOutcome {
+                customer,
+                usage: Collection::default(),
+                deployment: Collection::default(),
+                failure: Some(Failure {
+                    reason: FailureReason::Interrupted,
+                    code: None,
+                    detail: format!("not reached: {reason}"),
+                }),
+                http_status: None,
+                attempts: 0,
+                finished_at,
+            })
+            .peekable();
+        while outcomes.peek().is_some() {
+            let batch = outcomes.by_ref().take(BATCH_UNREACHED).collect();
+            self.store(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, batch: Vec<CustomerOutcome>) -> Result<(), RunError> {
+        let Self { ledger, tally, .. } = self;
+        let Some(ledger) = ledger else {
+            for outcome in &batch {
+                tally.add(outcome, unstored_counts(outcome));
+            }
+            return Ok(());
+        };
+        match ledger.record(&batch).await {
+            Ok(counts) => {
+                for (outcome, counts) in batch.iter().zip(counts) {
+                    tally.add(outcome, counts);
+                }
+                return Ok(());
+            }
+            Err(RunError::Store(error @ StoreError::Refused { .. })) => {
+                info!(
+                    customers = batch.len(),
+                    error = with_causes(&error),
+                    "A batch was refused, its customers are stored one by one"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        for outcome in batch {
+            let (outcome, counts) = record_alone(ledger, outcome).await?;
+            tally.add(&outcome, counts);
+        }
+        Ok(())
+    }
+}
+
+/// Stores one customer, or else the failure that the database refused it.
+async fn record_alone(
+    ledger: &mut Ledger,
+    outcome: CustomerOutcome,
+) -> Result<(CustomerOutcome, RowCounts), RunError> {
+    let refused = match ledger.record(std::slice::from_ref(&outcome)).await {
+        Ok(counts) => return Ok((outcome, counts.into_iter().next().unwrap_or_default())),
+        Err(RunError::Store(error @ StoreError::Refused { .. })) => CustomerOutcome {
+            usage: Collection::default(),
+            deployment: Collection::default(),
+            failure: Some(Failure {
+                reason: FailureReason::Database,
+                code: None,
+                detail: with_causes(&error),
+            }),
+            ..outcome
+        },
+        Err(error) => return Err(error),
+    };
+    // If even the failure is refused, nothing can be recorded, and the run ends.
+    ledger.record(std::slice::from_ref(&refused)).await?;
+    Ok((refused, RowCounts::default()))
+}
+
+/// The counts of a dry run, which does not know what the ledger has.
+fn unstored_counts(outcome: &CustomerOutcome) -> RowCounts {
+    RowCounts {
+        received: outcome.received(),
+        rejected: outcome.rejected(),
+        ..RowCounts::default()
+    }
+}

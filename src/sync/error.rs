@@ -1,0 +1,82 @@
+//! Why a run cannot begin or go on.
+
+use super::customer_list::CustomersError;
+use super::early_end::EarlyEnd;
+use crate::partner_center::ApiError;
+use crate::retry::{Classify as _, Remedy, RetryError};
+use crate::shutdown::Stopped;
+use crate::store::StoreError;
+
+/// Nothing further can succeed in this run, or it cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No call can be made: there is no token, or no way to the API before a person has acted.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The database cannot be used, or was away for too long.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no list of customers.
+    #[error(transparent)]
+    Customers(CustomersError),
+    /// The names in the ledger are in another language than the one configured.
+    #[error(
+        "the ledger's product and workload names were asked for in {known}, and \
+         partner_center.locale is {asked}: every series would begin anew under other names; set \
+         partner_center.locale = \"{known}\", or partner_center.allow_locale_change = true to go on \
+         all the same"
+    )]
+    Locale {
+        /// The ledger's locale.
+        known: String,
+        /// The configured locale.
+        asked: String,
+    },
+    /// The run ended early because further customers would not have fared better.
+    #[error(transparent)]
+    EarlyEnd(#[from] EarlyEnd),
+    /// While the database was away another process took the run lock and found this run left
+    /// behind.
+    #[error(
+        "after the database came back this run was no longer on record as under way: another \
+         process marked it as interrupted, or the record was lost"
+    )]
+    Superseded,
+    /// The program was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// The end of a call, where no further call can be made.
+impl From<RetryError<ApiError>> for RunError {
+    fn from(error: RetryError<ApiError>) -> Self {
+        match error.into_error() {
+            Ok(error) => error.into(),
+            Err(Stopped) => Self::Stopped,
+        }
+    }
+}
+
+impl From<CustomersError> for RunError {
+    fn from(error: CustomersError) -> Self {
+        match error {
+            CustomersError::Discovery(RetryError::Fatal(error)) => Self::Api(error),
+            CustomersError::Discovery(RetryError::Stopped { .. }) => Self::Stopped,
+            error => Self::Customers(error),
+        }
+    }
+}
+
+impl RunError {
+    /// What mends it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Api(error) => error.remedy(),
+            Self::Store(error) => error.remedy(),
+            Self::Customers(error) => error.remedy(),
+            Self::Locale { .. } => Remedy::Configuration,
+            Self::EarlyEnd(_) | Self::Superseded | Self::Stopped => Remedy::Time,
+        }
+    }
+}

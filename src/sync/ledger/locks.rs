@@ -1,0 +1,57 @@
+//! Logs when a run waits for a lock on the ledger, and which session holds it. Nothing else shows
+//! why the run stands still.
+
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::causes::with_causes;
+use crate::store::{Holder, Store};
+
+/// How often the holders of locks are looked up. A lock that is held for less is not reported.
+const LOOK_UP_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Does `work` on the connection that `store` opened last, and meanwhile logs whose lock it waits
+/// for.
+pub async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T>) -> T {
+    let mut reported = Vec::new();
+    let done = tokio::select! {
+        biased;
+        done = Box::pin(work) => done,
+        never = watch(store, &mut reported) => never,
+    };
+    if !reported.is_empty() {
+        info!("The lock on the ledger is free, and work goes on");
+    }
+    done
+}
+
+/// Keeps the holders that were reported last in `reported`.
+async fn watch(store: &Store, reported: &mut Vec<Holder>) -> ! {
+    loop {
+        tokio::time::sleep(LOOK_UP_INTERVAL).await;
+        let holders = match tokio::time::timeout(LOOK_UP_INTERVAL, store.load_holders()).await {
+            Ok(Ok(holders)) => holders,
+            // A database that is away is reported by the work that waits for it.
+            Ok(Err(error)) => {
+                let error = with_causes(&error);
+                debug!(error, "The holders of locks could not be looked up");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let same = |(one, other): (&Holder, &Holder)| one.backend() == other.backend();
+        let is_known = holders.len() == reported.len() && holders.iter().zip(&*reported).all(same);
+        // Between two locks there may be a moment without any.
+        if holders.is_empty() || is_known {
+            continue;
+        }
+        let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
+        let names = names.join("; ");
+        warn!(
+            lock.holders = names,
+            "Waiting for a lock on the ledger, held by {names}"
+        );
+        *reported = holders;
+    }
+}

@@ -1,0 +1,312 @@
+//! The workers of a run over each customer's own collections: each takes the next customer, fetches
+//! it, and hands its outcome on to be stored.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+use tracing::{Instrument as _, debug_span, warn};
+
+use super::Syncer;
+use super::batches::{FetchedCustomer, QUEUE_LENGTH, Recorder};
+use super::customer_list::RunCustomer;
+use super::early_end::{EarlyEnd, OutageLimit, Silence, Verdict};
+use super::error::RunError;
+use super::failures::{api_failure, interrupted_failure, no_row_failure};
+use super::tally::Tally;
+use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
+use crate::partner_center::{ApiError, CustomerCollection, Session};
+use crate::retry::RetryError;
+use crate::shutdown::Shutdown;
+
+/// Rows from which on a collection counts as large. While such a collection waits to be stored it
+/// keeps its place among the requests in flight, which bounds how many are in memory.
+const LARGE_COLLECTION: usize = 1_000;
+
+/// How often a run looks whether the API is down while no customer comes to an end.
+const OUTAGE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Customers that may wait for their next attempt while others are asked. Without them, a few slow
+/// or throttled customers would hold up the rest.
+const WAITING_CUSTOMERS: usize = 256;
+
+/// What the workers of a run share.
+pub(super) struct Workers {
+    syncer: Arc<Syncer>,
+    session: Arc<Session>,
+    limit: OutageLimit,
+    queue: Mutex<std::vec::IntoIter<RunCustomer>>,
+    /// Customers that a worker had taken, but not asked for when it stopped.
+    returned: Mutex<Vec<RunCustomer>>,
+    /// Why no call can succeed any more.
+    fatal: Mutex<Option<RunError>>,
+    /// Why no further customer is begun.
+    early_end: OnceLock<EarlyEnd>,
+    /// The program's stop, or the run's own.
+    shutdown: Shutdown,
+}
+
+impl Workers {
+    pub(super) fn new(
+        syncer: &Arc<Syncer>,
+        session: &Arc<Session>,
+        list: Vec<RunCustomer>,
+        shutdown: &Shutdown,
+    ) -> Self {
+        Self {
+            syncer: Arc::clone(syncer),
+            session: Arc::clone(session),
+            limit: OutageLimit::new(syncer.max_elapsed),
+            queue: Mutex::new(list.into_iter()),
+            returned: Mutex::default(),
+            fatal: Mutex::default(),
+            early_end: OnceLock::new(),
+            shutdown: Shutdown {
+                graceful: shutdown.graceful.child_token(),
+                forced: shutdown.forced.child_token(),
+            },
+        }
+    }
+
+    /// Fetches the customers and stores them. Ends when all are done, when no further one is begun,
+    /// or when nothing can be stored any more.
+    pub(super) async fn run(self, recorder: &mut Recorder<'_>) -> Result<(), RunError> {
+        let this = Arc::new(self);
+        // However this ends, nobody takes what workers would still fetch.
+        let _graceful = this.shutdown.graceful.clone().drop_guard();
+        let _forced = this.shutdown.forced.clone().drop_guard();
+        let outcomes = this.start();
+        tokio::select! {
+            stored = recorder.store_all(outcomes, |tally| this.judge(tally)) => stored?,
+            never = this.watch_for_outage() => never,
+        }
+        if let Some(fatal) = lock(&this.fatal).take() {
+            return Err(fatal);
+        }
+        let Some(early_end) = this.early_end.get() else {
+            return Ok(());
+        };
+        let unreached = this.unreached();
+        let count = unreached.len();
+        if count > 0 {
+            warn!(customers = count, "{count} customers were not reached");
+            let unreached = unreached.into_iter().map(Customer::from);
+            recorder
+                .record_unreached(unreached, &early_end.to_string())
+                .await?;
+        }
+        // Otherwise the last customers had been begun before the verdict.
+        if recorder.tally.is_complete() {
+            return Ok(());
+        }
+        Err(early_end.clone().into())
+    }
+
+    /// Starts the workers. Their outcomes come from the channel until all workers have ended.
+    fn start(self: &Arc<Self>) -> mpsc::Receiver<FetchedCustomer> {
+        let queued = lock(&self.queue).len();
+        let workers = queued.min(self.syncer.max_concurrency + WAITING_CUSTOMERS);
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        for _ in 0..workers {
+            let (this, sender) = (Arc::clone(self), sender.clone());
+            self.syncer
+                .tasks
+                .spawn(async move { this.work(sender).await }.in_current_span());
+        }
+        receiver
+    }
+
+    /// Works until the list is done, no further customer is to be begun, or outcomes are no longer
+    /// taken.
+    async fn work(&self, outcomes: mpsc::Sender<FetchedCustomer>) {
+        while let Some(customer) = self.next() {
+            let span = debug_span!("sync.customer", customer.id = %customer.id);
+            let Some(fetched) = self.fetch(customer).instrument(span).await else {
+                return;
+            };
+            // Fails only after the run has ended.
+            let _sent = outcomes.send(fetched).await;
+        }
+    }
+
+    fn next(&self) -> Option<RunCustomer> {
+        if self.shutdown.graceful.is_cancelled() {
+            return None;
+        }
+        let silence = self.silence();
+        let mut queue = lock(&self.queue);
+        // The list begins with the customers that failed in the last run. While the API may be
+        // down, those at its end are asked, whose failures prove it.
+        if silence.is_some_and(|silence| self.limit.is_suspected(silence)) {
+            queue.next_back()
+        } else {
+            queue.next()
+        }
+    }
+
+    /// The customers that were never asked for.
+    fn unreached(&self) -> Vec<RunCustomer> {
+        let mut unreached = std::mem::take(&mut *lock(&self.returned));
+        unreached.extend(&mut *lock(&self.queue));
+        unreached
+    }
+
+    /// Acts on the verdict about the outcomes so far.
+    fn judge(&self, tally: &Tally) -> Result<(), RunError> {
+        match tally.judge(self.limit, self.silence()) {
+            None => Ok(()),
+            Some(Verdict::BeginNoMore(early_end)) => {
+                self.begin_no_more(early_end);
+                Ok(())
+            }
+            Some(Verdict::TokenRefused(error)) => Err(ApiError::from(error).into()),
+        }
+    }
+
+    async fn watch_for_outage(&self) -> ! {
+        loop {
+            tokio::time::sleep(OUTAGE_CHECK_INTERVAL).await;
+            let stalled = self
+                .silence()
+                .and_then(|silence| self.limit.stalled(silence));
+            if let Some(early_end) = stalled {
+                self.begin_no_more(early_end);
+            }
+        }
+    }
+
+    fn silence(&self) -> Option<Silence> {
+        let outage = self.session.outage()?;
+        Some(Silence::at(Instant::now(), &outage))
+    }
+
+    fn begin_no_more(&self, early_end: EarlyEnd) {
+        // The first reason is reported.
+        let _set = self.early_end.set(early_end);
+        // Workers that wait for their turn or for another attempt wait no longer.
+        self.shutdown.graceful.cancel();
+    }
+
+    /// Fetches all datasets of a customer. None if it was not asked for before a stop, or no call
+    /// can succeed any more.
+    async fn fetch(&self, customer: RunCustomer) -> Option<FetchedCustomer> {
+        let id = customer.id;
+        let mut calls = CustomerCalls::default();
+        let (mut usage, mut deployment) = (Collection::default(), Collection::default());
+        // Usage comes last: it decides about the customer's outcome, and is the larger one.
+        for dataset in self.syncer.datasets.iter().rev() {
+            // Each call takes a place in flight; keeping one while waiting for another could block
+            // every worker.
+            calls.permit = None;
+            let added = match dataset {
+                Dataset::Usage => {
+                    let fetched = self.session.fetch_usage(id, &self.shutdown).await;
+                    calls.add(*dataset, self.attribute_stop(fetched), &mut usage)
+                }
+                Dataset::Deployment => {
+                    let fetched = self.session.fetch_deployment(id, &self.shutdown).await;
+                    calls.add(*dataset, self.attribute_stop(fetched), &mut deployment)
+                }
+            };
+            match added {
+                Ok(()) => {}
+                Err(RunError::Stopped) => break,
+                Err(fatal) => {
+                    // Every worker meets the same error; the first one reports it.
+                    lock(&self.fatal).get_or_insert(fatal);
+                    self.shutdown.graceful.cancel();
+                    return None;
+                }
+            }
+        }
+        if calls.attempts == 0 && calls.failure.is_none() {
+            lock(&self.returned).push(customer);
+            return None;
+        }
+        let outcome = CustomerOutcome {
+            customer: customer.into(),
+            usage,
+            deployment,
+            failure: calls.failure,
+            http_status: calls.http_status,
+            attempts: calls.attempts,
+            finished_at: self.syncer.clock.now(),
+        };
+        let permit = calls
+            .permit
+            .filter(|_| outcome.row_count() > LARGE_COLLECTION);
+        Some(FetchedCustomer { outcome, permit })
+    }
+
+    /// A call that waited for its next attempt when the run ended early has failed by itself, and
+    /// was not interrupted by a stop of the program.
+    fn attribute_stop<R>(
+        &self,
+        fetched: Result<CustomerCollection<R>, RetryError<ApiError>>,
+    ) -> Result<CustomerCollection<R>, RetryError<ApiError>> {
+        match fetched {
+            Err(RetryError::Stopped {
+                attempts,
+                last: Some(error),
+            }) if self.early_end.get().is_some() => Err(RetryError::Failed { error, attempts }),
+            fetched => fetched,
+        }
+    }
+}
+
+/// What the calls about one customer came to.
+#[derive(Default)]
+struct CustomerCalls {
+    failure: Option<Failure>,
+    http_status: Option<u16>,
+    attempts: u32,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl CustomerCalls {
+    /// Adds the result of one dataset. The last failure is the customer's; datasets that did come
+    /// are stored all the same.
+    ///
+    /// # Errors
+    /// When no further call is to be made: after a stop, or because none can succeed.
+    fn add<R: Row>(
+        &mut self,
+        dataset: Dataset,
+        fetched: Result<CustomerCollection<R>, RetryError<ApiError>>,
+        into: &mut Collection<R>,
+    ) -> Result<(), RunError> {
+        match fetched {
+            Ok(fetched) => {
+                self.attempts += fetched.attempts;
+                let no_row = no_row_failure(dataset, &fetched.collection);
+                *into = fetched.collection;
+                self.permit = Some(fetched.permit);
+                if self.failure.is_none() || no_row.is_some() {
+                    self.http_status = Some(fetched.http_status);
+                }
+                self.failure = no_row.or(self.failure.take());
+                Ok(())
+            }
+            Err(RetryError::Failed { error, attempts }) => {
+                self.attempts += attempts;
+                self.http_status = error.http_status();
+                self.failure = Some(api_failure(dataset, &error));
+                Ok(())
+            }
+            Err(RetryError::Fatal(error)) => Err(error.into()),
+            Err(RetryError::Stopped { attempts, .. }) => {
+                self.attempts += attempts;
+                if self.attempts > 0 {
+                    self.http_status = None;
+                    self.failure = Some(interrupted_failure());
+                }
+                Err(RunError::Stopped)
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

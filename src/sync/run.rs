@@ -1,0 +1,344 @@
+//! One run, from the run lock to the record of its end.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+use tracing::{Instrument as _, error, info, info_span, warn};
+
+use super::Syncer;
+use super::batches::Recorder;
+use super::customer_list::{self, RunCustomer};
+use super::error::RunError;
+use super::ledger::{Ledger, LedgerAccess};
+use super::partner_wide::PartnerWide;
+use super::per_customer::Workers;
+use super::report::{Progress, Report};
+use super::request::{Mode, Request};
+use super::tally::Tally;
+use crate::causes::with_causes;
+use crate::ledger::{Customer, CustomerId, Dataset, Source};
+use crate::partner_center::{ApiError, Session};
+use crate::shutdown::{Shutdown, waits};
+use crate::store::{NewRun, PartnerListDiff, RunOutcome};
+
+/// One run: what it is asked to do, its session with the API, where its outcomes go, and how it is
+/// stopped.
+struct Run<'a> {
+    syncer: &'a Arc<Syncer>,
+    request: &'a Request,
+    session: Arc<Session>,
+    recorder: Recorder<'a>,
+    shutdown: &'a Shutdown,
+    started_at: DateTime<Utc>,
+}
+
+impl Syncer {
+    /// Does one run and records it. A run that could not go on is a report too, with the reason in
+    /// `fatal`.
+    ///
+    /// # Errors
+    /// When the run could not even be recorded as begun, or the program was stopped before it
+    /// began.
+    pub async fn run(
+        self: &Arc<Self>,
+        request: &Request,
+        shutdown: &Shutdown,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Report, RunError> {
+        let mut run = Run {
+            syncer: self,
+            request,
+            session: Arc::new(self.client.begin_session()),
+            recorder: Recorder {
+                ledger: None,
+                tally: Tally::new(request.dated.map(|dated| dated.asked)),
+                progress,
+                clock: Arc::clone(&self.clock),
+            },
+            shutdown,
+            started_at: self.clock.now(),
+        };
+        if request.mode == Mode::Store {
+            run.begin().await?;
+        }
+        let span = info_span!(
+            "sync.run",
+            run.id = run.id(),
+            run.kind = request.kind.as_str()
+        );
+        async {
+            let ended = tokio::select! {
+                ended = Box::pin(run.fetch_all()) => ended,
+                () = last_moment(shutdown) => Err(RunError::Stopped),
+            };
+            run.end(ended).await
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+/// Comes some time after a forced stop, in which what was fetched is still stored.
+async fn last_moment(shutdown: &Shutdown) {
+    shutdown.forced.cancelled().await;
+    tokio::time::sleep(waits::STORE_FETCHED).await;
+}
+
+impl Run<'_> {
+    /// Takes the run lock and records that the run begins.
+    async fn begin(&mut self) -> Result<(), RunError> {
+        let syncer = self.syncer;
+        let access = LedgerAccess {
+            store: &syncer.store,
+            clock: &syncer.clock,
+            retry: self.request.database_retry,
+            shutdown: self.shutdown,
+        };
+        let run = NewRun {
+            kind: self.request.kind,
+            source: syncer.source.as_str(),
+            only: self.request.only.clone(),
+            dated: self.request.dated,
+            resumes: self.request.resumes,
+            started_at: self.started_at,
+        };
+        self.recorder.ledger = Some(access.begin(&run, self.recorder.progress).await?);
+        // It may have waited for another run.
+        self.started_at = syncer.clock.now();
+        Ok(())
+    }
+
+    /// None for a dry run.
+    fn id(&self) -> Option<i64> {
+        self.recorder.ledger.as_ref().map(Ledger::run_id)
+    }
+
+    /// Makes up the list, fetches the customers on it and stores them.
+    async fn fetch_all(&mut self) -> Result<(), RunError> {
+        let syncer = self.syncer;
+        if let Some(ledger) = &mut self.recorder.ledger {
+            ledger
+                .admit_locale(&syncer.locale, syncer.allow_locale_change)
+                .await?;
+        }
+        // A dead grant shows here, once, and not at each customer.
+        self.session.sign_in(self.shutdown).await?;
+        let list = self.list().await?;
+        self.fetch(list).await
+    }
+
+    /// The customers of the run, in the order in which they are due.
+    async fn list(&mut self) -> Result<Vec<RunCustomer>, RunError> {
+        let (settings, request) = (&self.syncer.customers, self.request);
+        let listed = self.partner_list().await?;
+        let list = customer_list::resolve(settings, &request.only, request.kind, listed)?;
+        let Some(ledger) = &mut self.recorder.ledger else {
+            return Ok(list);
+        };
+        let ids: Vec<CustomerId> = list.iter().map(|customer| customer.id).collect();
+        let due = ledger.load_due(&ids, request.resumes).await?;
+        // The API may no longer have figures of a past date.
+        let expects_usage =
+            request.dated.is_none() && self.syncer.datasets.contains(&Dataset::Usage);
+        Ok(customer_list::in_order(list, &due, expects_usage))
+    }
+
+    /// The partner's own list, if the run needs it. It is compared with the ledger each time that
+    /// it is fetched.
+    async fn partner_list(&mut self) -> Result<Option<Vec<Customer>>, RunError> {
+        let known = &self.request.partner_list;
+        if let Some(listed) = known.get() {
+            return Ok(Some(listed.clone()));
+        }
+        if !self.syncer.customers.discover || !self.request.only.is_empty() {
+            return Ok(None);
+        }
+        let listed = customer_list::discover(&self.session, self.shutdown).await?;
+        // Kept for the passes that follow. Any other run would have it in memory twice.
+        if self.request.dated.is_some() {
+            known.get_or_init(|| listed.clone());
+        }
+        self.record_partner_list(&listed).await?;
+        Ok(Some(listed))
+    }
+
+    async fn record_partner_list(&mut self, listed: &[Customer]) -> Result<(), RunError> {
+        let Some(ledger) = &mut self.recorder.ledger else {
+            return Ok(());
+        };
+        let excluded = &self.syncer.customers.exclude;
+        match ledger.record_partner_list(listed, excluded).await? {
+            PartnerListDiff::Changed { gone, returned } => {
+                for id in gone {
+                    warn!(
+                        customer.id = %id,
+                        "Customer {id} is no longer on the partner's list; its history is kept"
+                    );
+                }
+                for id in returned {
+                    info!(customer.id = %id, "Customer {id} is on the partner's list again");
+                }
+            }
+            PartnerListDiff::Shrunk { known, left } => {
+                let note = format!(
+                    "the partner's list names only {left} of the {known} customers that it named \
+                     before; this is taken for a fault of the list, so nobody was marked as gone. \
+                     If they have really left: update customer set gone_since = now() where \
+                     gone_since is null and listed_at < (select max(listed_at) from customer)"
+                );
+                error!(known, left, "The partner's list has shrunk: {note}");
+                self.recorder.tally.notes.push(note);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the customers of a list and stores them.
+    async fn fetch(&mut self, list: Vec<RunCustomer>) -> Result<(), RunError> {
+        let total = list.len();
+        self.recorder.begin(total as u64).await?;
+        info!(customers = total, "Run begun: {total} customers");
+        match self.syncer.source {
+            Source::Customer => {
+                let workers = Workers::new(self.syncer, &self.session, list, self.shutdown);
+                workers.run(&mut self.recorder).await?;
+            }
+            Source::Commercial => {
+                let partner_wide = PartnerWide {
+                    syncer: self.syncer,
+                    session: &self.session,
+                    request: self.request,
+                    shutdown: self.shutdown,
+                };
+                partner_wide.run(list, &mut self.recorder).await?;
+            }
+        }
+        let tally = &self.recorder.tally;
+        if !tally.is_complete() {
+            return Err(RunError::Stopped);
+        }
+        tally
+            .judge_end()
+            .map_or(Ok(()), |error| Err(ApiError::from(error).into()))
+    }
+
+    /// Concludes the run: the report, in the log and in the record.
+    async fn end(self, ended: Result<(), RunError>) -> Result<Report, RunError> {
+        let Self {
+            syncer,
+            session,
+            recorder,
+            shutdown,
+            ..
+        } = self;
+        let Recorder {
+            ledger, mut tally, ..
+        } = recorder;
+        let mut notes = tally.conclude(ended.is_err());
+        notes.extend(session.clock_skew().map(|skew| skew.to_string()));
+        for note in &notes {
+            error!("{note}");
+        }
+        tally.notes.extend(notes);
+        let run_id = ledger.as_ref().map(Ledger::run_id);
+        let is_stopping = shutdown.graceful.is_cancelled();
+        let report = Report {
+            run_id,
+            first_run_id: run_id,
+            outcome: outcome(&tally, ended.as_ref().err(), is_stopping),
+            started_at: self.started_at,
+            finished_at: syncer.clock.now(),
+            customers: tally.customers,
+            rows: tally.rows,
+            http: session.traffic(),
+            ended_early: ended.is_err(),
+            learned_rate: syncer.client.learned_rate(),
+            rows_of_date: tally.rows_of_date,
+            dates: None,
+            notes: tally.notes,
+            failures: tally.failures,
+            fatal: ended
+                .err()
+                .filter(|error| !matches!(error, RunError::Stopped)),
+        };
+        log_end(&report);
+        if let Some(ledger) = ledger {
+            record_end(ledger, &report, is_stopping).await?;
+        }
+        Ok(report)
+    }
+}
+
+/// How a run ended; `error` is why it could not go on.
+fn outcome(tally: &Tally, error: Option<&RunError>, is_stopping: bool) -> RunOutcome {
+    match error {
+        None => tally.outcome(),
+        Some(RunError::Stopped) if is_stopping => RunOutcome::Interrupted,
+        Some(RunError::Superseded) => RunOutcome::Interrupted,
+        Some(RunError::EarlyEnd(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
+        Some(_) => RunOutcome::Failed,
+    }
+}
+
+async fn record_end(ledger: Ledger, report: &Report, is_stopping: bool) -> Result<(), RunError> {
+    let record = report.to_record();
+    // A database that was away for too long is not waited for as long again.
+    let is_away = matches!(report.fatal, Some(RunError::Store(_)));
+    let recorded = if is_stopping || is_away {
+        ledger.finish_within(&record, waits::RECORD_END).await
+    } else {
+        ledger.finish(&record).await
+    };
+    match recorded {
+        // The next start finds the run unfinished and marks it as interrupted.
+        Err(RunError::Stopped) => {
+            warn!("The end of the run could not be recorded");
+            Ok(())
+        }
+        // The report says already why the run could not go on.
+        Err(error) if report.fatal.is_some() => {
+            let error = with_causes(&error);
+            warn!(error, "The end of the run could not be recorded");
+            Ok(())
+        }
+        recorded => recorded,
+    }
+}
+
+fn log_end(report: &Report) {
+    let Report {
+        customers,
+        rows,
+        http,
+        ..
+    } = report;
+    let outcome = report.outcome.as_str();
+    // The journal shows only the message, which therefore repeats the most important fields.
+    info!(
+        outcome,
+        duration_ms = (report.finished_at - report.started_at).num_milliseconds(),
+        customers.total,
+        customers.succeeded,
+        customers.failed,
+        rows.received,
+        rows.inserted,
+        rows.updated,
+        rows.unchanged,
+        rows.rejected,
+        http.requests,
+        http.retries,
+        http.throttled,
+        "Run ended: {outcome}, {} of {} customers stored, {} rows received, {} new, {} changed, \
+         {} rejected",
+        customers.succeeded,
+        customers.total,
+        rows.received,
+        rows.inserted,
+        rows.updated,
+        rows.rejected
+    );
+}
+
+#[cfg(test)]
+mod tests;
