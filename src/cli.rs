@@ -1,4 +1,4 @@
-//! The command line, nothing else.
+//! The command line's arguments.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::ledger::CustomerId;
 
 /// Keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
 ///
-/// Without --backfill and without a command it runs as a daemon on its schedule.
+/// Without --backfill and without a command it runs as a daemon, on its schedule.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -24,23 +24,23 @@ run was stopped by SIGINT \
 or SIGTERM."
 )]
 pub(crate) struct Cli {
-    /// The configuration [default: `$SEATLEDGER_CONFIG`, `./config.toml`,
+    /// The configuration file [default: `$SEATLEDGER_CONFIG`, `./config.toml`,
     /// `/etc/seatledger/config.toml`]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// One run.
+    /// The options of one run.
     #[command(flatten)]
     pub(crate) backfill: Backfill,
-    /// Anything but running.
+    /// Another command than to run.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// One run, and how.
+/// The options of one run.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
+    reason = "each is a flag of the command line"
 )]
 pub(crate) struct Backfill {
     /// Fetch every customer once, now, and exit
@@ -49,44 +49,49 @@ pub(crate) struct Backfill {
     /// Only this customer; may be repeated
     #[arg(long, value_name = "GUID", requires = "backfill")]
     pub(crate) customer: Vec<CustomerId>,
-    /// Fetch and validate, write nothing
+    /// Fetch and validate, but write nothing
     #[arg(long, requires = "backfill")]
     pub(crate) dry_run: bool,
-    /// The summary as one JSON object on standard output
+    /// Print the summary as one JSON object on standard output
     #[arg(long, requires = "backfill")]
     pub(crate) json: bool,
-    /// One pass for each processed date from this one on, newest first (source "commercial" only)
+    /// The first processed date of a range: one pass for each date, newest first (source
+    /// "commercial" only)
     #[arg(long, value_name = "DATE", requires_all = ["backfill", "to"])]
     pub(crate) from: Option<NaiveDate>,
-    /// The last of these dates
+    /// The last processed date of the range
     #[arg(long, value_name = "DATE", requires_all = ["backfill", "from"])]
     pub(crate) to: Option<NaiveDate>,
-    /// Ask also for the dates that are complete already
+    /// Also fetch the dates that are already complete
     #[arg(long, requires = "from")]
     pub(crate) force: bool,
-    /// Finish the last --backfill, if it was stopped, killed or ended early
-    #[arg(long, requires = "backfill", conflicts_with_all = ["customer", "dry_run", "from", "to", "force"])]
+    /// Finish the last --backfill if it was stopped, killed or ended early
+    #[arg(
+        long,
+        requires = "backfill",
+        conflicts_with_all = ["customer", "dry_run", "from", "to", "force"]
+    )]
     pub(crate) resume: bool,
 }
 
-/// Anything but running.
+/// Another command than to run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Try the configuration, the database, the sign-in and one API call, and name the first thing
-    /// to mend
+    /// Check the configuration, the database, the sign-in and one API call, and name the first
+    /// thing to mend
     Check,
-    /// Sign in as a person, in a browser on this machine, and store the refresh token
+    /// Sign in as a user, in a browser on this machine, and store the refresh token
     Login {
-        /// In a browser on any machine, by typing a code there
+        /// Sign in by entering a code in a browser on any machine
         #[arg(long)]
         device_code: bool,
     },
-    /// Show the last runs and how fresh each customer's figures are
+    /// Show the last runs, and how recent each customer's figures are
     Status {
-        /// As one JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Bring the database's tables up to date and exit
+    /// Apply the database migrations and exit
     Migrate,
 }

@@ -1,42 +1,41 @@
-//! A person's consent: since when it is known, and until when the refresh token that stands for it
-//! lives. Pure; the sign-in writes it down, the store keeps a copy, and `status` and the metrics
-//! show it.
+//! A person's consent: when it was given, and when the refresh token that represents it expires.
+//! Pure: the sign-in saves it, the store keeps a copy, and `status` and the metrics show it.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// With so much left a person is told to sign in again.
-const SOON: TimeDelta = TimeDelta::days(14);
+/// How long before the token expires a person is asked to sign in again.
+const WARNING_PERIOD: TimeDelta = TimeDelta::days(14);
 
-/// When a person consented, and how long that lasts. Holds nothing secret.
+/// When a person consented, and how long that lasts. Holds no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
-    /// When the person signed in here; none where the token was brought from elsewhere.
+    /// When the person signed in here; none if the token was obtained elsewhere.
     pub signed_in_at: Option<DateTime<Utc>>,
     /// When a token of this consent was first used here.
     pub first_used_at: DateTime<Utc>,
     /// When the present refresh token was issued.
     pub token_issued_at: DateTime<Utc>,
-    /// Until when it lives, unless it is renewed or revoked before.
+    /// When it expires, unless it is renewed or revoked before.
     pub token_expires_at: DateTime<Utc>,
 }
 
-/// The same, as people count.
+/// A consent with the number of days since and until.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// The dates themselves.
+pub struct ConsentSummary {
+    /// The dates.
     #[serde(flatten)]
     pub consent: Consent,
-    /// Whole days since the sign-in, or since the first use where that is all that is known.
+    /// Whole days since the sign-in, or since the first use if the sign-in is unknown.
     pub age_days: i64,
-    /// Whole days until the refresh token dies; below zero once it is dead.
+    /// Whole days until the refresh token expires; negative afterwards.
     pub days_left: i64,
 }
 
 impl Consent {
-    /// A person signed in just now.
+    /// The consent of a person who has just signed in.
     #[must_use]
     pub fn given(now: DateTime<Utc>, lifetime: Duration) -> Self {
         Self {
@@ -45,23 +44,23 @@ impl Consent {
         }
     }
 
-    /// A token of unknown age was renewed just now.
+    /// The consent of a token of unknown age that has just been renewed.
     #[must_use]
     pub fn found(now: DateTime<Utc>, lifetime: Duration) -> Self {
-        // As Postgres keeps it, so that both copies are equal.
+        // The precision of Postgres, so that both copies are equal.
         let now = now.trunc_subsecs(6);
         Self {
             signed_in_at: None,
             first_used_at: now,
             token_issued_at: now,
-            // A lifetime beyond the calendar is as good as its end.
+            // A date beyond the calendar becomes its last one.
             token_expires_at: now
                 .checked_add_signed(TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::MAX))
                 .unwrap_or(DateTime::<Utc>::MAX_UTC),
         }
     }
 
-    /// Its token was renewed just now.
+    /// The same consent, after its token was renewed.
     #[must_use]
     pub fn renewed(self, now: DateTime<Utc>, lifetime: Duration) -> Self {
         Self {
@@ -71,33 +70,33 @@ impl Consent {
         }
     }
 
-    /// Since the sign-in, or since the first use where that is all that is known.
+    /// The time since the sign-in, or since the first use if the sign-in is unknown.
     #[must_use]
     pub fn age(&self, now: DateTime<Utc>) -> TimeDelta {
         now - self.signed_in_at.unwrap_or(self.first_used_at)
     }
 
-    /// Until the present refresh token dies; below zero once it is dead.
+    /// The time until the present refresh token expires; negative afterwards.
     #[must_use]
     pub fn left(&self, now: DateTime<Utc>) -> TimeDelta {
         self.token_expires_at - now
     }
 
-    /// Dates and days.
+    /// The dates, with days counted from `now`.
     #[must_use]
-    pub fn summary(self, now: DateTime<Utc>) -> Summary {
+    pub fn summary(self, now: DateTime<Utc>) -> ConsentSummary {
         let days = |time: TimeDelta| time.num_seconds().div_euclid(86_400);
-        Summary {
+        ConsentSummary {
             consent: self,
             age_days: days(self.age(now)),
             days_left: days(self.left(now)),
         }
     }
 
-    /// Whether a person should sign in again while there is time.
+    /// Whether a person should sign in again now.
     #[must_use]
-    pub fn ends_soon(&self, now: DateTime<Utc>) -> bool {
-        self.left(now) <= SOON
+    pub fn expires_soon(&self, now: DateTime<Utc>) -> bool {
+        self.left(now) <= WARNING_PERIOD
     }
 }
 
@@ -123,18 +122,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_fourteen_days_are_soon() {
+    fn the_warning_begins_fourteen_days_before_the_end() {
         let consent = Consent::given(noon(1), 15 * DAY);
-        assert!(!consent.ends_soon(noon(1)));
-        assert!(consent.ends_soon(noon(2)));
-        assert!(consent.ends_soon(noon(31)));
+        assert!(!consent.expires_soon(noon(1)));
+        assert!(consent.expires_soon(noon(2)));
+        assert!(consent.expires_soon(noon(31)));
         assert_eq!(consent.summary(noon(2)).days_left, 14);
         assert_eq!(consent.summary(noon(17)).days_left, -1);
     }
 
     #[test]
-    fn any_lifetime_will_do() {
+    fn no_lifetime_overflows() {
         let consent = Consent::given(noon(1), Duration::MAX);
-        assert!(!consent.ends_soon(noon(31)));
+        assert!(!consent.expires_soon(noon(31)));
     }
 }

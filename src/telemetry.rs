@@ -1,4 +1,4 @@
-//! Sets up what is logged, and how. Called once.
+//! Sets up the log. Called once.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::os::linux::fs::MetadataExt as _;
@@ -11,17 +11,17 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{Config, LogFormat};
 
-/// The cron scheduler speaks of its own workings at `info`, and Postgres of tables that are there
-/// already.
-const QUIET: &str = "tokio_cron_scheduler=warn,sqlx=warn";
+/// Levels of libraries that log too much at `info`: the cron scheduler its own steps, and sqlx
+/// Postgres' notices that a table exists already.
+const LIBRARY_LEVELS: &str = "tokio_cron_scheduler=warn,sqlx=warn";
 
-/// Begins to log to standard error, or to the journal where standard error goes there anyway.
-/// Lines and progress bars of `bars` do not run into each other.
+/// Logs to standard error, or to the journal directly if standard error is connected to it. The
+/// progress bars of `bars` are hidden while a line is written.
 ///
 /// # Panics
-/// With a filter that cannot be read, which the configuration does not let pass.
+/// With an invalid filter, which the configuration refuses.
 pub(crate) fn init(config: &Config, bars: &MultiProgress) {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log.filter))
+    let filter = EnvFilter::try_new(format!("{LIBRARY_LEVELS},{}", config.log.filter))
         .expect("the filter was checked when the configuration was read");
     let journal = match config.log.format {
         LogFormat::Auto if is_journal(config.journal_stream.as_deref()) => {
@@ -36,7 +36,7 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
         LogFormat::Json => false,
         LogFormat::Auto => io::stderr().is_terminal(),
     };
-    let writer = BesideBars(bars.clone());
+    let writer = AroundBars(bars.clone());
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match journal {
         Some(journal) => journal.boxed(),
@@ -50,28 +50,29 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
             .with_span_list(false)
             .boxed(),
     };
-    // The filter is a layer of its own: as the filter of the other layer it would swallow the event
-    // that follows a mere question whether something is logged, as sqlx asks it for each of
-    // Postgres' notices. A second call, as tests make it, keeps the first set-up.
+    // The filter is a layer of its own. As the filter of the other layer it would drop the event
+    // after a call that only asks whether a level is enabled, as sqlx asks for each of Postgres'
+    // notices. A second call, as in tests, keeps the first set-up.
     let _already_set = tracing_subscriber::registry()
         .with(layer)
         .with(filter)
         .try_init();
 }
 
-/// `$JOURNAL_STREAM` names the journal's stream by device and inode; it is inherited, so that only
-/// a standard error which still is that stream counts.
+/// Whether standard error is the stream that `$JOURNAL_STREAM` names by device and inode. The
+/// variable alone proves nothing: child processes inherit it, and their standard error may be
+/// another stream.
 fn is_journal(journal_stream: Option<&str>) -> bool {
     let stderr = std::fs::metadata("/proc/self/fd/2")
         .map(|stream| format!("{}:{}", stream.st_dev(), stream.st_ino()));
     stderr.is_ok_and(|stderr| journal_stream == Some(stderr.as_str()))
 }
 
-/// Standard error, with progress bars put aside while a line is written.
+/// Standard error; the progress bars are hidden while a line is written.
 #[derive(Clone)]
-struct BesideBars(MultiProgress);
+struct AroundBars(MultiProgress);
 
-impl Write for BesideBars {
+impl Write for AroundBars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.suspend(|| io::stderr().write(line))
     }
@@ -81,7 +82,7 @@ impl Write for BesideBars {
     }
 }
 
-impl MakeWriter<'_> for BesideBars {
+impl MakeWriter<'_> for AroundBars {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {

@@ -1,5 +1,5 @@
-//! What is wrong with a TLS connection where no waiting mends it, in words. Both clients ask here,
-//! that of the API and that of Postgres, so that a certificate is judged alike.
+//! Faults of a TLS connection that do not pass by themselves, in words. The client of the API and
+//! that of Postgres share this, so that both report a certificate alike.
 
 use std::error::Error;
 use std::fmt;
@@ -10,30 +10,30 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::printable::printable;
 
-/// Names of a certificate that are told.
-const NAMED: usize = 5;
+/// Names of a certificate that a message lists; of more it gives only the number.
+const MAX_NAMES: usize = 5;
 
-/// Why a server will not be trusted or understood, however often it is asked. Says what the
-/// server's fault is.
+/// Why the TLS handshake with a server fails at every attempt. Displayed as a sentence about the
+/// server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TlsFault {
     fault: String,
     /// What a person can do about it.
-    pub(crate) mend: Mend,
+    pub(crate) remedy: TlsRemedy,
 }
 
 /// What a person can do about a [`TlsFault`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mend {
-    /// Have this machine trust the certificate's authority.
+pub(crate) enum TlsRemedy {
+    /// Add the certificate's authority to those that this machine trusts.
     Trust,
-    /// Have the certificate renewed, unless this machine's clock is wrong.
+    /// Have the certificate renewed, or correct this machine's clock.
     Renew,
-    /// Ask for the server under another name, or have it present another certificate.
+    /// Connect to the server under another name, or have its certificate replaced.
     Name,
-    /// Have the server present another certificate.
+    /// Have the server's certificate replaced.
     Replace,
-    /// Have the server speak TLS 1.2 or 1.3, or ask another.
+    /// Have the server support TLS 1.2 or 1.3, or correct the address.
     Protocol,
 }
 
@@ -43,13 +43,12 @@ impl fmt::Display for TlsFault {
     }
 }
 
-/// Looks for such a fault in an error and its causes. A connection that only broke has none.
+/// The TLS fault among an error and its causes. A connection that was only interrupted has none.
 pub(crate) fn fault(error: &(dyn Error + 'static)) -> Option<TlsFault> {
-    causes(error).find_map(|cause| of_tls(cause.downcast_ref()?))
+    causes(error).find_map(|cause| from_rustls(cause.downcast_ref()?))
 }
 
-/// An error and its causes, those in the inside of I/O errors among them, which their `source`
-/// passes over.
+/// An error and its causes, including the errors inside I/O errors, which `source` skips.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -64,29 +63,28 @@ pub(crate) fn causes<'a>(
     })
 }
 
-fn of_tls(error: &rustls::Error) -> Option<TlsFault> {
-    let (fault, mend) = match error {
-        rustls::Error::InvalidCertificate(error) => of_certificate(error),
+fn from_rustls(error: &rustls::Error) -> Option<TlsFault> {
+    let (fault, remedy) = match error {
+        rustls::Error::InvalidCertificate(error) => certificate_fault(error),
         rustls::Error::NoCertificatesPresented => {
-            ("it presents no certificate".to_owned(), Mend::Replace)
+            ("it presents no certificate".to_owned(), TlsRemedy::Replace)
         }
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            let fault = "it does not speak TLS: what it answered is something else";
-            (fault.to_owned(), Mend::Protocol)
+            let fault = "it does not speak TLS: its response is something else";
+            (fault.to_owned(), TlsRemedy::Protocol)
         }
         rustls::Error::PeerIncompatible(reason) => (
-            format!("it speaks no TLS that this program does ({reason:?})"),
-            Mend::Protocol,
+            format!("it supports no TLS version and cipher that this program does ({reason:?})"),
+            TlsRemedy::Protocol,
         ),
-        rustls::Error::AlertReceived(alert) => of_alert(*alert)?,
-        // A stream that was cut or spoilt on the way, or is of no meaning to us; the next may fare
-        // better.
+        rustls::Error::AlertReceived(alert) => alert_fault(*alert)?,
+        // The stream was interrupted or corrupted, or the fault is our own; a retry may succeed.
         _ => return None,
     };
-    Some(TlsFault { fault, mend })
+    Some(TlsFault { fault, remedy })
 }
 
-fn of_certificate(error: &CertificateError) -> (String, Mend) {
+fn certificate_fault(error: &CertificateError) -> (String, TlsRemedy) {
     let day = |at: rustls_pki_types::UnixTime| {
         i64::try_from(at.as_secs())
             .ok()
@@ -96,38 +94,41 @@ fn of_certificate(error: &CertificateError) -> (String, Mend) {
     match error {
         CertificateError::UnknownIssuer => (
             "its certificate is not signed by an authority that this machine trusts".to_owned(),
-            Mend::Trust,
+            TlsRemedy::Trust,
         ),
-        // Signed by somebody else of the same name: another key of the same authority, or an impostor.
+        // The issuer has the name of a trusted authority but another key: the authority has changed
+        // its key, or somebody impersonates it.
         CertificateError::BadSignature => (
             "its certificate is signed with another key than that of the authority that this \
              machine trusts"
                 .to_owned(),
-            Mend::Trust,
+            TlsRemedy::Trust,
         ),
-        CertificateError::Expired => ("its certificate has expired".to_owned(), Mend::Renew),
+        CertificateError::Expired => ("its certificate has expired".to_owned(), TlsRemedy::Renew),
         CertificateError::ExpiredContext { time, not_after } => (
             format!(
                 "its certificate expired on {}, and this machine's clock says {}",
                 day(*not_after),
                 day(*time)
             ),
-            Mend::Renew,
+            TlsRemedy::Renew,
         ),
-        CertificateError::NotValidYet => {
-            ("its certificate is not valid yet".to_owned(), Mend::Renew)
-        }
+        CertificateError::NotValidYet => (
+            "its certificate is not valid yet".to_owned(),
+            TlsRemedy::Renew,
+        ),
         CertificateError::NotValidYetContext { time, not_before } => (
             format!(
                 "its certificate is valid from {} on, and this machine's clock says {}",
                 day(*not_before),
                 day(*time)
             ),
-            Mend::Renew,
+            TlsRemedy::Renew,
         ),
-        CertificateError::NotValidForName => {
-            ("its certificate is for another name".to_owned(), Mend::Name)
-        }
+        CertificateError::NotValidForName => (
+            "its certificate is for another name".to_owned(),
+            TlsRemedy::Name,
+        ),
         CertificateError::NotValidForNameContext {
             expected,
             presented,
@@ -137,22 +138,21 @@ fn of_certificate(error: &CertificateError) -> (String, Mend) {
                 names(presented),
                 printable(&expected.to_str())
             ),
-            Mend::Name,
+            TlsRemedy::Name,
         ),
-        CertificateError::Revoked => ("its certificate was revoked".to_owned(), Mend::Replace),
+        CertificateError::Revoked => ("its certificate was revoked".to_owned(), TlsRemedy::Replace),
         error => (
             format!(
                 "its certificate cannot be used: {}",
                 printable(&error.to_string())
             ),
-            Mend::Replace,
+            TlsRemedy::Replace,
         ),
     }
 }
 
-/// What a server says when it ends a handshake. Most of it speaks of what it and we are; the rest
-/// may be its bad day.
-fn of_alert(alert: AlertDescription) -> Option<(String, Mend)> {
+/// The fault behind an alert by which the server ended the handshake; none if it may be temporary.
+fn alert_fault(alert: AlertDescription) -> Option<(String, TlsRemedy)> {
     match alert {
         AlertDescription::HandshakeFailure
         | AlertDescription::ProtocolVersion
@@ -160,12 +160,15 @@ fn of_alert(alert: AlertDescription) -> Option<(String, Mend)> {
         | AlertDescription::NoApplicationProtocol
         | AlertDescription::MissingExtension
         | AlertDescription::UnsupportedExtension => Some((
-            format!("it speaks no TLS that this program does (its alert: {alert:?})"),
-            Mend::Protocol,
+            format!(
+                "it supports no TLS version and cipher that this program does (its alert: \
+                 {alert:?})"
+            ),
+            TlsRemedy::Protocol,
         )),
         AlertDescription::UnrecognisedName => Some((
-            "it does not know itself by this name".to_owned(),
-            Mend::Name,
+            "it has no certificate for this name".to_owned(),
+            TlsRemedy::Name,
         )),
         AlertDescription::CertificateRequired
         | AlertDescription::AccessDenied
@@ -175,14 +178,14 @@ fn of_alert(alert: AlertDescription) -> Option<(String, Mend)> {
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA => Some((
-            format!("it wants a client certificate, or another one (its alert: {alert:?})"),
-            Mend::Replace,
+            format!("it requires a client certificate, or another one (its alert: {alert:?})"),
+            TlsRemedy::Replace,
         )),
         _ => None,
     }
 }
 
-/// Of a certificate, as the library tells them: `DnsName("a.example")`.
+/// The names of a certificate, which the library formats as `DnsName("a.example")`.
 fn names(presented: &[String]) -> String {
     let bare = |name: &String| {
         let inner = name.split('"').nth(1).or_else(|| {
@@ -191,13 +194,13 @@ fn names(presented: &[String]) -> String {
         });
         printable(inner.unwrap_or(name))
     };
-    let mut told: Vec<String> = presented.iter().take(NAMED).map(bare).collect();
+    let mut listed: Vec<String> = presented.iter().take(MAX_NAMES).map(bare).collect();
     match presented.len() {
         0 => return "no name at all".to_owned(),
-        all if all > NAMED => told.push(format!("{} more", all - NAMED)),
+        all if all > MAX_NAMES => listed.push(format!("{} more", all - MAX_NAMES)),
         _ => {}
     }
-    told.join(", ")
+    listed.join(", ")
 }
 
 #[cfg(test)]
@@ -206,25 +209,29 @@ mod tests {
     use rustls_pki_types::{ServerName, UnixTime};
     use std::time::Duration;
 
-    fn told(error: rustls::Error) -> Option<(String, Mend)> {
-        // As the libraries hand it on.
+    fn found(error: rustls::Error) -> Option<(String, TlsRemedy)> {
+        // Nested as the libraries nest it.
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
-        fault(&error).map(|fault| (fault.to_string(), fault.mend))
+        fault(&error).map(|fault| (fault.to_string(), fault.remedy))
     }
 
     #[test]
-    fn a_certificates_fault_is_found_however_deep_it_is_and_told_in_plain_words() {
+    fn a_nested_certificate_fault_is_found_and_put_into_words() {
         let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_hours(24 * days));
-        for (error, words, mend) in [
-            (CertificateError::UnknownIssuer, "trusts", Mend::Trust),
-            (CertificateError::BadSignature, "another key", Mend::Trust),
+        for (error, words, remedy) in [
+            (CertificateError::UnknownIssuer, "trusts", TlsRemedy::Trust),
+            (
+                CertificateError::BadSignature,
+                "another key",
+                TlsRemedy::Trust,
+            ),
             (
                 CertificateError::ExpiredContext {
                     time: at(2),
                     not_after: at(1),
                 },
                 "expired on 1970-01-02, and this machine's clock says 1970-01-03",
-                Mend::Renew,
+                TlsRemedy::Renew,
             ),
             (
                 CertificateError::NotValidYetContext {
@@ -232,7 +239,7 @@ mod tests {
                     not_before: at(2),
                 },
                 "valid from 1970-01-03 on",
-                Mend::Renew,
+                TlsRemedy::Renew,
             ),
             (
                 CertificateError::NotValidForNameContext {
@@ -241,43 +248,46 @@ mod tests {
                 },
                 "for a.example, a.example, a.example, a.example, a.example, 2 more and not for \
                  api.example",
-                Mend::Name,
+                TlsRemedy::Name,
             ),
-            (CertificateError::Revoked, "revoked", Mend::Replace),
+            (CertificateError::Revoked, "revoked", TlsRemedy::Replace),
             (
                 CertificateError::BadEncoding,
                 "cannot be used",
-                Mend::Replace,
+                TlsRemedy::Replace,
             ),
         ] {
-            let (fault, by) = told(rustls::Error::InvalidCertificate(error)).unwrap();
+            let (fault, found) = found(rustls::Error::InvalidCertificate(error)).unwrap();
             assert!(fault.contains(words), "{fault}");
-            assert_eq!(by, mend, "{fault}");
+            assert_eq!(found, remedy, "{fault}");
         }
     }
 
     #[test]
-    fn a_handshake_that_only_broke_may_fare_better_the_next_time() {
+    fn an_interrupted_handshake_is_not_a_lasting_fault() {
         for error in [
             rustls::Error::DecryptError,
             rustls::Error::AlertReceived(AlertDescription::InternalError),
             rustls::Error::AlertReceived(AlertDescription::CloseNotify),
             rustls::Error::General("odd".to_owned()),
         ] {
-            assert_eq!(told(error), None);
+            assert_eq!(found(error), None);
         }
         let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
         assert_eq!(fault(&cut), None);
     }
 
     #[test]
-    fn a_server_with_which_no_tls_can_be_agreed_on_is_told_apart() {
+    fn a_server_without_common_tls_version_is_recognised() {
         for error in [
             rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
             rustls::Error::AlertReceived(AlertDescription::ProtocolVersion),
             rustls::Error::AlertReceived(AlertDescription::HandshakeFailure),
         ] {
-            assert_eq!(told(error).map(|(_, mend)| mend), Some(Mend::Protocol));
+            assert_eq!(
+                found(error).map(|(_, remedy)| remedy),
+                Some(TlsRemedy::Protocol)
+            );
         }
     }
 }

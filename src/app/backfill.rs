@@ -18,7 +18,7 @@ use crate::progress;
 use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunError, Syncer};
 
-use super::consent::ConsentWatch;
+use super::consent_watch::ConsentWatch;
 use super::{START_PATIENCE, complain, database_retry_of_a_person, print, say, syncer};
 
 /// The summary waits no longer for the customers' names.

@@ -1,6 +1,5 @@
-//! Opens a page in the person's browser. The browser outlives this program and runs what pages send
-//! it, so that it gets the page and what a desktop needs, and nothing else of ours: no environment,
-//! no open files.
+//! Opens a page in the person's browser. The browser outlives this program and executes code from
+//! web pages, so it inherits neither our environment nor our open files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,32 +9,32 @@ use std::process::{Command, Stdio};
 use close_fds::CloseFdsBuilder;
 use url::Url;
 
-/// What opens pages: on desktops, under Windows' subsystem for Linux, and on Debian without a
-/// desktop.
+/// Programs that open a page: on desktops, on the Windows Subsystem for Linux, and on Debian
+/// without a desktop.
 const OPENERS: [&str; 3] = ["xdg-open", "wslview", "x-www-browser"];
 
-/// `environment` is all that the browser gets to know of ours.
+/// `environment` is the whole environment of the browser.
 ///
 /// # Errors
-/// When there is nothing to open pages with. Whether a browser then shows it nobody says.
+/// When none of the programs can be started. Success does not prove that the page is shown.
 pub(super) fn open(page: &Url, environment: &BTreeMap<String, String>) -> io::Result<()> {
-    // Our own files close by themselves when another program begins. Those that this program was
-    // started with, which may hold secrets, do not.
+    // The files that we open are closed in child processes anyway. The files that this process has
+    // inherited are not, and they may hold secrets.
     CloseFdsBuilder::new().cloexecfrom(3);
     let mut last = Err(io::ErrorKind::NotFound.into());
     for opener in OPENERS {
-        let begun = Command::new(opener)
+        let started = Command::new(opener)
             .arg(page.as_str())
             .env_clear()
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Whoever interrupts this program goes on browsing.
+            // Ctrl-C in the terminal must not reach the browser.
             .process_group(0)
             .spawn();
-        match begun {
-            Ok(_goes_on) => return Ok(()),
+        match started {
+            Ok(_child) => return Ok(()),
             Err(error) => last = Err(error),
         }
     }

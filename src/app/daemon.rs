@@ -20,7 +20,7 @@ use crate::store::{Reader, RunKind};
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
-use super::consent::{ConsentWatch, LOOK_INTERVAL};
+use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
 
 pub(super) async fn run(
     config: &Config,
@@ -181,7 +181,7 @@ impl Daemon {
                     _ = ticker.tick() => break,
                     // The clock was set. The ticker holds the sender, so that there is one.
                     _ = next.changed() => self.say_when_next(&mut next),
-                    () = tokio::time::sleep(LOOK_INTERVAL) => self.consent.warn_daily(),
+                    () = tokio::time::sleep(CHECK_INTERVAL) => self.consent.warn_daily(),
                 }
             }
             due = Some(RunKind::Schedule);

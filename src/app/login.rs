@@ -1,5 +1,5 @@
-//! `seatledger login`: a person signs in, in a browser on this machine or by device code on
-//! another.
+//! `seatledger login`: signs a person in, in a browser on this machine, or by a code entered on
+//! another device.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::store::Store;
 
 use super::{browser, complain, ownership, say};
 
-const WHO: &str =
+const REQUIRED_USER: &str =
     "a user of the partner tenant who may read analytics, with multi-factor authentication";
 
 pub(super) async fn run(
@@ -32,7 +32,7 @@ pub(super) async fn run(
         clock,
     )?;
     let Some(login) = login else {
-        complain("there is nobody to sign in: auth.method is not \"refresh_token\"");
+        complain("no person signs in by this configuration: auth.method is not \"refresh_token\"");
         return Ok(Exit::NeedsPerson);
     };
     let signed_in = if by_device_code {
@@ -41,16 +41,16 @@ pub(super) async fn run(
         in_browser(&login, config, lifecycle).await?
     };
     say(&format!(
-        "Signed in. {}\nThe refresh token is kept in {}. It lives until {} and is renewed at \
-         every use.\nTry it with: seatledger check",
-        mfa(signed_in.mfa),
+        "Signed in. {}\nThe refresh token is stored in {}. It is valid until {} and is renewed \
+         at every use.\nTest it with: seatledger check",
+        describe_mfa(signed_in.mfa),
         signed_in.file.display(),
         signed_in.expires_at.format("%Y-%m-%d")
     ))?;
     if let Some(note) = ownership::note(&signed_in.file, is_default(config, &signed_in.file)) {
         say(&note)?;
     }
-    record(config).await;
+    record_consent(config).await;
     Ok(Exit::Success)
 }
 
@@ -62,11 +62,12 @@ async fn in_browser(
     let sign_in = login.begin_in_browser().await?;
     say(&format!(
         "Open this page in a browser on this machine, and sign in there as \
-         {WHO}:\n\n{}\n\nWaiting … The app registration needs the redirect URI http://localhost \
-         for this. Where there is no browser: seatledger login --device-code",
+         {REQUIRED_USER}:\n\n{}\n\nWaiting … The app registration needs the redirect URI \
+         http://localhost for this. Without a browser on this machine: seatledger login \
+         --device-code",
         sign_in.page()
     ))?;
-    // Saves the person some copying. Where it fails, the page was printed.
+    // A convenience: if it fails, the person copies the address.
     if let Some(environment) = &config.browser_environment
         && let Err(error) = browser::open(sign_in.page(), environment)
     {
@@ -80,21 +81,21 @@ async fn in_browser(
 async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, anyhow::Error> {
     let code = login.begin_with_code(&lifecycle.shutdown).await?;
     say(&format!(
-        "Open {} and enter the code {}\nSign in there as {WHO}.\nWaiting …",
+        "Open {} and enter the code {}\nSign in there as {REQUIRED_USER}.\nWaiting …",
         printable(&code.verification_uri),
         printable(&code.user_code)
     ))?;
     Ok(login.finish_with_code(&code, &lifecycle.shutdown).await?)
 }
 
-/// Whether the file is where it is kept when nobody says where, without a state folder.
+/// Whether the file is at the default path without a state folder: beside the configuration file.
 fn is_default(config: &Config, file: &Path) -> bool {
     let beside = std::path::absolute(&config.path).map(|path| path.with_file_name("refresh_token"));
     beside.is_ok_and(|beside| beside == file)
 }
 
-/// What the token says, which is not proved: its signature is for the API to check.
-pub(super) fn mfa(mfa: Mfa) -> &'static str {
+/// What the token says. Only the API verifies its signature.
+pub(super) fn describe_mfa(mfa: Mfa) -> &'static str {
     match mfa {
         Mfa::Used => {
             "The token says that multi-factor authentication was used (its signature is not \
@@ -105,8 +106,9 @@ pub(super) fn mfa(mfa: Mfa) -> &'static str {
     }
 }
 
-/// For `status`. The database need not be there yet; the next run records it, too.
-async fn record(config: &Config) {
+/// Records the dates of the consent for `status`. The database need not be available yet; the next
+/// run records them as well.
+async fn record_consent(config: &Config) {
     let Some(Ok(Some(consent))) = ConsentFile::of(&config.auth).map(|file| file.load()) else {
         return;
     };

@@ -4,11 +4,11 @@
 mod backfill;
 mod browser;
 mod check;
-mod consent;
+mod consent_watch;
 mod daemon;
 mod login;
 mod ownership;
-mod show;
+mod status;
 
 use std::error::Error;
 use std::fs::File;
@@ -218,7 +218,7 @@ async fn run_command(
         Command::Check => check::run(config, clock, lifecycle).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
         Command::Status { json } => {
-            let shown = show::run(config, clock.now(), *json).await;
+            let shown = status::run(config, clock.now(), *json).await;
             // Whatever keeps the database from answering, a monitor learns from this command that
             // it does not.
             shown.or_else(|error| match remedy(&error) {

@@ -1,44 +1,42 @@
-//! Whose a file is that a sign-in has just written: root who signs in for a service may have
-//! written one that the service does not read.
+//! Warns root after a sign-in if the service that the sign-in was for may not be able to read the
+//! token's file.
 
-use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What to tell root after a sign-in, which may have been meant for a service. None for any other
-/// user.
+/// A note for root about the owner of `file`; none for any other user.
 ///
-/// `is_default`: nobody said where the file is to be, and there was no state folder either.
+/// `is_default`: neither a setting nor a state folder determined the path.
 pub(super) fn note(file: &Path, is_default: bool) -> Option<String> {
-    // The owner of what the kernel shows of this process is who it runs as.
-    let ourselves = std::fs::metadata("/proc/self").ok()?.uid();
+    // This folder belongs to the user who runs the process.
+    let our_uid = std::fs::metadata("/proc/self").ok()?.uid();
     let owner = std::fs::metadata(file).ok()?.uid();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    (ourselves == 0).then(|| words(file, &user(&users, owner), owner == 0, is_default))
+    (our_uid == 0).then(|| words(file, &user(&users, owner), owner == 0, is_default))
 }
 
 fn words(file: &Path, owner: &str, is_ours: bool, is_default: bool) -> String {
     let mut words = format!("You are root. {} belongs to {owner}", file.display());
     words.push_str(if is_ours {
-        ": a service that runs as another user will not read it, unless it is given the file \
+        ": a service that runs as another user will not read it, unless you give it the file \
          (chown)."
     } else {
-        ", as its folder or the file before it does, so that a service that runs as that user \
-         reads it, and as another will not read it."
+        ", like its folder or the file before it: a service that runs as that user can read it, \
+         and \
+         one that runs as another user will not read it."
     });
     if is_default {
-        let _written = write!(
-            words,
+        words.push_str(
             "\nA service under systemd keeps its token in its state folder \
              ($STATE_DIRECTORY/refresh_token, such as /var/lib/seatledger/refresh_token) and will \
              not read this file: sign in with the service's user and state folder, as \
-             systemd/README.md shows, or set auth.refresh_token_file."
+             systemd/README.md shows, or set auth.refresh_token_file.",
         );
     }
     words
 }
 
-/// A user by name where there is one.
+/// A user by name, or by ID if there is no name.
 fn user(users: &str, id: u32) -> String {
     let of_id = |line: &&str| line.split(':').nth(2) == Some(&id.to_string());
     match users
@@ -59,7 +57,7 @@ mod tests {
         "root:x:0:0:root:/root:/bin/sh\nseatledger:x:998:998::/:/usr/sbin/nologin\n";
 
     #[test]
-    fn root_is_told_who_will_not_read_the_file() {
+    fn root_is_told_whose_the_file_is() {
         let file = Path::new("/etc/seatledger/refresh_token");
         let ours = words(file, &user(USERS, 0), true, true);
         for part in [

@@ -1,6 +1,5 @@
-//! What of the environment a browser gets that the program opens: what a desktop needs, and nothing
-//! that could hold a secret. A list of what is let through, since nobody can list what may be
-//! secret.
+//! The environment of a browser that the program opens: what a desktop needs, and nothing that
+//! could hold a secret. It is a list of allowed names, because secrets can be under any name.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,29 +25,29 @@ const NAMES: [&str; 17] = [
     "XAUTHORITY",
 ];
 
-const BEGINNINGS: [&str; 4] = ["LC_", "XDG_", "KDE_", "GNOME_"];
+const PREFIXES: [&str; 4] = ["LC_", "XDG_", "KDE_", "GNOME_"];
 
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
-/// None where there is no screen to show a browser on.
-pub(super) fn for_a_browser(
+/// None if there is no display to show a browser on.
+pub(super) fn browser_environment(
     environment: &HashMap<String, String>,
 ) -> Option<BTreeMap<String, String>> {
     let has = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
     (has("DISPLAY") || has("WAYLAND_DISPLAY")).then(|| {
-        let let_through = environment.iter().filter(|(name, value)| {
+        let allowed = environment.iter().filter(|(name, value)| {
             NAMES.contains(&name.as_str())
-                || BEGINNINGS.iter().any(|start| name.starts_with(start))
-                || (PROXIES.contains(&name.to_ascii_lowercase().as_str()) && is_open(value))
+                || PREFIXES.iter().any(|start| name.starts_with(start))
+                || (PROXIES.contains(&name.to_ascii_lowercase().as_str()) && has_no_password(value))
         });
-        let_through
+        allowed
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
     })
 }
 
-/// Whether a proxy's address, or a list of hosts, holds no password.
-fn is_open(value: &str) -> bool {
+/// Whether a proxy's address or a list of hosts contains no password.
+fn has_no_password(value: &str) -> bool {
     let has_password = Url::parse(value).is_ok_and(|url| url.password().is_some());
     !has_password && !value.contains('@')
 }
@@ -82,11 +81,11 @@ mod tests {
         let environment: HashMap<_, _> = environment
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let given = for_a_browser(&environment).unwrap();
+        let given = browser_environment(&environment).unwrap();
         let names: Vec<_> = given.keys().map(String::as_str).collect();
         let mut expected: Vec<_> = through.iter().map(|(name, _)| *name).collect();
         expected.sort_unstable();
         assert_eq!(names, expected);
-        assert_eq!(for_a_browser(&HashMap::new()), None);
+        assert_eq!(browser_environment(&HashMap::new()), None);
     }
 }

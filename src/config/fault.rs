@@ -1,21 +1,21 @@
-//! What is wrong with a configuration, said so that an operator can mend it.
-//! What a fault holds may be shown to anybody: secrets are left out before one is made.
+//! What is wrong with a configuration, in words that tell an operator how to fix it. A fault may be
+//! shown to anybody: secrets are removed before one is made.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::retry::Remedy;
 
-/// Stands where a value is that nobody should read in a log.
+/// Shown in place of a value that must not be in a log.
 const NOT_SHOWN: &str = "(not shown)";
 
-/// A longer value is cut.
+/// Characters of a value that are shown; a longer value is cut.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// Where a value came from.
+/// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Nobody gave it.
+pub(super) enum Origin {
+    /// The default of the key.
     Default,
     /// The path of a file.
     File(String),
@@ -23,7 +23,7 @@ pub(super) enum Place {
     Variable(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("the default"),
@@ -35,80 +35,80 @@ impl fmt::Display for Place {
 
 /// A value as a report may show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Shown {
+enum ShownValue {
     Absent,
     Hidden,
     Text(String),
 }
 
-/// One thing that is wrong. Displayed on one line: key, value, what would be right, place.
+/// One fault. Displayed on one line: key, value, what would be right, origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigFault {
     key: String,
-    value: Shown,
+    value: ShownValue,
     problem: String,
-    place: Option<Place>,
-    passes: bool,
+    origin: Option<Origin>,
+    is_transient: bool,
 }
 
-impl Fault {
+impl ConfigFault {
     pub(super) fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
             key: key.into(),
-            value: Shown::Absent,
+            value: ShownValue::Absent,
             problem: problem.into(),
-            place: None,
-            passes: false,
+            origin: None,
+            is_transient: false,
         }
     }
 
-    pub(super) fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+    pub(super) fn at(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
         self
     }
 
     pub(super) fn showing(mut self, value: impl Into<String>) -> Self {
-        self.value = Shown::Text(value.into());
+        self.value = ShownValue::Text(value.into());
         self
     }
 
-    /// Says that there is a value without showing it.
+    /// Shows that there is a value, but not the value.
     pub(super) fn hiding(mut self) -> Self {
-        self.value = Shown::Hidden;
+        self.value = ShownValue::Hidden;
         self
     }
 
-    /// Says whether it is the machine that was short of something, and not the configuration that
-    /// is wrong.
-    pub(super) fn passing(mut self, passes: bool) -> Self {
-        self.passes = passes;
+    /// `is_transient`: the machine is short of memory or open files; the configuration may be
+    /// right.
+    pub(super) fn transient(mut self, is_transient: bool) -> Self {
+        self.is_transient = is_transient;
         self
     }
 
-    /// The key, such as `retry.max_interval`, or what else is at fault.
+    /// The key, such as `retry.max_interval`, or the name of a file or variable.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.key)?;
         match &self.value {
-            Shown::Absent => {}
-            Shown::Hidden => write!(f, " = {NOT_SHOWN}")?,
-            Shown::Text(value) => write!(f, " = {value}")?,
+            ShownValue::Absent => {}
+            ShownValue::Hidden => write!(f, " = {NOT_SHOWN}")?,
+            ShownValue::Text(value) => write!(f, " = {value}")?,
         }
         write!(f, ": {}", self.problem)?;
-        match &self.place {
-            Some(place) => write!(f, " ({place})"),
+        match &self.origin {
+            Some(origin) => write!(f, " ({origin})"),
             None => Ok(()),
         }
     }
 }
 
-/// `text` in quotes, on one line and not too long.
+/// `text` in quotes, on one line, cut if it is long.
 pub(super) fn quoted(text: &str) -> String {
     let mut chars = text.chars();
     let head: String = chars.by_ref().take(MAX_SHOWN_CHARS).collect();
@@ -116,28 +116,27 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{head:?}{cut}")
 }
 
-/// All that is wrong with the configuration. Displayed as a report, one line for each fault.
+/// All faults of the configuration. Displayed as a report with one line for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
 }
 
 impl ConfigError {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
+    pub(super) fn new(faults: Vec<ConfigFault>) -> Self {
         Self { faults }
     }
 
-    /// Each fault, at least one.
+    /// The faults, at least one.
     #[must_use]
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[ConfigFault] {
         &self.faults
     }
 
-    /// What mends it: the configuration has to be changed, unless all that was wrong passes by
-    /// itself.
+    /// The configuration has to be changed, unless every fault is transient.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
-        if self.faults.iter().all(|fault| fault.passes) {
+        if self.faults.iter().all(|fault| fault.is_transient) {
             Remedy::Time
         } else {
             Remedy::Configuration
@@ -145,8 +144,8 @@ impl ConfigError {
     }
 }
 
-impl From<Fault> for ConfigError {
-    fn from(fault: Fault) -> Self {
+impl From<ConfigFault> for ConfigError {
+    fn from(fault: ConfigFault) -> Self {
         Self::new(vec![fault])
     }
 }

@@ -1,21 +1,22 @@
-//! Finds the configuration file, reads it and takes its TOML apart. Judges no value.
+//! Finds the configuration file and parses its TOML. Checks no value.
 
 use std::path::{Path, PathBuf};
 
-use ::config::{ConfigError as Unreadable, File, FileFormat, Map, Source as _, Value};
+use ::config::{ConfigError as ParseError, File, FileFormat, Map, Source as _, Value};
 
-use super::Sources;
-use super::fault::{Fault, Place};
+use super::fault::{ConfigFault, Origin};
+use super::sources::Sources;
 use crate::text;
 
-/// Where the file is looked for when neither the command line nor the environment names it.
+/// The files to try if neither the command line nor the environment names one.
 const FALLBACKS: [&str; 2] = ["config.toml", "/etc/seatledger/config.toml"];
 
-/// What the faults call the file as a whole.
-const WHOLE: &str = "configuration file";
+/// The name of the whole file in a fault.
+const WHOLE_FILE: &str = "configuration file";
 
-/// The file to read: the one that was named, which need not exist, or the first fallback that does.
-pub(super) fn find(sources: &Sources) -> Result<PathBuf, Fault> {
+/// The file to read: the one that is named, which need not exist, or the first fallback that
+/// exists.
+pub(super) fn find(sources: &Sources) -> Result<PathBuf, ConfigFault> {
     let named = sources
         .file
         .clone()
@@ -23,8 +24,8 @@ pub(super) fn find(sources: &Sources) -> Result<PathBuf, Fault> {
     match named {
         Some(path) => Ok(path),
         None => first_present(&FALLBACKS).ok_or_else(|| {
-            Fault::new(
-                WHOLE,
+            ConfigFault::new(
+                WHOLE_FILE,
                 "there is none: SEATLEDGER_CONFIG is not set, and neither ./config.toml nor \
                  /etc/seatledger/config.toml exists; name one with --config FILE",
             )
@@ -33,28 +34,29 @@ pub(super) fn find(sources: &Sources) -> Result<PathBuf, Fault> {
 }
 
 fn first_present(candidates: &[&str]) -> Option<PathBuf> {
-    // One that is there but out of reach is a fault to report, not a reason to take the next.
+    // A file that exists but cannot be accessed is a fault to report, not a reason to try the next.
     candidates
         .iter()
         .map(PathBuf::from)
         .find(|path| !matches!(path.try_exists(), Ok(false)))
 }
 
-/// What a configuration file holds.
+/// The contents of a configuration file.
 pub(super) struct Contents {
     /// The file's top level.
     pub(super) top: Map<String, Value>,
-    /// The first line that is no Unicode, so that letters beyond ASCII are guesses.
+    /// The first line that is not UTF-8. Letters beyond ASCII are guesses from there on.
     pub(super) guessed_line: Option<usize>,
 }
 
-/// Reads the file, in whatever encoding an editor saved it.
-pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
-    let fault =
-        |problem: String| Fault::new(WHOLE, problem).at(Place::File(path.display().to_string()));
+/// Reads the file in any encoding that editors use.
+pub(super) fn read(path: &Path) -> Result<Contents, ConfigFault> {
+    let fault = |problem: String| {
+        ConfigFault::new(WHOLE_FILE, problem).at(Origin::File(path.display().to_string()))
+    };
     let text = text::read(path, text::MAX_DOCUMENT_BYTES)
         .and_then(|bytes| Ok(text::decode(&bytes)?))
-        .map_err(|error| fault(error.to_string()).passing(error.is_transient()))?;
+        .map_err(|error| fault(error.to_string()).transient(error.is_transient()))?;
     let top = File::from_str(text.as_str(), FileFormat::Toml)
         .collect()
         .map_err(|error| fault(describe(&error, text.as_str())))?;
@@ -64,48 +66,36 @@ pub(super) fn read(path: &Path) -> Result<Contents, Fault> {
     })
 }
 
-/// Position and message of a syntax error in `text`. The parser's own text quotes the line, which
-/// may hold a secret.
-fn describe(error: &Unreadable, text: &str) -> String {
-    let Unreadable::FileParse { cause, .. } = error else {
+/// Position and message of a syntax error in `text`. The parser's own report would quote the line,
+/// which may hold a secret.
+fn describe(error: &ParseError, text: &str) -> String {
+    let ParseError::FileParse { cause, .. } = error else {
         return "is not TOML".to_owned();
     };
-    let told = cause.to_string();
-    let Some((position, rest)) = told
-        .strip_prefix("TOML parse error at ")
-        .and_then(|rest| rest.split_once('\n'))
-    else {
-        // Without a position nothing is quoted: a number beyond 64 bits.
-        return format!("holds a value that cannot be kept: {}", told.trim_end());
+    let Some(syntax) = cause.downcast_ref::<toml::de::Error>() else {
+        // Valid TOML, but with a number beyond 64 bits.
+        return format!("holds a value that cannot be read: {cause}");
     };
-    // An empty margin, the quoted line, the marker below it; then what is wrong.
-    let mut lines = rest.split('\n').skip(2);
-    let marked = lines.next().is_some_and(|marker| {
-        marker.contains('^') && marker.chars().all(|c| matches!(c, ' ' | '|' | '^'))
-    });
-    let message: Vec<&str> = lines
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let hint = likely_cause(position, text).unwrap_or_default();
-    if marked && !message.is_empty() {
-        format!("is not TOML at {position}: {}{hint}", message.join(", "))
-    } else {
-        format!("is not TOML at {position}{hint}")
-    }
+    let message: Vec<&str> = syntax.message().lines().collect();
+    let message = message.join(", ");
+    let Some(before) = syntax.span().and_then(|span| text.get(..span.start)) else {
+        return format!("is not TOML: {message}");
+    };
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before[line_start..].chars().count() + 1;
+    let hint = likely_cause(text, line_start).unwrap_or_default();
+    format!("is not TOML at line {line}, column {column}: {message}{hint}")
 }
 
-/// What a person hardly sees in the line that is no TOML, and where it stands.
-fn likely_cause(position: &str, text: &str) -> Option<String> {
+/// A cause that is easily overlooked in the faulty line, which begins at `line_start`.
+fn likely_cause(text: &str, line_start: usize) -> Option<String> {
     if text.trim_start().starts_with('{') {
         return Some(
             "; this is JSON, and config.example.toml shows what TOML looks like".to_owned(),
         );
     }
-    let number = position.strip_prefix("line ")?.split(',').next()?;
-    let line = text
-        .split('\n')
-        .nth(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+    let line = text[line_start..].split('\n').next()?;
     let column = |wanted: &dyn Fn(char) -> bool| {
         let found = line.chars().enumerate().find(|(_, c)| wanted(*c));
         found.map(|(index, c)| (index + 1, c))
@@ -123,15 +113,13 @@ fn likely_cause(position: &str, text: &str) -> Option<String> {
     };
     if let Some((at, c)) = column(&is_hidden) {
         return Some(format!(
-            "; there is a character at column {at} that is not seen and does not belong there, \
-             U+{:04X}",
+            "; there is an invisible character at column {at} that does not belong there, U+{:04X}",
             u32::from(c)
         ));
     }
-    // As in a path of Windows or in a password.
+    // Such as in a Windows path or in a password.
     (line.contains('\\') && line.contains('"')).then(|| {
-        "; in double quotes a backslash is written twice, in single quotes it stands for itself"
-            .to_owned()
+        "; in double quotes a backslash is written twice, in single quotes once".to_owned()
     })
 }
 
@@ -140,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_name_the_first_fallback_that_exists_is_taken() {
+    fn the_first_fallback_that_exists_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let [first, second] = ["first.toml", "second.toml"].map(|name| folder.path().join(name));
         let candidates = [first.to_str().unwrap(), second.to_str().unwrap()];

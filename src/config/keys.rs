@@ -1,17 +1,17 @@
-//! The table of known keys and their defaults. A key that is not here does not exist.
+//! The table of all keys and their defaults.
 
-/// A name in the configuration.
+/// A key of the configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct ConfigKey {
     /// Section and name, such as `retry.max_interval`.
     pub(super) path: &'static str,
-    /// As it would be written in an environment variable.
+    /// In the form of an environment variable.
     pub(super) default: Option<&'static str>,
     /// Whether a fault must not show the value.
     pub(super) hidden: bool,
 }
 
-impl Key {
+impl ConfigKey {
     const fn new(path: &'static str, default: Option<&'static str>) -> Self {
         Self {
             path,
@@ -20,7 +20,7 @@ impl Key {
         }
     }
 
-    /// A key whose value is not shown: a secret, or a place where one is easily put by mistake.
+    /// A key whose value is not shown: a secret, or a setting in which people put one by mistake.
     const fn hidden(path: &'static str) -> Self {
         Self {
             path,
@@ -45,71 +45,74 @@ impl Key {
 
 macro_rules! keys {
     ($($name:ident = $key:expr;)*) => {
-        $(pub(super) const $name: &Key = &$key;)*
-        /// Every key, in the order of the documentation.
-        pub(super) const ALL: &[&Key] = &[$($name),*];
+        $(pub(super) const $name: &ConfigKey = &$key;)*
+        /// Every key, in the order of the example file.
+        pub(super) const ALL: &[&ConfigKey] = &[$($name),*];
     };
 }
 
 keys! {
-    CLOUD = Key::new("partner_center.cloud", Some("worldwide"));
-    BASE_URL = Key::new("partner_center.base_url", Some("https://api.partnercenter.microsoft.com"));
-    SOURCE = Key::new("partner_center.source", Some("customer"));
-    DATASETS = Key::new("partner_center.datasets", None);
-    LOCALE = Key::new("partner_center.locale", Some("en-US"));
-    ALLOW_LOCALE_CHANGE = Key::new("partner_center.allow_locale_change", Some("false"));
-    MAX_CONCURRENCY = Key::new("partner_center.max_concurrency", Some("8"));
-    MAX_REQUESTS_PER_SECOND = Key::new("partner_center.max_requests_per_second", None);
-    REQUEST_TIMEOUT = Key::new("partner_center.request_timeout", Some("60s"));
-    CONNECT_TIMEOUT = Key::new("partner_center.connect_timeout", Some("10s"));
-    MAX_RESPONSE_BYTES = Key::new("partner_center.max_response_bytes", Some("67108864"));
-    METHOD = Key::new("auth.method", Some("refresh_token"));
-    AUTHORITY = Key::new("auth.authority", Some("https://login.microsoftonline.com"));
-    TENANT_ID = Key::new("auth.tenant_id", None);
-    CLIENT_ID = Key::hidden("auth.client_id");
-    CLIENT_SECRET = Key::hidden("auth.client_secret");
-    CLIENT_SECRET_FILE = Key::hidden("auth.client_secret_file");
-    CLIENT_CERTIFICATE_FILE = Key::hidden("auth.client_certificate_file");
-    SCOPE = Key::new("auth.scope", None);
-    REFRESH_TOKEN = Key::hidden("auth.refresh_token");
-    REFRESH_TOKEN_FILE = Key::hidden("auth.refresh_token_file");
-    ACCESS_TOKEN = Key::hidden("auth.access_token");
-    ACCESS_TOKEN_FILE = Key::hidden("auth.access_token_file");
-    CUSTOMER_IDS = Key::new("customers.ids", Some(""));
-    CUSTOMER_FILE = Key::new("customers.file", None);
-    DISCOVER = Key::new("customers.discover", Some("false"));
-    EXCLUDE = Key::new("customers.exclude", Some(""));
-    CRON = Key::new("schedule.cron", Some("0 0 6 * * *"));
-    TIMEZONE = Key::new("schedule.timezone", Some("UTC"));
-    RUN_ON_START = Key::new("schedule.run_on_start", Some("if_missed"));
-    INITIAL_INTERVAL = Key::new("retry.initial_interval", Some("1s"));
-    MAX_INTERVAL = Key::new("retry.max_interval", Some("60s"));
-    MAX_ELAPSED_TIME = Key::new("retry.max_elapsed_time", Some("15m"));
-    DATABASE_URL = Key::hidden("database.url");
-    DATABASE_URL_FILE = Key::hidden("database.url_file");
-    MAX_CONNECTIONS = Key::new("database.max_connections", Some("4"));
-    LISTEN = Key::new("status.listen", Some("127.0.0.1:9464"));
-    STATUS_HOSTS = Key::new("status.hosts", Some(""));
-    LOG_FILTER = Key::new("log.filter", Some("info"));
-    LOG_FORMAT = Key::new("log.format", Some("auto"));
+    CLOUD = ConfigKey::new("partner_center.cloud", Some("worldwide"));
+    BASE_URL = ConfigKey::new(
+        "partner_center.base_url",
+        Some("https://api.partnercenter.microsoft.com"),
+    );
+    SOURCE = ConfigKey::new("partner_center.source", Some("customer"));
+    DATASETS = ConfigKey::new("partner_center.datasets", None);
+    LOCALE = ConfigKey::new("partner_center.locale", Some("en-US"));
+    ALLOW_LOCALE_CHANGE = ConfigKey::new("partner_center.allow_locale_change", Some("false"));
+    MAX_CONCURRENCY = ConfigKey::new("partner_center.max_concurrency", Some("8"));
+    MAX_REQUESTS_PER_SECOND = ConfigKey::new("partner_center.max_requests_per_second", None);
+    REQUEST_TIMEOUT = ConfigKey::new("partner_center.request_timeout", Some("60s"));
+    CONNECT_TIMEOUT = ConfigKey::new("partner_center.connect_timeout", Some("10s"));
+    MAX_RESPONSE_BYTES = ConfigKey::new("partner_center.max_response_bytes", Some("67108864"));
+    METHOD = ConfigKey::new("auth.method", Some("refresh_token"));
+    AUTHORITY = ConfigKey::new("auth.authority", Some("https://login.microsoftonline.com"));
+    TENANT_ID = ConfigKey::new("auth.tenant_id", None);
+    CLIENT_ID = ConfigKey::hidden("auth.client_id");
+    CLIENT_SECRET = ConfigKey::hidden("auth.client_secret");
+    CLIENT_SECRET_FILE = ConfigKey::hidden("auth.client_secret_file");
+    CLIENT_CERTIFICATE_FILE = ConfigKey::hidden("auth.client_certificate_file");
+    SCOPE = ConfigKey::new("auth.scope", None);
+    REFRESH_TOKEN = ConfigKey::hidden("auth.refresh_token");
+    REFRESH_TOKEN_FILE = ConfigKey::hidden("auth.refresh_token_file");
+    ACCESS_TOKEN = ConfigKey::hidden("auth.access_token");
+    ACCESS_TOKEN_FILE = ConfigKey::hidden("auth.access_token_file");
+    CUSTOMER_IDS = ConfigKey::new("customers.ids", Some(""));
+    CUSTOMER_FILE = ConfigKey::new("customers.file", None);
+    DISCOVER = ConfigKey::new("customers.discover", Some("false"));
+    EXCLUDE = ConfigKey::new("customers.exclude", Some(""));
+    CRON = ConfigKey::new("schedule.cron", Some("0 0 6 * * *"));
+    TIMEZONE = ConfigKey::new("schedule.timezone", Some("UTC"));
+    RUN_ON_START = ConfigKey::new("schedule.run_on_start", Some("if_missed"));
+    INITIAL_INTERVAL = ConfigKey::new("retry.initial_interval", Some("1s"));
+    MAX_INTERVAL = ConfigKey::new("retry.max_interval", Some("60s"));
+    MAX_ELAPSED_TIME = ConfigKey::new("retry.max_elapsed_time", Some("15m"));
+    DATABASE_URL = ConfigKey::hidden("database.url");
+    DATABASE_URL_FILE = ConfigKey::hidden("database.url_file");
+    MAX_CONNECTIONS = ConfigKey::new("database.max_connections", Some("4"));
+    LISTEN = ConfigKey::new("status.listen", Some("127.0.0.1:9464"));
+    STATUS_HOSTS = ConfigKey::new("status.hosts", Some(""));
+    LOG_FILTER = ConfigKey::new("log.filter", Some("info"));
+    LOG_FORMAT = ConfigKey::new("log.format", Some("auto"));
 }
 
-/// The key with this very path.
-pub(super) fn find(path: &str) -> Option<&'static Key> {
+/// The key with exactly this path.
+pub(super) fn find(path: &str) -> Option<&'static ConfigKey> {
     ALL.iter().copied().find(|key| key.path == path)
 }
 
-/// The key that a variable means whose parts are joined in a wrong way: `DATABASE_URL` after the
-/// program's name.
-pub(super) fn find_run_together(rest: &str) -> Option<&'static Key> {
-    let meant = rest.trim_start_matches('_').replace("__", "_");
+/// The key of a variable that is not separated by double underscores: `DATABASE_URL` after the
+/// prefix.
+pub(super) fn find_run_together(rest: &str) -> Option<&'static ConfigKey> {
+    let intended = rest.trim_start_matches('_').replace("__", "_");
     ALL.iter()
         .copied()
-        .find(|key| key.path.replace('.', "_").eq_ignore_ascii_case(&meant))
+        .find(|key| key.path.replace('.', "_").eq_ignore_ascii_case(&intended))
 }
 
 /// The keys of one section.
-pub(super) fn of_section(section: &str) -> impl Iterator<Item = &'static Key> {
+pub(super) fn of_section(section: &str) -> impl Iterator<Item = &'static ConfigKey> {
     ALL.iter()
         .copied()
         .filter(move |key| key.section() == section)
@@ -122,8 +125,8 @@ pub(super) fn sections() -> Vec<&'static str> {
     sections
 }
 
-/// What an unknown path was probably meant to be: a few letters off, or in the wrong section.
-pub(super) fn nearest(path: &str) -> Option<&'static Key> {
+/// The key that an unknown path probably means: misspelt by a few letters, or in the wrong section.
+pub(super) fn nearest(path: &str) -> Option<&'static ConfigKey> {
     let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
     ALL.iter()
         .copied()
@@ -134,7 +137,7 @@ pub(super) fn nearest(path: &str) -> Option<&'static Key> {
         .or_else(|| ALL.iter().copied().find(|key| key.name() == name))
 }
 
-/// The section that `name` was probably meant to be.
+/// The section that `name` probably means.
 pub(super) fn nearest_section(name: &str) -> Option<&'static str> {
     sections()
         .into_iter()
@@ -144,7 +147,7 @@ pub(super) fn nearest_section(name: &str) -> Option<&'static str> {
         .map(|(_, section)| section)
 }
 
-/// How many letters must be changed, letter case apart.
+/// The edit distance, ignoring letter case.
 fn distance(left: &str, right: &str) -> usize {
     strsim::damerau_levenshtein(&left.to_ascii_lowercase(), right)
 }
@@ -154,8 +157,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_finds_the_key_that_was_meant() {
-        for (slip, meant) in [
+    fn a_misspelt_key_finds_the_right_one() {
+        for (misspelt, right) in [
             ("auth.client_secert", "auth.client_secret"),
             (
                 "partner_center.max_concurency",
@@ -165,21 +168,25 @@ mod tests {
             ("Schedule.Cron", "schedule.cron"),
             ("partner_center.client_secret", "auth.client_secret"),
         ] {
-            assert_eq!(nearest(slip).map(|key| key.path), Some(meant), "{slip}");
+            assert_eq!(
+                nearest(misspelt).map(|key| key.path),
+                Some(right),
+                "{misspelt}"
+            );
         }
         assert_eq!(nearest("colour.of_the_sky"), None);
     }
 
     #[test]
-    fn a_slip_finds_the_section_that_was_meant() {
+    fn a_misspelt_section_finds_the_right_one() {
         assert_eq!(nearest_section("databse"), Some("database"));
         assert_eq!(nearest_section("logs"), Some("log"));
         assert_eq!(nearest_section("kitchen"), None);
     }
 
     #[test]
-    fn single_underscores_are_recognised_but_other_variables_are_not_ours() {
-        let found = |rest| find_run_together(rest).map(Key::variable);
+    fn single_underscores_are_recognised_and_other_variables_ignored() {
+        let found = |rest| find_run_together(rest).map(ConfigKey::variable);
         assert_eq!(
             found("DATABASE_URL").as_deref(),
             Some("SEATLEDGER__DATABASE__URL")
@@ -192,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_shows_each_default_as_it_is() {
+    fn the_example_shows_every_default() {
         let mut section = String::new();
         let mut shown = Vec::new();
         for line in include_str!("../../config.example.toml").lines() {
@@ -213,7 +220,7 @@ mod tests {
             };
             if let Some(default) = key.default {
                 let plain = value.trim_matches(['"', '[', ']']);
-                // Without a customer the example would not load.
+                // The example names a customer, because without one it would not load.
                 assert!(
                     plain == default || *key == CUSTOMER_IDS,
                     "{} is {default} by default, but the example shows {value}",

@@ -1,19 +1,19 @@
-//! Lays defaults, file and environment over each other. Keeps what is known, reports what is not.
+//! Merges defaults, file and environment. Keeps known keys and reports unknown ones.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use ::config::{Config as Merged, ConfigError as Unmergeable, Map, Source, Value, ValueKind};
 
-use super::fault::{Fault, Place, quoted};
-use super::keys::{self, Key};
+use super::fault::{ConfigFault, Origin, quoted};
+use super::keys::{self, ConfigKey};
 
 const PREFIX: &str = "SEATLEDGER_";
 
-/// The origin of a value that nobody gave. No environment variable of ours has this name.
+/// Marks a default among the origins that are names of variables. No variable has this name.
 const DEFAULT: &str = "default";
 
-/// Known keys and their values, from one place.
+/// Known keys and their values, from one origin.
 #[derive(Clone, Default)]
 pub(super) struct Layer(Map<String, Value>);
 
@@ -34,7 +34,7 @@ impl Source for Layer {
     }
 }
 
-/// All layers in one: for each known key the value that wins.
+/// The merged layers: for each known key the value that takes precedence.
 pub(super) struct Layers(Map<String, Value>);
 
 impl Layers {
@@ -53,18 +53,18 @@ impl Layers {
         Self(table(merged.cache))
     }
 
-    /// What was given for `key`, and where.
-    pub(super) fn get(&self, key: &Key, file: &str) -> Option<(ValueKind, Place)> {
+    /// The value of `key`, and its origin.
+    pub(super) fn get(&self, key: &ConfigKey, file: &str) -> Option<(ValueKind, Origin)> {
         let ValueKind::Table(section) = &self.0.get(key.section())?.kind else {
             return None;
         };
         let value = section.get(key.name())?;
-        let place = match value.origin() {
-            None => Place::File(file.to_owned()),
-            Some(DEFAULT) => Place::Default,
-            Some(variable) => Place::Variable(variable.to_owned()),
+        let origin = match value.origin() {
+            None => Origin::File(file.to_owned()),
+            Some(DEFAULT) => Origin::Default,
+            Some(variable) => Origin::Variable(variable.to_owned()),
         };
-        Some((value.kind.clone(), place))
+        Some((value.kind.clone(), origin))
     }
 }
 
@@ -76,7 +76,7 @@ fn table(value: Value) -> Map<String, Value> {
 }
 
 /// Sorts the top level of the file into known keys and faults.
-pub(super) fn from_file(top: Map<String, Value>, place: &Place) -> (Layer, Vec<Fault>) {
+pub(super) fn from_file(top: Map<String, Value>, origin: &Origin) -> (Layer, Vec<ConfigFault>) {
     let mut layer = Layer::default();
     let mut faults = Vec::new();
     for (section, value) in sorted(top) {
@@ -88,23 +88,23 @@ pub(super) fn from_file(top: Map<String, Value>, place: &Place) -> (Layer, Vec<F
                     if keys::find(&path).is_some() {
                         layer.0.insert(path, value);
                     } else {
-                        faults.push(unknown_key(&path, &value.kind).at(place.clone()));
+                        faults.push(unknown_key(&path, &value.kind).at(origin.clone()));
                     }
                 }
             }
             _ if known => faults.push(
-                Fault::new(&section, format!("must be a section, headed [{section}]"))
+                ConfigFault::new(&section, format!("must be a section, headed [{section}]"))
                     .hiding()
-                    .at(place.clone()),
+                    .at(origin.clone()),
             ),
-            kind => faults.push(unknown_section(&section, &kind).at(place.clone())),
+            kind => faults.push(unknown_section(&section, &kind).at(origin.clone())),
         }
     }
     (layer, faults)
 }
 
 /// Sorts the program's own environment variables into known keys and faults.
-pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer, Vec<Fault>) {
+pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer, Vec<ConfigFault>) {
     let mut layer = Layer::default();
     let mut faults = Vec::new();
     for (name, value) in sorted(environment.iter()) {
@@ -120,11 +120,11 @@ pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer,
                 let path = key.path.to_owned();
                 let text = Value::new(Some(name), value.as_str());
                 if value.contains(char::REPLACEMENT_CHARACTER) {
-                    faults.push(Fault::new(name, "is not UTF-8 text").hiding());
+                    faults.push(ConfigFault::new(name, "is not UTF-8 text").hiding());
                 }
                 if layer.0.insert(path, text).is_some() {
                     let problem = "is set twice, in different letter case; keep one";
-                    faults.push(Fault::new(name, problem).hiding());
+                    faults.push(ConfigFault::new(name, problem).hiding());
                 }
             }
             (None, path) => {
@@ -134,15 +134,17 @@ pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer,
                          before the key",
                         key.variable()
                     );
-                    faults.push(Fault::new(name, problem).hiding());
+                    faults.push(ConfigFault::new(name, problem).hiding());
                 } else if let Some(path) = path {
                     let advice = keys::nearest(&path).map_or_else(
                         || "variables are named SEATLEDGER__SECTION__KEY".to_owned(),
                         |key| format!("did you mean {}?", key.variable()),
                     );
-                    faults.push(Fault::new(name, format!("sets no known key; {advice}")).hiding());
+                    faults.push(
+                        ConfigFault::new(name, format!("sets no known key; {advice}")).hiding(),
+                    );
                 }
-                // Anything else with our prefix is none of ours: container platforms set such names
+                // Other names with our prefix are ignored: container platforms set such variables
                 // for services.
             }
         }
@@ -150,32 +152,32 @@ pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer,
     (layer, faults)
 }
 
-/// Hash maps have no order, but a report should.
+/// In the order of the keys, so that a report has one.
 fn sorted<K: Ord, V>(entries: impl IntoIterator<Item = (K, V)>) -> Vec<(K, V)> {
     let mut entries: Vec<_> = entries.into_iter().collect();
     entries.sort_by(|(left, _), (right, _)| left.cmp(right));
     entries
 }
 
-fn unknown_key(path: &str, value: &ValueKind) -> Fault {
+fn unknown_key(path: &str, value: &ValueKind) -> ConfigFault {
     let section = path.split_once('.').map_or("", |(section, _)| section);
     let Some(nearest) = keys::nearest(path) else {
-        let known: Vec<_> = keys::of_section(section).map(Key::name).collect();
+        let known: Vec<_> = keys::of_section(section).map(ConfigKey::name).collect();
         let problem = format!("unknown key; [{section}] has {}", known.join(", "));
-        return Fault::new(path, problem).hiding();
+        return ConfigFault::new(path, problem).hiding();
     };
-    let fault = Fault::new(path, format!("unknown key; did you mean {}?", nearest.path));
-    // Only the slip of a harmless key is shown: anything else may be a secret in the wrong place.
-    let harmless = !nearest.hidden
+    let fault = ConfigFault::new(path, format!("unknown key; did you mean {}?", nearest.path));
+    // The value is shown only if it cannot be a misplaced secret.
+    let is_harmless = !nearest.hidden
         && nearest.section() == section
         && keys::of_section(section).all(|key| !key.hidden);
-    match shown(value) {
-        Some(value) if harmless => fault.showing(value),
+    match displayed(value) {
+        Some(value) if is_harmless => fault.showing(value),
         _ => fault.hiding(),
     }
 }
 
-fn unknown_section(name: &str, value: &ValueKind) -> Fault {
+fn unknown_section(name: &str, value: &ValueKind) -> ConfigFault {
     let is_section = matches!(value, ValueKind::Table(_));
     let what = if is_section { "section" } else { "key" };
     let advice = match (keys::nearest_section(name), keys::nearest(name)) {
@@ -189,12 +191,12 @@ fn unknown_section(name: &str, value: &ValueKind) -> Fault {
         }
         _ => format!("the sections are {}", keys::sections().join(", ")),
     };
-    let fault = Fault::new(name, format!("unknown {what}; {advice}"));
+    let fault = ConfigFault::new(name, format!("unknown {what}; {advice}"));
     if is_section { fault } else { fault.hiding() }
 }
 
-/// A single value as a report may show it; none for lists and tables.
-pub(super) fn shown(value: &ValueKind) -> Option<String> {
+/// A single value as a report may show it; none for lists, tables and URLs with a user.
+pub(super) fn displayed(value: &ValueKind) -> Option<String> {
     match value {
         ValueKind::String(text) if text.contains("://") && text.contains('@') => None,
         ValueKind::String(text) => Some(quoted(text)),

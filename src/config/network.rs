@@ -1,6 +1,6 @@
-//! Judges what the libraries below take from the environment: proxies and the authorities to trust.
-//! They pass over in silence what they cannot read, and the traffic goes another way than somebody
-//! meant it to go, or nowhere.
+//! Checks what the HTTP libraries take from the environment: proxies and trusted certificates. The
+//! libraries silently ignore values that they cannot parse, and the traffic would then go another
+//! way than intended, or nowhere.
 
 use std::fs;
 use std::io;
@@ -12,33 +12,32 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use url::Url;
 
-use super::Sources;
-use super::fault::{Fault, Place, quoted};
-use super::settings::Settings;
-use super::valid::{Auth, Method, PartnerCenter};
+use super::fault::{ConfigFault, Origin, quoted};
+use super::reader::SettingsReader;
+use super::settings::{Auth, Method, PartnerCenter};
+use super::sources::Sources;
 use crate::retry::passes_by_itself;
 
 const HTTPS_PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const ALL_PROXY: [&str; 2] = ["ALL_PROXY", "all_proxy"];
-/// Never used, since plain HTTP is for this machine only, but as wrong where it is wrong.
+/// Never used, because plain HTTP is for loopback only; checked all the same.
 const HTTP_PROXY: [&str; 2] = ["HTTP_PROXY", "http_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const CERT_FILE: &str = "SSL_CERT_FILE";
 const CERT_DIR: &str = "SSL_CERT_DIR";
 
-/// A longer file of certificates is not one.
+/// Bytes of a certificate file, at most; a larger file is something else.
 const MAX_CERT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is wrong with a proxy's address.
 #[derive(Debug, PartialEq, Eq)]
-enum Wrong {
+enum ProxyFault {
     NotAnAddress,
-    /// Of this scheme, which is not spoken.
-    Scheme(String),
+    UnsupportedScheme(String),
 }
 
-/// The addresses that are asked over TLS.
-pub(super) fn origins(partner_center: &PartnerCenter, auth: &Auth) -> Vec<Url> {
+/// The origins that are reached over TLS.
+pub(super) fn tls_origins(partner_center: &PartnerCenter, auth: &Auth) -> Vec<Url> {
     let authority = match auth.method {
         Method::AccessToken(_) => None,
         Method::RefreshToken { .. } | Method::ClientCredentials { .. } => Some(&auth.authority),
@@ -48,37 +47,37 @@ pub(super) fn origins(partner_center: &PartnerCenter, auth: &Auth) -> Vec<Url> {
     all.into_iter().flatten().filter(secure).cloned().collect()
 }
 
-pub(super) fn check(settings: &mut Settings, sources: &Sources, origins: &[Url]) {
+pub(super) fn check(reader: &mut SettingsReader, sources: &Sources, origins: &[Url]) {
     for name in [HTTPS_PROXY, ALL_PROXY, HTTP_PROXY].as_flattened() {
         if let Some(value) = sources.variable(name)
-            && judge(value) == Err(Wrong::NotAnAddress)
+            && check_proxy(value) == Err(ProxyFault::NotAnAddress)
         {
-            let problem = "is no address of a proxy, such as http://proxy.example:3128 or \
+            let problem = "is not the address of a proxy, such as http://proxy.example:3128 or \
                 http://user:password@proxy.example:3128; special characters of a password are \
                 percent-encoded";
-            let fault = Fault::new(*name, problem).hiding();
-            settings.note(fault.at(Place::Variable((*name).to_owned())));
+            let fault = ConfigFault::new(*name, problem).hiding();
+            reader.report(fault.at(Origin::Variable((*name).to_owned())));
         }
     }
     if let Some((name, value)) = effective_proxy(sources)
-        && let Err(Wrong::Scheme(scheme)) = judge(value)
+        && let Err(ProxyFault::UnsupportedScheme(scheme)) = check_proxy(value)
         && origins.iter().any(|origin| is_proxied(origin, sources))
     {
         let problem = format!(
-            "{scheme}:// is a kind of proxy that is not supported; name one that is asked over \
-             HTTP, such as http://proxy.example:3128, or except the hosts with NO_PROXY"
+            "{scheme}:// proxies are not supported; name an HTTP proxy, such as \
+             http://proxy.example:3128, or exempt the hosts with NO_PROXY"
         );
-        let fault = Fault::new(name, problem).hiding();
-        settings.note(fault.at(Place::Variable(name.to_owned())));
+        let fault = ConfigFault::new(name, problem).hiding();
+        reader.report(fault.at(Origin::Variable(name.to_owned())));
     }
     if !origins.is_empty() {
-        for fault in trust(sources) {
-            settings.note(fault);
+        for fault in check_certificates(sources) {
+            reader.report(fault);
         }
     }
 }
 
-/// The first that is set, as the library takes it, which looks no further even where it is empty.
+/// The first variable that is set, even if it is empty: the library looks no further either.
 fn first_set<'a>(
     sources: &'a Sources,
     names: [&'static str; 2],
@@ -94,7 +93,7 @@ fn effective_proxy(sources: &Sources) -> Option<(&'static str, &str)> {
         .find(|(_, value)| !value.is_empty())
 }
 
-/// Whether a proxy would be taken to get there at all.
+/// Whether `NO_PROXY` leaves the origin to the proxy.
 fn is_proxied(origin: &Url, sources: &Sources) -> bool {
     let excepted = first_set(sources, NO_PROXY).map_or("", |(_, value)| value);
     let matcher = Matcher::builder().all("http://any").no(excepted).build();
@@ -102,27 +101,28 @@ fn is_proxied(origin: &Url, sources: &Sources) -> bool {
     origin.is_ok_and(|origin| matcher.intercept(&origin).is_some())
 }
 
-fn judge(value: &str) -> Result<(), Wrong> {
+fn check_proxy(value: &str) -> Result<(), ProxyFault> {
     let with_scheme = if value.contains("://") {
         value.to_owned()
     } else {
         format!("http://{value}")
     };
-    let url = Url::parse(&with_scheme).map_err(|_| Wrong::NotAnAddress)?;
-    let host = url.host_str().ok_or(Wrong::NotAnAddress)?;
-    // A password with a slash, a question mark or a number sign ends the address in its midst.
+    let url = Url::parse(&with_scheme).map_err(|_| ProxyFault::NotAnAddress)?;
+    let host = url.host_str().ok_or(ProxyFault::NotAnAddress)?;
+    // A password with an unescaped /, ? or # ends the host early, and the @ is in a later part.
     let rest = [Some(url.path()), url.query(), url.fragment()];
     if rest.into_iter().flatten().any(|part| part.contains('@')) {
-        return Err(Wrong::NotAnAddress);
+        return Err(ProxyFault::NotAnAddress);
     }
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Wrong::Scheme(url.scheme().to_owned()));
+        return Err(ProxyFault::UnsupportedScheme(url.scheme().to_owned()));
     }
-    // What the library makes of it must be the same: otherwise it would pass it over, or ask
-    // another host.
-    let target = "https://any".parse().map_err(|_| Wrong::NotAnAddress)?;
+    // The library must find the same host. Otherwise it would ignore the proxy, or use another one.
+    let target = "https://any"
+        .parse()
+        .map_err(|_| ProxyFault::NotAnAddress)?;
     let read = Matcher::builder().all(value.to_owned()).build();
-    let read = read.intercept(&target).ok_or(Wrong::NotAnAddress)?;
+    let read = read.intercept(&target).ok_or(ProxyFault::NotAnAddress)?;
     let same = read
         .uri()
         .host()
@@ -130,13 +130,12 @@ fn judge(value: &str) -> Result<(), Wrong> {
     if same {
         Ok(())
     } else {
-        Err(Wrong::NotAnAddress)
+        Err(ProxyFault::NotAnAddress)
     }
 }
 
-/// Whether the certificates that the environment names are there. Where it names none, those of the
-/// system are taken.
-fn trust(sources: &Sources) -> Vec<Fault> {
+/// Checks that the certificate files which the environment names can be used.
+fn check_certificates(sources: &Sources) -> Vec<ConfigFault> {
     let file = sources.environment.get(CERT_FILE);
     let folders: Vec<&str> = sources
         .environment
@@ -146,13 +145,13 @@ fn trust(sources: &Sources) -> Vec<Fault> {
         .filter(|folder| !folder.is_empty())
         .collect();
     let fault = |name: &str, value: &str, problem: String| {
-        Fault::new(name, problem)
+        ConfigFault::new(name, problem)
             .showing(quoted(value))
-            .at(Place::Variable(name.to_owned()))
+            .at(Origin::Variable(name.to_owned()))
     };
     if let Some(file) = file {
-        let judged = judge_file(Path::new(file));
-        return judged
+        let checked = check_certificate_file(Path::new(file));
+        return checked
             .err()
             .map(|problem| fault(CERT_FILE, file, problem))
             .into_iter()
@@ -160,7 +159,7 @@ fn trust(sources: &Sources) -> Vec<Fault> {
     }
     let mut problems = Vec::new();
     for folder in &folders {
-        match judge_folder(Path::new(folder)) {
+        match check_certificate_folder(Path::new(folder)) {
             Ok(()) => return Vec::new(),
             Err(problem) => problems.push(format!("{folder} {problem}")),
         }
@@ -171,7 +170,7 @@ fn trust(sources: &Sources) -> Vec<Fault> {
     vec![fault(CERT_DIR, &folders.join(":"), problems.join("; "))]
 }
 
-fn judge_file(file: &Path) -> Result<(), String> {
+fn check_certificate_file(file: &Path) -> Result<(), String> {
     if file.as_os_str().is_empty() {
         return Err("is empty; name a file with certificates in PEM form, or unset it".to_owned());
     }
@@ -183,9 +182,9 @@ fn judge_file(file: &Path) -> Result<(), String> {
     if about.is_dir() {
         return Err("is a folder; a folder of certificates is named in SSL_CERT_DIR".to_owned());
     }
-    // Reading a pipe might never end.
+    // Reading from a pipe might block forever.
     if !about.is_file() || about.len() > MAX_CERT_BYTES {
-        return Err("is no file of certificates".to_owned());
+        return Err("is not a certificate file".to_owned());
     }
     let bytes = match fs::read(file) {
         Err(error) if passes_by_itself(&error) => return Ok(()),
@@ -194,22 +193,23 @@ fn judge_file(file: &Path) -> Result<(), String> {
     if holds_a_certificate(&bytes) {
         return Ok(());
     }
-    // The beginning of every certificate in the binary form.
+    // Every certificate in DER form begins with this byte.
     Err(if bytes.starts_with(&[0x30]) {
-        "is a certificate in DER form; make it PEM: openssl x509 -inform der -in FILE -out FILE.pem"
+        "is a certificate in DER form; convert it to PEM: openssl x509 -inform der -in FILE -out \
+         FILE.pem"
             .to_owned()
     } else {
         "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned()
     })
 }
 
-fn judge_folder(folder: &Path) -> Result<(), String> {
+fn check_certificate_folder(folder: &Path) -> Result<(), String> {
     let entries = match fs::read_dir(folder) {
         Err(error) if passes_by_itself(&error) => return Ok(()),
         entries => entries.map_err(|error| format!("cannot be read: {error}"))?,
     };
     let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    if files.any(|file| judge_file(&file).is_ok()) {
+    if files.any(|file| check_certificate_file(&file).is_ok()) {
         Ok(())
     } else {
         Err("holds no certificate in PEM form".to_owned())
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxys_address_is_taken_as_the_library_takes_it_or_refused() {
+    fn a_proxy_is_refused_unless_the_library_would_use_it() {
         for right in [
             "http://proxy.example:3128",
             "https://proxy.example",
@@ -238,7 +238,7 @@ mod tests {
             "http://[::1]:3128",
             "http://10.0.0.1:8080",
         ] {
-            assert_eq!(judge(right), Ok(()), "{right}");
+            assert_eq!(check_proxy(right), Ok(()), "{right}");
         }
         for wrong in [
             "not a url",
@@ -255,7 +255,7 @@ mod tests {
             "\u{fffd}",
             "proxy:3128:3128",
         ] {
-            assert_eq!(judge(wrong), Err(Wrong::NotAnAddress), "{wrong}");
+            assert_eq!(check_proxy(wrong), Err(ProxyFault::NotAnAddress), "{wrong}");
         }
         for (other, scheme) in [
             ("socks5://proxy:1080", "socks5"),
@@ -263,7 +263,10 @@ mod tests {
             ("socks://proxy:1080", "socks"),
             ("ftp://proxy", "ftp"),
         ] {
-            assert_eq!(judge(other), Err(Wrong::Scheme(scheme.to_owned())));
+            assert_eq!(
+                check_proxy(other),
+                Err(ProxyFault::UnsupportedScheme(scheme.to_owned()))
+            );
         }
     }
 }

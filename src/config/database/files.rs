@@ -1,4 +1,4 @@
-//! The certificates that an address names. Read again at each use: they are renewed while the
+//! Reads the certificates that an address names, for each connection: they may be renewed while the
 //! program runs.
 
 use std::fmt;
@@ -8,28 +8,19 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{Roots, Tls};
+use super::address::{Identity, Roots, Tls};
 use crate::text::{FileReadError, pem};
 
-/// A certificate and its private key, each in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The certificate, and those between it and an authority.
-    pub certificate: PathBuf,
-    /// The key.
-    pub key: PathBuf,
-}
-
-/// What is in the two files of an [`Identity`]: the certificate, and the key.
+/// The contents of the two files of an [`Identity`]: certificate and key.
 pub type IdentityPem = (Vec<u8>, Vec<u8>);
 
-/// A file cannot be used. Shows its path and nothing of what is in it.
+/// A file cannot be used. Shows its path and nothing of its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct FileFault {
     parameter: &'static str,
     path: PathBuf,
     problem: String,
-    /// Whether the next attempt may fare better.
+    /// Whether a later attempt may succeed.
     pub passes: bool,
 }
 
@@ -46,17 +37,17 @@ impl fmt::Display for FileFault {
 }
 
 impl Tls {
-    /// Looks at every file, so that a fault shows before anything is connected.
+    /// Reads every file, so that a fault shows before anything connects.
     pub(super) fn check_files(&self) -> Result<(), FileFault> {
         let roots = self.roots_pem().map(drop);
         let identity = self.identity_pem().map(drop);
         roots.and(identity)
     }
 
-    /// The authorities of the file that the address names.
+    /// The certificate authorities in the file that the address names.
     ///
     /// # Errors
-    /// When the file is not there or holds no certificate.
+    /// When the file cannot be read or holds no certificate.
     pub fn roots_pem(&self) -> Result<Option<Vec<u8>>, FileFault> {
         match &self.roots {
             Some(Roots::File(path)) => certificates("sslrootcert", path).map(Some),
@@ -64,10 +55,10 @@ impl Tls {
         }
     }
 
-    /// The certificate and the key by which we prove who we are.
+    /// The client certificate and its key.
     ///
     /// # Errors
-    /// When one of the files is not there or does not hold what it should.
+    /// When one of the files cannot be read or does not hold what it should.
     pub fn identity_pem(&self) -> Result<Option<IdentityPem>, FileFault> {
         let Some(Identity { certificate, key }) = &self.identity else {
             return Ok(None);
@@ -89,7 +80,7 @@ fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFau
     let pem = read(parameter, path)?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        certificate.map_err(|_| fault("it holds a certificate that is cut off or garbled"))?;
+        certificate.map_err(|_| fault("it holds a certificate that is truncated or corrupt"))?;
         count += 1;
     }
     if count > 0 {
@@ -101,7 +92,7 @@ fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFau
         "it is in binary form (DER, or PKCS#12); write it as PEM: openssl x509 -inform der -in \
          FILE -out NEW"
     } else {
-        "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"
+        "it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
     }))
 }
 
@@ -126,7 +117,7 @@ fn private_key(parameter: &'static str, path: &Path) -> Result<Vec<u8>, FileFaul
         "it is in binary form (DER, or PKCS#12); write it as PEM: openssl pkey -inform der -in \
          FILE -out NEW"
     } else {
-        "it holds no private key in PEM that can be read (-----BEGIN PRIVATE KEY-----)"
+        "it holds no readable private key in PEM form (-----BEGIN PRIVATE KEY-----)"
     }))
 }
 
@@ -142,7 +133,7 @@ fn has_key(pem: &[u8]) -> bool {
     })
 }
 
-/// A sequence of ASN.1, which every such file is.
+/// Whether the bytes begin with an ASN.1 sequence, as every DER file does.
 fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=0x84, ..])
 }

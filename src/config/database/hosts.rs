@@ -1,21 +1,63 @@
-//! Where an address says that servers listen: before the question mark, or by parameters.
+//! The hosts of an address: those before the question mark, or those of the parameters.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use super::startup::Problem;
-use super::text::{UNESCAPED, decoded};
-use super::{DEFAULT_PORT, Host};
+use super::parts::{AddressFault, UNESCAPED, decoded};
 
-/// Where servers on this machine listen, as Debian and as Postgres itself have it.
+const DEFAULT_PORT: u16 = 5432;
+
+/// The socket folders of local servers: Debian's default, and that of Postgres itself.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// Those before the question mark, unless parameters name others.
+/// The length of a DNS name, at most.
+const MAX_NAME_LENGTH: usize = 253;
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A name or an IP address without brackets, and a port.
+    Tcp(String, u16),
+    /// The folder of a socket, and the port that is part of the socket's name.
+    Socket(PathBuf, u16),
+}
+
+impl Host {
+    /// Whether the connection stays on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Socket(..) => true,
+            Self::Tcp(name, _) => name.parse::<IpAddr>().map_or_else(
+                |_| {
+                    let name = name.trim_end_matches('.').to_ascii_lowercase();
+                    name == "localhost" || name.ends_with(".localhost")
+                },
+                |address| address.to_canonical().is_loopback(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(name, port) if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Self::Tcp(name, port) => write!(f, "{name}:{port}"),
+            Self::Socket(folder, port) => {
+                write!(f, "the socket {}/.s.PGSQL.{port}", folder.display())
+            }
+        }
+    }
+}
+
+/// The hosts before the question mark, unless the parameter `host` names others.
 pub(super) fn hosts(
     authority: &str,
     parameter: Option<&str>,
     ports: Option<&str>,
-) -> Result<Vec<Host>, Problem> {
+) -> Result<Vec<Host>, AddressFault> {
     let mut given: Vec<(String, Option<u16>)> = Vec::new();
     for one in authority.split(',') {
         given.push(host_and_port(one)?);
@@ -25,7 +67,7 @@ pub(super) fn hosts(
         given = parameter
             .split(',')
             .enumerate()
-            // As libpq has it: a port before the question mark still holds.
+            // Like libpq: a port before the question mark still applies.
             .map(|(position, host)| {
                 let port = own.get(position).or(own.first()).copied().flatten();
                 (host.trim_matches(['[', ']']).to_owned(), port)
@@ -47,14 +89,14 @@ pub(super) fn hosts(
         .map(|(name, port)| {
             let port = port.unwrap_or(DEFAULT_PORT);
             if name.is_empty() && several {
-                return Err("has an empty name among its hosts; take a comma away".into());
+                return Err("has an empty name among its hosts; remove a comma".into());
             }
             host(name, port)
         })
         .collect()
 }
 
-fn host_and_port(text: &str) -> Result<(String, Option<u16>), Problem> {
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), AddressFault> {
     let (name, after) = if let Some(rest) = text.strip_prefix('[') {
         let (name, after) = rest
             .split_once(']')
@@ -62,9 +104,9 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), Problem> {
         let after = match after.strip_prefix(':') {
             Some(after) => after,
             None if after.is_empty() => "",
-            None => return Err("has something other than a port behind the ] of its host".into()),
+            None => return Err("has something other than a port after the ] of its host".into()),
         };
-        // A zone may be written either way.
+        // Some write the % of a zone percent-encoded, others do not.
         let name = name.replacen("%25", "%", 1);
         let address = name.split('%').next().unwrap_or_default();
         if address.parse::<Ipv6Addr>().is_err() {
@@ -90,7 +132,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), Problem> {
     Ok((name, port(after)?))
 }
 
-fn port(text: &str) -> Result<Option<u16>, Problem> {
+fn port(text: &str) -> Result<Option<u16>, AddressFault> {
     match text.trim() {
         "" => Ok(None),
         text if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
@@ -98,14 +140,14 @@ fn port(text: &str) -> Result<Option<u16>, Problem> {
             _ => Err("has a port that is not from 1 to 65535".into()),
         },
         _ => Err(
-            "has a port that is no number from 1 to 65535; if it is a password, @ and the host \
-                  are missing behind it: postgres://user:password@host:5432/database"
+            "has a port that is not a number from 1 to 65535; if it is a password, @ and the host \
+             are missing after it: postgres://user:password@host:5432/database"
                 .into(),
         ),
     }
 }
 
-fn host(name: String, port: u16) -> Result<Host, Problem> {
+fn host(name: String, port: u16) -> Result<Host, AddressFault> {
     if name.is_empty() {
         return Ok(default_host(port));
     }
@@ -117,17 +159,17 @@ fn host(name: String, port: u16) -> Result<Host, Problem> {
         return Ok(Host::Tcp(name, port));
     }
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if name.bytes().all(fit) && name.len() <= 253 && !name.starts_with('.') {
+    if name.bytes().all(fit) && name.len() <= MAX_NAME_LENGTH && !name.starts_with('.') {
         return Ok(Host::Tcp(name, port));
     }
     Err(format!(
-        "has a host that is neither a name, an IP address nor the folder of a socket; \
+        "has a host that is not a name, an IP address or the folder of a socket; \
          if that is part of a password, it {UNESCAPED}"
     )
     .into())
 }
 
-/// As libpq has it: the socket of this machine where there is one, else `localhost`.
+/// Like libpq: a local socket if there is one, otherwise `localhost`.
 fn default_host(port: u16) -> Host {
     SOCKET_FOLDERS
         .iter()

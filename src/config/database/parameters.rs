@@ -1,19 +1,18 @@
-//! Every parameter that may follow the question mark of an address: libpq's all, and those that
-//! people bring along from other clients. Each is supported, or refused by its name with what to do
-//! instead. Values are never repeated.
+//! Every parameter that may follow the question mark of an address: all of libpq's, and those that
+//! people bring along from other clients. Each is supported, or refused with the advice what to
+//! write instead. No message holds a value.
 
 /// What becomes of a parameter.
-pub(super) enum Known {
-    /// Has a meaning here.
+pub(super) enum ParameterSupport {
     Supported(Parameter),
-    /// Asks for what holds anyway, if its value is one of these; any other is refused with the
-    /// advice.
-    Only(&'static [&'static str], &'static str),
-    /// Cannot be had here.
+    /// The program always behaves as one of these values asks (no value listed: as any value asks).
+    /// Another value is refused with the advice.
+    OnlyValues(&'static [&'static str], &'static str),
+    /// Refused with the advice.
     Refused(&'static str),
 }
 
-/// A parameter that has a meaning here.
+/// A supported parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Parameter {
     Host,
@@ -34,342 +33,275 @@ pub(super) enum Parameter {
     StatementCache,
 }
 
-use Known::{Only, Refused, Supported};
+use ParameterSupport::{OnlyValues, Refused, Supported};
 
-const ELSEWHERE: &str =
-    "is not known here; the number of connections is database.max_connections in the configuration";
-const IN_OPTIONS: &str = "is not a parameter of Postgres' own addresses; write it into options, \
+const POOL: &str = "is unknown here; the number of connections is database.max_connections in the \
+     configuration";
+const SESSION_SETTING: &str = "is not a parameter of Postgres addresses; write it into options, \
     as in \
      options=-csearch_path%3Dledger";
-const KERBEROS: &str = "is not supported: there is no Kerberos here; leave it away, or let the \
-    role sign in by password or certificate";
-const KEEPALIVE: &str = "is not supported: the system's own settings for TCP hold, and no answer \
-    is waited for longer \
-     than two minutes; leave it away";
+const KERBEROS: &str = "is not supported, because there is no Kerberos here; remove it, or let the \
+     role sign in by password or certificate";
+const KEEPALIVE: &str = "is not supported: the system's own TCP settings apply, and no response is \
+     waited for longer than two minutes; remove it";
+const REVOCATION: &str = "is not supported: certificate revocation lists are not read; remove it";
+const PROTOCOL: &str = "is not supported: the protocol's version is 3.0; remove it";
+const SCRAM: &str = "is not supported; give the password";
+const SERVICE: &str = "is not supported: the address has to be complete; write host, database and \
+     user out";
+const NOT_PASSWORD: &str = "is not a parameter of Postgres; write password, or better \
+     user:password@ before the host";
+const NOT_USER: &str = "is not a parameter of Postgres; write user, or better user:password@ \
+    before \
+     the host";
+const NOT_DATABASE: &str = "is not a parameter of Postgres; write the database after the host, or \
+     as dbname";
+const NOT_SSLMODE: &str = "is not a parameter of Postgres; write sslmode=verify-full, or \
+     sslmode=disable for none";
+const NOT_TIMEOUT: &str = "is not a parameter of Postgres; write connect_timeout, in seconds";
+const UTF8: &str = "is not needed: the program uses UTF-8; remove it";
 
-/// The whole table. The second name of a few is what the driver called them.
-const TABLE: &[(&str, Known)] = &[
-    ("host", Supported(Parameter::Host)),
-    ("hostaddr", Supported(Parameter::HostAddress)),
-    ("port", Supported(Parameter::Port)),
-    ("dbname", Supported(Parameter::Database)),
-    ("user", Supported(Parameter::User)),
-    ("password", Supported(Parameter::Password)),
-    ("passfile", Supported(Parameter::PassFile)),
-    ("sslmode", Supported(Parameter::SslMode)),
-    ("ssl-mode", Supported(Parameter::SslMode)),
-    ("sslrootcert", Supported(Parameter::SslRootCert)),
-    ("ssl-root-cert", Supported(Parameter::SslRootCert)),
-    ("ssl-ca", Supported(Parameter::SslRootCert)),
-    ("sslcert", Supported(Parameter::SslCert)),
-    ("ssl-cert", Supported(Parameter::SslCert)),
-    ("sslkey", Supported(Parameter::SslKey)),
-    ("ssl-key", Supported(Parameter::SslKey)),
-    ("application_name", Supported(Parameter::ApplicationName)),
-    ("options", Supported(Parameter::Options)),
-    ("connect_timeout", Supported(Parameter::ConnectTimeout)),
+/// Names that mean the same, and what becomes of them. A second name of a supported parameter is
+/// the driver's own.
+const TABLE: &[(&[&str], ParameterSupport)] = &[
+    (&["host"], Supported(Parameter::Host)),
+    (&["hostaddr"], Supported(Parameter::HostAddress)),
+    (&["port"], Supported(Parameter::Port)),
+    (&["dbname"], Supported(Parameter::Database)),
+    (&["user"], Supported(Parameter::User)),
+    (&["password"], Supported(Parameter::Password)),
+    (&["passfile"], Supported(Parameter::PassFile)),
+    (&["sslmode", "ssl-mode"], Supported(Parameter::SslMode)),
     (
-        "target_session_attrs",
+        &["sslrootcert", "ssl-root-cert", "ssl-ca"],
+        Supported(Parameter::SslRootCert),
+    ),
+    (&["sslcert", "ssl-cert"], Supported(Parameter::SslCert)),
+    (&["sslkey", "ssl-key"], Supported(Parameter::SslKey)),
+    (&["application_name"], Supported(Parameter::ApplicationName)),
+    (&["options"], Supported(Parameter::Options)),
+    (&["connect_timeout"], Supported(Parameter::ConnectTimeout)),
+    (
+        &["target_session_attrs"],
         Supported(Parameter::TargetSessionAttrs),
     ),
     (
-        "statement_cache_capacity",
+        &["statement_cache_capacity", "statement-cache-capacity"],
         Supported(Parameter::StatementCache),
     ),
+    // Values that ask for what the program does anyway.
     (
-        "statement-cache-capacity",
-        Supported(Parameter::StatementCache),
-    ),
-    // What is the case anyway.
-    (
-        "fallback_application_name",
-        Only(
+        &["fallback_application_name"],
+        OnlyValues(
             &[],
-            "is not needed: the program has a name; leave it away, or write application_name",
+            "is not needed: the program has a name; remove it, or write application_name",
         ),
     ),
     (
-        "client_encoding",
-        Only(
+        &["client_encoding"],
+        OnlyValues(
             &["utf8", "utf-8", "unicode", "auto"],
-            "must be UTF8, which the program speaks; leave it away",
+            "must be UTF8, which the program uses; remove it",
         ),
     ),
     (
-        "channel_binding",
-        Only(
+        &["channel_binding"],
+        OnlyValues(
             &["prefer", "disable"],
             "may only be prefer or disable: channel binding is not supported; \
-        sslmode=verify-full makes sure of the server by its certificate",
+             sslmode=verify-full verifies the server by its certificate",
         ),
     ),
     (
-        "gssencmode",
-        Only(
+        &["gssencmode"],
+        OnlyValues(
             &["disable", "prefer"],
             "may only be disable or prefer: there is no Kerberos here; use sslmode=verify-full",
         ),
     ),
     (
-        "sslnegotiation",
-        Only(
+        &["sslnegotiation"],
+        OnlyValues(
             &["postgres"],
-            "may only be postgres: TLS is asked for in Postgres' own way; leave it away",
+            "may only be postgres: TLS is negotiated in Postgres' own way; remove it",
         ),
     ),
     (
-        "sslcompression",
-        Only(
+        &["sslcompression"],
+        OnlyValues(
             &["0"],
-            "may only be 0: compression inside TLS is unsafe; leave it away",
+            "may only be 0: compression inside TLS is unsafe; remove it",
         ),
     ),
     (
-        "sslsni",
-        Only(
+        &["sslsni"],
+        OnlyValues(
             &["1"],
-            "may only be 1: the server is always told the name that is asked for; leave it away",
+            "may only be 1: the host name is always sent to the server; remove it",
         ),
     ),
     (
-        "sslcertmode",
-        Only(
+        &["sslcertmode"],
+        OnlyValues(
             &["allow"],
-            "may only be allow; leave it away, and give a certificate by sslcert and sslkey or \
-             none",
+            "may only be allow; remove it, and give a certificate by sslcert and sslkey or none",
         ),
     ),
     (
-        "ssl_min_protocol_version",
-        Only(
+        &["ssl_min_protocol_version"],
+        OnlyValues(
             &["tlsv1", "tlsv1.1", "tlsv1.2"],
-            "may be TLSv1.2 at most: both TLSv1.2 and TLSv1.3 are spoken; leave it away",
+            "may be TLSv1.2 at most: TLSv1.2 and TLSv1.3 are supported; remove it",
         ),
     ),
     (
-        "ssl_max_protocol_version",
-        Only(&["tlsv1.3"], "may only be TLSv1.3; leave it away"),
+        &["ssl_max_protocol_version"],
+        OnlyValues(&["tlsv1.3"], "may only be TLSv1.3; remove it"),
     ),
     (
-        "load_balance_hosts",
-        Only(
+        &["load_balance_hosts"],
+        OnlyValues(
             &["disable"],
-            "may only be disable: hosts are tried in their order; leave it away",
+            "may only be disable: hosts are tried in their order; remove it",
         ),
     ),
     (
-        "replication",
-        Only(
+        &["replication"],
+        OnlyValues(
             &["false", "off", "no", "0"],
-            "may not be asked for: the ledger needs an ordinary session; leave it away",
+            "may not be on: the ledger needs an ordinary session; remove it",
         ),
     ),
-    ("keepalives", Only(&["0"], KEEPALIVE)),
-    // What there is not.
-    ("keepalives_idle", Refused(KEEPALIVE)),
-    ("keepalives_interval", Refused(KEEPALIVE)),
-    ("keepalives_count", Refused(KEEPALIVE)),
-    ("tcp_user_timeout", Refused(KEEPALIVE)),
+    (&["keepalives"], OnlyValues(&["0"], KEEPALIVE)),
+    // Parameters of libpq that are not supported.
     (
-        "sslpassword",
+        &[
+            "keepalives_idle",
+            "keepalives_interval",
+            "keepalives_count",
+            "tcp_user_timeout",
+        ],
+        Refused(KEEPALIVE),
+    ),
+    (
+        &["sslpassword"],
         Refused(
-            "is not supported: an encrypted key cannot be read; decrypt it into a file that only \
-             this user may read \
-        (openssl pkey -in KEY -out NEW), and take sslpassword away",
+            "is not supported, because an encrypted key cannot be read; decrypt it into a file \
+             that only this user may read (openssl pkey -in KEY -out NEW), and remove sslpassword",
         ),
     ),
+    (&["sslcrl", "sslcrldir"], Refused(REVOCATION)),
     (
-        "sslcrl",
-        Refused("is not supported: lists of revoked certificates are not looked at; take it away"),
+        &["sslkeylogfile"],
+        Refused("is not supported: TLS keys are not written anywhere; remove it"),
     ),
     (
-        "sslcrldir",
-        Refused("is not supported: lists of revoked certificates are not looked at; take it away"),
-    ),
-    (
-        "sslkeylogfile",
-        Refused("is not supported: keys are written nowhere; take it away"),
-    ),
-    ("ssltls", Refused("is not known; write sslmode=verify-full")),
-    (
-        "requiressl",
-        Refused("is no longer known to Postgres; write sslmode=require or, better, verify-full"),
-    ),
-    (
-        "requirepeer",
+        &["requiressl"],
         Refused(
-            "is not supported: whoever may write to a socket's folder is trusted; take it away",
+            "is no longer a parameter of Postgres; write sslmode=require or, better, verify-full",
         ),
     ),
     (
-        "require_auth",
+        &["requirepeer"],
         Refused(
-            "is not supported: what the server asks for is what is done; sslmode=verify-full \
-             makes sure of the server",
+            "is not supported: everybody who may write to a socket's folder is trusted; remove it",
         ),
     ),
     (
-        "min_protocol_version",
-        Refused("is not supported: version 3.0 of the protocol is spoken; take it away"),
-    ),
-    (
-        "max_protocol_version",
-        Refused("is not supported: version 3.0 of the protocol is spoken; take it away"),
-    ),
-    (
-        "scram_client_key",
-        Refused("is not supported; give the password"),
-    ),
-    (
-        "scram_server_key",
-        Refused("is not supported; give the password"),
-    ),
-    (
-        "service",
+        &["require_auth"],
         Refused(
-            "is not supported: the address has to say everything itself; write host, database and \
-             user out",
+            "is not supported: the server chooses the authentication method; \
+             sslmode=verify-full verifies the server",
         ),
     ),
     (
-        "servicefile",
-        Refused(
-            "is not supported: the address has to say everything itself; write host, database and \
-             user out",
-        ),
+        &["min_protocol_version", "max_protocol_version"],
+        Refused(PROTOCOL),
     ),
-    ("krbsrvname", Refused(KERBEROS)),
-    ("gsslib", Refused(KERBEROS)),
-    ("gssdelegation", Refused(KERBEROS)),
-    // What other clients have.
+    (&["scram_client_key", "scram_server_key"], Refused(SCRAM)),
+    (&["service", "servicefile"], Refused(SERVICE)),
     (
-        "passwd",
-        Refused(
-            "is not a parameter of Postgres; write password, or better user:password@ before the \
-             host",
-        ),
+        &["krbsrvname", "gsslib", "gssdelegation"],
+        Refused(KERBEROS),
     ),
+    // Parameters of other clients.
+    (&["passwd", "pass", "pwd"], Refused(NOT_PASSWORD)),
+    (&["username", "uid"], Refused(NOT_USER)),
+    (&["database", "db"], Refused(NOT_DATABASE)),
+    (&["ssl", "tls"], Refused(NOT_SSLMODE)),
     (
-        "pass",
-        Refused(
-            "is not a parameter of Postgres; write password, or better user:password@ before the \
-             host",
-        ),
+        &["ssltls"],
+        Refused("is unknown; write sslmode=verify-full"),
     ),
     (
-        "pwd",
-        Refused(
-            "is not a parameter of Postgres; write password, or better user:password@ before the \
-             host",
-        ),
+        &["sslfactory"],
+        Refused("belongs to JDBC; remove it and write sslmode=verify-full"),
     ),
     (
-        "username",
-        Refused(
-            "is not a parameter of Postgres; write user, or better user:password@ before the host",
-        ),
-    ),
-    (
-        "uid",
-        Refused(
-            "is not a parameter of Postgres; write user, or better user:password@ before the host",
-        ),
-    ),
-    (
-        "database",
-        Refused("is not a parameter of Postgres; write the database behind the host, or as dbname"),
-    ),
-    (
-        "db",
-        Refused("is not a parameter of Postgres; write the database behind the host, or as dbname"),
-    ),
-    (
-        "ssl",
-        Refused(
-            "is not a parameter of Postgres; write sslmode=verify-full, or sslmode=disable for \
-             none",
-        ),
-    ),
-    (
-        "tls",
-        Refused(
-            "is not a parameter of Postgres; write sslmode=verify-full, or sslmode=disable for \
-             none",
-        ),
-    ),
-    (
-        "sslfactory",
-        Refused("belongs to JDBC; take it away and write sslmode=verify-full"),
-    ),
-    (
-        "sslaccept",
+        &["sslaccept"],
         Refused(
             "belongs to Prisma; write sslmode=verify-full, or sslmode=require for any certificate",
         ),
     ),
     (
-        "sslidentity",
+        &["sslidentity"],
         Refused("belongs to Prisma; write sslcert and sslkey, two PEM files"),
     ),
     (
-        "trust server certificate",
+        &["trust server certificate"],
         Refused("belongs to .NET; write sslmode=require for any certificate"),
     ),
-    ("schema", Refused(IN_OPTIONS)),
-    ("currentschema", Refused(IN_OPTIONS)),
-    ("search_path", Refused(IN_OPTIONS)),
-    ("searchpath", Refused(IN_OPTIONS)),
-    ("statement_timeout", Refused(IN_OPTIONS)),
-    ("lock_timeout", Refused(IN_OPTIONS)),
     (
-        "timezone",
-        Refused("is not needed: the program speaks UTC with the server; leave it away"),
+        &[
+            "schema",
+            "currentschema",
+            "search_path",
+            "searchpath",
+            "statement_timeout",
+            "lock_timeout",
+        ],
+        Refused(SESSION_SETTING),
     ),
     (
-        "charset",
-        Refused("is not needed: the program speaks UTF-8; leave it away"),
+        &["timezone"],
+        Refused("is not needed: the session's time zone is UTC; remove it"),
+    ),
+    (&["charset", "encoding"], Refused(UTF8)),
+    (&["timeout", "connecttimeout"], Refused(NOT_TIMEOUT)),
+    (
+        &["sockettimeout"],
+        Refused("is not needed: no response is waited for longer than two minutes; remove it"),
     ),
     (
-        "encoding",
-        Refused("is not needed: the program speaks UTF-8; leave it away"),
-    ),
-    (
-        "timeout",
-        Refused("is not a parameter of Postgres; write connect_timeout, in seconds"),
-    ),
-    (
-        "connecttimeout",
-        Refused("is not a parameter of Postgres; write connect_timeout, in seconds"),
-    ),
-    (
-        "sockettimeout",
-        Refused("is not needed: no answer is waited for longer than two minutes; leave it away"),
-    ),
-    (
-        "targetservertype",
+        &["targetservertype"],
         Refused("belongs to JDBC; write target_session_attrs=read-write"),
     ),
     (
-        "pgbouncer",
+        &["pgbouncer"],
         Refused(
-            "belongs to Prisma; take it away, and let the pooler give whole sessions (pool_mode = \
-             session)",
+            "belongs to Prisma; remove it, and let the pooler assign whole sessions \
+             (pool_mode = session)",
         ),
     ),
-    ("pool", Refused(ELSEWHERE)),
-    ("pooling", Refused(ELSEWHERE)),
-    ("poolsize", Refused(ELSEWHERE)),
-    ("pool_size", Refused(ELSEWHERE)),
-    ("pool_mode", Refused(ELSEWHERE)),
-    ("pool_timeout", Refused(ELSEWHERE)),
-    ("pool_max_conns", Refused(ELSEWHERE)),
-    ("max_pool_size", Refused(ELSEWHERE)),
-    ("minpoolsize", Refused(ELSEWHERE)),
-    ("maxpoolsize", Refused(ELSEWHERE)),
-    ("connection_limit", Refused(ELSEWHERE)),
-    ("max_connections", Refused(ELSEWHERE)),
     (
-        "endpoint",
+        &[
+            "pool",
+            "pooling",
+            "poolsize",
+            "pool_size",
+            "pool_mode",
+            "pool_timeout",
+            "pool_max_conns",
+            "max_pool_size",
+            "minpoolsize",
+            "maxpoolsize",
+            "connection_limit",
+            "max_connections",
+        ],
+        Refused(POOL),
+    ),
+    (
+        &["endpoint"],
         Refused(
             "is not a parameter of Postgres; write it into options, as in \
              options=endpoint%3Dep-name",
@@ -377,28 +309,26 @@ const TABLE: &[(&str, Known)] = &[
     ),
 ];
 
-/// What is known of the name, which is compared as it is written: libpq minds letter case too.
-pub(super) fn find(name: &str) -> Option<&'static Known> {
-    let of = |name: &str| {
-        TABLE
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, known)| known)
+/// What becomes of a parameter; none if its name is unknown. Letter case counts, as in libpq,
+/// except for the names of other clients, some of which are capitalized.
+pub(super) fn find(name: &str) -> Option<&'static ParameterSupport> {
+    let exact = |name: &str| {
+        let entry = TABLE.iter().find(|(names, _)| names.contains(&name));
+        entry.map(|(_, support)| support)
     };
-    // Other clients write theirs in capitals here and there.
-    of(name).or_else(|| match of(&name.to_ascii_lowercase()) {
-        refused @ Some(Refused(_)) => refused,
-        Some(Supported(_) | Only(..)) | None => None,
+    exact(name).or_else(|| {
+        exact(&name.to_ascii_lowercase()).filter(|support| matches!(support, Refused(_)))
     })
 }
 
-/// The name that was meant, if one is near.
+/// The supported name that is closest to a misspelt one, if any is close.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     TABLE
         .iter()
-        .filter(|(_, known)| matches!(known, Supported(_)))
-        .map(|(known, _)| (strsim::damerau_levenshtein(known, &name), *known))
+        .filter(|(_, support)| matches!(support, Supported(_)))
+        .flat_map(|(names, _)| names.iter().copied())
+        .map(|known| (strsim::damerau_levenshtein(known, &name), known))
         .min()
         .filter(|(distance, known)| *distance <= 2 && *distance < known.len() / 2)
         .map(|(_, known)| known)

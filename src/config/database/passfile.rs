@@ -1,5 +1,5 @@
-//! libpq's file of passwords: `host:port:database:user:password`, a line each; `*` fits anything.
-//! It is looked into only where the address has no password.
+//! libpq's password file: one `host:port:database:user:password` on each line; `*` matches
+//! anything. It is read only if the address has no password.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -7,12 +7,13 @@ use std::path::Path;
 use secrecy::SecretString;
 use tracing::warn;
 
-use super::Host;
+use super::hosts::Host;
 
-/// A file of passwords is short.
+/// A larger file is not a password file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The first line that fits. None where there is no such file, or others may read it.
+/// The password of the first line that matches. None if there is no such file, or if other users
+/// may read it.
 pub(super) fn look_up(
     path: &Path,
     host: &Host,
@@ -26,7 +27,7 @@ pub(super) fn look_up(
     if metadata.mode() & 0o077 != 0 {
         warn!(
             file = %path.display(),
-            "The file of passwords {} is passed over: others may read it; chmod 0600",
+            "The password file {0} is ignored, because other users may read it: chmod 0600 {0}",
             path.display()
         );
         return None;
@@ -34,17 +35,17 @@ pub(super) fn look_up(
     let text = std::fs::read_to_string(path).ok()?;
     let (name, port) = match host {
         Host::Tcp(name, port) => (name.clone(), port),
-        // As libpq has it.
+        // Like libpq.
         Host::Socket(folder, port) if folder.ends_with("run/postgresql") => {
             ("localhost".to_owned(), port)
         }
         Host::Socket(folder, port) => (folder.display().to_string(), port),
     };
     let wanted = [name.as_str(), &port.to_string(), database, user];
-    text.lines().find_map(|line| fitting(line, wanted))
+    text.lines().find_map(|line| matching(line, wanted))
 }
 
-fn fitting(line: &str, wanted: [&str; 4]) -> Option<SecretString> {
+fn matching(line: &str, wanted: [&str; 4]) -> Option<SecretString> {
     let mut rest = line.trim_end_matches('\r');
     if rest.starts_with('#') {
         return None;
@@ -60,7 +61,7 @@ fn fitting(line: &str, wanted: [&str; 4]) -> Option<SecretString> {
     (!password.is_empty()).then(|| SecretString::from(password))
 }
 
-/// Up to the next colon that no backslash precedes, and what follows it.
+/// The text up to the next unescaped colon, and the text after it.
 fn field(text: &str) -> (&str, Option<&str>) {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_that_fits_gives_the_password_unless_others_may_read_the_file() {
+    fn the_first_matching_line_has_the_password_unless_others_may_read_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = "# db:5432:ledger:me:comment\nother:*:*:*:no\ndb:5433:*:*:no\n\
                     db:5432:led\\:ger:me:a\\:b\\\\c:d\r\n*:*:*:*:any\n";

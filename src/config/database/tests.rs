@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use secrecy::ExposeSecret as _;
 
+use super::parse::parse;
 use super::*;
 
-fn read(url: &str) -> Address {
-    judge(url).unwrap_or_else(|problem| panic!("{url}: {problem}"))
+fn read(url: &str) -> DatabaseAddress {
+    parse(url).unwrap_or_else(|problem| panic!("{url}: {problem}"))
 }
 
 fn hosts(url: &str) -> Vec<String> {
@@ -99,7 +102,7 @@ fn an_address_is_read_as_libpq_reads_it() {
 }
 
 #[test]
-fn a_host_elsewhere_is_verified_unless_the_address_says_otherwise() {
+fn a_remote_host_is_verified_unless_the_address_says_otherwise() {
     for (url, expected) in [
         ("postgres://u@db.example/d", SslMode::VerifyFull),
         ("postgres://u@10.1.2.3/d", SslMode::VerifyFull),
@@ -187,7 +190,7 @@ fn a_password_with_unescaped_characters_is_recognised_and_no_piece_of_it_shown()
             format!("postgres://u:{password}@h:5432/db?sslmode=require"),
             format!("postgresql://u:{password}@h1,h2/db"),
         ] {
-            let problem = judge(&url).map(drop).expect_err(&url);
+            let problem = parse(&url).map(drop).expect_err(&url);
             assert!(
                 problem.contains("percent-encode") || problem.contains('%'),
                 "{url}: {problem}"
@@ -200,7 +203,7 @@ fn a_password_with_unescaped_characters_is_recognised_and_no_piece_of_it_shown()
 }
 
 fn refused(url: &str, said: &str) {
-    let problem = judge(url).map(drop).expect_err(url);
+    let problem = parse(url).map(drop).expect_err(url);
     assert!(problem.contains(said), "{url}: {problem}");
     for piece in PIECES {
         assert!(!problem.contains(piece), "{url}: {problem}");
@@ -208,7 +211,7 @@ fn refused(url: &str, said: &str) {
 }
 
 #[test]
-fn whatever_is_wrong_is_said_without_a_value() {
+fn no_fault_shows_a_value() {
     for (url, said) in [
         (
             "postgres://u@h/d?passwd=s3cr",
@@ -216,12 +219,12 @@ fn whatever_is_wrong_is_said_without_a_value() {
         ),
         (
             "postgres://u@h/d?sslmodus=s3cr",
-            "parameter sslmodus, which is not known; is sslmode meant?",
+            "parameter sslmodus, which is unknown; is sslmode meant?",
         ),
         ("postgres://u@h/d?SSLMode=s3cr", "is sslmode meant?"),
         (
             "postgres://u@h/d?frobnicate=s3cr",
-            "parameter frobnicate, which is not known",
+            "parameter frobnicate, which is unknown",
         ),
         (
             "postgres://u@h/d?channel_binding=require",
@@ -299,7 +302,7 @@ fn whatever_is_wrong_is_said_without_a_value() {
 }
 
 #[test]
-fn what_is_no_address_of_this_kind_is_named_as_what_it_is() {
+fn other_kinds_of_addresses_are_recognised() {
     for (url, said) in [
         ("jdbc:postgresql://h/d?user=u&password=s3cr", "JDBC"),
         ("postgresql+psycopg2://u:s3cr@h/d", "SQLAlchemy"),
@@ -325,16 +328,17 @@ fn what_is_no_address_of_this_kind_is_named_as_what_it_is() {
 }
 
 #[test]
-fn what_asks_for_what_is_the_case_anyway_is_taken() {
+fn parameters_that_change_nothing_are_accepted() {
     let _read = read(
-        "postgres://u@h/d?channel_binding=prefer&gssencmode=disable&sslnegotiation=postgres&sslcompression=0&sslsni=1\
-         &client_encoding=UTF8&ssl_min_protocol_version=TLSv1.2&load_balance_hosts=disable&fallback_application_name=x\
-         &statement_cache_capacity=0&application_name=y&target_session_attrs=any&sslmode=verify-full&",
+        "postgres://u@h/d?channel_binding=prefer&gssencmode=disable&sslnegotiation=postgres\
+         &sslcompression=0&sslsni=1&client_encoding=UTF8&ssl_min_protocol_version=TLSv1.2\
+         &load_balance_hosts=disable&fallback_application_name=x&statement_cache_capacity=0\
+         &application_name=y&target_session_attrs=any&sslmode=verify-full&",
     );
 }
 
 #[test]
-fn of_several_hosts_one_that_may_be_written_to_is_taken() {
+fn several_hosts_mean_a_writable_one() {
     assert_eq!(read("postgres://u@a/d").target, Target::Any);
     assert_eq!(read("postgres://u@a,b/d").target, Target::ReadWrite);
     assert_eq!(
@@ -355,15 +359,22 @@ fn neither_debug_nor_display_shows_a_password() {
 }
 
 proptest::proptest! {
-    /// What an address is made of stays apart, whatever characters it has.
+    /// Any characters may be in a part, if they are encoded.
     #[test]
-    fn what_is_percent_encoded_comes_back(user in "\\PC{1,12}", password in "\\PC{1,12}", database in "\\PC{1,12}") {
+    fn percent_encoded_parts_are_decoded(
+        user in "\\PC{1,12}",
+        password in "\\PC{1,12}",
+        database in "\\PC{1,12}",
+    ) {
         let encoded = |text: &str| {
             let bytes: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
             bytes.concat()
         };
         let url = format!(
-            "postgres://{}:{}@h/{}?sslmode=disable", encoded(&user), encoded(&password), encoded(&database)
+            "postgres://{}:{}@h/{}?sslmode=disable",
+            encoded(&user),
+            encoded(&password),
+            encoded(&database)
         );
         let address = read(&url);
         proptest::prop_assert_eq!((&address.user, &address.database), (&user, &database));
@@ -371,12 +382,16 @@ proptest::proptest! {
         proptest::prop_assert_eq!(read, Some(password));
     }
 
-    /// Nothing makes the reader panic, and no fault repeats what it was given.
+    /// No text makes the parser panic, and no fault shows a part of the text.
     #[test]
-    fn no_text_is_too_strange(text in "(postgres://)?[a-z:@/?#%&=,;\\[\\]. \
-        ]{0,40}Hunter2[a-z:@/?#%&=,;\\[\\]. ]{0,40}") {
-        if let Err(problem) = judge(&text) {
-            proptest::prop_assert!(!problem.contains("Hunter2") || text.contains("Hunter2=") , "{}", problem);
+    fn any_text_is_parsed_or_refused(
+        before in "(postgres://)?[a-z:@/?#%&=,;\\[\\]. ]{0,40}",
+        after in "[a-z:@/?#%&=,;\\[\\]. ]{0,40}",
+    ) {
+        let text = format!("{before}Hunter2{after}");
+        if let Err(problem) = parse(&text) {
+            let is_shown = problem.contains("Hunter2") && !text.contains("Hunter2=");
+            proptest::prop_assert!(!is_shown, "{}", problem);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The values of parameters that are more than a text.
+//! Parses the values of parameters that are more than text.
 
-use super::{SslMode, Target};
+use super::address::{SslMode, Target};
 
 const MODES: [(&str, SslMode); 6] = [
     ("disable", SslMode::Disable),
-    // libpq begins in clear here. Never less than what is asked for is right too.
+    // libpq starts without TLS here; starting with TLS is at least as safe.
     ("allow", SslMode::Prefer),
     ("prefer", SslMode::Prefer),
     ("require", SslMode::Require),
@@ -12,7 +12,7 @@ const MODES: [(&str, SslMode); 6] = [
     ("verify-full", SslMode::VerifyFull),
 ];
 
-pub(super) fn mode(value: &str) -> Result<SslMode, String> {
+pub(super) fn ssl_mode(value: &str) -> Result<SslMode, String> {
     if let Some((_, mode)) = MODES.iter().find(|(name, _)| *name == value) {
         return Ok(*mode);
     }
@@ -47,15 +47,15 @@ pub(super) fn target(value: &str) -> Result<Target, String> {
         "read-write" => Ok(Target::ReadWrite),
         "primary" => Ok(Target::Primary),
         "read-only" | "standby" | "prefer-standby" => Err(
-            "asks for a server that only reads, and the ledger is written to; write read-write"
+            "asks for a read-only server, and the ledger is written to; write read-write"
                 .to_owned(),
         ),
         _ => Err("must be one of any, read-write, primary".to_owned()),
     }
 }
 
-/// `-c name=value`, `-cname=value`, `--name=value`; blanks within are escaped by a backslash. Some
-/// hosted servers want `name=value` alone.
+/// `-c name=value`, `-cname=value` or `--name=value`; a backslash escapes a blank. Some hosted
+/// servers want `name=value` alone.
 pub(super) fn options(value: &str) -> Result<Vec<(String, String)>, String> {
     let mut words = vec![String::new()];
     let mut chars = value.chars();
@@ -83,7 +83,7 @@ pub(super) fn options(value: &str) -> Result<Vec<(String, String)>, String> {
             .or_else(|| word.strip_prefix("-c"))
             .unwrap_or(word);
         let (name, value) = setting.split_once('=').ok_or_else(form)?;
-        if !is_a_name(name) {
+        if !is_name(name) {
             return Err(form());
         }
         settings.push((name.replace('-', "_"), value.to_owned()));
@@ -91,8 +91,8 @@ pub(super) fn options(value: &str) -> Result<Vec<(String, String)>, String> {
     Ok(settings)
 }
 
-/// Letters, digits and a few marks, and not long: fit to be shown.
-pub(super) fn is_a_name(text: &str) -> bool {
+/// Whether the text looks like the name of a parameter, so that a message may show it.
+pub(super) fn is_name(text: &str) -> bool {
     text.len() <= 40
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text

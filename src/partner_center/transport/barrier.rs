@@ -8,7 +8,7 @@ use std::fmt;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
-use crate::tls::{self, Mend, TlsFault};
+use crate::tls::{self, TlsFault, TlsRemedy};
 
 /// The library's error for a tunnel has no public type; these are its words, which a test holds it
 /// to.
@@ -56,18 +56,18 @@ impl Barrier {
     }
 
     fn of_tls(peer: String, fault: &TlsFault) -> Self {
-        let advice = match fault.mend {
-            Mend::Trust => {
+        let advice = match fault.remedy {
+            TlsRemedy::Trust => {
                 "if that is right for this network, for example where a proxy looks into what passes, have this machine trust its authority (update-ca-certificates), or name a file with the authorities to trust in the environment: SSL_CERT_FILE=/path/to/authorities.pem"
             }
-            Mend::Renew => {
+            TlsRemedy::Renew => {
                 "have the certificate renewed by whoever runs the server, or set this machine's clock"
             }
-            Mend::Name => {
+            TlsRemedy::Name => {
                 "compare partner_center.base_url, auth.authority and the proxy with the names that the certificate is for"
             }
-            Mend::Replace => "have whoever runs the server put it in order",
-            Mend::Protocol => {
+            TlsRemedy::Replace => "have whoever runs the server put it in order",
+            TlsRemedy::Protocol => {
                 "compare partner_center.base_url, auth.authority and the proxy with what listens there; TLS 1.2 or 1.3 is spoken"
             }
         };

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use super::error::{StoreError, refuses_password};
-use crate::config::{Address, Database, Host, SslMode, Target};
+use crate::config::{Database, DatabaseAddress, Host, SslMode, Target};
 
 /// Time for opening a connection, over all hosts. Without it a host that drops packets would be
 /// waited for until TCP gives up, which takes minutes.
@@ -53,7 +53,7 @@ pub(super) async fn connect(database: &Database) -> Result<Connected, StoreError
     }
 }
 
-async fn connect_any(address: &Address) -> Result<Connected, StoreError> {
+async fn connect_any(address: &DatabaseAddress) -> Result<Connected, StoreError> {
     let deadline = Instant::now() + TIMEOUT;
     let mut failures = Vec::new();
     let mut left = address.hosts.len();
@@ -77,7 +77,7 @@ async fn connect_any(address: &Address) -> Result<Connected, StoreError> {
 }
 
 async fn connect_host(
-    address: &Address,
+    address: &DatabaseAddress,
     host: &Host,
     bound: Duration,
 ) -> Result<Connected, StoreError> {
@@ -127,7 +127,7 @@ async fn ask(connection: &mut PgConnection, question: &'static str) -> Result<bo
 
 /// Gives every option that the driver would otherwise take from the environment.
 pub(super) fn options(
-    address: &Address,
+    address: &DatabaseAddress,
     host: &Host,
     password: Option<&SecretString>,
 ) -> Result<PgConnectOptions, StoreError> {

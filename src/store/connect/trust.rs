@@ -6,7 +6,7 @@ use rustls::RootCertStore;
 
 use super::super::error::StoreError;
 use crate::config::{Host, Roots, SslMode, Tls};
-use crate::tls::{self, Mend};
+use crate::tls::{self, TlsRemedy};
 
 /// The trusted authorities in PEM; empty if `mode` verifies no certificate.
 pub(super) fn roots(tls: &Tls, mode: SslMode, host: &Host) -> Result<Vec<u8>, StoreError> {
@@ -60,7 +60,7 @@ fn write_pem(pem: &mut Vec<u8>, der: &[u8]) {
 /// If `error` is a problem of TLS: what is wrong, and what to do about it.
 pub(super) fn problem(error: &sqlx::Error, settings: &Tls, host: &Host) -> Option<String> {
     if let Some(fault) = tls::fault(error) {
-        return Some(format!("{fault}; {}", advice(fault.mend, settings)));
+        return Some(format!("{fault}; {}", advice(fault.remedy, settings)));
     }
     match error {
         sqlx::Error::Tls(source) if source.to_string().contains("does not support TLS") => {
@@ -81,9 +81,9 @@ pub(super) fn problem(error: &sqlx::Error, settings: &Tls, host: &Host) -> Optio
     }
 }
 
-fn advice(mend: Mend, settings: &Tls) -> String {
+fn advice(mend: TlsRemedy, settings: &Tls) -> String {
     let advice = match mend {
-        Mend::Trust => match &settings.roots {
+        TlsRemedy::Trust => match &settings.roots {
             Some(Roots::File(path)) => {
                 return format!(
                     "it has to be one of those in {}, which sslrootcert names",
@@ -95,15 +95,15 @@ fn advice(mend: Mend, settings: &Tls) -> String {
                  system's store or to SSL_CERT_FILE"
             }
         },
-        Mend::Renew => "have the certificate renewed, or set this machine's clock",
-        Mend::Name => {
+        TlsRemedy::Renew => "have the certificate renewed, or set this machine's clock",
+        TlsRemedy::Name => {
             "write the host in database.url as the certificate has it, or sslmode=verify-ca with \
              sslrootcert"
         }
-        Mend::Replace => {
+        TlsRemedy::Replace => {
             "compare it, and sslcert and sslkey in database.url, with what either side asks for"
         }
-        Mend::Protocol => "compare host and port in database.url with what listens there",
+        TlsRemedy::Protocol => "compare host and port in database.url with what listens there",
     };
     advice.to_owned()
 }

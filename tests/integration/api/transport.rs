@@ -291,7 +291,7 @@ async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment() {
             ("socks4://proxy.example", "socks4://"),
             ("ftp://proxy.example", "ftp://"),
             ("http://me:a-secret#@proxy.example:3128", "percent-encoded"),
-            ("not a url a-secret", "no address of a proxy"),
+            ("not a url a-secret", "not the address of a proxy"),
         ] {
             world.set_variable(variable, address);
             ends_soon(&world, 78, &[variable, why]).await;
@@ -306,7 +306,7 @@ async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment() {
     world.set_variable("NO_PROXY", "localhost");
     world.backfill().await.assert_code(0);
     world.set_variable("HTTP_PROXY", "not a url");
-    ends_soon(&world, 78, &["HTTP_PROXY", "no address of a proxy"]).await;
+    ends_soon(&world, 78, &["HTTP_PROXY", "not the address of a proxy"]).await;
 }
 
 #[tokio::test]

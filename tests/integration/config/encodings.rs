@@ -63,12 +63,12 @@ fn what_is_hardly_seen_in_a_wrong_line_is_named() {
         (
             "discover = true",
             "\u{a0}discover = true",
-            "column 1 that is not seen and does not belong there, U+00A0",
+            "column 1 that does not belong there, U+00A0",
         ),
         (
             "discover",
             "dis\u{200b}cover",
-            "column 4 that is not seen and does not belong there, U+200B",
+            "column 4 that does not belong there, U+200B",
         ),
         (
             "contoso.onmicrosoft.com",

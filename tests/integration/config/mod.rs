@@ -99,8 +99,8 @@ impl World {
     }
 }
 
-fn database_url(config: &Config) -> &str {
-    config.database.url.expose_secret()
+fn database_address(config: &Config) -> String {
+    config.database.address.to_string()
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
       partner_center.max_requests_per_second = -1: must be a number from 0.001 to 10000 (in [folder]/config.toml)
       partner_center.request_timeout = 30: has no unit; write "30s" if seconds are meant (in [folder]/config.toml)
       partner_center.max_response_bytes = "64 MiB": must be a whole number from 1 to 4294967296, not text in quotes (in [folder]/config.toml)
-      auth.authority = (not shown): must not hold a user name or a password (in [folder]/config.toml)
+      auth.authority = (not shown): must not contain a user name or a password (in [folder]/config.toml)
       auth.method = "password": must be one of "refresh_token", "client_credentials", "access_token" (in [folder]/config.toml)
       customers.ids: entry 2, "contoso", is not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04; entry 3 must be text in quotes, not a whole number (in [folder]/config.toml)
       customers.discover = "yes": must be true or false, not text in quotes (in [folder]/config.toml)
@@ -95,7 +95,7 @@ fn what_is_missing_is_reported_with_the_ways_to_give_it() {
     the configuration has 4 faults:
       auth.tenant_id: is missing; set it in [folder]/config.toml or as SEATLEDGER__AUTH__TENANT_ID
       auth.client_id: is missing; set it in [folder]/config.toml or as SEATLEDGER__AUTH__CLIENT_ID
-      customers: nobody is named; set customers.ids, customers.file or customers.discover = true
+      customers: no customer is named; set customers.ids, customers.file or customers.discover = true
       database.url: is missing; set it or database.url_file (a path) in [folder]/config.toml, or SEATLEDGER__DATABASE__URL, or give the systemd credential database_url
     ");
     let machine = World::new("").set("SEATLEDGER__AUTH__METHOD", "client_credentials");
@@ -104,7 +104,7 @@ fn what_is_missing_is_reported_with_the_ways_to_give_it() {
       auth.tenant_id: is missing; set it in [folder]/config.toml or as SEATLEDGER__AUTH__TENANT_ID
       auth.client_id: is missing; set it in [folder]/config.toml or as SEATLEDGER__AUTH__CLIENT_ID
       auth.client_secret: is missing; set it or auth.client_secret_file (a path) in [folder]/config.toml, or SEATLEDGER__AUTH__CLIENT_SECRET, or give the systemd credential client_secret; or set auth.client_certificate_file
-      customers: nobody is named; set customers.ids, customers.file or customers.discover = true
+      customers: no customer is named; set customers.ids, customers.file or customers.discover = true
       database.url: is missing; set it or database.url_file (a path) in [folder]/config.toml, or SEATLEDGER__DATABASE__URL, or give the systemd credential database_url
     ");
     let token = World::minimal_but("[auth]", "[auth]\nmethod = \"access_token\"");
@@ -193,7 +193,11 @@ fn plain_http_is_refused_except_to_this_machine() {
         "",
     ] {
         let faults = load(address).unwrap_err();
-        let keys: Vec<_> = faults.faults().iter().map(config::Fault::key).collect();
+        let keys: Vec<_> = faults
+            .faults()
+            .iter()
+            .map(config::ConfigFault::key)
+            .collect();
         assert_eq!(
             keys,
             ["partner_center.base_url", "auth.authority"],
@@ -221,7 +225,7 @@ fn a_schedule_that_cannot_be_kept_is_refused_under_the_right_key() {
     };
     insta::assert_snapshot!(report("0 0 0 30 2 *", "UTC"), @r#"
     the configuration has a fault:
-      schedule.cron = "0 0 0 30 2 *": never fires: no moment to come fits it (day of month and day of week must both fit) (from the environment, SEATLEDGER__SCHEDULE__CRON)
+      schedule.cron = "0 0 0 30 2 *": never fires: no future date matches it (day of month and day of week must both match) (from the environment, SEATLEDGER__SCHEDULE__CRON)
     "#);
     insta::assert_snapshot!(report("0 0 6 * * *", "Mars/Olympus"), @r#"
     the configuration has a fault:
@@ -239,7 +243,7 @@ fn a_run_needs_somebody_to_ask_about() {
     let nobody = World::minimal_but("discover = true", "exclude = []");
     insta::assert_snapshot!(nobody.report(), @"
     the configuration has a fault:
-      customers: nobody is named; set customers.ids, customers.file or customers.discover = true
+      customers: no customer is named; set customers.ids, customers.file or customers.discover = true
     ");
     let absent = World::minimal_but("discover = true", "file = \"customers.csv\"");
     insta::assert_snapshot!(absent.report(), @r#"
@@ -266,7 +270,7 @@ fn a_syntax_error_is_reported_with_its_position_and_without_the_line() {
     let beyond = World::new("[database]\nmax_connections = 99999999999999999999\n");
     insta::assert_snapshot!(beyond.report(), @"
     the configuration has a fault:
-      configuration file: holds a value that cannot be kept: number too large to fit in target type (in [folder]/config.toml)
+      configuration file: holds a value that cannot be read: number too large to fit in target type (in [folder]/config.toml)
     ");
 }
 

@@ -98,7 +98,10 @@ fn a_secret_may_come_from_a_file_beside_the_configuration() {
       database.url_file = (not shown): must be the path of a file: there is no such file (in [folder]/config.toml)
     ");
     world.write("secrets/url", "postgres://a:b@db/ledger\r\n");
-    assert_eq!(database_url(&world.loaded()), "postgres://a:b@db/ledger");
+    assert_eq!(
+        database_address(&world.loaded()),
+        "db:5432, database \"ledger\""
+    );
     world.write("secrets/url", "\n");
     insta::assert_snapshot!(world.report(), @r#"
     the configuration has a fault:
@@ -112,7 +115,7 @@ fn a_secret_may_come_from_a_file_beside_the_configuration() {
     world.write("secrets/url", "postgres://a:hunter2#@db/ledger");
     insta::assert_snapshot!(world.report(), @r#"
     the configuration has a fault:
-      database.url_file = "secrets/url": holds a #; it seems to have a password or user with unescaped characters; percent-encode them: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20 (in [folder]/config.toml)
+      database.url_file = "secrets/url": contains a #; it seems to have a password or user with unescaped characters; percent-encode them: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20 (in [folder]/config.toml)
     "#);
 }
 
@@ -124,7 +127,10 @@ fn a_systemd_credential_is_used_when_nothing_else_is_given() {
     world.write("credentials/client_secret", "from-credential");
     world.write("credentials/refresh_token", "first\n");
     let config = world.loaded();
-    assert_eq!(database_url(&config), "postgres://from-credential/x");
+    assert_eq!(
+        database_address(&config),
+        "from-credential:5432, database \"x\""
+    );
     assert_eq!(client_secret(&config), Some("from-credential"));
     assert_eq!(refresh_token(&config).0, Some("first"));
     world.write("credentials/client_secret", "");
@@ -149,12 +155,18 @@ fn an_access_token_may_be_a_credential() {
 fn of_a_secret_and_its_file_the_one_in_the_environment_wins() {
     let world = World::new(MINIMAL).set("SEATLEDGER__DATABASE__URL_FILE", "url");
     world.write("url", "postgres://from-file/x");
-    assert_eq!(database_url(&world.loaded()), "postgres://from-file/x");
+    assert_eq!(
+        database_address(&world.loaded()),
+        "from-file:5432, database \"x\""
+    );
 
     let url = "url = \"postgres://seatledger@localhost/seatledger\"";
     let world = World::minimal_but(url, "url_file = \"absent\"")
         .set("SEATLEDGER__DATABASE__URL", "postgres://from-variable/x");
-    assert_eq!(database_url(&world.loaded()), "postgres://from-variable/x");
+    assert_eq!(
+        database_address(&world.loaded()),
+        "from-variable:5432, database \"x\""
+    );
 }
 
 #[test]

@@ -81,9 +81,12 @@ fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
 fn a_source_in_the_environment_counts_and_the_one_that_does_not_is_named() {
     let world = world(MINIMAL).set("SEATLEDGER__DATABASE__URL_FILE", "url");
     with_mode(&world.write("url", "postgres://from-file/x"), 0o600);
-    assert_eq!(database_url(&world.loaded()), "postgres://from-file/x");
+    assert_eq!(
+        database_address(&world.loaded()),
+        "from-file:5432, database \"x\""
+    );
     insta::assert_snapshot!(warnings(&world), @"
-    database.url in [folder]/config.toml does not count, since another source of it comes from the environment, SEATLEDGER__DATABASE__URL_FILE; keep one of them
+    database.url in [folder]/config.toml is ignored, because another source of it comes from the environment, SEATLEDGER__DATABASE__URL_FILE; keep one of them
     ");
 }
 
@@ -107,7 +110,7 @@ fn placeholders_that_were_left_are_refused_by_name() {
     insta::assert_snapshot!(left.report(), @r#"
     the configuration has 6 faults:
       auth.tenant_id = "<your tenant>": is still a placeholder; it must be the partner's tenant, its GUID or a domain name such as contoso.onmicrosoft.com (in [folder]/config.toml)
-      auth.client_id = (not shown): is still a placeholder; it must be the application's id, a GUID (in [folder]/config.toml)
+      auth.client_id = (not shown): is still a placeholder; it must be the application's ID, a GUID (in [folder]/config.toml)
       auth.client_secret = (not shown): is still a placeholder (in [folder]/config.toml)
       auth.refresh_token = (not shown): is still a placeholder (in [folder]/config.toml)
       customers.ids: entry 2, "00000000-0000-0000-0000-000000000000", is a placeholder and not a customer's id (in [folder]/config.toml)
@@ -143,9 +146,9 @@ fn a_secret_that_everybody_may_read_is_warned_of() {
         with_mode(file, 0o644);
     }
     insta::assert_snapshot!(warnings(&world), @"
-    every user of this machine may read the refresh token in [folder]/token (mode 0644); put an end to it: chmod o-rwx [folder]/token
-    every user of this machine may read database.url in [folder]/url (mode 0644); put an end to it: chmod o-rwx [folder]/url
-    every user of this machine may read auth.client_secret in [folder]/config.toml (mode 0644); put an end to it: chmod o-rwx [folder]/config.toml
+    every user of this machine may read the refresh token in [folder]/token (mode 0644); restrict it: chmod o-rwx [folder]/token
+    every user of this machine may read database.url in [folder]/url (mode 0644); restrict it: chmod o-rwx [folder]/url
+    every user of this machine may read auth.client_secret in [folder]/config.toml (mode 0644); restrict it: chmod o-rwx [folder]/config.toml
     ");
     for file in &files {
         with_mode(file, 0o602);
@@ -161,7 +164,7 @@ fn a_certificate_that_everybody_may_read_is_warned_of_and_a_credential_is_not() 
     ));
     with_mode(&world.write("app.pem", "x"), 0o666);
     insta::assert_snapshot!(warnings(&world), @"
-    every user of this machine may read and write the client's private key in [folder]/app.pem (mode 0666); put an end to it: chmod o-rwx [folder]/app.pem
+    every user of this machine may read and write the client's private key in [folder]/app.pem (mode 0666); restrict it: chmod o-rwx [folder]/app.pem
     ");
 
     let world = self::world(&MINIMAL.replace(URL, ""));
@@ -188,7 +191,7 @@ fn the_files_of_the_databases_address_are_read_and_warned_of_like_the_others() {
         0o644,
     );
     insta::assert_snapshot!(warnings(&world), @"
-    every user of this machine may read the private key for the database in [folder]/k.pem (mode 0644); put an end to it: chmod o-rwx [folder]/k.pem
+    every user of this machine may read the private key of the client certificate for the database in [folder]/k.pem (mode 0644); restrict it: chmod o-rwx [folder]/k.pem
     ");
     let ca = world.folder.path().join("ca.pem");
     std::fs::remove_file(&ca).unwrap();

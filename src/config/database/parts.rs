@@ -1,33 +1,56 @@
-//! Takes the text of an address apart, and recognises what is no address of the kind that is
-//! wanted. libpq's rules and not those of web addresses: several hosts, raw passwords and folders
-//! of sockets are no such.
+//! Splits the text of an address into its parts, and recognises other kinds of addresses and
+//! connection strings. The rules are libpq's, not those of web addresses: there may be several
+//! hosts and socket folders.
 
 use secrecy::SecretString;
 
-/// What most often is wrong.
+/// The most frequent fault.
 pub(super) const UNESCAPED: &str = "seems to have a password or user with unescaped characters; \
     percent-encode them: \
      @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20";
 
-/// What the text consists of, decoded but for `hosts`.
-pub(super) struct Parts {
+/// What is wrong with an address.
+pub(super) struct AddressFault {
+    pub(super) text: String,
+    /// The fault is certain to be about a parameter, not about a piece of a password that looks
+    /// like one.
+    pub(super) is_about_parameter: bool,
+}
+
+impl From<String> for AddressFault {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            is_about_parameter: false,
+        }
+    }
+}
+
+impl From<&str> for AddressFault {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+/// The parts of the text, percent-decoded except for `hosts`.
+pub(super) struct AddressParts {
     pub(super) user: Option<String>,
     pub(super) password: Option<SecretString>,
-    /// As written: separators first have their meaning and are decoded after.
+    /// Still encoded, because an encoded separator is not a separator.
     pub(super) hosts: String,
     pub(super) database: Option<String>,
     pub(super) parameters: Vec<(String, String)>,
-    /// What is wrong further on is likely to be a piece of a password.
-    pub(super) tangled: bool,
+    /// The query holds an `@`, so a part of it may be a piece of an unescaped password.
+    pub(super) is_ambiguous: bool,
 }
 
-pub(super) fn take_apart(text: &str) -> Result<Parts, String> {
+pub(super) fn split(text: &str) -> Result<AddressParts, String> {
     let rest = after_scheme(text)?;
     if rest.contains(char::is_whitespace) {
-        return Err(format!("holds a blank; it {UNESCAPED}"));
+        return Err(format!("contains a blank; it {UNESCAPED}"));
     }
     if rest.contains('#') {
-        return Err(format!("holds a #; it {UNESCAPED}"));
+        return Err(format!("contains a #; it {UNESCAPED}"));
     }
     let unescaped = || Err(UNESCAPED.to_owned());
     let (place, query) = match rest.split_once('?') {
@@ -46,19 +69,19 @@ pub(super) fn take_apart(text: &str) -> Result<Parts, String> {
         Some((credentials, hosts)) => (Some(credentials), hosts),
         None => (None, authority),
     };
-    // An @ in the query may belong to a value, and may be the one before the host.
-    let tangled = query.contains('@');
-    if tangled && credentials.is_none() && hosts.contains(':') && !hosts.starts_with('[') {
+    // An @ in the query may belong to a value, or be the one before the host.
+    let is_ambiguous = query.contains('@');
+    if is_ambiguous && credentials.is_none() && hosts.contains(':') && !hosts.starts_with('[') {
         return unescaped();
     }
     if path.is_some_and(|path| path.contains('/')) {
         return if credentials.is_some() {
             Err(format!(
-                "has more than one / behind the host; it {UNESCAPED}"
+                "has more than one / after the host; it {UNESCAPED}"
             ))
         } else {
             Err(
-                "has more than one / behind the host; one in the database's name is written %2F"
+                "has more than one / after the host; write a / in the database's name as %2F"
                     .to_owned(),
             )
         };
@@ -75,25 +98,25 @@ pub(super) fn take_apart(text: &str) -> Result<Parts, String> {
             .map(decoded)
             .transpose()
     };
-    Ok(Parts {
+    Ok(AddressParts {
         user: given(user)?,
         password: given(password)?.map(SecretString::from),
         hosts: hosts.to_owned(),
         database: given(path)?,
-        parameters: parameters(query, tangled)?,
-        tangled,
+        parameters: parameters(query, is_ambiguous)?,
+        is_ambiguous,
     })
 }
 
-fn parameters(query: &str, tangled: bool) -> Result<Vec<(String, String)>, String> {
+fn parameters(query: &str, is_ambiguous: bool) -> Result<Vec<(String, String)>, String> {
     let mut parameters = Vec::new();
     for one in query.split('&').filter(|one| !one.is_empty()) {
         let Some((name, value)) = one.split_once('=') else {
-            return Err(if tangled {
+            return Err(if is_ambiguous {
                 UNESCAPED.to_owned()
             } else {
                 format!(
-                    "has something behind its ? that is not of the form name=value; \
+                    "has something after its ? that is not of the form name=value; \
                      if that is part of a password, it {UNESCAPED}"
                 )
             });
@@ -110,7 +133,7 @@ fn parameters(query: &str, tangled: bool) -> Result<Vec<(String, String)>, Strin
     Ok(parameters)
 }
 
-/// Percent-encoding undone.
+/// Undoes percent-encoding.
 pub(super) fn decoded(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -125,22 +148,24 @@ pub(super) fn decoded(text: &str) -> Result<String, String> {
         });
         let [Some(high), Some(low)] = digits else {
             return Err(
-                "holds a % that no two hexadecimal digits follow; a % itself is written %25"
+                "contains a % without two hexadecimal digits after it; write a % itself as %25"
                     .to_owned(),
             );
         };
         bytes.push(high << 4 | low);
     }
     match String::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => Err("holds %00, which Postgres cannot take".to_owned()),
+        Ok(text) if text.contains('\0') => {
+            Err("contains %00, which Postgres does not accept".to_owned())
+        }
         Ok(text) => Ok(text),
-        Err(_) => Err("holds percent-encoded bytes that are no UTF-8; \
-                       write each character as its bytes in UTF-8, such as %C3%A4 for ä"
+        Err(_) => Err("contains percent-encoded bytes that are not UTF-8; \
+                       encode the UTF-8 bytes of each character, such as %C3%A4 for ä"
             .to_owned()),
     }
 }
 
-/// What follows `postgres://`.
+/// The text after `postgres://`.
 fn after_scheme(text: &str) -> Result<&str, String> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
@@ -149,27 +174,27 @@ fn after_scheme(text: &str) -> Result<&str, String> {
             return Ok(&text[scheme.len()..]);
         }
     }
-    Err(unlike(&lower).to_owned())
+    Err(wrong_kind(&lower).to_owned())
 }
 
-/// What the text is instead of an address that starts as it should.
-fn unlike(lower: &str) -> &'static str {
+/// What kind of text it is, if it does not begin with `postgres://`.
+fn wrong_kind(lower: &str) -> &'static str {
     const FORM: &str = "must start with postgres:// or postgresql://, as in \
         postgres://user:password@host:5432/database";
     let compact: String = lower.chars().filter(|c| !c.is_whitespace()).collect();
     if lower.starts_with("jdbc:") {
-        "is an address for JDBC; take jdbc: away, and put user and password before the host: \
+        "is a JDBC address; remove jdbc:, and put user and password before the host: \
          postgres://user:password@host:5432/database"
     } else if ["postgres+", "postgresql+"]
         .iter()
         .any(|start| lower.starts_with(start))
     {
-        "names a driver, as SQLAlchemy wants it; take the + and what follows it up to :// away: \
+        "names a driver, as SQLAlchemy does; remove the + and everything after it up to ://: \
          postgres://user:password@host:5432/database"
     } else if lower.starts_with(['"', '\'', '`', '“', '‘', '<']) {
-        "is in quotes or brackets of its own; take them away"
+        "is in quotes or brackets; remove them"
     } else if lower.starts_with("psql ") {
-        "is a command; keep only the address behind psql, without its quotes"
+        "is a command; keep only the address after psql, without its quotes"
     } else if lower.starts_with("export ")
         || lower.find("=postgres").is_some_and(|at| {
             let name = &lower[..at];
@@ -190,7 +215,7 @@ fn unlike(lower: &str) -> &'static str {
         .iter()
         .any(|key| compact.contains(key))
     {
-        "is a connection string as .NET wants it; write it as an address: \
+        "is a .NET connection string; write it as an address: \
          postgres://user:password@host:5432/database"
     } else if [
         "host=",
@@ -207,7 +232,7 @@ fn unlike(lower: &str) -> &'static str {
         "is a connection string of keywords and values; write it as an address: \
          postgres://user:password@host:5432/database"
     } else if lower.starts_with("postgres:") || lower.starts_with("postgresql:") {
-        "lacks one of the two slashes of postgres://"
+        "lacks one of the two slashes in postgres://"
     } else {
         FORM
     }

@@ -1,28 +1,34 @@
-//! Finds secrets in files that everybody on the machine may read or change. No fault: it may be
-//! meant so in a container.
+//! Warns of secrets in files that every user of the machine may read or write. It is not a fault,
+//! because in a container it may be intended.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::Surroundings;
-use super::fault::Place;
-use super::keys;
-use super::settings::Settings;
+use crate::config::fault::Origin;
+use crate::config::keys;
+use crate::config::reader::SettingsReader;
+use crate::config::sources::BaseDirs;
 
-/// May others than owner and group read or write it?
+/// The mode bits of users who are neither the owner nor in the group.
 const OTHERS: u32 = 0o006;
 
-/// Warns where everybody may read `what` in a file, unless systemd put it there.
-pub(super) fn warn(settings: &mut Settings, surroundings: &Surroundings, what: &str, path: &Path) {
-    let credentials = surroundings.credentials.as_ref();
+/// Warns if every user may read or write the file that holds `secret`. Files of systemd's
+/// credentials are exempt.
+pub(in crate::config) fn warn(
+    reader: &mut SettingsReader,
+    dirs: &BaseDirs,
+    secret: &str,
+    path: &Path,
+) {
+    let credentials = dirs.credentials.as_ref();
     if credentials.is_some_and(|folder| path.starts_with(folder)) {
         return;
     }
-    warn_of(settings, what, path);
+    warn_if_exposed(reader, secret, path);
 }
 
-/// Warns where the configuration file holds a secret and everybody may read it.
-pub(super) fn warn_of_configuration(settings: &mut Settings, path: &Path) {
+/// Warns if the configuration file holds a secret and every user may read or write it.
+pub(in crate::config) fn warn_of_configuration(reader: &mut SettingsReader, path: &Path) {
     let held: Vec<&str> = [
         keys::CLIENT_SECRET,
         keys::REFRESH_TOKEN,
@@ -30,22 +36,19 @@ pub(super) fn warn_of_configuration(settings: &mut Settings, path: &Path) {
         keys::DATABASE_URL,
     ]
     .into_iter()
-    .filter(|key| matches!(settings.given_at(key), Some(Place::File(_))))
+    .filter(|key| matches!(reader.origin(key), Some(Origin::File(_))))
     .filter(|key| {
-        **key != *keys::DATABASE_URL
-            || settings
-                .text_at(key)
-                .is_some_and(|url| holds_password(&url))
+        **key != *keys::DATABASE_URL || reader.text_at(key).is_some_and(|url| holds_password(&url))
     })
     .map(|key| key.path)
     .collect();
     if !held.is_empty() {
-        warn_of(settings, &held.join(" and "), path);
+        warn_if_exposed(reader, &held.join(" and "), path);
     }
 }
 
-fn warn_of(settings: &mut Settings, what: &str, path: &Path) {
-    // What is not there, or is no file, is judged elsewhere.
+fn warn_if_exposed(reader: &mut SettingsReader, secret: &str, path: &Path) {
+    // A missing file is reported elsewhere.
     let Ok(metadata) = path.metadata() else {
         return;
     };
@@ -58,15 +61,15 @@ fn warn_of(settings: &mut Settings, what: &str, path: &Path) {
         0o004 => "read",
         _ => "read and write",
     };
-    settings.warn(format!(
-        "every user of this machine may {may} {what} in {path} (mode {:04o}); put an end to it: \
+    reader.warn(format!(
+        "every user of this machine may {may} {secret} in {path} (mode {:04o}); restrict it: \
          chmod o-rwx {path}",
         metadata.mode() & 0o7777,
         path = path.display(),
     ));
 }
 
-/// Whether an address of a database has a password, in either of its places.
+/// Whether a database URL contains a password, before the host or as a parameter.
 fn holds_password(url: &str) -> bool {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
@@ -80,7 +83,7 @@ mod tests {
     use super::holds_password;
 
     #[test]
-    fn an_address_without_a_password_is_no_secret() {
+    fn a_url_without_a_password_is_not_a_secret() {
         for url in [
             "postgres://seatledger@localhost/seatledger",
             "postgres://localhost:5432/seatledger",

@@ -1,5 +1,4 @@
-//! Keeps an eye on the consent: puts its dates where `status` finds them, and warns while there is
-//! time to sign in.
+//! Watches the consent: records its dates for `status`, and warns before the refresh token expires.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,14 +14,14 @@ use crate::consent::Consent;
 use crate::partner_center::ConsentFile;
 use crate::store::Store;
 
-/// How often the daemon looks whether a warning is due, also where no run is.
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_hours(1);
+/// How often the daemon checks whether a warning is due, apart from its runs.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
-/// How often the same is said.
+/// How often the warning is repeated between runs.
 const WARNING_INTERVAL: TimeDelta = TimeDelta::days(1);
 
 pub(super) struct ConsentWatch {
-    /// None where no person signs in.
+    /// None if no person signs in.
     file: Option<ConsentFile>,
     store: Store,
     clock: Arc<dyn Clock>,
@@ -46,8 +45,7 @@ impl ConsentWatch {
         })
     }
 
-    /// After a sign-in: records what is known now. A database that does not take it is no reason to
-    /// stop anything.
+    /// After a sign-in: records the dates. If the database fails, only a warning is logged.
     pub(super) async fn record(&self) {
         let Some(consent) = self.load() else { return };
         if let Err(error) = self.store.record_consent(&consent).await {
@@ -56,16 +54,16 @@ impl ConsentWatch {
         }
     }
 
-    /// With a run: warns if the end is near.
+    /// With a run: warns if the token expires soon.
     pub(super) fn warn(&self) {
         let now = self.clock.now();
-        if let Some(consent) = self.load().filter(|consent| consent.ends_soon(now)) {
+        if let Some(consent) = self.load().filter(|consent| consent.expires_soon(now)) {
             self.warned_at.set(Some(now));
-            say(&consent, now);
+            log_warning(&consent, now);
         }
     }
 
-    /// Between runs: the same, once a day.
+    /// Between runs: as [`ConsentWatch::warn`], but once a day.
     pub(super) fn warn_daily(&self) {
         if is_due(self.warned_at.get(), self.clock.now()) {
             self.warn();
@@ -73,12 +71,12 @@ impl ConsentWatch {
     }
 }
 
-/// A clock that was set back must not silence the warning.
+/// The distance counts in both directions: a clock that was set back must not silence the warning.
 fn is_due(warned_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     warned_at.is_none_or(|warned_at| (now - warned_at).abs() >= WARNING_INTERVAL)
 }
 
-fn say(consent: &Consent, now: DateTime<Utc>) {
+fn log_warning(consent: &Consent, now: DateTime<Utc>) {
     let days_left = consent.summary(now).days_left;
     let date = consent.token_expires_at.format("%Y-%m-%d");
     if days_left < 0 {

@@ -1,12 +1,15 @@
-//! Recognises what documentation, consoles and templates put where a value is to be filled in. Only
-//! what cannot be anybody's real value: a tenant may be named nearly anything.
+//! Recognises placeholders of documentation, consoles and templates. Only texts count that cannot
+//! be a real value: a tenant may have nearly any name.
 
 use crate::ledger::{is_example_guid, parse_guid_leniently};
 
-/// What a fault says of one.
-pub(super) const PROBLEM: &str = "is still a placeholder";
+/// What is wrong with a placeholder.
+pub(in crate::config) const PROBLEM: &str = "is still a placeholder";
 
-/// Words that are nobody's secret or id, letters and digits only.
+/// Characters of a placeholder, at most.
+const MAX_PLACEHOLDER_CHARS: usize = 80;
+
+/// Words that are never a secret or an ID, reduced to letters and digits.
 const WORDS: [&str; 22] = [
     "changeme",
     "changeit",
@@ -32,13 +35,13 @@ const WORDS: [&str; 22] = [
     "yourdomaincom",
 ];
 
-/// Whether `text` stands where a tenant, an application or a secret is to be filled in.
-pub(super) fn is_placeholder(text: &str) -> bool {
+/// Whether `text` is a placeholder for a tenant, an application or a secret.
+pub(in crate::config) fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     let lower = text.to_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    // Longer texts are tokens, in which any letters may follow each other.
-    let is_short = text.chars().count() <= 80;
+    // Longer texts are tokens, which may contain any word by chance.
+    let is_short = text.chars().count() <= MAX_PLACEHOLDER_CHARS;
     is_bracketed(text)
         || is_filler(&lower)
         || parse_guid_leniently(text).is_some_and(is_example_guid)
@@ -48,21 +51,21 @@ pub(super) fn is_placeholder(text: &str) -> bool {
                 || is_instruction(&lower))
 }
 
-/// As [`is_placeholder`], for an address whose parts may be to be filled in.
-pub(super) fn is_placeholder_address(text: &str) -> bool {
+/// Whether `text` is a database URL of which a part is a placeholder.
+pub(in crate::config) fn is_placeholder_address(text: &str) -> bool {
     let text = text.trim();
     let (_, rest) = text.split_once("://").unwrap_or(("", text));
     let lower = rest.to_lowercase();
-    // Words such as "none" may well be the name of a database.
+    // Words such as "none" do not count here: they may be the name of a database.
     let mut parts = lower.split([':', '@', '/', '?', '&', '=', ',']);
     is_bracketed(text)
         || lower.contains("placeholder")
         || parts.any(|part| is_bracketed(part) || is_instruction(part) || is_filler(part))
 }
 
-/// Brackets around the whole, as in `<secret>`, `[YOUR-PASSWORD]` and `{your_password}`, and
-/// variables that nothing has put a value in the place of: `${SECRET}`, `%SECRET%`, `#{secret}#`,
-/// `{{ secret }}`, `$(secret)`.
+/// Whether the whole text is in brackets, as in `<secret>`, `[YOUR-PASSWORD]` and
+/// `{your_password}`, or is a variable that was not substituted: `${SECRET}`, `%SECRET%`,
+/// `#{secret}#`, `{{ secret }}`, `$(secret)`.
 fn is_bracketed(text: &str) -> bool {
     const BRACKETS: [(&str, &str); 7] = [
         ("<", ">"),
@@ -75,10 +78,10 @@ fn is_bracketed(text: &str) -> bool {
     ];
     let inner = BRACKETS.iter().find_map(|(open, close)| {
         let inner = text.strip_prefix(open)?.strip_suffix(close)?;
-        // A bracket that is closed and opened again within is part of something else.
+        // With a second opening bracket inside, the outer two may not belong together.
         (!inner.contains(open) || *open == "{").then_some(inner)
     });
-    // An IPv6 address in brackets has no letter beyond F.
+    // An IPv6 address in brackets has no letter after F.
     inner.is_some_and(|inner| {
         inner
             .chars()
@@ -86,7 +89,7 @@ fn is_bracketed(text: &str) -> bool {
     }) || text.to_lowercase().starts_with("@microsoft.keyvault(")
 }
 
-/// Crosses, dots and asterisks: also of a value that a portal shows masked or cut.
+/// Whether the text consists of crosses or dots, or is a value that a portal shows masked or cut.
 fn is_filler(lower: &str) -> bool {
     let crosses = lower.chars().filter(|c| *c == 'x').count();
     let only_crosses = lower.chars().all(|c| matches!(c, 'x' | '-' | '_'));
@@ -98,8 +101,8 @@ fn is_filler(lower: &str) -> bool {
         || is_masked(lower)
 }
 
-/// Whether it is what a portal shows in the place of a secret.
-pub(super) fn is_masked(text: &str) -> bool {
+/// Whether the text is a masked secret, as portals show it.
+pub(in crate::config) fn is_masked(text: &str) -> bool {
     [
         "****",
         "\u{2022}\u{2022}\u{2022}",
@@ -109,11 +112,11 @@ pub(super) fn is_masked(text: &str) -> bool {
     .any(|mask| text.contains(mask))
 }
 
-/// `your-…`, `insert …` and `… here`. With a dot within it may be the name of a domain.
+/// Whether the text reads `your-…`, `insert …` or `… here`. With a dot it may be a domain name.
 fn is_instruction(lower: &str) -> bool {
-    const BEGINNINGS: [&str; 6] = ["your", "insert", "enter", "paste", "replace_with", "put"];
+    const PREFIXES: [&str; 6] = ["your", "insert", "enter", "paste", "replace_with", "put"];
     let is_separator = |c: char| matches!(c, '-' | '_' | ' ');
-    let begins = BEGINNINGS.iter().any(|word| {
+    let begins = PREFIXES.iter().any(|word| {
         lower
             .strip_prefix(word)
             .is_some_and(|rest| rest.starts_with(is_separator))
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_filled_in_is_recognised() {
+    fn placeholders_are_recognised() {
         for text in [
             "PLACEHOLDER",
             "my-placeholder-secret",
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_real_is_left_alone() {
+    fn possible_real_values_are_not_placeholders() {
         for text in [
             "contoso.onmicrosoft.com",
             "your-it.example.com",
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_looked_at_part_by_part() {
+    fn each_part_of_a_url_is_examined() {
         for text in [
             "postgres://seatledger:PLACEHOLDER@localhost/seatledger",
             "postgresql://postgres:[YOUR-PASSWORD]@db.example.com:5432/postgres",

@@ -1,4 +1,4 @@
-//! `seatledger status`: the last runs and how fresh each customer's figures are, read from the
+//! `seatledger status`: the last runs, and how recent each customer's figures are, read from the
 //! database.
 
 use std::fmt::Write as _;
@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::config::{Config, Method};
-use crate::consent::Summary;
+use crate::consent::ConsentSummary;
 use crate::lifecycle::Exit;
 use crate::printable::printable;
 use crate::store::{Freshness, RunRecord, Store};
 
 use super::say;
 
-/// Runs and stale customers shown to a person.
+/// Runs and customers that the text shows; JSON has all customers.
 const SHOWN_RUNS: i64 = 10;
 const SHOWN_CUSTOMERS: usize = 20;
 
@@ -22,8 +22,8 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
     store.reach().await?;
     let runs = store.load_last_runs(SHOWN_RUNS).await?;
     let customers = store.load_freshness().await?;
-    let by_a_person = matches!(config.auth.method, Method::RefreshToken { .. });
-    let consent = if by_a_person {
+    let has_user = matches!(config.auth.method, Method::RefreshToken { .. });
+    let consent = if has_user {
         store.load_consent().await?
     } else {
         None
@@ -31,21 +31,21 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
     let consent = consent.map(|consent| consent.summary(now));
     store.close().await;
     if json {
-        let seen = serde_json::json!({ "runs": runs, "customers": customers, "consent": consent });
-        say(&seen.to_string())?;
+        let json = serde_json::json!({ "runs": runs, "customers": customers, "consent": consent });
+        say(&json.to_string())?;
     } else {
-        let mut text = for_a_person(&runs, &customers, now);
-        if by_a_person {
+        let mut text = report(&runs, &customers, now);
+        if has_user {
             text.push_str("\n\n");
-            text.push_str(&described(consent.as_ref()));
+            text.push_str(&describe_consent(consent.as_ref()));
         }
         say(&text)?;
     }
     Ok(Exit::Success)
 }
 
-fn described(consent: Option<&Summary>) -> String {
-    let Some(Summary {
+fn describe_consent(consent: Option<&ConsentSummary>) -> String {
+    let Some(ConsentSummary {
         consent,
         age_days,
         days_left,
@@ -64,17 +64,17 @@ fn described(consent: Option<&Summary>) -> String {
     let expires = day(consent.token_expires_at);
     let until = match days_left {
         ..0 => format!("has expired on {expires}; sign in again: seatledger --config FILE login"),
-        _ => format!("lives until {expires}, {days_left} days, and is renewed at every use"),
+        _ => format!("is valid until {expires}, {days_left} days, and is renewed at every use"),
     };
     format!("Consent: {since}. The refresh token {until}")
 }
 
-/// Beside a GUID.
-fn named(name: &str) -> String {
+/// A customer's name, to be shown after the GUID.
+fn in_parentheses(name: &str) -> String {
     format!(" ({})", printable(name))
 }
 
-fn for_a_person(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> String {
+fn report(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> String {
     let mut text = String::new();
     if runs.is_empty() {
         text.push_str("No run yet\n");
@@ -114,7 +114,7 @@ fn for_a_person(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>)
             customer
                 .customer_name
                 .as_deref()
-                .map_or_else(String::new, named),
+                .map_or_else(String::new, in_parentheses),
             age(customer.last_success_at)
         );
         if let (Some(at), Some(reason)) = (customer.last_failure_at, &customer.last_failure_reason)

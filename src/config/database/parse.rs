@@ -1,4 +1,4 @@
-//! From the parts of an address to what is asked of a server: each part and parameter judged.
+//! Parses an address: checks each part and parameter.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::files::Identity;
-use super::hosts::hosts;
-use super::parameters::{self, Known, Parameter};
-use super::text::{Parts, UNESCAPED};
-use super::values::{is_a_name, mode, options, target};
-use super::{Address, Host, Roots, SslMode, Target, Tls};
+use super::address::{DatabaseAddress, Identity, Roots, SslMode, Target, Tls};
+use super::hosts::{Host, hosts};
+use super::parameters::{self, Parameter, ParameterSupport};
+use super::parts::{self, AddressFault, AddressParts, UNESCAPED};
+use super::values::{is_name, options, ssl_mode, target};
 
-/// What the parameters say, each at most once.
+/// The longest statement cache. A session has fewer statements.
+const MAX_STATEMENT_CACHE: usize = 10_000;
+
+/// The values of the parameters, each given at most once.
 #[derive(Default)]
-struct Said {
+struct ParameterValues {
     seen: HashSet<Parameter>,
     hosts: Option<String>,
     ports: Option<String>,
@@ -25,7 +27,7 @@ struct Said {
     password: Option<SecretString>,
     passfile: Option<PathBuf>,
     mode: Option<SslMode>,
-    weak: bool,
+    is_weaker_than_full: bool,
     roots: Option<Roots>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
@@ -36,76 +38,58 @@ struct Said {
     statement_cache: Option<usize>,
 }
 
-pub(super) fn address(parts: Parts) -> Result<Address, String> {
-    let tangled = parts.tangled && parts.user.is_none();
-    whole(parts).map_err(|problem| {
-        // With an @ behind the ? and none before it, whatever is wrong may be a piece of a
-        // password.
-        if tangled && !problem.told_from_the_table {
+/// Parses an address without a look at this machine's files.
+///
+/// # Errors
+/// Says what is wrong, and what would be right. Holds no part of the text but names of parameters.
+pub(super) fn parse(url: &str) -> Result<DatabaseAddress, String> {
+    let parts = parts::split(url)?;
+    // With an @ after the ? and none before it, the faulty part may be a piece of a password.
+    let may_show_password = parts.is_ambiguous && parts.user.is_none();
+    address(parts).map_err(|fault| {
+        if may_show_password && !fault.is_about_parameter {
             UNESCAPED.to_owned()
         } else {
-            problem.text
+            fault.text
         }
     })
 }
 
-/// What is wrong, and whether it is certain that no password was taken apart for it.
-pub(super) struct Problem {
-    text: String,
-    told_from_the_table: bool,
-}
-
-impl From<String> for Problem {
-    fn from(text: String) -> Self {
-        Self {
-            text,
-            told_from_the_table: false,
-        }
-    }
-}
-
-impl From<&str> for Problem {
-    fn from(text: &str) -> Self {
-        Self::from(text.to_owned())
-    }
-}
-
-fn whole(parts: Parts) -> Result<Address, Problem> {
-    let mut said = Said::default();
+fn address(parts: AddressParts) -> Result<DatabaseAddress, AddressFault> {
+    let mut given = ParameterValues::default();
     for (name, value) in &parts.parameters {
-        said.parameter(name, value, parts.tangled)?;
+        given.parameter(name, value, parts.is_ambiguous)?;
     }
     let twice = |name: &str| {
-        Problem::from(format!(
+        AddressFault::from(format!(
             "gives {name} both as the parameter and before the question mark; keep one of them"
         ))
     };
-    if parts.user.is_some() && said.user.is_some() {
+    if parts.user.is_some() && given.user.is_some() {
         return Err(twice("user"));
     }
-    if parts.password.is_some() && said.password.is_some() {
+    if parts.password.is_some() && given.password.is_some() {
         return Err(twice("password"));
     }
-    if parts.database.is_some() && said.database.is_some() {
+    if parts.database.is_some() && given.database.is_some() {
         return Err(twice("dbname"));
     }
-    let hosts = hosts(&parts.hosts, said.hosts.as_deref(), said.ports.as_deref())?;
-    let identity = match (said.certificate, said.key) {
+    let hosts = hosts(&parts.hosts, given.hosts.as_deref(), given.ports.as_deref())?;
+    let identity = match (given.certificate, given.key) {
         (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
         (None, None) => None,
         (Some(_), None) => return Err("has sslcert without sslkey; give both".into()),
         (None, Some(_)) => return Err("has sslkey without sslcert; give both".into()),
     };
     let tls = Tls {
-        mode: said.mode,
-        roots: said.roots,
+        mode: given.mode,
+        roots: given.roots,
         identity,
     };
-    if tls.roots == Some(Roots::System) && said.weak {
+    if tls.roots == Some(Roots::System) && given.is_weaker_than_full {
         return Err(
-            "has sslrootcert=system with a weaker sslmode than verify-full; anybody gets a \
-             certificate \
-             of a public authority, so write sslmode=verify-full"
+            "has sslrootcert=system with a weaker sslmode than verify-full; anybody can get a \
+             certificate of a public authority, so write sslmode=verify-full"
                 .into(),
         );
     }
@@ -115,95 +99,100 @@ fn whole(parts: Parts) -> Result<Address, Problem> {
             && tls.mode_for(host) != SslMode::Disable
         {
             return Err(
-                "has an IPv6 address with a zone, to which no certificate can belong; \
-                        write a host's name, or sslmode=disable"
+                "has an IPv6 address with a zone, for which no certificate can be issued; \
+                        write a host name, or sslmode=disable"
                     .into(),
             );
         }
     }
-    let user = parts.user.or(said.user);
-    let user = user.or_else(name_of_this_user).ok_or(
-        "names no user, and this user of the machine has no name; write \
-         postgres://user@host/database",
+    let user = parts.user.or(given.user);
+    let user = user.or_else(system_user).ok_or(
+        "names no user, and the user of this process has no name; \
+         write postgres://user@host/database",
     )?;
     let several = hosts.len() > 1;
-    Ok(Address {
+    Ok(DatabaseAddress {
         database: parts
             .database
-            .or(said.database)
+            .or(given.database)
             .unwrap_or_else(|| user.clone()),
         user,
-        password: parts.password.or(said.password),
-        passfile: said.passfile,
-        // Of several servers most are there to be read from.
-        target: said.target.unwrap_or(if several {
+        password: parts.password.or(given.password),
+        passfile: given.passfile,
+        // Of several servers all but one are usually read-only.
+        target: given.target.unwrap_or(if several {
             Target::ReadWrite
         } else {
             Target::Any
         }),
         hosts,
         tls,
-        options: said.options,
-        application_name: said.application_name,
-        connect_timeout: said.connect_timeout,
-        statement_cache: said.statement_cache,
+        options: given.options,
+        application_name: given.application_name,
+        connect_timeout: given.connect_timeout,
+        statement_cache: given.statement_cache,
     })
 }
 
-impl Said {
-    fn parameter(&mut self, name: &str, value: &str, tangled: bool) -> Result<(), Problem> {
-        // As the driver would have it: options[search_path]=ledger.
+impl ParameterValues {
+    fn parameter(
+        &mut self,
+        name: &str,
+        value: &str,
+        is_ambiguous: bool,
+    ) -> Result<(), AddressFault> {
+        // The driver's form: options[search_path]=ledger.
         if let Some(setting) = name
             .strip_prefix("options[")
             .and_then(|rest| rest.strip_suffix(']'))
-            && is_a_name(setting)
+            && is_name(setting)
         {
             self.options.push((setting.to_owned(), value.to_owned()));
             return Ok(());
         }
-        let refused = |advice: &str, told_from_the_table| Problem {
+        let refused = |advice: &str| AddressFault {
             text: format!("has the parameter {name}, which {advice}"),
-            told_from_the_table,
+            is_about_parameter: true,
         };
         match parameters::find(name) {
-            Some(Known::Supported(parameter)) => {
+            Some(ParameterSupport::Supported(parameter)) => {
                 if !self.seen.insert(*parameter) {
-                    return Err(Problem::from(format!(
+                    return Err(AddressFault::from(format!(
                         "gives {name} twice; keep one of them"
                     )));
                 }
-                self.supported(*parameter, value)
-                    .map_err(|problem| Problem::from(format!("has {name}, which {problem}")))
+                self.set(*parameter, value)
+                    .map_err(|problem| AddressFault::from(format!("has {name}, which {problem}")))
             }
-            Some(Known::Only(values, advice)) => {
+            Some(ParameterSupport::OnlyValues(values, advice)) => {
                 let value = value.to_ascii_lowercase();
                 if values.is_empty() || values.contains(&value.as_str()) {
                     Ok(())
                 } else {
-                    Err(refused(advice, true))
+                    Err(refused(advice))
                 }
             }
-            Some(Known::Refused(advice)) => Err(refused(advice, true)),
-            // A name is shown where it is one, and not where it may be a piece of a password.
-            None if tangled || !is_a_name(name) => Err(format!(
-                "has a parameter that is not known; if it is part of a password, it {UNESCAPED}"
+            Some(ParameterSupport::Refused(advice)) => Err(refused(advice)),
+            // The name is not shown if it may be a piece of a password.
+            None if is_ambiguous || !is_name(name) => Err(format!(
+                "has an unknown parameter; if it is part of a password, it {UNESCAPED}"
             )
             .into()),
-            None => Err(Problem::from(match parameters::nearest(name) {
+            None => Err(AddressFault::from(match parameters::nearest(name) {
                 Some(near) => {
-                    format!("has the parameter {name}, which is not known; is {near} meant?")
+                    format!("has the parameter {name}, which is unknown; is {near} meant?")
                 }
                 None => format!(
-                    "has the parameter {name}, which is not known; take it away, \
+                    "has the parameter {name}, which is unknown; remove it, \
                      or if it is part of a password, percent-encode the ? before it as %3F"
                 ),
             })),
         }
     }
 
-    fn supported(&mut self, parameter: Parameter, value: &str) -> Result<(), String> {
+    fn set(&mut self, parameter: Parameter, value: &str) -> Result<(), String> {
         if value.is_empty() {
-            // As libpq has it: as if it were not there.
+            // Like libpq: an empty value counts as none.
             return Ok(());
         }
         let text = || value.to_owned();
@@ -211,7 +200,7 @@ impl Said {
             Parameter::Host => self.hosts = Some(text()),
             Parameter::HostAddress => {
                 if self.hosts.is_some() {
-                    return Err("does not go with host; keep one of them".to_owned());
+                    return Err("cannot be combined with host; keep one of them".to_owned());
                 }
                 if value.split(',').any(|one| one.parse::<IpAddr>().is_err()) {
                     return Err("must be an IP address; a name is written as host".to_owned());
@@ -225,8 +214,8 @@ impl Said {
             Parameter::Password => self.password = Some(SecretString::from(value)),
             Parameter::PassFile => self.passfile = Some(PathBuf::from(value)),
             Parameter::SslMode => {
-                let mode = mode(value)?;
-                self.weak = mode != SslMode::VerifyFull;
+                let mode = ssl_mode(value)?;
+                self.is_weaker_than_full = mode != SslMode::VerifyFull;
                 self.mode = Some(mode);
             }
             Parameter::SslRootCert if value == "system" => self.roots = Some(Roots::System),
@@ -240,7 +229,7 @@ impl Said {
                     .trim()
                     .parse()
                     .map_err(|_| "must be a whole number of seconds, without a unit".to_owned())?;
-                // As libpq has it: none, and then the program's own bound holds.
+                // Like libpq: zero or less means none; the program's own timeout applies then.
                 self.connect_timeout = u64::try_from(seconds)
                     .ok()
                     .filter(|seconds| *seconds > 0)
@@ -252,7 +241,7 @@ impl Said {
                     value
                         .parse()
                         .ok()
-                        .filter(|capacity| *capacity <= 10_000)
+                        .filter(|capacity| *capacity <= MAX_STATEMENT_CACHE)
                         .ok_or("must be a whole number from 0 to 10000")?,
                 );
             }
@@ -261,8 +250,8 @@ impl Said {
     }
 }
 
-/// As libpq has it: the role is named like the user of the machine who runs the program.
-fn name_of_this_user() -> Option<String> {
+/// The name of the user who runs this process. Like libpq, it is the default role.
+fn system_user() -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
 
     let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();

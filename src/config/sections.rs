@@ -1,5 +1,5 @@
-//! Turns settings into what the rest may see, section by section. Each function looks at every key
-//! of its section before it gives up, so that one report names all that is wrong.
+//! Checks the settings section by section. Each function reads every key of its section before it
+//! returns, so that one report holds all faults.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -9,16 +9,15 @@ use chrono::{DateTime, Utc};
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::database::{Database, Local};
-use super::exposure;
-use super::fault::{Fault, quoted};
-use super::keys::{self, Key};
-use super::secrets;
-use super::settings::{Given, Read, Settings};
-use super::valid::{
-    Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, Status,
+use super::database::{self, AddressDefaults, Database};
+use super::fault::{ConfigFault, quoted};
+use super::keys::{self, ConfigKey};
+use super::reader::{Checked, RawSetting, SettingsReader};
+use super::secrets::exposure;
+use super::settings::{
+    Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, StatusSettings,
 };
-use super::{Sources, Surroundings};
+use super::sources::{BaseDirs, Sources};
 use crate::ledger::{CustomerId, Dataset, Source};
 use crate::retry::{InvalidPolicy, RetryPolicy};
 use crate::schedule::{Schedule, ScheduleError};
@@ -31,33 +30,29 @@ const TIMEOUTS: RangeInclusive<Duration> = MILLISECOND..=HOUR;
 const INTERVALS: RangeInclusive<Duration> = MILLISECOND..=DAY;
 const GIBIBYTE: u64 = 1 << 30;
 
-pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
-    let cloud = settings.required(keys::CLOUD, |given| {
-        given.choice(&[
+pub(super) fn partner_center(reader: &mut SettingsReader) -> Checked<PartnerCenter> {
+    let cloud = reader.required(keys::CLOUD, |raw| {
+        raw.choice(&[
             ("worldwide", Cloud::Worldwide),
             ("us_gov", Cloud::UsGov),
             ("china", Cloud::China),
         ])
     });
-    let base_url = address(settings, keys::BASE_URL, cloud.map(Cloud::base_url));
-    let source = settings.required(keys::SOURCE, |given| {
-        given
-            .choice(&[Source::Customer, Source::Commercial].map(|source| (source.as_str(), source)))
+    let base_url = address(reader, keys::BASE_URL, cloud.map(Cloud::base_url));
+    let source = reader.required(keys::SOURCE, |raw| {
+        raw.choice(&[Source::Customer, Source::Commercial].map(|source| (source.as_str(), source)))
     });
-    let datasets = datasets(settings);
-    let locale = settings.required(keys::LOCALE, |given| locale(given.text()?));
-    let allow_locale_change = settings.required(keys::ALLOW_LOCALE_CHANGE, Given::switch);
-    let max_concurrency = settings.required(keys::MAX_CONCURRENCY, |given| given.whole(1..=1000));
-    let max_requests_per_second = settings.optional(keys::MAX_REQUESTS_PER_SECOND, |given| {
-        given.number(0.001..=10_000.0)
+    let datasets = datasets(reader);
+    let locale = reader.required(keys::LOCALE, |raw| locale(raw.text()?));
+    let allow_locale_change = reader.required(keys::ALLOW_LOCALE_CHANGE, RawSetting::switch);
+    let max_concurrency = reader.required(keys::MAX_CONCURRENCY, |raw| raw.whole(1..=1000));
+    let max_requests_per_second = reader.optional(keys::MAX_REQUESTS_PER_SECOND, |raw| {
+        raw.number(0.001..=10_000.0)
     });
-    let request_timeout =
-        settings.required(keys::REQUEST_TIMEOUT, |given| given.duration(TIMEOUTS));
-    let connect_timeout =
-        settings.required(keys::CONNECT_TIMEOUT, |given| given.duration(TIMEOUTS));
-    let max_response_bytes = settings.required(keys::MAX_RESPONSE_BYTES, |given| {
-        given.whole(1..=4 * GIBIBYTE)
-    });
+    let request_timeout = reader.required(keys::REQUEST_TIMEOUT, |raw| raw.duration(TIMEOUTS));
+    let connect_timeout = reader.required(keys::CONNECT_TIMEOUT, |raw| raw.duration(TIMEOUTS));
+    let max_response_bytes =
+        reader.required(keys::MAX_RESPONSE_BYTES, |raw| raw.whole(1..=4 * GIBIBYTE));
     let source = source?;
     Ok(PartnerCenter {
         cloud: cloud?,
@@ -77,10 +72,10 @@ pub(super) fn partner_center(settings: &mut Settings) -> Read<PartnerCenter> {
     })
 }
 
-/// What was asked for, each once; none where nothing was said.
-fn datasets(settings: &mut Settings) -> Read<Option<Vec<Dataset>>> {
-    settings.optional(keys::DATASETS, |given| {
-        let mut datasets = given.list(|text| {
+/// The configured datasets, each once; none if the setting is absent.
+fn datasets(reader: &mut SettingsReader) -> Checked<Option<Vec<Dataset>>> {
+    reader.optional(keys::DATASETS, |raw| {
+        let mut datasets = raw.list(|text| {
             [Dataset::Usage, Dataset::Deployment]
                 .into_iter()
                 .find(|dataset| dataset.as_str() == text)
@@ -95,23 +90,23 @@ fn datasets(settings: &mut Settings) -> Read<Option<Vec<Dataset>>> {
     })
 }
 
-pub(super) fn customers(settings: &mut Settings, surroundings: &Surroundings) -> Read<Customers> {
+pub(super) fn customers(reader: &mut SettingsReader, dirs: &BaseDirs) -> Checked<Customers> {
     let guid =
         |text: &str| CustomerId::parse_leniently(text).map_err(|error| format!("is {error}"));
-    let ids = settings.required(keys::CUSTOMER_IDS, |given| given.list(guid));
-    let file = settings.optional(keys::CUSTOMER_FILE, |given| {
-        let path = surroundings.resolve(given.text()?);
+    let ids = reader.required(keys::CUSTOMER_IDS, |raw| raw.list(guid));
+    let file = reader.optional(keys::CUSTOMER_FILE, |raw| {
+        let path = dirs.resolve(raw.text()?);
         text::probe(&path).map(|()| path).map_err(|error| {
             format!("{error}; a relative path starts at the configuration file's folder")
         })
     });
-    let discover = settings.required(keys::DISCOVER, Given::switch);
-    let exclude = settings.required(keys::EXCLUDE, |given| given.list(guid));
+    let discover = reader.required(keys::DISCOVER, RawSetting::switch);
+    let exclude = reader.required(keys::EXCLUDE, |raw| raw.list(guid));
     let (ids, file, discover) = (ids?, file?, discover?);
     if ids.is_empty() && file.is_none() && !discover {
-        return Err(settings.note(Fault::new(
+        return Err(reader.report(ConfigFault::new(
             "customers",
-            "nobody is named; set customers.ids, customers.file or customers.discover = true",
+            "no customer is named; set customers.ids, customers.file or customers.discover = true",
         )));
     }
     let mut seen = HashSet::new();
@@ -123,29 +118,32 @@ pub(super) fn customers(settings: &mut Settings, surroundings: &Surroundings) ->
     })
 }
 
-pub(super) fn schedule(settings: &mut Settings, now: DateTime<Utc>) -> Read<ScheduleSettings> {
-    let text = |given: &Given| given.text().map(|text| text.trim().to_owned());
-    let cron = settings.required(keys::CRON, text);
-    let zone = settings.required(keys::TIMEZONE, text);
-    let run_on_start = settings.required(keys::RUN_ON_START, |given| {
-        given.choice(&[
+pub(super) fn schedule(
+    reader: &mut SettingsReader,
+    now: DateTime<Utc>,
+) -> Checked<ScheduleSettings> {
+    let text = |raw: &RawSetting| raw.text().map(|text| text.trim().to_owned());
+    let cron = reader.required(keys::CRON, text);
+    let zone = reader.required(keys::TIMEZONE, text);
+    let run_on_start = reader.required(keys::RUN_ON_START, |raw| {
+        raw.choice(&[
             ("if_missed", RunOnStart::IfMissed),
             ("always", RunOnStart::Always),
             ("never", RunOnStart::Never),
         ])
     });
-    // Either is judged even where the other is wrong; the expression in UTC, then.
+    // Each of the two is checked even if the other is wrong; the expression in UTC then.
     let zone = zone.and_then(|zone| match Schedule::try_new("* * * * * *", &zone, now) {
-        Err(ScheduleError::Zone) => Err(settings.refuse(
+        Err(ScheduleError::Zone) => Err(reader.refuse(
             keys::TIMEZONE,
             "must be an IANA time zone such as \"UTC\" or \"Europe/Berlin\"",
         )),
         Ok(_) | Err(ScheduleError::Expression(_) | ScheduleError::Never) => Ok(zone),
     });
     let schedule = cron.and_then(|cron| {
-        let place = zone.as_deref().unwrap_or("UTC");
-        Schedule::try_new(&cron, place, now)
-            .map_err(|error| settings.refuse(keys::CRON, wrong_schedule(&cron, &error)))
+        let zone = zone.as_deref().unwrap_or("UTC");
+        Schedule::try_new(&cron, zone, now)
+            .map_err(|error| reader.refuse(keys::CRON, wrong_schedule(&cron, &error)))
     });
     zone?;
     Ok(ScheduleSettings {
@@ -158,7 +156,7 @@ fn wrong_schedule(cron: &str, error: &ScheduleError) -> String {
     let fields = "second, minute, hour, day of month, month, day of week";
     match error {
         ScheduleError::Never => {
-            "never fires: no moment to come fits it (day of month and day of week must both fit)"
+            "never fires: no future date matches it (day of month and day of week must both match)"
                 .to_owned()
         }
         ScheduleError::Expression(_) if cron.split_whitespace().count() == 5 => {
@@ -175,71 +173,71 @@ fn wrong_schedule(cron: &str, error: &ScheduleError) -> String {
     }
 }
 
-pub(super) fn retry(settings: &mut Settings) -> Read<RetryPolicy> {
-    let initial = settings.required(keys::INITIAL_INTERVAL, |given| given.duration(INTERVALS));
-    let max = settings.required(keys::MAX_INTERVAL, |given| given.duration(INTERVALS));
-    let max_elapsed = settings.required(keys::MAX_ELAPSED_TIME, |given| {
-        given.duration(Duration::ZERO..=DAY)
+pub(super) fn retry(reader: &mut SettingsReader) -> Checked<RetryPolicy> {
+    let initial = reader.required(keys::INITIAL_INTERVAL, |raw| raw.duration(INTERVALS));
+    let max = reader.required(keys::MAX_INTERVAL, |raw| raw.duration(INTERVALS));
+    let max_elapsed = reader.required(keys::MAX_ELAPSED_TIME, |raw| {
+        raw.duration(Duration::ZERO..=DAY)
     });
     let (initial, max) = (initial?, max?);
-    // The intervals are compared even where the third is wrong.
+    // The two intervals are compared even if the third setting is wrong.
     let elapsed = max_elapsed.unwrap_or_default();
     let policy = RetryPolicy::try_new(initial, max, elapsed).map_err(|error| match error {
         InvalidPolicy::ZeroInitial => {
-            settings.refuse(keys::INITIAL_INTERVAL, "must be longer than nothing")
+            reader.refuse(keys::INITIAL_INTERVAL, "must be longer than zero")
         }
-        // The one that was given is at fault, not a default.
-        InvalidPolicy::MaxBelowInitial if settings.given_at(keys::MAX_INTERVAL).is_none() => {
+        // The fault is of the setting that was given, not of a default.
+        InvalidPolicy::MaxBelowInitial if reader.origin(keys::MAX_INTERVAL).is_none() => {
             let most = humantime::format_duration(max);
             let problem = format!("must not be longer than retry.max_interval, which is {most}");
-            settings.refuse(keys::INITIAL_INTERVAL, problem)
+            reader.refuse(keys::INITIAL_INTERVAL, problem)
         }
         InvalidPolicy::MaxBelowInitial => {
             let least = humantime::format_duration(initial);
             let problem =
                 format!("must not be shorter than retry.initial_interval, which is {least}");
-            settings.refuse(keys::MAX_INTERVAL, problem)
+            reader.refuse(keys::MAX_INTERVAL, problem)
         }
     });
     max_elapsed.and(policy)
 }
 
-/// Variables that the database's driver would obey whatever the address says.
-const OBEYED: [(&str, &str); 3] = [
+/// Variables that would override database.url in the driver, and the parameter to write instead.
+const OVERRIDING_VARIABLES: [(&str, &str); 3] = [
     ("PGOPTIONS", "options"),
     ("PGSSLCERT", "sslcert"),
     ("PGSSLKEY", "sslkey"),
 ];
 
 pub(super) fn database(
-    settings: &mut Settings,
-    surroundings: &Surroundings,
+    reader: &mut SettingsReader,
+    dirs: &BaseDirs,
     sources: &Sources,
-) -> Read<Database> {
-    for (variable, parameter) in OBEYED {
+) -> Checked<Database> {
+    for (variable, parameter) in OVERRIDING_VARIABLES {
         if sources.variable(variable).is_some() {
             let problem = format!(
-                "is set in the environment, and would change what database.url says; \
-                 write it there as {parameter}, and take the variable away"
+                "is set in the environment, and would override database.url; \
+                 write it there as {parameter}, and unset the variable"
             );
-            settings.note(Fault::new(variable, problem));
+            reader.report(ConfigFault::new(variable, problem));
         }
     }
-    let url = secrets::DATABASE_URL.required(settings, surroundings);
-    let max_connections = settings.required(keys::MAX_CONNECTIONS, |given| given.whole(1..=100));
+    let url = database::URL.required(reader, dirs);
+    let max_connections = reader.required(keys::MAX_CONNECTIONS, |raw| raw.whole(1..=100));
     let (url, max_connections) = (url?, max_connections?);
-    let (key, file) = secrets::DATABASE_URL.origin(settings, surroundings);
-    let database = Database::read(url, file, Local::new(surroundings), max_connections)
-        .map_err(|problem| settings.refuse(key, problem))?;
+    let (key, file) = database::URL.source(reader, dirs);
+    let database = Database::new(url, file, AddressDefaults::new(dirs), max_connections)
+        .map_err(|problem| reader.refuse(key, problem))?;
     if let Some(identity) = &database.address.tls.identity {
-        let what = "the private key for the database";
-        exposure::warn(settings, surroundings, what, &identity.key);
+        let what = "the private key of the client certificate for the database";
+        exposure::warn(reader, dirs, what, &identity.key);
     }
     Ok(database)
 }
 
-pub(super) fn status(settings: &mut Settings) -> Read<Status> {
-    let listen = settings.required(keys::LISTEN, |given| match given.text_or_empty()?.trim() {
+pub(super) fn status(reader: &mut SettingsReader) -> Checked<StatusSettings> {
+    let listen = reader.required(keys::LISTEN, |raw| match raw.text_or_empty()?.trim() {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| {
             "must be an IP address with a port, such as \"127.0.0.1:9464\" or \"[::]:9464\", \
@@ -247,14 +245,14 @@ pub(super) fn status(settings: &mut Settings) -> Read<Status> {
                 .to_owned()
         }),
     });
-    let hosts = settings.required(keys::STATUS_HOSTS, |given| given.list(host_name));
-    Ok(Status {
+    let hosts = reader.required(keys::STATUS_HOSTS, |raw| raw.list(host_name));
+    Ok(StatusSettings {
         listen: listen?,
         hosts: hosts?,
     })
 }
 
-/// As a `Host` header has it, but in lower case, without a port and without the dot at the end.
+/// The host name of a `Host` header: in lower case, without a port and without a final dot.
 fn host_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     let name = name.strip_suffix('.').unwrap_or(name);
@@ -264,24 +262,24 @@ fn host_name(text: &str) -> Result<String, String> {
         Ok(Host::Ipv4(address)) => Ok(address.to_string()),
         Ok(Host::Ipv6(address)) => Ok(address.to_string()),
         Ok(Host::Domain(_)) | Err(_) => Err(
-            "must be the whole name of a host, such as \"status.example.com\", without scheme, \
+            "must be the full name of a host, such as \"status.example.com\", without scheme, \
              port and path"
                 .to_owned(),
         ),
     }
 }
 
-pub(super) fn log(settings: &mut Settings) -> Read<Log> {
-    let filter = settings.required(keys::LOG_FILTER, |given| {
-        let text = given.text()?;
+pub(super) fn log(reader: &mut SettingsReader) -> Checked<Log> {
+    let filter = reader.required(keys::LOG_FILTER, |raw| {
+        let text = raw.text()?;
         EnvFilter::try_new(text)
             .map(|_| text.to_owned())
             .map_err(|error| {
                 format!("must be levels such as \"info\" or \"warn,seatledger=debug\": {error}")
             })
     });
-    let format = settings.required(keys::LOG_FORMAT, |given| {
-        given.choice(&[
+    let format = reader.required(keys::LOG_FORMAT, |raw| {
+        raw.choice(&[
             ("auto", LogFormat::Auto),
             ("text", LogFormat::Text),
             ("json", LogFormat::Json),
@@ -293,36 +291,36 @@ pub(super) fn log(settings: &mut Settings) -> Read<Log> {
     })
 }
 
-/// The address that was given, or else the one that the cloud has.
+/// The configured address, or the default of the cloud.
 pub(super) fn address(
-    settings: &mut Settings,
-    key: &'static Key,
-    of_the_cloud: Read<&'static str>,
-) -> Read<Url> {
-    if settings.given_at(key).is_some() {
-        return settings.required(key, |given| web_address(given.text()?));
+    reader: &mut SettingsReader,
+    key: &'static ConfigKey,
+    cloud_default: Checked<&'static str>,
+) -> Checked<Url> {
+    if reader.origin(key).is_some() {
+        return reader.required(key, |raw| web_address(raw.text()?));
     }
-    of_the_cloud.map(|text| web_address(text).expect("each cloud's addresses are well-formed"))
+    cloud_default.map(|text| web_address(text).expect("the addresses of every cloud are valid"))
 }
 
-/// A place to send secrets to, without a slash at its end (but for the bare host, where `Url` adds
-/// one).
+/// An address to which secrets are sent. Its path does not end with a slash, unless the path is the
+/// single slash that `Url` adds to a host.
 pub(super) fn web_address(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text.trim())
         .map_err(|error| format!("must be an address such as https://example.com: {error}"))?;
-    let this_machine = match url.host() {
+    let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
     let problem = match url.scheme() {
-        "http" if !this_machine => {
+        "http" if !is_loopback => {
             "must begin with https:// (plain http is refused except to this machine: \
              localhost, 127.0.0.0/8, ::1)"
         }
         "http" | "https" if !url.username().is_empty() || url.password().is_some() => {
-            "must not hold a user name or a password"
+            "must not contain a user name or a password"
         }
         "http" | "https" if url.query().is_some() || url.fragment().is_some() => {
             "must end with its path, without ? or #"
@@ -337,17 +335,18 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
     Err(problem.to_owned())
 }
 
-/// Checks that `text` can be one segment of a path, whole and unescaped.
-pub(super) fn fit_for_a_path(text: &str, right: &str) -> Result<String, String> {
-    let fit = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+/// Checks that `text` can be one segment of a URL's path without escapes. `expected` says what it
+/// should be.
+pub(super) fn path_segment(text: &str, expected: &str) -> Result<String, String> {
+    let is_valid = text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
-    if fit {
+    if is_valid {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "must be {right}: letters, digits, dots and hyphens"
+            "must be {expected}: letters, digits, dots and hyphens"
         ))
     }
 }

@@ -1,0 +1,326 @@
+//! Reads each secret from one of its sources: the setting itself, a file that a setting names, or a
+//! systemd credential. No fault holds anything of a secret, nor of a text that may be one.
+
+pub(super) mod exposure;
+pub(super) mod placeholder;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::fault::{ConfigFault, Origin, quoted};
+use super::keys::{self, ConfigKey};
+use super::reader::{Checked, Reported, SettingsReader};
+use super::sources::BaseDirs;
+use crate::text::{self, FileReadError, secret};
+
+/// The systemd credential that holds the client certificate.
+const CLIENT_CERTIFICATE: &str = "client_certificate";
+
+/// The sources of one secret, and the check of its text.
+pub(super) struct Secret {
+    pub(super) direct: &'static ConfigKey,
+    /// The key that names a file; none if the key of that name means something else.
+    pub(super) file: Option<&'static ConfigKey>,
+    pub(super) credential: &'static str,
+    /// Says what is wrong with the text, without repeating it.
+    pub(super) check: fn(&str) -> Result<(), String>,
+}
+
+pub(super) const CLIENT_SECRET: Secret = Secret {
+    direct: keys::CLIENT_SECRET,
+    file: Some(keys::CLIENT_SECRET_FILE),
+    credential: "client_secret",
+    check: check_unbroken,
+};
+
+/// The token to begin with. It has no file of its own: `auth.refresh_token_file` is the file of
+/// renewed tokens.
+pub(super) const REFRESH_TOKEN: Secret = Secret {
+    direct: keys::REFRESH_TOKEN,
+    file: None,
+    credential: "refresh_token",
+    check: check_unbroken,
+};
+
+pub(super) const ACCESS_TOKEN: Secret = Secret {
+    direct: keys::ACCESS_TOKEN,
+    file: Some(keys::ACCESS_TOKEN_FILE),
+    credential: "access_token",
+    check: check_bearer,
+};
+
+fn check_unbroken(text: &str) -> Result<(), String> {
+    check_filled_in(text)?;
+    secret::check_no_white_space(text)
+}
+
+fn check_bearer(text: &str) -> Result<(), String> {
+    check_filled_in(text)?;
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err("must be the token alone, without \"Bearer\" or blanks".to_owned())
+    }
+}
+
+fn check_filled_in(text: &str) -> Result<(), String> {
+    if placeholder::is_placeholder(text) {
+        return Err(placeholder::PROBLEM.to_owned());
+    }
+    Ok(())
+}
+
+impl Secret {
+    /// The secret; none if no source has it.
+    pub(super) fn optional(
+        &self,
+        reader: &mut SettingsReader,
+        dirs: &BaseDirs,
+    ) -> Checked<Option<SecretString>> {
+        let direct = reader.origin(self.direct);
+        let file = self.file.and_then(|key| Some((key, reader.origin(key)?)));
+        let credential = credential(dirs, self.credential);
+        let given = direct.as_ref().map(|_| self.direct);
+        if let (Some(key), Some(_)) = (given.or(file.as_ref().map(|(key, _)| *key)), &credential) {
+            let name = self.credential;
+            let problem =
+                format!("is given together with the systemd credential {name}; keep one of them");
+            return Err(reader.refuse(key, problem));
+        }
+        match (direct, file) {
+            (Some(Origin::Variable(_)), Some((key, Origin::Variable(_))))
+            | (Some(Origin::File(_)), Some((key, Origin::File(_)))) => {
+                let problem = format!("is given together with {}; keep one of them", key.path);
+                Err(reader.refuse(self.direct, problem))
+            }
+            // Of two different layers the environment takes precedence, with a warning.
+            (None | Some(Origin::File(_) | Origin::Default), Some((key, origin))) => {
+                if given.is_some() {
+                    warn_of_override(reader, &origin, self.direct);
+                }
+                self.read_file(reader, dirs, key).map(Some)
+            }
+            (Some(origin), overridden) => {
+                if let Some((key, _)) = overridden {
+                    warn_of_override(reader, &origin, key);
+                }
+                let is_guessed = reader.is_guessed(&origin);
+                reader.optional(self.direct, |raw| self.checked(raw.text()?, is_guessed))
+            }
+            (None, None) => self.read_credential(reader, credential),
+        }
+    }
+
+    /// As [`Secret::optional`], but one source must have it.
+    pub(super) fn required(
+        &self,
+        reader: &mut SettingsReader,
+        dirs: &BaseDirs,
+    ) -> Checked<SecretString> {
+        let secret = self.optional(reader, dirs)?;
+        secret.ok_or_else(|| self.report_missing(reader, ""))
+    }
+
+    /// Reports that no source has it. `alternative` is appended to the message.
+    pub(super) fn report_missing(
+        &self,
+        reader: &mut SettingsReader,
+        alternative: &str,
+    ) -> Reported {
+        let file = self.file.map_or("", |key| key.path);
+        let problem = format!(
+            "is missing; set it or {file} (a path) in {}, or {}, or give the systemd credential \
+             {}{alternative}",
+            reader.file(),
+            self.direct.variable(),
+            self.credential
+        );
+        reader.report(ConfigFault::new(self.direct.path, problem))
+    }
+
+    /// The key by which it was given, and the file that holds it, if a file does.
+    pub(super) fn source(
+        &self,
+        reader: &mut SettingsReader,
+        dirs: &BaseDirs,
+    ) -> (&'static ConfigKey, Option<PathBuf>) {
+        let direct = reader.origin(self.direct);
+        let file = self.file.filter(|key| reader.origin(key).is_some());
+        match (direct, file) {
+            (None | Some(Origin::File(_)), Some(key)) => {
+                let path = reader.optional(key, |raw| raw.text().map(str::to_owned));
+                let path = path.ok().flatten().map(|path| dirs.resolve(&path));
+                (key, path)
+            }
+            (Some(_), _) => (self.direct, None),
+            (None, None) => (self.direct, credential(dirs, self.credential)),
+        }
+    }
+
+    /// Where a person has to replace it, in words that complete "put it into".
+    pub(super) fn place_to_edit(&self, reader: &mut SettingsReader, dirs: &BaseDirs) -> String {
+        let origin = reader.origin(self.direct);
+        let (key, path) = self.source(reader, dirs);
+        match (origin, path) {
+            (_, Some(path)) if key.path != self.direct.path => {
+                format!("the file {} ({})", path.display(), key.path)
+            }
+            (Some(Origin::Variable(name)), _) => {
+                format!("the environment variable {name} ({})", self.direct.path)
+            }
+            (Some(Origin::File(_) | Origin::Default), _) => {
+                format!("{} in {}", self.direct.path, reader.file())
+            }
+            (None, _) => credential_place(self.credential),
+        }
+    }
+
+    fn read_file(
+        &self,
+        reader: &mut SettingsReader,
+        dirs: &BaseDirs,
+        key: &'static ConfigKey,
+    ) -> Checked<SecretString> {
+        let path = reader.required(key, |raw| raw.text().map(str::to_owned))?;
+        let full = dirs.resolve(&path);
+        exposure::warn(reader, dirs, self.direct.path, &full);
+        self.read(&full)
+            .map_err(|fault| report_path(reader, key, &path, &full, &fault))
+    }
+
+    fn read_credential(
+        &self,
+        reader: &mut SettingsReader,
+        path: Option<PathBuf>,
+    ) -> Checked<Option<SecretString>> {
+        let Some(path) = path else {
+            return Ok(None);
+        };
+        self.read(&path).map(Some).map_err(|error| {
+            let problem = format!("the systemd credential {error}");
+            let fault = ConfigFault::new(self.direct.path, problem);
+            let origin = Origin::File(path.display().to_string());
+            reader.report(fault.at(origin).transient(error.is_transient()))
+        })
+    }
+
+    /// The secret in the file at `path`.
+    pub(super) fn read(&self, path: &Path) -> Result<SecretString, FileReadError> {
+        let text = secret::load(path)?;
+        let text = text.as_ref().map_or("", |text| text.expose_secret());
+        self.checked(text, false).map_err(FileReadError::Unsuitable)
+    }
+
+    /// The secret in `text`. `is_guessed`: letters beyond ASCII in it are guesses.
+    fn checked(&self, text: &str, is_guessed: bool) -> Result<SecretString, String> {
+        let text = secret::strip(text);
+        secret::check(text)?;
+        if is_guessed && !text.is_ascii() {
+            return Err(secret::NOT_UNICODE.to_owned());
+        }
+        if placeholder::is_masked(text) {
+            return Err(
+                "is masked with asterisks, as consoles show a secret after its creation; create a \
+                 new one and copy it at once"
+                    .to_owned(),
+            );
+        }
+        (self.check)(text)?;
+        Ok(SecretString::from(text))
+    }
+}
+
+/// Where a person has to replace the certificate at `path`, in words that complete "put it into".
+pub(super) fn certificate_place(reader: &mut SettingsReader, path: &Path) -> String {
+    match reader.origin(keys::CLIENT_CERTIFICATE_FILE) {
+        Some(_) => format!("the file {}", path.display()),
+        None => credential_place(CLIENT_CERTIFICATE),
+    }
+}
+
+/// The program reads a copy that systemd deletes with the service; a person needs the file that
+/// systemd copies from.
+fn credential_place(name: &str) -> String {
+    format!(
+        "the systemd credential {name}, that is, the file which LoadCredential= or \
+         LoadCredentialEncrypted= of the service's unit names (systemctl cat seatledger)"
+    )
+}
+
+/// The file of a systemd credential, if there is one.
+fn credential(dirs: &BaseDirs, name: &str) -> Option<PathBuf> {
+    let path = dirs.credentials.as_ref()?.join(name);
+    (!matches!(path.try_exists(), Ok(false))).then_some(path)
+}
+
+/// Warns that the value from `origin` overrides that of `overridden`.
+fn warn_of_override(reader: &mut SettingsReader, origin: &Origin, overridden: &ConfigKey) {
+    reader.warn(format!(
+        "{} in {} is ignored, because another source of it comes {origin}; keep one of them",
+        overridden.path,
+        reader.file()
+    ));
+}
+
+fn report_path(
+    reader: &mut SettingsReader,
+    key: &ConfigKey,
+    path: &str,
+    full: &Path,
+    error: &FileReadError,
+) -> Reported {
+    // The text is shown only if it is a path: it may be the secret itself, put here by mistake.
+    let fault = if path.starts_with(['/', '.']) || full.exists() {
+        reader.fault(key, error.to_string()).showing(quoted(path))
+    } else {
+        reader.fault(key, format!("must be the path of a file: {error}"))
+    };
+    reader.report(fault.transient(error.is_transient()))
+}
+
+/// The file of the client certificate. Only the path is kept: the file is read for each use.
+pub(super) fn client_certificate_file(
+    reader: &mut SettingsReader,
+    dirs: &BaseDirs,
+) -> Checked<Option<PathBuf>> {
+    let key = keys::CLIENT_CERTIFICATE_FILE;
+    let credential = credential(dirs, CLIENT_CERTIFICATE);
+    let Some(path) = reader.optional(key, |raw| raw.text().map(str::to_owned))? else {
+        return Ok(credential);
+    };
+    if credential.is_some() {
+        let problem = format!(
+            "is given together with the systemd credential {CLIENT_CERTIFICATE}; keep one of them"
+        );
+        return Err(reader.refuse(key, problem));
+    }
+    let full = dirs.resolve(&path);
+    exposure::warn(reader, dirs, "the client's private key", &full);
+    match text::probe(&full) {
+        Ok(()) => Ok(Some(full)),
+        Err(error) => Err(report_path(reader, key, &path, &full, &error)),
+    }
+}
+
+/// The file of renewed refresh tokens.
+pub(super) fn refresh_token_file(reader: &mut SettingsReader, dirs: &BaseDirs) -> Checked<PathBuf> {
+    let given = reader.optional(keys::REFRESH_TOKEN_FILE, |raw| {
+        raw.text().map(|path| dirs.resolve(path))
+    })?;
+    let path = given.unwrap_or_else(|| {
+        let folder = dirs.state.as_ref().unwrap_or(&dirs.config);
+        folder.join("refresh_token")
+    });
+    // Container platforms create a folder if the file to be mounted does not exist.
+    if path.is_dir() {
+        let problem = format!(
+            "must be a file, but {} is a folder",
+            quoted(&path.to_string_lossy())
+        );
+        let fault = ConfigFault::new(keys::REFRESH_TOKEN_FILE.path, problem);
+        return Err(reader.report(fault));
+    }
+    exposure::warn(reader, dirs, "the refresh token", &path);
+    Ok(path)
+}
