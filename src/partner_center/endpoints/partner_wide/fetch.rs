@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use tracing::{debug, warn};
 
-use super::PartnerWideCollection;
+use super::collection::PartnerWideCollection;
 use super::intake::Intake;
 use super::page::{PageScope, PartnerWidePage, read_page};
 use super::pager::{Incomplete, PAGE_SIZE, PartnerWidePager};

@@ -175,11 +175,13 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
         #[test]
         fn each_bucket_returns_its_items_in_order(
             items in prop::collection::vec(
                 (0_usize..4, any::<u128>(), ".{0,40}", 1_usize..600),
-                0..120,
+                0..60,
             ),
         ) {
             let mut spool = Spool::new(4).unwrap();

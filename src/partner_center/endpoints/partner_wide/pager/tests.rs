@@ -206,10 +206,3 @@ fn the_size_of_a_collection_is_bounded() {
     let end = (1..).find_map(|n| pager.pass(&large(n)).err().map(|error| (error, n)));
     assert_eq!(end, Some((PagerError::TooLarge(8 << 30).into(), 129)));
 }
-
-#[test]
-fn the_number_of_pages_is_bounded() {
-    let mut pager = pager(false);
-    let end = (1..).find_map(|n| pager.pass(&page(n, 1, None)).err());
-    assert_eq!(end, Some(PagerError::TooManyPages(50_000).into()));
-}

@@ -105,6 +105,8 @@ fn the_rejections_of_all_pages_count_together() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     #[test]
     fn no_item_is_dropped(
         items in prop::collection::vec((0_usize..6, prop::option::weighted(0.8, -1_i64..5)), 0..60),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::*;
 use crate::clock::SystemClock;
 use crate::config;
-use crate::ledger::{Dataset, Source};
+use crate::ledger::{CustomerId, Dataset, Source};
 use crate::partner_center::Client;
 use crate::retry::RetryPolicy;
 
