@@ -4,8 +4,6 @@
 //! A gap in such a collection would be a gap in the history of many customers that nobody notices.
 //! What may be one is therefore an error, and what is merely odd becomes a note.
 
-use std::collections::HashSet;
-
 use super::page::PartnerWidePage;
 use crate::partner_center::ApiError;
 use crate::partner_center::decode::next::{NextLink, PageRequest};
@@ -50,8 +48,8 @@ pub(super) struct PartnerWidePager {
     tolerates_changes: bool,
     has_links: bool,
     received: u64,
-    /// Of the pages that were not empty.
-    fingerprints: HashSet<u64>,
+    /// Pages with items, repeated ones left out.
+    pages_with_items: u32,
     /// The total that the last page announced.
     announced: Option<u64>,
     /// Whether each page so far announced its own length, so that totals are not those of the list.
@@ -74,7 +72,7 @@ impl PartnerWidePager {
             tolerates_changes,
             has_links: false,
             received: 0,
-            fingerprints: HashSet::new(),
+            pages_with_items: 0,
             announced: None,
             announces_pages: true,
             note: None,
@@ -83,7 +81,7 @@ impl PartnerWidePager {
 
     /// Records a page, and decides what follows it.
     pub(super) fn pass(&mut self, page: &PartnerWidePage) -> Result<NextStep, Incomplete> {
-        let is_repeated = page.received > 0 && !self.fingerprints.insert(page.fingerprint);
+        let is_repeated = page.received > 0 && !self.pager.is_new(page.fingerprint);
         if is_repeated && self.is_skip_ignored() {
             self.note = Some("the API sent the first page again in place of a second".to_owned());
             return Ok(NextStep::Discard);
@@ -106,6 +104,7 @@ impl PartnerWidePager {
     /// Counts the items of a page, and compares the total that it announces with earlier ones.
     fn count(&mut self, page: &PartnerWidePage) -> Result<(), Incomplete> {
         self.received += page.received;
+        self.pages_with_items += u32::from(page.received > 0);
         let Some(total) = page.announced else {
             return Ok(());
         };
@@ -125,7 +124,7 @@ impl PartnerWidePager {
     fn is_skip_ignored(&self) -> bool {
         let is_whole =
             self.received < PAGE_SIZE || self.announced.is_some_and(|total| total <= self.received);
-        self.fingerprints.len() == 1 && !self.has_links && is_whole
+        self.pages_with_items == 1 && !self.has_links && is_whole
     }
 
     /// The next page of a server that sends no links.
