@@ -1,4 +1,4 @@
-//! An error together with its causes, for the log, the record and the person at the terminal.
+//! An error with its causes, for the log, the ledger and the terminal.
 
 /// An error with its causes, on one line.
 pub(crate) fn with_causes(error: &(impl std::error::Error + ?Sized)) -> String {
@@ -6,7 +6,7 @@ pub(crate) fn with_causes(error: &(impl std::error::Error + ?Sized)) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let next = error.to_string();
-        // A transparent layer repeats what is below it.
+        // A transparent error has the same message as its cause.
         if !text.ends_with(&next) {
             text.push_str(": ");
             text.push_str(&next);

@@ -7,7 +7,10 @@ const MAX_CHARS: usize = 300;
 /// The text on one line and of bounded length. Control characters, which a terminal would obey,
 /// become spaces; characters that reverse the order of the text beside them are removed.
 pub(crate) fn printable(text: &str) -> String {
-    let reorders = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let reorders = |c: &char| {
+        let is_mark = matches!(c, '\u{200e}' | '\u{200f}');
+        is_mark || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     let mut chars = text.trim().chars().filter(|c| !reorders(c));
     let mut printable: String = chars
         .by_ref()

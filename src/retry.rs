@@ -138,7 +138,7 @@ impl RetryPolicy {
     }
 }
 
-/// The attempts at one operation: run it until the end comes.
+/// The attempts at one operation.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -152,8 +152,9 @@ impl RetryPolicy {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let mut left = 3;
-/// # let mut call = || { left -= 1; std::future::ready(if left > 0 { Err(Away) } else { Ok("answer") }) };
-/// let policy = RetryPolicy::try_new(Duration::from_millis(1), Duration::from_millis(2), Duration::from_secs(1))?;
+/// # let mut call = async || { left -= 1; if left > 0 { Err(Away) } else { Ok("answer") } };
+/// # let ms = Duration::from_millis;
+/// let policy = RetryPolicy::try_new(ms(1), ms(2), ms(1_000))?;
 /// let shutdown = Shutdown::default();
 /// let mut attempts = policy.attempts(&shutdown);
 /// let end = loop {
@@ -189,8 +190,9 @@ impl Attempts<'_> {
         self.policy.max_elapsed.saturating_sub(self.began.elapsed())
     }
 
-    /// Makes one attempt. Gives the end: success, a failure for good, the policy's time used up, or
-    /// a stop. Gives `None` once the wait before the next attempt is over.
+    /// Makes one attempt. Returns `None` once the wait before the next attempt is over, and else
+    /// how the operation ended: with success, an error that is not retried, the policy's time used
+    /// up, or a stop.
     pub async fn run<T, E: Classify>(
         &mut self,
         attempt: impl Future<Output = Result<T, E>>,
@@ -205,12 +207,12 @@ impl Attempts<'_> {
         }
     }
 
-    /// To be called after an attempt that failed. Gives the error back once the wait before the
-    /// next attempt is over. A wait is never shorter than the server asked; where that is beyond
-    /// the time left, it gives up at once rather than come early.
+    /// For a loop that makes its attempts itself: waits after an attempt that failed, and returns
+    /// its error once the next attempt is due. A wait is never shorter than the server asked for;
+    /// if that is longer than the time left, the operation fails at once.
     ///
     /// # Errors
-    /// When there is to be no further attempt.
+    /// When there is no further attempt.
     pub async fn after<E: Classify>(&mut self, error: E) -> Result<E, RetryError<E>> {
         self.failed += 1;
         let attempts = self.failed;

@@ -1,15 +1,15 @@
-//! The two degrees of stopping, shared by everything that waits or works.
+//! The two degrees of stopping, which every task that waits or works listens to.
 
 pub(crate) mod waits;
 
 use tokio_util::sync::CancellationToken;
 
-/// What a task watches so that the program can stop.
+/// The signals of a stop.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
-    /// Begin nothing new and wait for nothing; finish what is under way.
+    /// Begin nothing new and stop waiting; finish the work under way.
     pub graceful: CancellationToken,
-    /// Drop what is under way too.
+    /// Drop the work under way as well.
     pub forced: CancellationToken,
 }
 
@@ -21,7 +21,7 @@ impl Shutdown {
     /// Does `work`, unless a graceful stop comes first.
     ///
     /// # Errors
-    /// When it does. What `work` had begun is dropped.
+    /// When it does; `work` is dropped.
     pub async fn unless_graceful<T>(&self, work: impl Future<Output = T>) -> Result<T, Stopped> {
         tokio::select! {
             biased;
@@ -33,7 +33,7 @@ impl Shutdown {
     /// Does `work`, unless a forced stop comes first.
     ///
     /// # Errors
-    /// When it does. What `work` had begun is dropped.
+    /// When it does; `work` is dropped.
     pub async fn unless_forced<T>(&self, work: impl Future<Output = T>) -> Result<T, Stopped> {
         tokio::select! {
             biased;

@@ -103,9 +103,9 @@ pub(in crate::partner_center) struct Answer {
 }
 
 impl Answer {
-    /// Takes the token out of the body, so that no row, payload or message can carry it further.
+    /// Removes the token from the body, so that no row, payload or message can hold it.
     fn redact(&mut self) {
-        let clean = self.token.echo.taken_out_of(&self.body, Within::JsonTexts);
+        let clean = self.token.redactor.redact(&self.body, Within::JsonStrings);
         if let Cow::Owned(clean) = clean {
             self.body = clean.into();
         }
@@ -166,7 +166,7 @@ impl Session {
                     return Err(RetryError::Stopped { attempts, last });
                 }
             };
-            // Another call may be in flight while this one waits for its next attempt.
+            // Other calls may be in flight while this one waits.
             drop(permit);
             self.note_failure(&error, retry.is_some());
             self.log(call, &error);
@@ -283,7 +283,7 @@ impl Session {
             }),
             _ => {
                 let body = read_beginning(&mut answer, MAX_FAULT_BYTES).await;
-                let body = token.echo.taken_out_of(&body, Within::Everything);
+                let body = token.redactor.redact(&body, Within::Everything);
                 Err(ApiError::Status {
                     status: status.as_u16(),
                     fault: ApiFault::in_body(&body, token.secret()),

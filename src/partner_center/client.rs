@@ -1,5 +1,5 @@
 //! What lives as long as the program: the connections, the token, the limiter with the rate that it
-//! has learned, and the settings. Opens a session for each run.
+//! has learned, and the settings.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +12,6 @@ use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::auth::{AuthorityClient, TokenProvider};
 use crate::partner_center::error::ApiError;
-use crate::partner_center::session::Session;
 use crate::partner_center::throttle::admission::Admission;
 use crate::partner_center::transport::aside::Aside;
 use crate::partner_center::transport::barrier::Barrier;
@@ -49,7 +48,7 @@ impl Client {
     /// When TLS cannot be set up, for example without any root certificates.
     ///
     /// # Panics
-    /// With a locale that is not fit for a header, which the configuration does not let pass.
+    /// With a locale that cannot be a header value; the configuration has checked that.
     pub fn new(
         settings: &config::PartnerCenter,
         auth: &config::Auth,
@@ -66,7 +65,7 @@ impl Client {
             http_client(&api, &api.base_url, Policy::custom(stay_at_origin))
         })?;
         let http = match auth.method {
-            // Never asked, so that its certificates need not be read.
+            // The sign-in service is never called, so its root certificates need not be read.
             config::Method::AccessToken(_) => connections.client(),
             config::Method::RefreshToken { .. } | config::Method::ClientCredentials { .. } => {
                 http_client(settings, &auth.authority, Policy::none())?
@@ -90,12 +89,6 @@ impl Client {
             clock,
             partner_wide_version: OnceLock::new(),
         })
-    }
-
-    /// Opens the session of a run. Nothing is sent yet: see [`Session::sign_in`].
-    #[must_use]
-    pub fn begin_session(self: &Arc<Self>) -> Session {
-        Session::new(Arc::clone(self))
     }
 
     /// Looks for a barrier between this machine and the API that no waiting removes. Sends no

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::FailureReason;
+use crate::partner_center::advice::remedy_of_status;
 use crate::partner_center::auth::AuthError;
 use crate::partner_center::decode::DecodeError;
 use crate::partner_center::decode::body::BodyError;
@@ -17,17 +18,17 @@ use crate::retry::{Classify, Disposition, Pace, Remedy, RetryError, passes_by_it
 /// One call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// Any status but success.
+    /// Any status but success and redirection.
     #[error("status {status}: {fault}")]
     Status {
         /// The HTTP status.
         status: u16,
-        /// The API's own code and words.
+        /// The API's own code and message.
         fault: ApiFault,
-        /// What the server asked us to wait.
+        /// The wait that the server asked for.
         retry_after: Option<Duration>,
     },
-    /// The answer points elsewhere, and we do not carry our token there.
+    /// A redirect to another origin, which must not be sent our token.
     #[error("status {status}: the redirect to {target} was not followed")]
     Redirect {
         /// The HTTP status.
@@ -41,15 +42,16 @@ pub enum ApiError {
     /// The body ends too early, and no length was announced that would have shown it.
     #[error("the body ends in the middle of its JSON")]
     CutOff,
-    /// A whole answer that is not what was asked for.
+    /// A whole answer that cannot be a list or a collection.
     #[error("{0}")]
     Unexpected(String),
-    /// Everybody was to wait, for longer than a call is retried.
+    /// The partner's rate limit has paused all calls for longer than a call is retried, so that
+    /// this one was not sent.
     #[error(
         "the partner's calls are refused for longer than they are retried (retry.max_elapsed_time)"
     )]
     Throttled,
-    /// There is no token to call with, for this call or any other.
+    /// There is no token, for this call or any other.
     #[error(transparent)]
     SignIn(Arc<AuthError>),
     /// The pages that came could not be kept until all had come.
@@ -87,7 +89,7 @@ impl ApiError {
         }
     }
 
-    /// The name under which a customer's failure is recorded.
+    /// The reason under which a customer's failure is recorded.
     #[must_use]
     pub fn reason(&self) -> FailureReason {
         match self {
@@ -118,23 +120,6 @@ impl ApiError {
                 }
             },
         }
-    }
-}
-
-/// What mends a refusal. A person does if the API names its reason or answers 403. Anything else
-/// may pass: an API that is out of order has been seen to answer with 400, 401 and 404, too.
-pub(crate) fn remedy_of_status(status: Option<u16>, code: Option<&str>) -> Remedy {
-    // No proof of multi-factor authentication, another audience, not for an application alone,
-    // Conditional Access, a role that is too small, no commerce relationship.
-    const NAMED: [&str; 10] = [
-        "900421", "10001", "900420", "900329", "900309", "900308", "2032", "900150", "1002",
-        "20002",
-    ];
-    let is_named = code.is_some_and(|code| NAMED.contains(&code));
-    if is_named || status == Some(403) {
-        Remedy::Person
-    } else {
-        Remedy::Time
     }
 }
 

@@ -1,7 +1,6 @@
-//! Takes the token out of what the API sends back: an answer that echoes a request would carry it
-//! into the ledger, where many may read it. Whether it is written plainly, with the escapes of JSON
-//! or of addresses, or in Base64 as part of a longer text, makes no difference; half of it is
-//! hidden like the whole.
+//! Removes the token from what the API sends back: an answer that echoes the request would carry it
+//! into the ledger, where many people can read it. The token is found as it is, with the escapes of
+//! JSON or of URLs, and within Base64 of a longer text. A part of it is removed like the whole.
 
 use std::borrow::Cow;
 
@@ -9,63 +8,68 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use memchr::memmem;
 
-/// What stands in its place.
+/// Replaces the token.
 const HIDDEN: &str = "(not shown)";
 
-/// A shorter token is no secret, and may be part of anything.
+/// A shorter token is not looked for: it is no secret, and would be found in unrelated text.
 const MIN_SECRET_BYTES: usize = 8;
 
-/// So much of a secret's beginning is the secret.
-const TELLING_BYTES: usize = 24;
+/// The first 24 bytes of a secret are treated like the whole. Fewer would be found by chance.
+const PREFIX_BYTES: usize = 24;
 
-/// From this length on, what begins as a JSON Web Token does is taken for one. So much of one says
-/// nothing yet.
+/// Text of at least this length that begins like a JSON Web Token is treated as one. A shorter part
+/// of a token holds nothing secret.
 const MIN_JWT_BYTES: usize = 20;
 
-/// A run of more backslashes than this is no escape.
+/// Backslashes that one escape may have; JSON within JSON doubles them. The bound keeps a run of
+/// backslashes from taking quadratic time.
 const MAX_BACKSLASHES: usize = 8;
 
-/// Whether a secret is looked for in the texts of JSON alone. What is outside of them holds no
-/// text, and a number is not to be changed.
+/// Where a secret is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::partner_center) enum Within {
-    JsonTexts,
+    /// In the strings of a JSON document. A number with the same digits must not be changed.
+    JsonStrings,
+    /// In any text.
     Everything,
 }
 
-/// A token's spellings, to be looked for. It is as secret as the token.
-pub(in crate::partner_center) struct Echo {
+/// Removes one secret from text. Holds the secret in all its spellings.
+pub(in crate::partner_center) struct Redactor {
     spellings: Vec<Vec<u8>>,
-    beginnings: Vec<memmem::Finder<'static>>,
+    prefixes: Vec<memmem::Finder<'static>>,
 }
 
-impl Echo {
+impl Redactor {
     pub(in crate::partner_center) fn new(secret: &str) -> Self {
         let spellings = if secret.len() < MIN_SECRET_BYTES {
             Vec::new()
         } else {
             spellings(secret)
         };
-        let beginning = |spelling: &Vec<u8>| {
-            let telling = TELLING_BYTES.min(spelling.len());
-            memmem::Finder::new(&spelling[..telling]).into_owned()
+        let prefix = |spelling: &Vec<u8>| {
+            let length = PREFIX_BYTES.min(spelling.len());
+            memmem::Finder::new(&spelling[..length]).into_owned()
         };
         Self {
-            beginnings: spellings.iter().map(beginning).collect(),
+            prefixes: spellings.iter().map(prefix).collect(),
             spellings,
         }
     }
 
-    /// `body` without the token; as it is where it does not hold it.
-    pub(in crate::partner_center) fn taken_out_of<'a>(
+    /// The body without the secret; borrowed if it does not hold it.
+    pub(in crate::partner_center) fn redact<'a>(
         &self,
         body: &'a [u8],
         within: Within,
     ) -> Cow<'a, [u8]> {
-        // Escapes may hide it, so that a body with any is gone over character by character.
+        // A body with escapes is searched character by character, because they may hide the secret.
         let may_hold = !self.spellings.is_empty()
             && (memchr::memchr2(b'\\', b'%', body).is_some()
-                || self.beginnings.iter().any(|b| b.find(body).is_some()));
+                || self
+                    .prefixes
+                    .iter()
+                    .any(|prefix| prefix.find(body).is_some()));
         if may_hold {
             hide(body, &self.spellings, within)
         } else {
@@ -74,9 +78,9 @@ impl Echo {
     }
 }
 
-/// The forms in which the secret may be written, escapes aside: as it is, and in Base64 of either
-/// alphabet. A longer text's Base64 holds that of the secret in one of three ways, by the number of
-/// bytes before it, and shares a character at either end with what is around it.
+/// The spellings of the secret without escapes: as it is, and in Base64 of either alphabet. Base64
+/// of a longer text has the secret in one of three forms, by the number of bytes before it modulo
+/// three. The first and last character also depend on the bytes around it and are left out.
 fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let mut spellings = vec![secret.as_bytes().to_vec()];
     for before in 0..3_usize {
@@ -109,11 +113,14 @@ fn hide<'a>(body: &'a [u8], spellings: &[Vec<u8>], within: Within) -> Cow<'a, [u
     let mut clean: Option<Vec<u8>> = None;
     let (mut at, mut kept, mut in_text) = (0, 0, false);
     while at < body.len() {
-        let (byte, length) = unit(body, at);
+        let (byte, length) = unescape(body, at);
         let is_looked_at = in_text || within == Within::Everything;
         if is_looked_at
             && begins[usize::from(byte)]
-            && let Some(end) = spellings.iter().filter_map(|s| spelt(body, at, s)).max()
+            && let Some(end) = spellings
+                .iter()
+                .filter_map(|s| match_end(body, at, s))
+                .max()
         {
             let clean = clean.get_or_insert_default();
             clean.extend_from_slice(&body[kept..at]);
@@ -135,8 +142,8 @@ fn hide<'a>(body: &'a [u8], spellings: &[Vec<u8>], within: Within) -> Cow<'a, [u
     }
 }
 
-/// How far the next place is at which a secret may begin. What reads like an escape may be none: in
-/// `100%AB`, with a secret that begins with `B`, and behind a backslash that is escaped itself.
+/// The distance to the next place where a secret may begin. What looks like an escape may be none:
+/// the `%AB` of `100%AB` before a secret that begins with `B`, or text after an escaped backslash.
 fn step(body: &[u8], at: usize, length: usize) -> usize {
     match body[at] {
         b'%' => 1,
@@ -152,29 +159,29 @@ fn step(body: &[u8], at: usize, length: usize) -> usize {
     }
 }
 
-/// How many backslashes a text begins with.
+/// The number of backslashes that a text begins with, up to the bound.
 fn backslashes(text: &[u8]) -> usize {
     let most = text.iter().take(MAX_BACKSLASHES);
     most.take_while(|byte| **byte == b'\\').count()
 }
 
-/// Where a secret ends that begins at `at`, if enough of it is there.
-fn spelt(body: &[u8], mut at: usize, spelling: &[u8]) -> Option<usize> {
+/// The end of the secret that begins at `at`, if its prefix is there.
+fn match_end(body: &[u8], mut at: usize, spelling: &[u8]) -> Option<usize> {
     let mut count = 0;
     while count < spelling.len() && at < body.len() {
-        let (byte, length) = unit(body, at);
+        let (byte, length) = unescape(body, at);
         if byte != spelling[count] {
             break;
         }
         count += 1;
         at += length;
     }
-    (count >= TELLING_BYTES.min(spelling.len())).then_some(at)
+    (count >= PREFIX_BYTES.min(spelling.len())).then_some(at)
 }
 
-/// The character that begins at a place, with the length of its spelling. A token is made of ASCII
-/// alone, so that any other character is as good as none.
-fn unit(body: &[u8], at: usize) -> (u8, usize) {
+/// The character at a place, unescaped, and the length of its spelling. Tokens are ASCII, so any
+/// other character is given as zero.
+fn unescape(body: &[u8], at: usize) -> (u8, usize) {
     let rest = &body[at..];
     let hex = |from: usize, length: usize| {
         let digits = std::str::from_utf8(rest.get(from..from + length)?).ok()?;
@@ -184,14 +191,13 @@ fn unit(body: &[u8], at: usize) -> (u8, usize) {
     let ascii = |code: u32| u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(0);
     match rest[0] {
         b'\\' => {
-            // JSON within JSON doubles them.
             let slashes = backslashes(rest);
             match rest.get(slashes) {
                 Some(b'u') => match hex(slashes + 1, 4) {
                     Some(code) => (ascii(code), slashes + 5),
                     None => (0, slashes + 1),
                 },
-                // The quotation mark ends the text, behind a backslash that is escaped itself.
+                // After an escaped backslash the quotation mark ends the string.
                 Some(b'"') if slashes.is_multiple_of(2) => (0, slashes),
                 Some(b'\\') | None => (0, slashes),
                 Some(byte) => (*byte, slashes + 1),
@@ -206,14 +212,14 @@ fn unit(body: &[u8], at: usize) -> (u8, usize) {
     }
 }
 
-/// `text` without what looks like a JSON Web Token, whosever it is.
-pub(in crate::partner_center) fn without_tokens(text: &str) -> Cow<'_, str> {
-    // How a JSON object begins, in Base64.
-    const BEGINNING: &str = "eyJ";
+/// `text` without anything that looks like a JSON Web Token, ours or not.
+pub(in crate::partner_center) fn redact_web_tokens(text: &str) -> Cow<'_, str> {
+    // The beginning of a JSON object, in Base64.
+    const JSON_OBJECT: &str = "eyJ";
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let mut clean = String::new();
     let (mut at, mut kept) = (0, 0);
-    while let Some(found) = memmem::find(&text.as_bytes()[at..], BEGINNING.as_bytes()) {
+    while let Some(found) = memmem::find(&text.as_bytes()[at..], JSON_OBJECT.as_bytes()) {
         let from = at + found;
         let length = text.as_bytes()[from..]
             .iter()
@@ -244,11 +250,11 @@ mod tests {
     const SECRET: &str = "0.AXoA/zK+9~q-Tok_en.1234567890abcdefghijklmnop==";
 
     fn without<'a>(body: &'a [u8], secret: &str, within: Within) -> Cow<'a, [u8]> {
-        Echo::new(secret).taken_out_of(body, within)
+        Redactor::new(secret).redact(body, within)
     }
 
     fn shown(body: &str) -> String {
-        let clean = without(body.as_bytes(), SECRET, Within::JsonTexts);
+        let clean = without(body.as_bytes(), SECRET, Within::JsonStrings);
         String::from_utf8(clean.into_owned()).unwrap()
     }
 
@@ -290,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_token_is_hidden_too_and_a_few_letters_are_not() {
+    fn half_a_token_is_hidden_and_a_few_letters_are_not() {
         let half = &SECRET[..30];
         assert_eq!(
             shown(&format!(r#"["{half}…"]"#)),
@@ -301,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_like_an_escape_does_not_swallow_the_beginning_of_a_token() {
+    fn what_looks_like_an_escape_does_not_hide_the_beginning_of_a_token() {
         for before in ["%A", "100%", "%25", "%2", r"\\u004", r"\\\\u004", r"\\"] {
             let clean = shown(&format!("[\"{before}{SECRET}\"]"));
             assert!(clean.contains(HIDDEN), "{before}: {clean}");
@@ -310,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_within_a_text_in_base64_leaves_nothing_of_use() {
+    fn a_token_within_base64_of_a_longer_text_is_hidden() {
         for before in ["", "B", "Be", "Bearer ", "user:"] {
             let text = format!("{before}{SECRET} and more");
             for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
@@ -323,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_stays_as_it_is() {
+    fn text_without_a_token_stays_as_it_is() {
         for body in [
             r#"{"a":"50 %","b":"\\","c":"\"","d":"\u00e4\/","e":12345678}"#,
             "\"\\",
@@ -333,14 +339,14 @@ mod tests {
             "",
         ] {
             assert!(matches!(
-                without(body.as_bytes(), SECRET, Within::JsonTexts),
+                without(body.as_bytes(), SECRET, Within::JsonStrings),
                 Cow::Borrowed(_)
             ));
         }
-        // A number is none, even where the token is the same.
+        // A number is not changed, even if the token has the same digits.
         let body = br#"{"licensesActive":12345678,"\u0061":"12345678"}"#;
         assert_eq!(
-            &*without(body, "12345678", Within::JsonTexts),
+            &*without(body, "12345678", Within::JsonStrings),
             br#"{"licensesActive":12345678,"\u0061":"(not shown)"}"#
         );
         assert_eq!(
@@ -348,23 +354,26 @@ mod tests {
             b"no JSON: (not shown)"
         );
         assert_eq!(
-            &*without(b"\"short\"", "short", Within::JsonTexts),
+            &*without(b"\"short\"", "short", Within::JsonStrings),
             b"\"short\""
         );
     }
 
     #[test]
-    fn what_looks_like_a_web_token_is_hidden_whosever_it_is() {
+    fn what_looks_like_a_web_token_is_hidden() {
         let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln-_A";
         assert_eq!(
-            without_tokens(&format!(
+            redact_web_tokens(&format!(
                 r#"{{"a":"Bearer {token}","b":"{}"}}"#,
                 &token[..25]
             )),
             format!(r#"{{"a":"Bearer {HIDDEN}","b":"{HIDDEN}"}}"#)
         );
         for text in ["eyJ", "", "eyJhbGci", "heyJude", "no token"] {
-            assert!(matches!(without_tokens(text), Cow::Borrowed(_)), "{text}");
+            assert!(
+                matches!(redact_web_tokens(text), Cow::Borrowed(_)),
+                "{text}"
+            );
         }
     }
 
@@ -386,8 +395,11 @@ mod tests {
         }
 
         #[test]
-        fn no_body_makes_it_panic(body in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\\'), Just(b'%'), Just(b'u'), Just(b'"')], 0..60)) {
-            let _whatever = without(&body, SECRET, Within::JsonTexts);
+        fn no_body_makes_it_panic(body in prop::collection::vec(
+            prop_oneof![any::<u8>(), Just(b'\\'), Just(b'%'), Just(b'u'), Just(b'"')],
+            0..60,
+        )) {
+            let _clean = without(&body, SECRET, Within::JsonStrings);
         }
     }
 }

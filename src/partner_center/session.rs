@@ -1,5 +1,5 @@
-//! What lives as long as a run: its counts, its share of retries, what it has logged, and what the
-//! answers say of this machine's clock. The calls to the API are made in a session.
+//! What lives as long as a run: its traffic counts, its retry budget, how much it has logged, and
+//! the difference between this machine's clock and the server's. Calls are made in a session.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,12 +31,12 @@ pub(in crate::partner_center) struct Traffic {
     pub(in crate::partner_center) throttled: AtomicU64,
 }
 
-/// Counts failed attempts by kind, so that a cause that all customers share does not fill the log.
+/// Counts failed attempts by kind, so that a cause that many customers share does not fill the log.
 #[derive(Debug, Default)]
 pub(in crate::partner_center) struct FailureLog(Mutex<HashMap<(FailureReason, Option<u16>), u64>>);
 
 impl FailureLog {
-    /// Counts one failed attempt. Gives how many of its kind there were in this session.
+    /// Counts one failed attempt. Returns how many of its kind there were in this session.
     pub(in crate::partner_center) fn count(&self, error: &ApiError) -> u64 {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts
@@ -47,22 +47,26 @@ impl FailureLog {
     }
 }
 
-impl Session {
-    pub(in crate::partner_center) fn new(client: Arc<Client>) -> Self {
-        Self {
-            client,
+impl Client {
+    /// Opens the session of a run. Nothing is sent yet: see [`Session::sign_in`].
+    #[must_use]
+    pub fn begin_session(self: &Arc<Self>) -> Session {
+        Session {
+            client: Arc::clone(self),
             budget: RetryBudget::default(),
             traffic: Traffic::default(),
             failures: FailureLog::default(),
             skew: Skew::default(),
         }
     }
+}
 
-    /// Makes sure that there is a token before the first customer is asked for. An earlier run's
-    /// failure to sign in is forgotten: a person may have signed in since.
+impl Session {
+    /// Obtains a token before the first call. An earlier run's failure to sign in is forgotten: a
+    /// person may have signed in since.
     ///
     /// # Errors
-    /// When there is no token to be had.
+    /// When no token can be obtained.
     pub async fn sign_in(&self, shutdown: &Shutdown) -> Result<(), RetryError<ApiError>> {
         Ok(self.client.auth.begin(shutdown).await?)
     }
@@ -85,16 +89,16 @@ impl Session {
         }
     }
 
-    /// By how much this machine's clock is off, by the dates of the answers, if that is more than a
+    /// The difference between this machine's clock and the dates of the answers, if it is over a
     /// day.
     #[must_use]
     pub fn clock_skew(&self) -> Option<ClockSkew> {
-        self.skew.told(self.client.clock.now())
+        self.skew.reported(self.client.clock.now())
     }
 
-    /// The outage under way, if no call has got a conclusive answer since the first one that failed
-    /// without. Conclusive is a whole answer that no retry would change: any status but 408, 429 and
-    /// 5xx. A call that was never made, was stopped or had no token says nothing.
+    /// The outage under way: since the first failure, no call has had a whole answer that a retry
+    /// would not change (any status but 408, 429 and 5xx). Calls that were not made, were stopped
+    /// or had no token do not count.
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
         self.budget.outage()

@@ -45,8 +45,8 @@ impl Disposition {
 pub enum Pace {
     /// Exponentially, so that a server in trouble is left alone.
     Backoff,
-    /// In proportion to the time since the first failure: a rate limit should delay a call by little
-    /// more than its own duration.
+    /// In proportion to the time since the first failure: a rate limit should delay a call by
+    /// little more than its own duration.
     Limit,
 }
 

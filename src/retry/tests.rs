@@ -89,7 +89,10 @@ async fn retry<T>(
 
 proptest! {
     #[test]
-    fn each_wait_lies_between_nothing_and_the_doubled_interval(initial in 1u64..10_000, factor in 1u64..1_000) {
+    fn each_wait_lies_between_nothing_and_the_doubled_interval(
+        initial in 1u64..10_000,
+        factor in 1u64..1_000,
+    ) {
         let max = initial * factor;
         let mut nominal = Duration::from_millis(initial);
         for wait in waits(policy(initial, max, 0)).take(20) {

@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use crate::partner_center::redact::Echo;
+use crate::partner_center::redact::Redactor;
 
 /// A token is renewed this long before it expires, or after four fifths of a shorter lifetime, so
 /// that it does not expire while a call is under way.
@@ -18,7 +18,7 @@ pub(in crate::partner_center) struct Token {
     pub(in crate::partner_center) header: HeaderValue,
     secret: SecretString,
     /// Removes the token from what the API sends back.
-    pub(in crate::partner_center) echo: Echo,
+    pub(in crate::partner_center) redactor: Redactor,
     /// None for a token that cannot be renewed.
     renew_at: Option<Instant>,
     /// The API has accepted the token at least once.
@@ -39,7 +39,7 @@ impl Token {
         header.set_sensitive(true);
         Some(Self {
             header,
-            echo: Echo::new(secret.expose_secret()),
+            redactor: Redactor::new(secret.expose_secret()),
             secret,
             renew_at: lifetime
                 .map(|lifetime| Instant::now() + lifetime - RENEWAL_MARGIN.min(lifetime / 5)),

@@ -34,7 +34,7 @@ pub(in crate::partner_center) fn rejection(
 /// the length that the ledger stores, so that the ledger can tell that it was cut.
 pub(super) fn payload_of(item: &str) -> String {
     let end = item.floor_char_boundary(MAX_PAYLOAD_BYTES + 4);
-    redact::without_tokens(&item[..end]).into_owned()
+    redact::redact_web_tokens(&item[..end]).into_owned()
 }
 
 pub(super) fn not_an_object() -> ItemError {

@@ -179,10 +179,12 @@ mod tests {
     fn a_page_gives_its_customers_and_the_link_to_the_next() {
         let page = read_page(
             r#"{"totalCount":3,"items":[
-                {"id":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04","companyProfile":{"companyName":"Contoso","domain":"contoso.example"}},
+                {"id":"4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04",
+                 "companyProfile":{"companyName":"Contoso","domain":"contoso.example"}},
                 {"companyProfile":{"tenantId":"11111111-70f4-4e1e-9ff1-b2bfce8d9f04"}},
                 {"id":"no guid"}],
-              "links":{"next":{"uri":"/customers?size=500","headers":[{"key":"MS-ContinuationToken","value":"t1"}]}}}"#
+              "links":{"next":{"uri":"/customers?size=500",
+                               "headers":[{"key":"MS-ContinuationToken","value":"t1"}]}}}"#
                 .as_bytes(),
             None,
             "s3cret",

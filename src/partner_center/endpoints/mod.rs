@@ -1,4 +1,4 @@
-//! One file for each list that the API has, and the pager that they share.
+//! The API's endpoints: one file for each, and the pager that their lists share.
 
 pub(super) mod customers;
 pub(super) mod pager;

@@ -1,6 +1,5 @@
-//! What stands between us and a server of Microsoft's that no waiting removes: a certificate that
-//! is not trusted, TLS that cannot be agreed on, a proxy that wants another password. Told apart
-//! from a connection that only broke.
+//! Failures to connect that no retry mends: a certificate that is not trusted, a TLS version that
+//! is not supported, a proxy that demands other credentials. A connection that only broke is none.
 
 use std::error::Error;
 use std::fmt;
@@ -10,44 +9,46 @@ use url::Url;
 
 use crate::tls::{self, TlsFault, TlsRemedy};
 
-/// The library's error for a tunnel has no public type; these are its words, which a test holds it
-/// to.
+/// The messages of the library's tunnel errors, which have no public type. A test holds the library
+/// to them.
 const TUNNEL: &str = "tunnel error: ";
-const WANTS_A_PASSWORD: &str = "tunnel error: proxy authorization required";
+const PROXY_AUTHORIZATION: &str = "tunnel error: proxy authorization required";
 
-/// A person has to remove it.
+/// Why no connection can be made before a person has acted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Barrier {
-    /// The server, or the proxy before it, cannot be trusted or understood.
+    /// The TLS handshake with the server or the proxy fails.
     #[error("{peer} cannot be spoken to over TLS: {fault}; {advice}")]
     Tls {
         /// Host and port.
         peer: String,
-        /// In plain words.
+        /// What is wrong.
         fault: String,
         /// What to do.
         advice: &'static str,
     },
-    /// The proxy lets nobody through with these credentials, or without any.
+    /// The proxy refuses these credentials, or a connection without any.
     #[error(
-        "the proxy {proxy} wants a user and password, or others (status 407); write them into the proxy's address in HTTPS_PROXY or ALL_PROXY, as http://user:password@host:port, with special characters percent-encoded"
+        "the proxy {proxy} wants a user and password, or others (status 407); write them into the \
+         proxy's address in HTTPS_PROXY or ALL_PROXY, as http://user:password@host:port, with \
+         special characters percent-encoded"
     )]
     ProxyPassword {
-        /// Its address, without any password.
+        /// Its address, without the password.
         proxy: String,
     },
 }
 
 impl Barrier {
-    /// The one that made a request fail; none where the next attempt may fare better.
+    /// The barrier that made a request fail; none if the next attempt may succeed.
     pub(in crate::partner_center) fn before(error: &reqwest::Error) -> Option<Self> {
         let route = Route::of(error);
-        if route.stopped_by(error, WANTS_A_PASSWORD) {
+        if route.is_refused_by_proxy(error, PROXY_AUTHORIZATION) {
             let proxy = route.proxy.unwrap_or_else(|| "on the way".to_owned());
             return Some(Self::ProxyPassword { proxy });
         }
         let fault = tls::fault(error)?;
-        // A tunnel that could not even be begun ended at the proxy.
+        // If the tunnel was never opened, the handshake was the proxy's.
         let peer = match route.proxy {
             Some(proxy) if causes(error).any(|words| words.starts_with(TUNNEL)) => proxy,
             _ => route.to,
@@ -58,17 +59,22 @@ impl Barrier {
     fn of_tls(peer: String, fault: &TlsFault) -> Self {
         let advice = match fault.remedy {
             TlsRemedy::Trust => {
-                "if that is right for this network, for example where a proxy looks into what passes, have this machine trust its authority (update-ca-certificates), or name a file with the authorities to trust in the environment: SSL_CERT_FILE=/path/to/authorities.pem"
+                "if that is right for this network, for example where a proxy looks into what \
+                 passes, have this machine trust its authority (update-ca-certificates), or name a \
+                 file with the authorities to trust in the environment: \
+                 SSL_CERT_FILE=/path/to/authorities.pem"
             }
             TlsRemedy::Renew => {
-                "have the certificate renewed by whoever runs the server, or set this machine's clock"
+                "have the server's operator renew the certificate, or set this machine's clock"
             }
             TlsRemedy::Name => {
-                "compare partner_center.base_url, auth.authority and the proxy with the names that the certificate is for"
+                "compare partner_center.base_url, auth.authority and the proxy with the names that \
+                 the certificate is for"
             }
-            TlsRemedy::Replace => "have whoever runs the server put it in order",
+            TlsRemedy::Replace => "have the server's operator replace the certificate",
             TlsRemedy::Protocol => {
-                "compare partner_center.base_url, auth.authority and the proxy with what listens there; TLS 1.2 or 1.3 is spoken"
+                "compare partner_center.base_url, auth.authority and the proxy with what listens \
+                 there; TLS 1.2 or 1.3 is spoken"
             }
         };
         Self::Tls {
@@ -79,11 +85,11 @@ impl Barrier {
     }
 }
 
-/// Where a request went.
+/// The server that a request was sent to, and the proxy in between.
 pub(in crate::partner_center) struct Route {
     /// Host and port.
     to: String,
-    /// The proxy in between, without its password.
+    /// Without its password.
     proxy: Option<String>,
 }
 
@@ -101,14 +107,14 @@ impl Route {
         }
     }
 
-    /// The proxy in between, in words that begin a sentence; nothing where there is none.
+    /// The beginning of a message that names the proxy; empty without one.
     pub(in crate::partner_center) fn through(&self) -> String {
         self.proxy
             .as_ref()
             .map_or_else(String::new, |proxy| format!("through the proxy {proxy}: "))
     }
 
-    fn stopped_by(&self, error: &reqwest::Error, words: &str) -> bool {
+    fn is_refused_by_proxy(&self, error: &reqwest::Error, words: &str) -> bool {
         self.proxy.is_some() && causes(error).any(|cause| cause == words)
     }
 }
@@ -127,7 +133,7 @@ fn causes(error: &(dyn Error + 'static)) -> impl Iterator<Item = String> {
     tls::causes(error).map(ToString::to_string)
 }
 
-/// Host and port, without what may be secret in the rest.
+/// Host and port. The rest of a URL may hold secrets.
 fn peer(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port_or_known_default() {
@@ -136,8 +142,7 @@ fn peer(url: &Url) -> String {
     }
 }
 
-/// The proxy that the HTTP client takes to get there, read as it reads it. Plain HTTP, which is for
-/// this machine only, takes none.
+/// The proxy that the HTTP client uses for `url`, by the same rules. Plain HTTP uses none.
 fn proxy_before(url: &Url) -> Option<String> {
     if url.scheme() != "https" {
         return None;

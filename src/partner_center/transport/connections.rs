@@ -1,6 +1,6 @@
-//! The connections to the API. A request that the server has not processed is asked again, since
-//! that is no failure of the call: a stream refused or left behind by a server that closes its
-//! HTTP/2 connection, and one that came over a connection to the wrong server (421).
+//! The connections to the API. A request that the server has not processed is sent again at once,
+//! because the call has not failed: an HTTP/2 stream that was refused or was still open when the
+//! server closed the connection, or a request that reached the wrong server (status 421).
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,17 +12,18 @@ use tracing::debug;
 
 use crate::partner_center::transport::http::SetUpError;
 
-/// A request that is not processed is asked again so often, each time after twice the wait.
-const MOST_UNPROCESSED: u32 = 5;
+/// How often a request that was not processed is sent again, each time after twice the wait. Then
+/// the attempt has failed.
+const MAX_UNPROCESSED: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 
-/// A request that came to the wrong server is sent so often on connections of its own.
-const MOST_MISDIRECTED: u32 = 2;
+/// How often a request that reached the wrong server is sent on a connection of its own.
+const MAX_MISDIRECTED: u32 = 2;
 
-/// Makes a client that keeps its connections, or one that does not.
+/// Builds an HTTP client.
 type Build = dyn Fn(Keep) -> Result<reqwest::Client, SetUpError> + Send + Sync;
 
-/// What becomes of a connection after a request.
+/// What happens to a connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::partner_center) enum Keep {
     Open,
@@ -32,16 +33,16 @@ pub(in crate::partner_center) enum Keep {
 /// Connections to one server.
 pub(in crate::partner_center) struct Connections {
     build: Box<Build>,
-    kept: Mutex<Kept>,
+    shared: Mutex<Shared>,
     /// For requests that need a connection of their own.
-    single: OnceLock<reqwest::Client>,
-    /// When a connection was last lost: whatever was sent before was lost with it.
+    single_use: OnceLock<reqwest::Client>,
+    /// When a connection was last lost. Requests that were sent before were lost with it.
     lost_at: Mutex<Option<Instant>>,
 }
 
-struct Kept {
+struct Shared {
     client: reqwest::Client,
-    /// How often all connections were given up.
+    /// How often all connections were discarded.
     generation: u32,
 }
 
@@ -52,30 +53,30 @@ impl Connections {
         let client = build(Keep::Open)?;
         Ok(Self {
             build: Box::new(build),
-            kept: Mutex::new(Kept {
+            shared: Mutex::new(Shared {
                 client,
                 generation: 0,
             }),
-            single: OnceLock::new(),
+            single_use: OnceLock::new(),
             lost_at: Mutex::default(),
         })
     }
 
-    /// The client that is used for most requests.
+    /// The client for most requests.
     pub(in crate::partner_center) fn client(&self) -> reqwest::Client {
-        self.kept().client.clone()
+        self.shared().client.clone()
     }
 
-    /// Sends a request without a body. `again` is told of each further one that the server has
-    /// processed.
+    /// Sends a request without a body. `on_resend` is called for each further request that counts
+    /// for the server.
     pub(in crate::partner_center) async fn send(
         &self,
         request: Request,
-        again: impl Fn(),
+        on_resend: impl Fn(),
     ) -> Result<Response, reqwest::Error> {
         let (client, generation) = {
-            let kept = self.kept();
-            (kept.client.clone(), kept.generation)
+            let shared = self.shared();
+            (shared.client.clone(), shared.generation)
         };
         let copy = request.try_clone();
         let sent = Instant::now();
@@ -86,25 +87,25 @@ impl Connections {
         match answer {
             Err(error) if is_unprocessed(&error) => {
                 self.lose(sent, &error);
-                // Seldom, and not to make every call's future larger.
-                Box::pin(self.send_again(&client, copy, error)).await
+                // Boxed because it is rare and would make the future of every call larger.
+                Box::pin(self.resend(&client, copy, error)).await
             }
             Ok(answer) if answer.status() == StatusCode::MISDIRECTED_REQUEST => {
-                Box::pin(self.send_apart(copy, answer, generation, again)).await
+                Box::pin(self.redirect_to_new(copy, answer, generation, on_resend)).await
             }
             answer => answer,
         }
     }
 
-    /// Sends a request that was not processed.
-    async fn send_again(
+    /// Sends a request again that was not processed.
+    async fn resend(
         &self,
         client: &reqwest::Client,
         request: Request,
         error: reqwest::Error,
     ) -> Result<Response, reqwest::Error> {
         let (mut last, mut wait) = (error, FIRST_WAIT);
-        for _ in 0..MOST_UNPROCESSED {
+        for _ in 0..MAX_UNPROCESSED {
             tokio::time::sleep(wait).await;
             wait *= 2;
             let Some(copy) = request.try_clone() else {
@@ -122,30 +123,31 @@ impl Connections {
         Err(last)
     }
 
-    /// Sends a request that came to the wrong server on connections of its own.
-    async fn send_apart(
+    /// Sends a request that reached the wrong server on a connection of its own. If that helps, the
+    /// shared connections are replaced.
+    async fn redirect_to_new(
         &self,
         request: Request,
         mut answer: Response,
         generation: u32,
-        again: impl Fn(),
+        on_resend: impl Fn(),
     ) -> Result<Response, reqwest::Error> {
-        for _ in 0..MOST_MISDIRECTED {
-            let (Some(single), Some(request)) = (self.single(), request.try_clone()) else {
+        for _ in 0..MAX_MISDIRECTED {
+            let (Some(client), Some(request)) = (self.single_use(), request.try_clone()) else {
                 break;
             };
             debug!("The API's connection leads to the wrong server; asking again on another");
-            again();
-            answer = single.execute(request).await?;
+            on_resend();
+            answer = client.execute(request).await?;
             if answer.status() != StatusCode::MISDIRECTED_REQUEST {
-                self.give_up(generation);
+                self.discard(generation);
                 break;
             }
         }
         Ok(answer)
     }
 
-    /// Takes note of a lost connection, once for all requests that were lost with it.
+    /// Records a lost connection, once for all requests that were lost with it.
     fn lose(&self, sent: Instant, error: &reqwest::Error) {
         let mut lost_at = self.lost_at.lock().unwrap_or_else(PoisonError::into_inner);
         if lost_at.is_none_or(|at| at < sent) {
@@ -158,39 +160,39 @@ impl Connections {
         }
     }
 
-    /// The connections lead to the wrong server: none of them is used again.
-    fn give_up(&self, generation: u32) {
-        let mut kept = self.kept();
-        if kept.generation == generation
+    /// Replaces the shared connections, unless another request has already done so.
+    fn discard(&self, generation: u32) {
+        let mut shared = self.shared();
+        if shared.generation == generation
             && let Ok(client) = (self.build)(Keep::Open)
         {
-            kept.client = client;
-            kept.generation += 1;
+            shared.client = client;
+            shared.generation += 1;
         }
     }
 
-    fn single(&self) -> Option<reqwest::Client> {
-        if let Some(client) = self.single.get() {
+    fn single_use(&self) -> Option<reqwest::Client> {
+        if let Some(client) = self.single_use.get() {
             return Some(client.clone());
         }
         let client = (self.build)(Keep::Closed).ok()?;
-        Some(self.single.get_or_init(|| client).clone())
+        Some(self.single_use.get_or_init(|| client).clone())
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a server of HTTP/2 says that there were too many requests.
+/// Whether an HTTP/2 server refuses the connection because of too many requests.
 pub(in crate::partner_center) fn is_enhance_your_calm(error: &reqwest::Error) -> bool {
     h2_error(error).is_some_and(|error| {
         error.is_remote() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
     })
 }
 
-/// Whether the server says that it has done nothing about a request. Streams that it still answers
-/// do not fail by the end of their connection.
+/// Whether the server says that it has not processed a request. A stream that it still answers does
+/// not fail when the connection is closed.
 fn is_unprocessed(error: &reqwest::Error) -> bool {
     h2_error(error).is_some_and(|error| {
         let reason = error.reason();

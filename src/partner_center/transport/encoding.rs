@@ -1,5 +1,4 @@
-//! Bodies as they were before they were packed for the way: what `Content-Encoding` says, and what
-//! the bytes say.
+//! Decompresses bodies: according to `Content-Encoding`, and to the bytes where those disagree.
 
 use std::io::{self, Write};
 
@@ -10,46 +9,46 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use crate::partner_center::transport::error::TransportError;
 use crate::printable::printable;
 
-/// What a packed body begins with.
+/// The first bytes of gzip.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// Nobody packs a body more often.
-const MOST_LAYERS: usize = 3;
+/// How often a body may be compressed. No proxy compresses more often, and each layer can multiply
+/// the size by a thousand.
+const MAX_LAYERS: usize = 3;
 
-/// So much of a packed body is unpacked at a stretch: at most a thousand times as much, in a few
-/// milliseconds. Others have their turn in between.
-const PIECE_BYTES: usize = 4 * 1024;
+/// Compressed bytes that are decompressed before other tasks are given a turn. They become at most
+/// a thousand times as many, which takes a few milliseconds.
+const CHUNK_BYTES: usize = 4 * 1024;
 
-/// The body, unpacked, of at most `limit` bytes.
-pub(in crate::partner_center) async fn unpack(
+/// The body, decompressed to at most `limit` bytes.
+pub(in crate::partner_center) async fn decompress(
     headers: &HeaderMap,
     body: Bytes,
     limit: u64,
 ) -> Result<Bytes, TransportError> {
     let mut layers = layers(headers).map_err(TransportError::Encoding)?;
     if layers == 0 && body.starts_with(&GZIP) {
-        // Packed by somebody on the way who does not say so: no text begins like this.
+        // Compressed by a proxy that does not say so: no text begins like this.
         layers = 1;
     }
     let mut body = body;
     for _ in 0..layers {
-        // An empty body needs no unpacking, and one that is JSON was unpacked by somebody who left
-        // the header.
+        // A body that is JSON was decompressed by a proxy that left the header as it was.
         if body.is_empty() || is_json(&body) {
             break;
         }
-        let mut unpacking = Unpacking::new(limit);
-        for piece in body.chunks(PIECE_BYTES) {
-            unpacking.push(piece)?;
+        let mut decompression = Decompression::new(limit);
+        for chunk in body.chunks(CHUNK_BYTES) {
+            decompression.push(chunk)?;
             tokio::task::yield_now().await;
         }
-        body = unpacking.finish()?;
+        body = decompression.finish()?;
     }
     Ok(body)
 }
 
-/// As much of the beginning of a body as can be unpacked, of at most `limit` bytes.
-pub(in crate::partner_center) fn unpack_beginning(
+/// As much of the beginning of a body as can be decompressed, at most `limit` bytes.
+pub(in crate::partner_center) fn decompress_beginning(
     headers: &HeaderMap,
     body: Vec<u8>,
     limit: usize,
@@ -57,15 +56,18 @@ pub(in crate::partner_center) fn unpack_beginning(
     if !body.starts_with(&GZIP) || layers(headers).is_err() {
         return body;
     }
-    let mut unpacking = Unpacking::new(limit as u64);
+    let mut decompression = Decompression::new(limit as u64);
     let _cut_off = body
-        .chunks(PIECE_BYTES)
-        .try_for_each(|piece| unpacking.push(piece));
-    let _cut_off = unpacking.decoder.flush();
-    std::mem::take(&mut unpacking.decoder.get_mut().bytes)
+        .chunks(CHUNK_BYTES)
+        .try_for_each(|chunk| decompression.push(chunk));
+    let _cut_off = decompression.decoder.flush();
+    std::mem::take(&mut decompression.decoder.get_mut().bytes)
 }
 
-/// How often the body was packed; or what is wrong with that.
+/// How often the body was compressed.
+///
+/// # Errors
+/// With the reason why it cannot be decompressed.
 fn layers(headers: &HeaderMap) -> Result<usize, String> {
     let mut layers = 0;
     for value in headers.get_all(CONTENT_ENCODING) {
@@ -76,15 +78,15 @@ fn layers(headers: &HeaderMap) -> Result<usize, String> {
                 "gzip" | "x-gzip" => layers += 1,
                 other => {
                     return Err(format!(
-                        "the body is packed as {:?}, and only gzip was asked for",
+                        "the body is compressed as {:?}, and only gzip was asked for",
                         printable(other)
                     ));
                 }
             }
         }
     }
-    if layers > MOST_LAYERS {
-        return Err(format!("the body is packed {layers} times over"));
+    if layers > MAX_LAYERS {
+        return Err(format!("the body is compressed {layers} times over"));
     }
     Ok(layers)
 }
@@ -94,19 +96,19 @@ fn is_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-/// A body that is being unpacked: one or several members in a row.
-struct Unpacking {
+/// A body that is being decompressed: one or several gzip members in a row.
+struct Decompression {
     decoder: MultiGzDecoder<Bounded>,
 }
 
-/// Takes no more than so many bytes.
+/// A buffer of bounded size.
 struct Bounded {
     bytes: Vec<u8>,
     limit: u64,
     is_over: bool,
 }
 
-impl Unpacking {
+impl Decompression {
     fn new(limit: u64) -> Self {
         Self {
             decoder: MultiGzDecoder::new(Bounded {
@@ -117,8 +119,8 @@ impl Unpacking {
         }
     }
 
-    fn push(&mut self, piece: &[u8]) -> Result<(), TransportError> {
-        let pushed = self.decoder.write_all(piece);
+    fn push(&mut self, chunk: &[u8]) -> Result<(), TransportError> {
+        let pushed = self.decoder.write_all(chunk);
         pushed.map_err(|_| self.fault())
     }
 
@@ -166,20 +168,23 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    async fn unpacked(codings: &[&'static str], body: impl Into<Bytes>) -> Result<String, String> {
+    async fn decompressed(
+        codings: &[&'static str],
+        body: impl Into<Bytes>,
+    ) -> Result<String, String> {
         let headers = codings
             .iter()
             .map(|coding| (CONTENT_ENCODING, coding.parse().unwrap()))
             .collect();
-        match unpack(&headers, body.into(), 1_000).await {
+        match decompress(&headers, body.into(), 1_000).await {
             Ok(body) => Ok(String::from_utf8(body.to_vec()).unwrap()),
             Err(error) => Err(error.to_string()),
         }
     }
 
     #[tokio::test]
-    async fn a_body_is_unpacked_however_its_coding_is_spelt() {
-        let packed = gzip(b"{}");
+    async fn a_body_is_decompressed_in_every_spelling_of_its_coding() {
+        let compressed = gzip(b"{}");
         for codings in [
             &["gzip"][..],
             &["GZIP"],
@@ -192,22 +197,25 @@ mod tests {
             &[],
             &["identity"],
         ] {
-            let body = unpacked(codings, packed.clone()).await;
+            let body = decompressed(codings, compressed.clone()).await;
             assert_eq!(body.as_deref(), Ok("{}"), "{codings:?}");
         }
-        let twice = gzip(&packed);
+        let twice = gzip(&compressed);
         assert_eq!(
-            unpacked(&["gzip, gzip"], twice.clone()).await.unwrap(),
+            decompressed(&["gzip, gzip"], twice.clone()).await.unwrap(),
             "{}"
         );
-        assert_eq!(unpacked(&["gzip", "x-gzip"], twice).await.unwrap(), "{}");
+        assert_eq!(
+            decompressed(&["gzip", "x-gzip"], twice).await.unwrap(),
+            "{}"
+        );
     }
 
     #[tokio::test]
-    async fn what_is_not_packed_is_read_whatever_is_said() {
+    async fn a_body_that_is_not_compressed_is_read_whatever_the_header_says() {
         for codings in [&["gzip"][..], &["identity"], &[""], &["gzip, gzip"], &[]] {
             for body in ["{\"items\":[]}", "\u{feff} {}", ""] {
-                let read = unpacked(codings, body).await;
+                let read = decompressed(codings, body).await;
                 assert_eq!(read.as_deref(), Ok(body), "{codings:?}");
             }
         }
@@ -215,46 +223,52 @@ mod tests {
 
     #[tokio::test]
     async fn members_in_a_row_are_one_body() {
-        let mut packed = gzip(b"{\"items\":");
-        packed.extend(gzip(b""));
-        packed.extend(gzip(b"[]}"));
-        assert_eq!(unpacked(&["gzip"], packed).await.unwrap(), "{\"items\":[]}");
+        let mut compressed = gzip(b"{\"items\":");
+        compressed.extend(gzip(b""));
+        compressed.extend(gzip(b"[]}"));
+        assert_eq!(
+            decompressed(&["gzip"], compressed).await.unwrap(),
+            "{\"items\":[]}"
+        );
     }
 
     #[tokio::test]
-    async fn a_body_that_is_cut_off_or_broken_is_told_from_one_that_is_too_large() {
-        let packed = gzip(b"{\"items\":[]}");
+    async fn a_body_that_is_cut_off_or_corrupt_is_told_from_one_that_is_too_large() {
+        let compressed = gzip(b"{\"items\":[]}");
         let broken = "the body's compression is broken or ends too early";
-        for cut in 3..packed.len() {
-            let read = unpacked(&["gzip"], packed[..cut].to_vec()).await;
+        for cut in 3..compressed.len() {
+            let read = decompressed(&["gzip"], compressed[..cut].to_vec()).await;
             assert_eq!(read.unwrap_err(), broken, "{cut}");
         }
-        let mut second_cut = packed.clone();
-        second_cut.extend(&packed[..15]);
-        assert_eq!(unpacked(&["gzip"], second_cut).await.unwrap_err(), broken);
-        assert_eq!(unpacked(&["gzip"], "<html>").await.unwrap_err(), broken);
-        let large = unpacked(&["gzip"], gzip(&[b' '; 1_001])).await;
+        let mut second_cut = compressed.clone();
+        second_cut.extend(&compressed[..15]);
+        assert_eq!(
+            decompressed(&["gzip"], second_cut).await.unwrap_err(),
+            broken
+        );
+        assert_eq!(decompressed(&["gzip"], "<html>").await.unwrap_err(), broken);
+        let large = decompressed(&["gzip"], gzip(&[b' '; 1_001])).await;
         assert!(large.unwrap_err().contains("over 1000 bytes"));
     }
 
     #[tokio::test]
-    async fn a_coding_that_nobody_asked_for_is_named() {
+    async fn a_coding_that_was_not_asked_for_is_named() {
         for coding in ["br", "deflate", "zstd", "gzip, br", "compress"] {
-            let error = unpacked(&[coding], "x").await.unwrap_err();
+            let error = decompressed(&[coding], "x").await.unwrap_err();
             let name = coding.rsplit(' ').next().unwrap();
             assert!(error.contains(&format!("{name:?}")), "{coding}: {error}");
         }
-        let often = unpacked(&["gzip,gzip,gzip,gzip"], "x").await;
+        let often = decompressed(&["gzip,gzip,gzip,gzip"], "x").await;
         assert!(often.unwrap_err().contains("4 times over"));
     }
 
     #[test]
-    fn the_beginning_of_a_packed_fault_is_readable() {
+    fn the_beginning_of_a_compressed_fault_is_readable() {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "GZIP".parse().unwrap())]);
-        let packed = gzip(&b"{\"code\":\"2032\"}".repeat(1_000));
-        let cut = packed[..packed.len() - 9].to_vec();
-        let read = unpack_beginning(&headers, cut, 20_000);
+        let compressed = gzip(&b"{\"code\":\"2032\"}".repeat(1_000));
+        let cut = compressed[..compressed.len() - 9].to_vec();
+        let read = decompress_beginning(&headers, cut, 20_000);
         assert!(read.starts_with(b"{\"code\":\"2032\"}"));
-        assert_eq!(unpack_beginning(&headers, b"{}".to_vec(), 9), b"{}");
+        assert_eq!(decompress_beginning(&headers, b"{}".to_vec(), 9), b"{}");
     }
 }

@@ -1,5 +1,5 @@
 //! What calls to the API and to the sign-in service have in common: the HTTP client, redirects,
-//! waits asked for, bodies of bounded size.
+//! `Retry-After`, bodies of bounded size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use crate::config;
-use crate::partner_center::transport::encoding::{unpack, unpack_beginning};
+use crate::partner_center::transport::encoding::{decompress, decompress_beginning};
 use crate::partner_center::transport::error::TransportError;
 use crate::printable::printable;
 use crate::retry::{Classify, Disposition, Remedy};
 use crate::tls;
 
-/// After so many bytes of a body everybody else has a turn. To unpack them takes a millisecond or
-/// less.
-const BYTES_IN_A_ROW: usize = 128 * 1024;
+/// Bytes of a body that are read before other tasks are given a turn: a body that arrives faster
+/// than it is read would hold up all others.
+const BYTES_PER_TURN: usize = 128 * 1024;
 
 /// Redirects followed within the configured origin.
 const MAX_REDIRECTS: usize = 5;
@@ -29,26 +29,29 @@ const MAX_REDIRECTS: usize = 5;
 /// The TLS or HTTP machinery could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
-    /// There is nobody to trust.
+    /// This machine has no root certificates.
     #[error(
-        "this machine has no certificates of authorities to trust; install them (the package ca-certificates), or name a file with them in the environment: SSL_CERT_FILE=/path/to/authorities.pem"
+        "this machine has no certificates of authorities to trust; install them (the package \
+         ca-certificates), or name a file with them in the environment: \
+         SSL_CERT_FILE=/path/to/authorities.pem"
     )]
-    NobodyToTrust,
-    /// The client.
+    NoRootCertificates,
+    /// The HTTP client.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
-    /// TLS itself.
+    /// TLS.
     #[error("the HTTP client cannot be set up")]
     Tls(#[source] rustls::Error),
 }
 
 impl From<reqwest::Error> for SetUpError {
     fn from(error: reqwest::Error) -> Self {
-        let trusts_nobody = tls::causes(&error).any(|cause| {
-            matches!(cause.downcast_ref(), Some(rustls::Error::General(said)) if said.starts_with("No CA certificates"))
+        let has_no_roots = tls::causes(&error).any(|cause| match cause.downcast_ref() {
+            Some(rustls::Error::General(message)) => message.starts_with("No CA certificates"),
+            _ => false,
         });
-        if trusts_nobody {
-            Self::NobodyToTrust
+        if has_no_roots {
+            Self::NoRootCertificates
         } else {
             Self::Client(error)
         }
@@ -58,15 +61,14 @@ impl From<reqwest::Error> for SetUpError {
 impl Classify for SetUpError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::NobodyToTrust | Self::Client(_) | Self::Tls(_) => {
+            Self::NoRootCertificates | Self::Client(_) | Self::Tls(_) => {
                 Disposition::AbortRun(Remedy::Person)
             }
         }
     }
 }
 
-/// A client for `origin`. Plain HTTP is for this machine only, and must not leave it through a
-/// proxy.
+/// An HTTP client for `origin`. Plain HTTP is allowed to this machine only, so it uses no proxy.
 pub(in crate::partner_center) fn http_client(
     settings: &config::PartnerCenter,
     origin: &Url,
@@ -83,19 +85,18 @@ pub(in crate::partner_center) fn http_client(
         .pool_max_idle_per_host(settings.max_concurrency)
         .redirect(redirects)
         .referer(false)
-        // Unpacked by us: proxies write the coding in ways of their own.
+        // Decompressed by `encoding`, because proxies name the coding in nonstandard ways.
         .default_headers(HeaderMap::from_iter([(
             ACCEPT_ENCODING,
             HeaderValue::from_static("gzip"),
         )]))
-        // Attempts are ours to make and to count.
+        // `call` retries, and counts every request.
         .retry(retry::never().max_retries_per_request(0))
         .build()
         .map_err(SetUpError::from)
 }
 
-/// TLS that trusts nobody. Where none is spoken, the system's root certificates need not be read:
-/// some hundred files.
+/// TLS without root certificates, for plain HTTP: reading those of the system takes time.
 fn no_tls() -> Result<ClientConfig, SetUpError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
@@ -105,7 +106,7 @@ fn no_tls() -> Result<ClientConfig, SetUpError> {
         .with_no_client_auth())
 }
 
-/// Follows a redirect within the origin it came from and no other, because the token goes along.
+/// Follows a redirect only within its origin, because the token is sent along.
 pub(in crate::partner_center) fn stay_at_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let previous = attempt.previous();
     let same_origin = previous
@@ -118,7 +119,7 @@ pub(in crate::partner_center) fn stay_at_origin(attempt: Attempt<'_>) -> reqwest
     }
 }
 
-/// Scheme and host of a redirect, for the record: the rest of the address may hold anything.
+/// Scheme and host of a redirect, for messages: the rest of the URL may hold secrets.
 pub(in crate::partner_center) fn redirect_target(answer: &reqwest::Response) -> String {
     answer
         .headers()
@@ -131,18 +132,18 @@ pub(in crate::partner_center) fn redirect_target(answer: &reqwest::Response) -> 
         )
 }
 
-/// The wait that an answer asks for, in seconds or as a date.
+/// The wait that an answer asks for (`Retry-After`), in seconds or as a date.
 pub(in crate::partner_center) fn retry_after(
     headers: &HeaderMap,
     now: DateTime<Utc>,
 ) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a number holds are still a wish, and one beyond any budget.
+        // A number that is too large is a wait beyond any limit.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date: DateTime<Utc> = httpdate::parse_http_date(value).ok()?.into();
-    // The server's own clock, where it shows one, is what its date was computed from.
+    // The date was computed by the server's clock, which `Date` shows.
     let server_now: DateTime<Utc> = headers
         .get(DATE)
         .and_then(|now| now.to_str().ok())
@@ -151,25 +152,23 @@ pub(in crate::partner_center) fn retry_after(
     (date - server_now).to_std().ok()
 }
 
-/// The whole body, unpacked, of at most `limit` bytes.
+/// The whole body, decompressed to at most `limit` bytes.
 pub(in crate::partner_center) async fn read_body(
     answer: &mut reqwest::Response,
     limit: u64,
 ) -> Result<Bytes, TransportError> {
     let mut body = Bytes::new();
-    let mut in_a_row = 0;
+    let mut since_yield = 0;
     while let Some(chunk) = answer.chunk().await? {
         if (body.len() + chunk.len()) as u64 > limit {
             return Err(TransportError::TooLarge(limit));
         }
-        // A few bytes may unpack to very many, none of which is waited for: everybody else has a
-        // turn in between.
-        in_a_row += chunk.len();
-        if in_a_row > BYTES_IN_A_ROW {
-            in_a_row = 0;
+        since_yield += chunk.len();
+        if since_yield > BYTES_PER_TURN {
+            since_yield = 0;
             tokio::task::yield_now().await;
         }
-        // Most come in one piece, which needs no copy.
+        // Most bodies arrive in one chunk, which needs no copy.
         body = if body.is_empty() {
             chunk
         } else {
@@ -178,10 +177,10 @@ pub(in crate::partner_center) async fn read_body(
             longer.freeze()
         };
     }
-    unpack(answer.headers(), body, limit).await
+    decompress(answer.headers(), body, limit).await
 }
 
-/// What arrives of a body, up to `limit` bytes. Whether it arrives whole changes nothing.
+/// The beginning of a body, up to `limit` bytes. An error ends it like the end of the body.
 pub(in crate::partner_center) async fn read_beginning(
     answer: &mut reqwest::Response,
     limit: usize,
@@ -193,7 +192,7 @@ pub(in crate::partner_center) async fn read_beginning(
         body.extend_from_slice(&chunk);
     }
     body.truncate(limit);
-    unpack_beginning(answer.headers(), body, limit)
+    decompress_beginning(answer.headers(), body, limit)
 }
 
 #[cfg(test)]
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_to_wait_is_read_in_seconds_and_as_a_date() {
+    fn retry_after_is_read_in_seconds_and_as_a_date() {
         let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
         for (wish, seconds) in [
             ("57", Some(57)),

@@ -1,5 +1,5 @@
-//! Requests and answers as HTTP carries them: connections, TLS and proxies, redirects, compression,
-//! bodies of bounded size. Knows no token and no endpoint.
+//! HTTP as such: connections, TLS and proxies, redirects, compression, bodies of bounded size.
+//! Knows no token and no endpoint.
 
 pub(super) mod aside;
 pub(super) mod barrier;

@@ -1,6 +1,6 @@
-//! Whether this machine's clock is right, by the dates of the answers. Dates far ahead of it are
-//! not believed, so that one that is years behind makes every item unusable, and nothing of the
-//! items says why.
+//! Compares this machine's clock with the dates of the answers. Items that are dated too far ahead
+//! of this machine's clock are rejected, so a clock that is years behind makes every item a
+//! rejection, and no rejection says why.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap};
 
-/// Caches answer with dates of their own, and clocks go astray by minutes. More is a clock that was
-/// never set.
-const WORTH_TELLING: TimeDelta = TimeDelta::days(1);
+/// A smaller difference is not reported: caches answer with older dates, and clocks drift by
+/// minutes.
+const MIN_REPORTED: TimeDelta = TimeDelta::days(1);
 
 /// By how much this machine's clock is off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,19 +24,20 @@ impl fmt::Display for ClockSkew {
         let written = |date: DateTime<Utc>| date.to_rfc3339_opts(SecondsFormat::Secs, true);
         write!(
             f,
-            "this machine's clock says {}, Partner Center's says {}: set this machine's clock, because what is dated over two days ahead of it is refused",
+            "this machine's clock says {}, Partner Center's says {}: set this machine's clock, \
+             because what is dated over two days ahead of it is refused",
             written(self.ours),
             written(self.theirs)
         )
     }
 }
 
-/// The least difference between the answers' clock and ours that any answer has shown.
+/// The smallest difference between the server's clock and ours that any answer has shown.
 #[derive(Debug, Default)]
 pub(in crate::partner_center) struct Skew(Mutex<Option<TimeDelta>>);
 
 impl Skew {
-    /// Takes note of an answer that came at `now`.
+    /// Records an answer that was received at `now`.
     pub(in crate::partner_center) fn note(&self, headers: &HeaderMap, now: DateTime<Utc>) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
@@ -49,9 +50,10 @@ impl Skew {
         }
     }
 
-    pub(in crate::partner_center) fn told(&self, now: DateTime<Utc>) -> Option<ClockSkew> {
+    /// The difference, if it is large enough to be reported.
+    pub(in crate::partner_center) fn reported(&self, now: DateTime<Utc>) -> Option<ClockSkew> {
         let least = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let skew = least.filter(|skew| skew.abs() > WORTH_TELLING)?;
+        let skew = least.filter(|skew| skew.abs() > MIN_REPORTED)?;
         Some(ClockSkew {
             ours: now,
             theirs: now.checked_add_signed(skew)?,
@@ -72,11 +74,11 @@ mod tests {
             let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
             skew.note(&headers, now);
         }
-        skew.told(now).map(|skew| skew.to_string())
+        skew.reported(now).map(|skew| skew.to_string())
     }
 
     #[test]
-    fn a_clock_that_is_off_by_years_is_told_with_both_times() {
+    fn a_clock_that_is_off_by_years_is_reported_with_both_times() {
         for (now, theirs) in [
             ("2019-10-21T07:00:00Z", "2026-10-21T07:28:00Z"),
             ("2031-10-21T07:00:00Z", "2026-10-21T07:28:00Z"),

@@ -88,7 +88,7 @@ async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once() {
         ),
         (
             authority.certify(&client),
-            ["its certificate cannot be used", "put it in order"],
+            ["its certificate cannot be used", "replace the certificate"],
         ),
         (
             CertificateAuthority::new("another").certify(&good),
