@@ -29,8 +29,8 @@ const VERSIONS: [&str; 2] = ["v1", "partner/v1"];
 /// a note, so that a collection that changes all the time is stored nevertheless.
 const MAX_RESTARTS: u32 = 2;
 
-/// The result of reading all pages, if no call failed.
-enum Pages {
+/// The result of reading all pages of a list, if no call failed.
+enum ListOutcome {
     Complete,
     Changed,
     /// The server refuses the filter or ignores it.
@@ -76,15 +76,15 @@ impl<'a> CollectionFetch<'a> {
             let intake = Intake::new(self.wanted);
             let mut intake = intake.map_err(|error| self.failed(ApiError::Spool(error)))?;
             match self.fetch_lists(&mut intake, restarts_left == 0).await? {
-                Pages::Complete => return self.finish(intake, row),
-                Pages::Changed => {
+                ListOutcome::Complete => return self.finish(intake, row),
+                ListOutcome::Changed => {
                     restarts_left -= 1;
                     warn!(
                         collection = self.dataset,
                         "The partner-wide collection changed while it was read, and is read again"
                     );
                 }
-                Pages::FilterUnusable => self.uses_filter = false,
+                ListOutcome::FilterUnusable => self.uses_filter = false,
             }
         }
     }
@@ -114,14 +114,14 @@ impl<'a> CollectionFetch<'a> {
         &mut self,
         intake: &mut Intake,
         tolerates_changes: bool,
-    ) -> Result<Pages, RetryError<ApiError>> {
+    ) -> Result<ListOutcome, RetryError<ApiError>> {
         if !self.uses_filter {
             return self.fetch_list(None, intake, tolerates_changes).await;
         }
         for customers in self.wanted.filter_batches() {
             let fetched = self.fetch_list(Some(customers), intake, tolerates_changes);
             match fetched.await {
-                Ok(Pages::Complete) => {}
+                Ok(ListOutcome::Complete) => {}
                 // Without the filter nothing in the request is specific to these customers.
                 Err(RetryError::Failed {
                     error:
@@ -135,12 +135,12 @@ impl<'a> CollectionFetch<'a> {
                         collection = self.dataset,
                         error, "The API refuses the filter, and everything is fetched: {error}"
                     );
-                    return Ok(Pages::FilterUnusable);
+                    return Ok(ListOutcome::FilterUnusable);
                 }
                 other => return other,
             }
         }
-        Ok(Pages::Complete)
+        Ok(ListOutcome::Complete)
     }
 
     /// Fetches all pages of one list: of everything, or of the customers in a filter.
@@ -149,7 +149,7 @@ impl<'a> CollectionFetch<'a> {
         filtered: Option<&[CustomerId]>,
         intake: &mut Intake,
         tolerates_changes: bool,
-    ) -> Result<Pages, RetryError<ApiError>> {
+    ) -> Result<ListOutcome, RetryError<ApiError>> {
         let mut scope = PageScope {
             wanted: filtered.map_or_else(|| Arc::clone(self.wanted.ids()), Into::into),
             prior_items: intake.received,
@@ -164,10 +164,10 @@ impl<'a> CollectionFetch<'a> {
                     collection = self.dataset,
                     "The API ignores the filter, and everything is fetched"
                 );
-                return Ok(Pages::FilterUnusable);
+                return Ok(ListOutcome::FilterUnusable);
             }
             let step = match pager.pass(&page) {
-                Err(Incomplete::Changed) => return Ok(Pages::Changed),
+                Err(Incomplete::Changed) => return Ok(ListOutcome::Changed),
                 step => step.map_err(|error| self.failed(error.into()))?,
             };
             if step != NextStep::Discard {
@@ -189,7 +189,7 @@ impl<'a> CollectionFetch<'a> {
             );
             intake.note.get_or_insert(note);
         }
-        Ok(Pages::Complete)
+        Ok(ListOutcome::Complete)
     }
 
     /// Path and query of a list's first page, after the version.

@@ -1,7 +1,7 @@
-//! Sorts the items of a partner-wide collection by customer, on disk. Any page may hold items of any
-//! customer, and a customer is stored as a whole, so that no customer is complete before the last
-//! page. A collection does not fit into memory: the items are written to a temporary file, divided
-//! into buckets that are read one at a time.
+//! Sorts the items of a partner-wide collection by customer, on disk. Any page may hold items of
+//! any customer, and a customer is stored as a whole, so that no customer is complete before the
+//! last page. A collection does not fit into memory: the items are written to a temporary file,
+//! divided into buckets that are read one at a time.
 //!
 //! The file has no name, so that nothing is left behind however the program ends. It is compressed,
 //! because `/tmp` is often in memory.
@@ -17,12 +17,12 @@ use uuid::Uuid;
 use crate::ledger::CustomerId;
 use crate::partner_center::ApiError;
 
-/// Bytes that a bucket buffers before it is written to the file. There are up to 1,024 buckets, so
-/// that the buffers take at most 8 MiB.
+/// Bytes that a bucket buffers before it is written to the file. There are up to 1,024 buckets,
+/// whose buffers take about 16 MiB of memory at most.
 const BLOCK_BYTES: usize = 8 * 1024;
 
-/// Bytes of one bucket, which is read into memory as a whole. A bucket of some hundred customers has
-/// a few megabytes.
+/// Bytes of one bucket, which is read into memory as a whole. A bucket of some hundred customers
+/// has a few megabytes.
 const MAX_BUCKET_BYTES: u64 = 256 * 1024 * 1024;
 
 /// An item and its customer.

@@ -18,7 +18,7 @@ const MAX_FILTERED_CUSTOMERS: usize = 100;
 /// Customers per bucket, on average. With 20 rows each they take about 1 MB in memory.
 const CUSTOMERS_PER_BUCKET: usize = 128;
 
-/// Each bucket has a buffer of 8 KiB, which bounds their number.
+/// Buckets of a collection. Each has a buffer in memory, so that their number has to be bounded.
 const MAX_BUCKETS: usize = 1_024;
 
 /// The customers whose items are wanted.

@@ -4,9 +4,9 @@ use crate::ledger::FailureReason;
 #[tokio::test]
 async fn everything_is_fetched_page_by_page_and_returned_customer_by_customer() {
     for links in [true, false] {
-        let server = Server {
+        let server = PageServer {
             links,
-            ..Server::new(700, 500)
+            ..PageServer::new(700, 500)
         };
         // Five of the customers are not wanted, and one that is wanted has no rows.
         let wanted = wanted(5..701, true);
@@ -25,7 +25,7 @@ async fn everything_is_fetched_page_by_page_and_returned_customer_by_customer() 
 
 #[tokio::test]
 async fn few_customers_are_named_in_filters() {
-    let server = Server::new(700, 500);
+    let server = PageServer::new(700, 500);
     let few = wanted(20..30, false);
     let mut collection = server.fetch(&few).await.unwrap();
     assert_eq!(counts(&mut collection, &few), (10, 30));
@@ -48,9 +48,9 @@ async fn few_customers_are_named_in_filters() {
 #[tokio::test]
 async fn a_filter_that_does_not_work_is_omitted() {
     for filters in [Filters::Ignored, Filters::Refused] {
-        let server = Server {
+        let server = PageServer {
             filters,
-            ..Server::new(40, 50)
+            ..PageServer::new(40, 50)
         };
         let few = wanted(3..5, false);
         let mut collection = server.fetch(&few).await.unwrap();
@@ -62,9 +62,9 @@ async fn a_filter_that_does_not_work_is_omitted() {
 
 #[tokio::test]
 async fn both_documented_versions_of_the_path_are_tried() {
-    let server = Server {
+    let server = PageServer {
         version: "partner/v1",
-        ..Server::new(10, 20)
+        ..PageServer::new(10, 20)
     };
     let wanted_all = wanted(0..10, true);
     let mut collection = server.fetch(&wanted_all).await.unwrap();
@@ -78,7 +78,7 @@ async fn both_documented_versions_of_the_path_are_tried() {
     );
     assert_eq!(calls.len(), 3);
 
-    let nowhere = Server {
+    let nowhere = PageServer {
         version: "v2",
         ..server
     };
@@ -92,9 +92,9 @@ async fn both_documented_versions_of_the_path_are_tried() {
 #[tokio::test]
 async fn a_collection_that_changes_is_read_again_and_nothing_is_kept_of_the_first_pass() {
     for (changing_passes, passes) in [(1, 2), (2, 3)] {
-        let server = Server {
+        let server = PageServer {
             changing_passes,
-            ..Server::new(10, 20)
+            ..PageServer::new(10, 20)
         };
         let wanted = wanted(0..10, true);
         let mut collection = server.fetch(&wanted).await.unwrap();
@@ -107,9 +107,9 @@ async fn a_collection_that_changes_is_read_again_and_nothing_is_kept_of_the_firs
 
 #[tokio::test]
 async fn a_collection_that_falls_short_is_an_invalid_answer() {
-    let server = Server {
+    let server = PageServer {
         missing: 1,
-        ..Server::new(10, 20)
+        ..PageServer::new(10, 20)
     };
     let error = server.fetch(&wanted(0..10, true)).await.unwrap_err();
     let RetryError::Failed { error, attempts } = error else {

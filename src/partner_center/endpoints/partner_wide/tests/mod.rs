@@ -25,7 +25,7 @@ const ROWS: usize = 3;
 
 /// A server of a partner-wide collection, and the requests that it received.
 #[derive(Clone, Default)]
-struct Server {
+struct PageServer {
     customers: usize,
     page_size: usize,
     /// The version in the path.
@@ -51,7 +51,7 @@ fn id(customer: usize) -> CustomerId {
     Uuid::from_u128(0xabcd_0000_0000 + customer as u128).into()
 }
 
-impl Server {
+impl PageServer {
     fn new(customers: usize, page_size: usize) -> Self {
         Self {
             customers,
