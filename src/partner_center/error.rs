@@ -223,7 +223,14 @@ impl Classify for ApiError {
                 retry_after,
                 ..
             } if is_rate_limit(*status, *retry_after) => Pace::Limit,
-            _ => Pace::Backoff,
+            Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Transport(_)
+            | Self::CutOff
+            | Self::Unexpected(_)
+            | Self::Throttled
+            | Self::SignIn(_)
+            | Self::Spool(_) => Pace::Backoff,
         }
     }
 }
@@ -242,6 +249,122 @@ pub(in crate::partner_center) fn is_rate_limit(status: u16, retry_after: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shutdown::Stopped;
+
+    fn status(status: u16, code: Option<&str>) -> ApiError {
+        ApiError::Status {
+            status,
+            fault: ApiFault {
+                code: code.map(str::to_owned),
+                text: None,
+            },
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn each_error_has_its_reason_its_status_and_what_it_asks_of_the_run() {
+        use Disposition::{AbortRun, SkipCustomer};
+        use FailureReason as Reason;
+        let retry = Disposition::Retry { after: None };
+        let barrier = Barrier::ProxyPassword {
+            proxy: "http://proxy:3128".to_owned(),
+        };
+        for (error, reason, http_status, disposition) in [
+            (
+                status(401, None),
+                Reason::Unauthorized,
+                Some(401),
+                SkipCustomer(Remedy::Time),
+            ),
+            (
+                status(401, Some("900421")),
+                Reason::Unauthorized,
+                Some(401),
+                SkipCustomer(Remedy::Person),
+            ),
+            (
+                status(403, None),
+                Reason::Forbidden,
+                Some(403),
+                SkipCustomer(Remedy::Person),
+            ),
+            (status(408, None), Reason::Timeout, Some(408), retry),
+            (status(430, None), Reason::Throttled, Some(430), retry),
+            (status(501, None), Reason::ServerError, Some(501), retry),
+            (
+                status(418, None),
+                Reason::Other,
+                Some(418),
+                SkipCustomer(Remedy::Time),
+            ),
+            (ApiError::CutOff, Reason::InvalidResponse, Some(200), retry),
+            (
+                TransportError::Corrupt.into(),
+                Reason::InvalidResponse,
+                Some(200),
+                retry,
+            ),
+            (
+                TransportError::TooLarge(9).into(),
+                Reason::ResponseTooLarge,
+                Some(200),
+                SkipCustomer(Remedy::Configuration),
+            ),
+            (TransportError::Timeout.into(), Reason::Timeout, None, retry),
+            (
+                barrier.into(),
+                Reason::Connection,
+                None,
+                AbortRun(Remedy::Person),
+            ),
+            (
+                AuthError::NoMfa.into(),
+                Reason::Unauthorized,
+                None,
+                AbortRun(Remedy::Person),
+            ),
+            (
+                ApiError::Spool(io::Error::from_raw_os_error(24)),
+                Reason::Other,
+                None,
+                retry,
+            ),
+            (
+                ApiError::Spool(io::Error::from_raw_os_error(28)),
+                Reason::Other,
+                None,
+                SkipCustomer(Remedy::Person),
+            ),
+            (
+                ApiError::Throttled,
+                Reason::Throttled,
+                None,
+                SkipCustomer(Remedy::Time),
+            ),
+        ] {
+            assert_eq!(error.reason(), reason, "{error}");
+            assert_eq!(error.http_status(), http_status, "{error}");
+            assert_eq!(error.disposition(), disposition, "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_token_nothing_further_can_succeed_however_it_failed() {
+        let failed = RetryError::Failed {
+            error: AuthError::CodeExpired,
+            attempts: 3,
+        };
+        assert!(matches!(
+            RetryError::<ApiError>::from(failed),
+            RetryError::Fatal(ApiError::SignIn(_))
+        ));
+        let stopped: RetryError<AuthError> = Stopped.into();
+        assert!(matches!(
+            RetryError::<ApiError>::from(stopped),
+            RetryError::Stopped { last: None, .. }
+        ));
+    }
 
     #[test]
     fn a_rate_limit_is_told_from_a_server_error_by_its_status_or_by_retry_after() {

@@ -184,6 +184,60 @@ async fn a_stop_is_heard_during_a_wait() {
     ));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_forced_stop_ends_an_attempt_under_way() {
+    let shutdown = Shutdown::default();
+    let mut attempts = policy(1, 1, 1_000).attempts(&shutdown);
+    let forced = shutdown.forced.clone();
+    let attempt = async {
+        forced.cancel();
+        std::future::pending::<Result<(), Fault>>().await
+    };
+    let end = attempts.run(attempt).await.unwrap();
+    assert!(matches!(
+        end,
+        Err(RetryError::Stopped {
+            attempts: 1,
+            last: None
+        })
+    ));
+}
+
+#[tokio::test]
+async fn an_error_that_aborts_the_run_is_fatal() {
+    let result = retry(policy(1, 1, 1_000), &Shutdown::default(), |_| {
+        Err::<(), _>(Fault(Disposition::AbortRun(Remedy::Person)))
+    })
+    .await;
+    let end = result.0.unwrap_err();
+    assert!(matches!(end, RetryError::Fatal(_)));
+    assert_eq!(end.remedy(), Remedy::Person);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_likely_permanent_is_given_up_early() {
+    #[derive(Debug)]
+    struct UnknownHost;
+    impl Classify for UnknownHost {
+        fn disposition(&self) -> Disposition {
+            Disposition::Retry { after: None }
+        }
+        fn is_likely_permanent(&self) -> bool {
+            true
+        }
+    }
+    let began = Instant::now();
+    let shutdown = Shutdown::default();
+    let policy = policy(100, 400, 60_000).with_likely_permanent(Duration::from_secs(2));
+    let mut attempts = policy.attempts(&shutdown);
+    while attempts
+        .run(async { Err::<(), _>(UnknownHost) })
+        .await
+        .is_none()
+    {}
+    assert!(began.elapsed() <= Duration::from_secs(2));
+}
+
 #[tokio::test]
 async fn what_no_retry_mends_is_tried_once() {
     let result = retry(policy(1, 1, 1_000), &Shutdown::default(), |_| {
