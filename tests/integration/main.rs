@@ -29,7 +29,7 @@ mod run {
     mod resuming;
     /// A signal: what is finished, what is dropped, how long that takes.
     mod stopping;
-    /// A refusal of nearly everybody is one message about the run.
+    /// A refusal of nearly all customers is one message of the run.
     mod verdicts;
 }
 

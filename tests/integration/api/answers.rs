@@ -1,4 +1,4 @@
-//! Whatever a customer's answer is: what becomes of that customer, and that it stays the only one.
+//! What becomes of a customer for each answer of the API, and that no other customer is touched.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! Whatever an item holds: the row it becomes, or the reason for which it is rejected.
+//! Each item becomes a row, or a rejection with its reason.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -317,7 +317,7 @@ async fn key_texts_are_stored_as_long_as_the_key_can_hold_them() {
 }
 
 #[tokio::test]
-async fn a_collection_of_any_length_is_stored_whole() {
+async fn a_long_collection_is_stored_whole() {
     let world = World::with_customers(1).await;
     let item = |number: usize| {
         let workload = format!("\"Workload {number}\"");

@@ -1,4 +1,4 @@
-//! What an answer costs is bounded, and nobody waits for another's.
+//! The cost of an answer is bounded, and no customer waits for another's.
 
 use std::io::Write as _;
 
@@ -25,7 +25,7 @@ fn bomb(before: &str, part: &str, times: usize, after: &str) -> Value {
 }
 
 #[tokio::test]
-async fn hostile_answers_fail_their_customers_and_hold_up_nobody() {
+async fn hostile_answers_fail_their_customers_and_delay_no_other() {
     let mut world = World::with_customers(60).await;
     world.set("partner_center.max_concurrency", "6");
     world.set("partner_center.request_timeout", "60s");
@@ -37,7 +37,6 @@ async fn hostile_answers_fail_their_customers_and_hold_up_nobody() {
         bomb("{", r#""items":1,"#, 1_000_000, r#""items":[0]}"#),
         bomb(r#"{"items":["#, "1", 10_000_000, "]}"),
     ];
-    // Each is asked for alone first, and nobody else is asked in vain.
     for (id, answer) in ids.iter().zip(&hostile) {
         world.simulator.script_for_ever(id, json!([answer])).await;
     }

@@ -1,4 +1,4 @@
-//! A part is never a success: whatever says that there is more is fetched to its end, or fails.
+//! A part is never a success: a collection that goes on is fetched to its end, or fails.
 
 use serde_json::{Value, json};
 
@@ -131,7 +131,7 @@ async fn a_link_that_is_empty_is_none() {
 }
 
 #[tokio::test]
-async fn a_collection_whose_rest_cannot_be_had_fails_its_customer_and_no_other() {
+async fn an_incomplete_collection_fails_its_customer_and_no_other() {
     let world = World::with_customers(2).await;
     let ids = world.simulator.customers().await;
     let elsewhere = Simulator::start(&["--customers", "1"]).await;

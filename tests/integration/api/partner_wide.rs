@@ -299,7 +299,7 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection() {
 }
 
 #[tokio::test]
-async fn items_of_customers_whom_the_list_does_not_name_are_counted() {
+async fn items_of_customers_missing_from_the_list_are_counted() {
     let mut world = World::commercial(20).await;
     world.simulator.patch(json!({ "shrink_list": 0.5 })).await;
     let finished = world.backfill().await;
@@ -316,7 +316,7 @@ async fn items_of_customers_whom_the_list_does_not_name_are_counted() {
     assert_eq!(world.lines("select detail from sync_run").await, [note]);
     assert_eq!(world.lines(KNOWN).await.len(), 10);
 
-    // Who is excluded is left out on purpose.
+    // An excluded customer is left out on purpose.
     world.simulator.patch(json!({ "shrink_list": null })).await;
     let excluded = &world.simulator.customers().await[0];
     world.set("customers.exclude", excluded);

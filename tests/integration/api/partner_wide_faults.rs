@@ -1,5 +1,4 @@
-//! What goes wrong with a partner-wide collection goes wrong as a whole: nothing is half stored,
-//! the reason is told once.
+//! A partner-wide collection that fails is stored for no customer, and its reason is logged once.
 
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use seatledger::config::Database;
 use seatledger::ledger::{Dataset, Rejection, RejectionReason};
 use seatledger::store::{NewRun, RunKind, Store};
 
-use crate::support::{Finished, Simulator, World, until};
+use crate::support::{Finished, Simulator, World};
 
 const USAGE: &str = "commercial_usage";
 const DEPLOYMENT: &str = "commercial_deployment";
@@ -27,7 +26,7 @@ async fn usage_only() -> World {
     world
 }
 
-/// How customers ended in the last run, each kind of end once.
+/// The distinct outcomes of the last run's customers.
 async fn ends(world: &World) -> Vec<String> {
     world
         .lines(
@@ -44,7 +43,7 @@ async fn stored(world: &World) -> [i64; 2] {
     ]
 }
 
-/// Asserts that everybody failed, with one line on the whole, and the same on each.
+/// Asserts that all customers failed for one reason, which is logged once.
 async fn assert_all_failed(world: &World, finished: &Finished, end: &str, detail: &str) {
     finished.assert_code(3);
     assert_eq!(ends(world).await, [format!("failed|{end}|12")]);
@@ -70,7 +69,7 @@ async fn assert_all_failed(world: &World, finished: &Finished, end: &str, detail
 }
 
 #[tokio::test]
-async fn a_link_to_another_host_is_not_followed_and_fails_everybody() {
+async fn a_link_to_another_host_is_not_followed_and_fails_all_customers() {
     let world = usage_only().await;
     let elsewhere = Simulator::start(&["--customers", "12"]).await;
     let foreign =
@@ -84,7 +83,7 @@ async fn a_link_to_another_host_is_not_followed_and_fails_everybody() {
 }
 
 #[tokio::test]
-async fn a_page_that_comes_for_ever_fails_everybody() {
+async fn a_page_that_repeats_for_ever_fails_all_customers() {
     let world = usage_only().await;
     let repeat = json!({ "commercial_next_link": "repeat" });
     world.simulator.patch(repeat).await;
@@ -96,7 +95,7 @@ async fn a_page_that_comes_for_ever_fails_everybody() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_cut_off_in_the_midst_is_asked_for_again() {
+async fn a_page_that_is_cut_off_is_asked_for_again() {
     let world = usage_only().await;
     let cut = json!([{ "normal": true }, { "normal": true, "cut_after": 300 }, { "status": 503 }]);
     world.simulator.script(USAGE, cut).await;
@@ -129,7 +128,7 @@ async fn a_page_that_is_cut_off_in_the_midst_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_page_that_stays_bad_fails_everybody_for_one_reason() {
+async fn a_page_that_stays_bad_fails_all_customers_for_one_reason() {
     let world = usage_only().await;
     let fault = json!({ "code": "900309", "description": "blocked" });
     for (bad, end, detail) in [
@@ -162,7 +161,7 @@ async fn a_page_that_stays_bad_fails_everybody_for_one_reason() {
 }
 
 #[tokio::test]
-async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody() {
+async fn a_collection_with_fewer_items_than_announced_fails_all_customers() {
     let world = usage_only().await;
     let ids = world.simulator.customers().await;
     let item = |workload: u32| {
@@ -181,7 +180,7 @@ async fn a_collection_that_falls_short_of_what_it_announced_fails_everybody() {
 }
 
 #[tokio::test]
-async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored() {
+async fn a_failed_usage_fails_all_customers_and_leaves_deployment_stored() {
     let world = world().await;
     let (error, reset) = (json!({ "status": 500 }), json!({ "reset": true }));
     for (bad, end, detail) in [
@@ -204,7 +203,7 @@ async fn a_usage_that_fails_fails_everybody_and_leaves_deployment_stored() {
 }
 
 #[tokio::test]
-async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer() {
+async fn a_failed_deployment_is_one_failure_of_the_run_and_of_no_customer() {
     let world = world().await;
     let useless = json!({ "json": { "TotalCount": 2, "Value": [{ "productName": "A" }, {}] } });
     for (bad, told) in [
@@ -269,7 +268,7 @@ async fn a_deployment_that_fails_is_one_failure_of_the_run_and_of_no_customer() 
 }
 
 #[tokio::test]
-async fn a_deployment_that_fails_alone_fails_everybody() {
+async fn a_failed_deployment_without_usage_fails_all_customers() {
     let mut world = world().await;
     world.set("partner_center.datasets", "deployment");
     let missing = json!([{ "status": 404 }]);
@@ -279,7 +278,7 @@ async fn a_deployment_that_fails_alone_fails_everybody() {
 }
 
 #[tokio::test]
-async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept() {
+async fn a_collection_without_customers_fails_all_and_its_items_are_kept() {
     let world = usage_only().await;
     let page = json!([{ "json": { "TotalCount": 3, "Value": [{ "productName": "A" }, 7, {}] } }]);
     world.simulator.script_for_ever(USAGE, page).await;
@@ -292,7 +291,7 @@ async fn a_collection_of_nobody_fails_everybody_and_its_items_are_kept() {
 }
 
 #[tokio::test]
-async fn a_customer_of_whose_items_none_could_become_a_row_fails_alone() {
+async fn a_customer_without_a_usable_item_fails_alone() {
     let world = usage_only().await;
     let ids = world.simulator.customers().await;
     let item = |customer: usize, active: Value| {
@@ -360,7 +359,7 @@ async fn the_pages_go_on_in_every_form_of_their_link() {
 }
 
 #[tokio::test]
-async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_stored() {
+async fn a_signal_between_pages_ends_the_run_and_nothing_is_stored() {
     let world = usage_only().await;
     let settings = json!({ "latency_ms": 300, "max_top": 2 });
     world.simulator.patch(settings).await;
@@ -387,36 +386,15 @@ async fn a_signal_in_mid_walk_ends_it_with_the_page_under_way_and_nothing_is_sto
 }
 
 #[tokio::test]
-async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_mends() {
+async fn after_a_kill_each_customer_is_whole_and_resume_stores_the_rest() {
     let world = World::commercial(300).await;
     // The last transaction waits for the test: one holds no more than 256 customers.
-    world
-        .execute(
-            "create function wait_for_the_test() returns trigger language plpgsql as $$ begin
-                 if (select count(*) > 270 from sync_customer) then perform pg_advisory_xact_lock(77); end if;
-                 return null;
-             end $$;
-             create trigger wait_for_the_test after insert on sync_customer
-             for each statement execute function wait_for_the_test()",
-        )
-        .await;
-    let mut test = world.pool.begin().await.unwrap();
-    sqlx::query("select pg_advisory_xact_lock(77)")
-        .execute(&mut *test)
-        .await
-        .unwrap();
+    let hold = world.hold_after(270).await;
     let running = world.start(&["--backfill"]);
-    until("a transaction waits for the test", async || {
-        let waiting = "select count(*) from pg_stat_activity where wait_event = 'advisory' and datname = current_database()";
-        (world.value::<i64>(waiting).await > 0).then_some(())
-    })
-    .await;
+    world.held().await;
     running.signal("KILL");
     running.finish().await;
-    test.commit().await.unwrap();
-    world
-        .execute("drop trigger wait_for_the_test on sync_customer")
-        .await;
+    hold.release().await;
     world.database_left().await;
     let done: i64 = world.value("select count(*) from sync_customer").await;
     assert!((1..300).contains(&done), "{done}");
@@ -448,7 +426,7 @@ async fn a_kill_while_customers_are_stored_leaves_each_whole_and_the_next_run_me
 }
 
 #[tokio::test]
-async fn items_of_nobody_are_kept_once_where_nobody_knew_whether_they_were_kept() {
+async fn items_without_a_customer_are_kept_once_when_recorded_twice() {
     let world = World::commercial(1).await;
     let folder = world.folder.path();
     let database = Database::try_new(world.database_url(), folder, 2).unwrap();

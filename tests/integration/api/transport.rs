@@ -1,7 +1,5 @@
-//! The way to Microsoft: certificates, TLS, proxies and names. What no waiting mends ends the
-//! program at once, in words that say where and what to do; what only broke is tried again.
-
-use std::time::{Duration, Instant};
+//! The connection to Microsoft: certificates, TLS, proxies and host names. A fault that no waiting
+//! mends ends the program at once and says where and what to do; any other is tried again.
 
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::json;
@@ -13,11 +11,7 @@ use crate::support::{CertificateAuthority, Claims, TlsFront, World, self_signed,
 /// Every way to begin.
 const CALLS: [&[&str]; 3] = [&["--backfill"], &["check"], &[]];
 
-/// Far below the quarter of an hour for which calls are retried, and far above what an answer needs
-/// here.
-const SOON: Duration = Duration::from_secs(40);
-
-/// A world that is asked over TLS, and would be for long.
+/// A world that is asked over TLS. Calls are retried for much longer than a test waits.
 async fn world(authority: &CertificateAuthority) -> (World, TlsFront) {
     let mut world = World::new().await;
     let good = authority.certify(&Claims::default());
@@ -30,12 +24,10 @@ async fn world(authority: &CertificateAuthority) -> (World, TlsFront) {
     (world, front)
 }
 
-/// Runs the program each way and expects it to end soon with `code` and all of `words`.
-async fn ends_soon(world: &World, code: i32, words: &[&str]) {
+/// Runs the program each way and expects it to end with `code` and all of `words`.
+async fn gives_up(world: &World, code: i32, words: &[&str]) {
     for arguments in CALLS {
-        let began = Instant::now();
         let finished = world.run(arguments).await;
-        assert!(began.elapsed() < SOON, "{arguments:?}");
         let said = format!("{}{}", finished.stdout, finished.stderr);
         assert_eq!(finished.code(), code, "{arguments:?}: {said}");
         for word in words {
@@ -107,12 +99,12 @@ async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once() {
     ] {
         front.present(presented);
         let peer = format!("localhost:{port}");
-        ends_soon(&world, 4, &[&words[..], &[&peer]].concat()).await;
+        gives_up(&world, 4, &[&words[..], &[&peer]].concat()).await;
         // The sign-in service can be reached, and the API cannot.
         if words[1] == "SSL_CERT_FILE" {
             let sign_in = world.simulator.base_url.clone();
             world.set("auth.authority", &sign_in);
-            ends_soon(&world, 4, &[&words[..], &[&peer]].concat()).await;
+            gives_up(&world, 4, &[&words[..], &[&peer]].concat()).await;
             world.set("auth.authority", &front.url);
         }
     }
@@ -175,7 +167,7 @@ async fn a_server_that_speaks_no_tls_is_named_as_such() {
     let plain = answering("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"").await;
     let peer = plain.replace("127.0.0.1", "localhost");
     world.set("auth.authority", &format!("https://{peer}"));
-    ends_soon(&world, 4, &[&peer, "does not speak TLS", "auth.authority"]).await;
+    gives_up(&world, 4, &[&peer, "does not speak TLS", "auth.authority"]).await;
 }
 
 #[tokio::test]
@@ -194,7 +186,7 @@ async fn authorities_to_trust_that_are_not_there_are_told_with_their_place() {
         ("/dev/null", "is no file"),
     ] {
         world.set_variable("SSL_CERT_FILE", file);
-        ends_soon(&world, 78, &["SSL_CERT_FILE", file, why]).await;
+        gives_up(&world, 78, &["SSL_CERT_FILE", file, why]).await;
     }
     world.unset_variable("SSL_CERT_FILE");
     for (folder, why) in [
@@ -202,13 +194,13 @@ async fn authorities_to_trust_that_are_not_there_are_told_with_their_place() {
         (empty.to_str().unwrap(), "holds no certificate"),
     ] {
         world.set_variable("SSL_CERT_DIR", folder);
-        ends_soon(&world, 78, &["SSL_CERT_DIR", folder, why]).await;
+        gives_up(&world, 78, &["SSL_CERT_DIR", folder, why]).await;
     }
     world.set_variable("SSL_CERT_DIR", &format!("/nowhere:{folder}"));
     world.backfill().await.assert_code(0);
 }
 
-/// A server, such as a proxy, that answers whatever it is asked alike, once it has heard `end`.
+/// A server, such as a proxy, that gives this answer to every request that ends with `end`.
 async fn answering(answer: &'static str, end: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -223,8 +215,7 @@ async fn answering(answer: &'static str, end: &'static [u8]) -> String {
                     }
                 }
                 let _sent = stream.write_all(answer.as_bytes()).await;
-                // Until the other side has had enough: what was not read would cut the answer
-                // short.
+                // Closing a socket with unread input would reset it and cut the answer short.
                 let _rest = stream.read_to_end(&mut asked).await;
             });
         }
@@ -246,10 +237,10 @@ async fn a_proxy_that_wants_another_password_ends_the_program_at_once() {
     .await;
     for variable in ["HTTPS_PROXY", "all_proxy"] {
         world.set_variable(variable, &format!("http://me:an0ther-secret@{proxy}"));
-        ends_soon(&world, 4, &[&format!("http://{proxy}"), "407", "password"]).await;
+        gives_up(&world, 4, &[&format!("http://{proxy}"), "407", "password"]).await;
         let sign_in = world.simulator.base_url.clone();
         let before = world.set("auth.authority", &sign_in).unwrap();
-        ends_soon(&world, 4, &[&format!("http://{proxy}"), "407", "password"]).await;
+        gives_up(&world, 4, &[&format!("http://{proxy}"), "407", "password"]).await;
         world.set("log.filter", "trace");
         let finished = world.backfill().await;
         assert!(
@@ -285,32 +276,40 @@ async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named()
 async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment() {
     let authority = CertificateAuthority::new("ours");
     let (mut world, _front) = world(&authority).await;
-    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        for (address, why) in [
-            ("socks5://me:a-secret@proxy.example:1080", "socks5://"),
-            ("socks4://proxy.example", "socks4://"),
-            ("ftp://proxy.example", "ftp://"),
+    let socks = ("socks5://me:a-secret@proxy.example:1080", "socks5://");
+    for (variable, (address, why)) in [
+        ("HTTPS_PROXY", socks),
+        ("https_proxy", socks),
+        ("ALL_PROXY", socks),
+        ("all_proxy", socks),
+        ("HTTPS_PROXY", ("socks4://proxy.example", "socks4://")),
+        ("HTTPS_PROXY", ("ftp://proxy.example", "ftp://")),
+        (
+            "HTTPS_PROXY",
             ("http://me:a-secret#@proxy.example:3128", "percent-encoded"),
+        ),
+        (
+            "HTTPS_PROXY",
             ("not a url a-secret", "not the address of a proxy"),
-        ] {
-            world.set_variable(variable, address);
-            ends_soon(&world, 78, &[variable, why]).await;
-            let said = world.run(&["check"]).await.stderr;
-            assert!(!said.contains("a-secret"), "{said}");
-        }
+        ),
+    ] {
+        world.set_variable(variable, address);
+        gives_up(&world, 78, &[variable, why]).await;
+        let said = world.run(&["check"]).await.stderr;
+        assert!(!said.contains("a-secret"), "{said}");
         world.unset_variable(variable);
     }
-    // Neither is asked: one is for plain HTTP, the other is overruled.
+    // Neither is used: the one is for plain HTTP, and `NO_PROXY` overrules the other.
     world.set_variable("HTTP_PROXY", "socks5://proxy.example:1080");
     world.set_variable("ALL_PROXY", "socks5://proxy.example:1080");
     world.set_variable("NO_PROXY", "localhost");
     world.backfill().await.assert_code(0);
     world.set_variable("HTTP_PROXY", "not a url");
-    ends_soon(&world, 78, &["HTTP_PROXY", "not the address of a proxy"]).await;
+    gives_up(&world, 78, &["HTTP_PROXY", "not the address of a proxy"]).await;
 }
 
 #[tokio::test]
-async fn somebody_who_is_watching_is_told_soon_of_a_host_that_nobody_knows() {
+async fn a_command_line_call_gives_up_soon_on_an_unknown_host() {
     let mut world = World::new().await;
     world.set("retry.max_interval", "5s");
     world.set("retry.max_elapsed_time", "15m");
@@ -320,9 +319,7 @@ async fn somebody_who_is_watching_is_told_soon_of_a_host_that_nobody_knows() {
     world.set("auth.authority", "https://no-such-host.invalid");
     let both = [world.start(&["--backfill"]), world.start(&["check"])];
     for running in both {
-        let began = Instant::now();
         let finished = running.finish().await;
-        assert!(began.elapsed() < SOON);
         finished.assert_code(1);
         let said = finished.stdout + &finished.stderr;
         assert!(said.contains("no-such-host.invalid"), "{said}");

@@ -7,7 +7,7 @@ fn wide(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn a_configuration_is_read_in_whatever_encoding_it_was_saved() {
+fn a_configuration_is_read_in_every_common_encoding() {
     let text = format!("# f\u{fc}r Contoso\n{MINIMAL}\tmax_connections = 7 # \u{e4}\n");
     let marked = format!("\u{feff}{text}");
     let code_page: Vec<u8> = text
@@ -92,15 +92,18 @@ fn a_letter_that_is_a_guess_is_no_part_of_a_secret() {
     let at = toml.iter().position(|byte| *byte == b'~').unwrap();
     toml[at] = 0xe4;
     world.write("config.toml", toml);
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      auth.client_secret = (not shown): holds letters beyond ASCII and is not Unicode, so that they are ambiguous; save it as UTF-8 (in [folder]/config.toml)
+      auth.client_secret = (not shown): holds letters beyond ASCII and is not Unicode, so
+          that they are ambiguous; save it as UTF-8 (in [folder]/config.toml)
     ");
     let world = World::new(MINIMAL).set("SEATLEDGER__AUTH__CLIENT_SECRET_FILE", "secret");
     world.write("secret", b"hunter\xe4");
-    insta::assert_snapshot!(world.report(), @r#"
+    insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has a fault:
-      auth.client_secret_file = "secret": holds letters beyond ASCII and is not Unicode, so that they are ambiguous; save it as UTF-8 (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET_FILE)
+      auth.client_secret_file = "secret": holds letters beyond ASCII and is not Unicode, so
+          that they are ambiguous; save it as UTF-8 (from the environment,
+          SEATLEDGER__AUTH__CLIENT_SECRET_FILE)
     "#);
     world.write("secret", b"abc~\xa0\r\n");
     world.loaded();

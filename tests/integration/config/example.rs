@@ -39,11 +39,15 @@ fn settings_of_the_example() -> Vec<(String, String, bool)> {
 
 #[test]
 fn the_placeholders_of_the_example_are_refused_by_name_and_nothing_else_is_wrong_with_it() {
-    insta::assert_snapshot!(World::new(EXAMPLE).report(), @r#"
+    insta::assert_snapshot!(folded(&World::new(EXAMPLE).report()), @r#"
     the configuration has 3 faults:
-      auth.tenant_id = "00000000-0000-0000-0000-000000000000": is still a placeholder; it must be the partner's tenant, its GUID or a domain name such as contoso.onmicrosoft.com (in [folder]/config.toml)
-      auth.client_id = (not shown): is still a placeholder; it must be the application's ID, a GUID (in [folder]/config.toml)
-      customers.ids: entry 1, "00000000-0000-0000-0000-000000000000", is a placeholder and not a customer's id (in [folder]/config.toml)
+      auth.tenant_id = "00000000-0000-0000-0000-000000000000": is still a placeholder; it
+          must be the partner's tenant, its GUID or a domain name such as
+          contoso.onmicrosoft.com (in [folder]/config.toml)
+      auth.client_id = (not shown): is still a placeholder; it must be the application's ID,
+          a GUID (in [folder]/config.toml)
+      customers.ids: entry 1, "00000000-0000-0000-0000-000000000000", is a placeholder and
+          not a customer's id (in [folder]/config.toml)
     "#);
     World::new(&filled_in()).loaded();
 }

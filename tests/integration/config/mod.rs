@@ -99,6 +99,31 @@ impl World {
     }
 }
 
+/// The text with its lines broken before column 88, and what is broken off indented.
+fn folded(text: &str) -> String {
+    let mut folded = Vec::new();
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let mut rest = line.to_owned();
+        while let Some(at) = break_of(&rest) {
+            let tail = rest[at + 1..].to_owned();
+            rest.truncate(at);
+            folded.push(rest);
+            rest = format!("{}{tail}", " ".repeat(indent + 4));
+        }
+        folded.push(rest);
+    }
+    folded.join("\n")
+}
+
+/// The last blank before column 88 of a longer line.
+fn break_of(line: &str) -> Option<usize> {
+    let lead = line.len() - line.trim_start().len();
+    let head = line.get(..=88)?;
+    let at = head.rfind(' ').filter(|at| *at > lead)?;
+    (line.len() > 88).then_some(at)
+}
+
 fn database_address(config: &Config) -> String {
     config.database.address.to_string()
 }
@@ -167,9 +192,10 @@ fn each_cloud_has_its_own_addresses_unless_they_are_given() {
         assert_eq!(config.auth.authority.as_str(), "https://login.example.com/");
     }
     let world = World::new(MINIMAL).set("SEATLEDGER__PARTNER_CENTER__CLOUD", "germany");
-    insta::assert_snapshot!(world.report(), @r#"
+    insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has a fault:
-      partner_center.cloud = "germany": must be one of "worldwide", "us_gov", "china" (from the environment, SEATLEDGER__PARTNER_CENTER__CLOUD)
+      partner_center.cloud = "germany": must be one of "worldwide", "us_gov", "china" (from
+          the environment, SEATLEDGER__PARTNER_CENTER__CLOUD)
     "#);
 }
 
@@ -245,9 +271,10 @@ fn a_variable_of_ours_is_understood_in_any_letter_case_but_only_once() {
     let world = World::new(MINIMAL).set("seatledger__log__format", "json");
     assert_eq!(world.loaded().log.format, LogFormat::Json);
     let world = world.set("SEATLEDGER__LOG__FORMAT", "text");
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      seatledger__log__format = (not shown): is set twice, in different letter case; keep one
+      seatledger__log__format = (not shown): is set twice, in different letter case; keep
+          one
     ");
 }
 

@@ -93,9 +93,10 @@ fn no_secret_is_in_a_report_or_in_debug_output() {
 fn a_secret_may_come_from_a_file_beside_the_configuration() {
     let url = "url = \"postgres://seatledger@localhost/seatledger\"";
     let world = World::minimal_but(url, "url_file = \"secrets/url\"");
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      database.url_file = (not shown): must be the path of a file: there is no such file (in [folder]/config.toml)
+      database.url_file = (not shown): must be the path of a file: there is no such file (in
+          [folder]/config.toml)
     ");
     world.write("secrets/url", "postgres://a:b@db/ledger\r\n");
     assert_eq!(
@@ -108,14 +109,17 @@ fn a_secret_may_come_from_a_file_beside_the_configuration() {
       database.url_file = "secrets/url": is empty (in [folder]/config.toml)
     "#);
     world.write("secrets/url", [0xff, 0xfe, b'p', 0]);
-    insta::assert_snapshot!(world.report(), @r#"
+    insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has a fault:
-      database.url_file = "secrets/url": must start with postgres:// or postgresql://, as in postgres://user:password@host:5432/database (in [folder]/config.toml)
+      database.url_file = "secrets/url": must start with postgres:// or postgresql://, as in
+          postgres://user:password@host:5432/database (in [folder]/config.toml)
     "#);
     world.write("secrets/url", "postgres://a:hunter2#@db/ledger");
-    insta::assert_snapshot!(world.report(), @r#"
+    insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has a fault:
-      database.url_file = "secrets/url": contains a #; it seems to have a password or user with unescaped characters; percent-encode them: @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20 (in [folder]/config.toml)
+      database.url_file = "secrets/url": contains a #; it seems to have a password or user
+          with unescaped characters; percent-encode them: @ as %40, : as %3A, / as %2F, ? as
+          %3F, # as %23, % as %25, a blank as %20 (in [folder]/config.toml)
     "#);
 }
 
@@ -134,9 +138,10 @@ fn a_systemd_credential_is_used_when_nothing_else_is_given() {
     assert_eq!(client_secret(&config), Some("from-credential"));
     assert_eq!(refresh_token(&config).0, Some("first"));
     world.write("credentials/client_secret", "");
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      auth.client_secret: the systemd credential is empty (in [folder]/credentials/client_secret)
+      auth.client_secret: the systemd credential is empty (in
+          [folder]/credentials/client_secret)
     ");
 }
 
@@ -172,16 +177,18 @@ fn of_a_secret_and_its_file_the_one_in_the_environment_wins() {
 #[test]
 fn a_secret_and_its_file_in_one_place_contradict_each_other() {
     let in_file = World::new(&format!("{MINIMAL}url_file = \"url\""));
-    insta::assert_snapshot!(in_file.report(), @"
+    insta::assert_snapshot!(folded(&in_file.report()), @"
     the configuration has a fault:
-      database.url = (not shown): is given together with database.url_file; keep one of them (in [folder]/config.toml)
+      database.url = (not shown): is given together with database.url_file; keep one of them
+          (in [folder]/config.toml)
     ");
     let in_environment = World::new(MINIMAL)
         .set("SEATLEDGER__AUTH__CLIENT_SECRET", "x")
         .set("SEATLEDGER__AUTH__CLIENT_SECRET_FILE", "y");
-    insta::assert_snapshot!(in_environment.report(), @"
+    insta::assert_snapshot!(folded(&in_environment.report()), @"
     the configuration has a fault:
-      auth.client_secret = (not shown): is given together with auth.client_secret_file; keep one of them (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET)
+      auth.client_secret = (not shown): is given together with auth.client_secret_file; keep
+          one of them (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET)
     ");
 }
 
@@ -248,9 +255,10 @@ fn a_certificate_may_stand_in_for_the_client_secret() {
     let file = world.write("credentials/client_certificate", "x");
     assert_eq!(path(&world.loaded()), Some(file));
     world.write("credentials/client_secret", "hunter2");
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      auth.client_secret: is given together with auth.client_certificate_file; keep one of them
+      auth.client_secret: is given together with auth.client_certificate_file; keep one of
+          them
     ");
 }
 
@@ -260,22 +268,25 @@ fn a_certificate_that_is_not_there_or_given_with_a_secret_is_a_fault() {
         "[auth]",
         "[auth]\nclient_certificate_file = \"/nowhere/app.pem\"",
     );
-    insta::assert_snapshot!(world.report(), @r#"
+    insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has a fault:
-      auth.client_certificate_file = "/nowhere/app.pem": there is no such file (in [folder]/config.toml)
+      auth.client_certificate_file = "/nowhere/app.pem": there is no such file (in
+          [folder]/config.toml)
     "#);
     let world = World::minimal_but("[auth]", "[auth]\nclient_certificate_file = \"hunter2\"");
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      auth.client_certificate_file = (not shown): must be the path of a file: there is no such file (in [folder]/config.toml)
+      auth.client_certificate_file = (not shown): must be the path of a file: there is no
+          such file (in [folder]/config.toml)
     ");
     let world = World::minimal_but(
         "[auth]",
         "[auth]\nclient_secret = \"hunter2\"\nclient_certificate_file = \"app.pem\"",
     );
     world.write("app.pem", "x");
-    insta::assert_snapshot!(world.report(), @"
+    insta::assert_snapshot!(folded(&world.report()), @"
     the configuration has a fault:
-      auth.client_secret = (not shown): is given together with auth.client_certificate_file; keep one of them (in [folder]/config.toml)
+      auth.client_secret = (not shown): is given together with auth.client_certificate_file;
+          keep one of them (in [folder]/config.toml)
     ");
 }

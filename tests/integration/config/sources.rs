@@ -28,9 +28,10 @@ fn world(toml: &str) -> World {
 fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
     let in_file = world(MINIMAL);
     in_file.write("credentials/database_url", "postgres://x/y");
-    insta::assert_snapshot!(in_file.report(), @"
+    insta::assert_snapshot!(folded(&in_file.report()), @"
     the configuration has a fault:
-      database.url = (not shown): is given together with the systemd credential database_url; keep one of them (in [folder]/config.toml)
+      database.url = (not shown): is given together with the systemd credential
+          database_url; keep one of them (in [folder]/config.toml)
     ");
 
     let minimal = MINIMAL.replace(URL, "url_file = \"url\"");
@@ -38,9 +39,10 @@ fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
     by_path.write("url", "postgres://x/y");
     by_path.loaded();
     by_path.write("credentials/database_url", "postgres://x/y");
-    insta::assert_snapshot!(by_path.report(), @"
+    insta::assert_snapshot!(folded(&by_path.report()), @"
     the configuration has a fault:
-      database.url_file = (not shown): is given together with the systemd credential database_url; keep one of them (in [folder]/config.toml)
+      database.url_file = (not shown): is given together with the systemd credential
+          database_url; keep one of them (in [folder]/config.toml)
     ");
 
     let in_environment = world(MINIMAL)
@@ -48,10 +50,14 @@ fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
         .set("SEATLEDGER__AUTH__REFRESH_TOKEN", "abc");
     in_environment.write("credentials/client_secret", "abc");
     in_environment.write("credentials/refresh_token", "abc");
-    insta::assert_snapshot!(in_environment.report(), @"
+    insta::assert_snapshot!(folded(&in_environment.report()), @"
     the configuration has 2 faults:
-      auth.client_secret = (not shown): is given together with the systemd credential client_secret; keep one of them (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET)
-      auth.refresh_token = (not shown): is given together with the systemd credential refresh_token; keep one of them (from the environment, SEATLEDGER__AUTH__REFRESH_TOKEN)
+      auth.client_secret = (not shown): is given together with the systemd credential
+          client_secret; keep one of them (from the environment,
+          SEATLEDGER__AUTH__CLIENT_SECRET)
+      auth.refresh_token = (not shown): is given together with the systemd credential
+          refresh_token; keep one of them (from the environment,
+          SEATLEDGER__AUTH__REFRESH_TOKEN)
     ");
 
     let certificate = world(&MINIMAL.replace(
@@ -61,9 +67,10 @@ fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
     certificate.write("app.pem", "x");
     certificate.loaded();
     certificate.write("credentials/client_certificate", "x");
-    insta::assert_snapshot!(certificate.report(), @"
+    insta::assert_snapshot!(folded(&certificate.report()), @"
     the configuration has a fault:
-      auth.client_certificate_file = (not shown): is given together with the systemd credential client_certificate; keep one of them (in [folder]/config.toml)
+      auth.client_certificate_file = (not shown): is given together with the systemd
+          credential client_certificate; keep one of them (in [folder]/config.toml)
     ");
 
     let token = world(&MINIMAL.replace(
@@ -71,9 +78,10 @@ fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
         "[auth]\nmethod = \"access_token\"\naccess_token = \"abc\"",
     ));
     token.write("credentials/access_token", "abc");
-    insta::assert_snapshot!(token.report(), @"
+    insta::assert_snapshot!(folded(&token.report()), @"
     the configuration has a fault:
-      auth.access_token = (not shown): is given together with the systemd credential access_token; keep one of them (in [folder]/config.toml)
+      auth.access_token = (not shown): is given together with the systemd credential
+          access_token; keep one of them (in [folder]/config.toml)
     ");
 }
 
@@ -85,8 +93,9 @@ fn a_source_in_the_environment_counts_and_the_one_that_does_not_is_named() {
         database_address(&world.loaded()),
         "from-file:5432, database \"x\""
     );
-    insta::assert_snapshot!(warnings(&world), @"
-    database.url in [folder]/config.toml is ignored, because another source of it comes from the environment, SEATLEDGER__DATABASE__URL_FILE; keep one of them
+    insta::assert_snapshot!(folded(&warnings(&world)), @"
+    database.url in [folder]/config.toml is ignored, because another source of it comes from
+        the environment, SEATLEDGER__DATABASE__URL_FILE; keep one of them
     ");
 }
 
@@ -107,24 +116,31 @@ fn placeholders_that_were_left_are_refused_by_name() {
         url = "postgres://seatledger:[YOUR-PASSWORD]@localhost/seatledger"
         "#,
     );
-    insta::assert_snapshot!(left.report(), @r#"
+    insta::assert_snapshot!(folded(&left.report()), @r#"
     the configuration has 6 faults:
-      auth.tenant_id = "<your tenant>": is still a placeholder; it must be the partner's tenant, its GUID or a domain name such as contoso.onmicrosoft.com (in [folder]/config.toml)
-      auth.client_id = (not shown): is still a placeholder; it must be the application's ID, a GUID (in [folder]/config.toml)
+      auth.tenant_id = "<your tenant>": is still a placeholder; it must be the partner's
+          tenant, its GUID or a domain name such as contoso.onmicrosoft.com (in
+          [folder]/config.toml)
+      auth.client_id = (not shown): is still a placeholder; it must be the application's ID,
+          a GUID (in [folder]/config.toml)
       auth.client_secret = (not shown): is still a placeholder (in [folder]/config.toml)
       auth.refresh_token = (not shown): is still a placeholder (in [folder]/config.toml)
-      customers.ids: entry 2, "00000000-0000-0000-0000-000000000000", is a placeholder and not a customer's id (in [folder]/config.toml)
-      database.url = (not shown): has a part that is still a placeholder, such as <password> (in [folder]/config.toml)
+      customers.ids: entry 2, "00000000-0000-0000-0000-000000000000", is a placeholder and
+          not a customer's id (in [folder]/config.toml)
+      database.url = (not shown): has a part that is still a placeholder, such as <password>
+          (in [folder]/config.toml)
     "#);
     let masked = World::new(MINIMAL).set("SEATLEDGER__AUTH__CLIENT_SECRET", "3hB*************");
-    insta::assert_snapshot!(masked.report(), @"
+    insta::assert_snapshot!(folded(&masked.report()), @"
     the configuration has a fault:
-      auth.client_secret = (not shown): is masked with asterisks, as consoles show a secret later on; make a new one and copy it at once (from the environment, SEATLEDGER__AUTH__CLIENT_SECRET)
+      auth.client_secret = (not shown): is masked with asterisks, as consoles show a secret
+          later on; make a new one and copy it at once (from the environment,
+          SEATLEDGER__AUTH__CLIENT_SECRET)
     ");
 }
 
 #[test]
-fn a_secret_that_everybody_may_read_is_warned_of() {
+fn a_world_readable_secret_is_warned_of() {
     let minimal = MINIMAL.replace(
         "[customers]",
         "client_secret = \"abc\"\nrefresh_token_file = \"token\"\n[customers]",
@@ -145,10 +161,13 @@ fn a_secret_that_everybody_may_read_is_warned_of() {
     for file in &files {
         with_mode(file, 0o644);
     }
-    insta::assert_snapshot!(warnings(&world), @"
-    every user of this machine may read the refresh token in [folder]/token (mode 0644); restrict it: chmod o-rwx [folder]/token
-    every user of this machine may read database.url in [folder]/url (mode 0644); restrict it: chmod o-rwx [folder]/url
-    every user of this machine may read auth.client_secret in [folder]/config.toml (mode 0644); restrict it: chmod o-rwx [folder]/config.toml
+    insta::assert_snapshot!(folded(&warnings(&world)), @"
+    every user of this machine may read the refresh token in [folder]/token (mode 0644);
+        restrict it: chmod o-rwx [folder]/token
+    every user of this machine may read database.url in [folder]/url (mode 0644); restrict
+        it: chmod o-rwx [folder]/url
+    every user of this machine may read auth.client_secret in [folder]/config.toml (mode
+        0644); restrict it: chmod o-rwx [folder]/config.toml
     ");
     for file in &files {
         with_mode(file, 0o602);
@@ -157,14 +176,15 @@ fn a_secret_that_everybody_may_read_is_warned_of() {
 }
 
 #[test]
-fn a_certificate_that_everybody_may_read_is_warned_of_and_a_credential_is_not() {
+fn a_world_readable_certificate_is_warned_of_and_a_credential_is_not() {
     let world = world(&MINIMAL.replace(
         "[customers]",
         "client_certificate_file = \"app.pem\"\n[customers]",
     ));
     with_mode(&world.write("app.pem", "x"), 0o666);
-    insta::assert_snapshot!(warnings(&world), @"
-    every user of this machine may read and write the client's private key in [folder]/app.pem (mode 0666); restrict it: chmod o-rwx [folder]/app.pem
+    insta::assert_snapshot!(folded(&warnings(&world)), @"
+    every user of this machine may read and write the client's private key in
+        [folder]/app.pem (mode 0666); restrict it: chmod o-rwx [folder]/app.pem
     ");
 
     let world = self::world(&MINIMAL.replace(URL, ""));
@@ -190,8 +210,9 @@ fn the_files_of_the_databases_address_are_read_and_warned_of_like_the_others() {
         &world.write("k.pem", format!("\u{feff}{}", identity.key)),
         0o644,
     );
-    insta::assert_snapshot!(warnings(&world), @"
-    every user of this machine may read the private key of the client certificate for the database in [folder]/k.pem (mode 0644); restrict it: chmod o-rwx [folder]/k.pem
+    insta::assert_snapshot!(folded(&warnings(&world)), @"
+    every user of this machine may read the private key of the client certificate for the
+        database in [folder]/k.pem (mode 0644); restrict it: chmod o-rwx [folder]/k.pem
     ");
     let ca = world.folder.path().join("ca.pem");
     std::fs::remove_file(&ca).unwrap();
@@ -202,7 +223,7 @@ fn the_files_of_the_databases_address_are_read_and_warned_of_like_the_others() {
 }
 
 #[test]
-fn a_configuration_without_a_secret_may_be_read_by_everybody() {
+fn a_configuration_without_a_secret_may_be_world_readable() {
     let world = World::new(MINIMAL);
     with_mode(&world.folder.path().join("config.toml"), 0o644);
     assert_eq!(warnings(&world), "");

@@ -1,5 +1,5 @@
-//! The database's address: judged whole before anything is connected, several hosts tried in turn,
-//! and no piece of a password shown by anybody.
+//! The database's address: checked as a whole before connecting, several hosts tried in turn, and
+//! no part of a password in any output.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,7 @@ use crate::support::{Server, World};
 const PIECES: [&str; 3] = ["Hunter", "tWo", "s3cret"];
 
 #[tokio::test]
-async fn no_piece_of_a_password_is_shown_whatever_is_wrong_with_the_address() {
+async fn a_faulty_address_is_reported_without_any_part_of_its_password() {
     let mut world = World::with_customers(1).await;
     world.set("log.filter", "trace");
     for (url, said) in [
@@ -47,7 +47,7 @@ async fn no_piece_of_a_password_is_shown_whatever_is_wrong_with_the_address() {
 }
 
 #[tokio::test]
-async fn the_environment_changes_nothing_of_what_the_address_says() {
+async fn the_environment_does_not_change_the_address() {
     let mut world = World::with_customers(1).await;
     world.backfill().await.assert_code(0);
     let elsewhere = [
@@ -76,7 +76,7 @@ async fn the_environment_changes_nothing_of_what_the_address_says() {
 }
 
 #[tokio::test]
-async fn a_server_elsewhere_that_cannot_be_verified_learns_nothing_but_that_tls_is_wanted() {
+async fn an_unverified_remote_server_learns_nothing_but_that_tls_is_wanted() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -109,7 +109,7 @@ async fn a_server_elsewhere_that_cannot_be_verified_learns_nothing_but_that_tls_
 }
 
 #[tokio::test]
-async fn several_hosts_are_tried_in_turn_until_one_will_do() {
+async fn several_hosts_are_tried_in_turn_until_one_is_suitable() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
     let socket = url::Url::parse(&server.url()).unwrap();
@@ -198,7 +198,7 @@ async fn a_password_that_was_changed_meanwhile_is_read_again_from_its_file() {
     daemon.finish().await.assert_code(0);
 }
 
-/// Who connects and where, what the address asks for, how `check` ends, and what it says.
+/// Role and host, the address's parameters, the exit code of `check`, and what it says.
 const AS_ASKED: &[(&str, &str, i32, &str)] = &[
     (
         "seatledger@localhost",

@@ -42,7 +42,7 @@ fn line<'a>(finished: &'a Finished, part: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn what_a_run_lacks_is_named_by_check_and_by_the_run_which_end_with_4_and_ask_nothing() {
+async fn a_missing_right_is_named_by_check_and_by_the_run_before_any_request() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
     // What was done to the database, of which part it shows in, and what is said of it.
@@ -105,7 +105,7 @@ async fn what_a_run_lacks_is_named_by_check_and_by_the_run_which_end_with_4_and_
 }
 
 #[tokio::test]
-async fn a_role_that_may_do_no_more_than_make_tables_needs_nothing_else() {
+async fn a_role_needs_no_right_but_to_create_tables() {
     let server = Server::start();
     let mut world = World::on_server(&server, 2).await;
     database(&world, "plain", "").await;
@@ -162,7 +162,7 @@ async fn a_role_that_may_do_no_more_than_make_tables_needs_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_somebody_added_to_the_tables_is_found_by_doing_what_a_run_does() {
+async fn triggers_and_constraints_added_to_the_tables_are_found_by_a_trial_run() {
     let server = Server::start();
     let world = World::on_server(&server, 1).await;
     world.backfill().await.assert_code(0);
@@ -183,7 +183,7 @@ async fn what_somebody_added_to_the_tables_is_found_by_doing_what_a_run_does() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_have_fewer_connections_than_the_program_opens_is_told_of() {
+async fn a_connection_limit_below_what_the_program_opens_is_reported() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
     database(&world, "narrow", "").await;
@@ -209,8 +209,7 @@ async fn a_role_that_may_have_fewer_connections_than_the_program_opens_is_told_o
 }
 
 #[tokio::test]
-async fn each_part_is_tried_that_does_not_depend_on_one_that_failed_and_the_first_to_mend_is_named()
-{
+async fn every_independent_part_is_tried_and_the_first_to_mend_is_named() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
     // Takes connections and says nothing.

@@ -1,9 +1,7 @@
-//! What is waited for, and what is said of it: a database that is away, a lock that somebody else
-//! holds, another run.
+//! What the program waits for and logs: a database that is away, a lock that another session holds,
+//! another run.
 
 use std::process::Stdio;
-
-use serde_json::json;
 
 use crate::support::{Finished, Running, Server, World};
 
@@ -20,7 +18,7 @@ async fn stop(daemon: Running) -> Finished {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_database_is_told_once_with_its_place_and_once_that_it_is_over() {
+async fn an_outage_of_the_database_is_logged_once_at_its_begin_and_once_at_its_end() {
     let server = Server::start();
     let mut world = World::on_server(&server, 3).await;
     world.set("log.filter", "seatledger=debug");
@@ -39,7 +37,7 @@ async fn an_outage_of_the_database_is_told_once_with_its_place_and_once_that_it_
     }
 }
 
-/// A session that has locked a table, and says who it is.
+/// A session of a named application that holds a lock on the table.
 async fn lock(world: &World, table: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut holder = world.pool.begin().await.unwrap();
     let lock = format!("set local application_name = 'monthly report'; lock table {table}");
@@ -50,44 +48,46 @@ async fn lock(world: &World, table: &str) -> sqlx::Transaction<'static, sqlx::Po
     holder
 }
 
-#[tokio::test]
-async fn who_waits_for_a_lock_on_the_ledger_says_who_holds_it() {
+/// A command that waits for a lock on the table says so once, and by whom it is held.
+async fn names_the_holder(arguments: &[&str], table: &str) {
     let mut world = World::new().await;
     world.set("schedule.run_on_start", "always");
     world.set("log.filter", "seatledger=debug");
-    for (arguments, table) in [
-        (&["--backfill"][..], "license_usage"),
-        (&["--backfill"], "_sqlx_migrations"),
-        (&["migrate"], "_sqlx_migrations"),
-        (&[], "sync_run"),
-        (&[], "_sqlx_migrations"),
-    ] {
-        let holder = lock(&world, table).await;
-        let running = world.start(arguments);
-        running
-            .says("Waiting for a lock on the ledger, held by monthly report of role seatledger")
-            .await;
-        holder.rollback().await.unwrap();
-        let said = if arguments.is_empty() {
-            running.says("Waiting for the next run").await;
-            stop(running).await.stderr
-        } else {
-            let finished = running.finish().await;
-            finished.assert_code(0);
-            finished.stderr
-        };
-        let waiting = count(&said, "Waiting for a lock on the ledger");
-        assert_eq!(waiting, 1, "{arguments:?} {table}: {said}");
-        assert_eq!(count(&said, "is away and waited for"), 0, "{said}");
-    }
+    let holder = lock(&world, table).await;
+    let running = world.start(arguments);
+    running
+        .says("Waiting for a lock on the ledger, held by monthly report of role seatledger")
+        .await;
+    holder.rollback().await.unwrap();
+    let said = if arguments.is_empty() {
+        running.says("Waiting for the next run").await;
+        stop(running).await.stderr
+    } else {
+        let finished = running.finish().await;
+        finished.assert_code(0);
+        finished.stderr
+    };
+    let waiting = count(&said, "Waiting for a lock on the ledger");
+    assert_eq!(waiting, 1, "{arguments:?} {table}: {said}");
+    assert_eq!(count(&said, "is away and waited for"), 0, "{said}");
 }
 
 #[tokio::test]
-async fn who_waits_for_another_run_says_which_it_is() {
+async fn a_wait_for_a_lock_on_the_ledger_names_its_holder() {
+    tokio::join!(
+        names_the_holder(&["--backfill"], "license_usage"),
+        names_the_holder(&["--backfill"], "_sqlx_migrations"),
+        names_the_holder(&["migrate"], "_sqlx_migrations"),
+        names_the_holder(&[], "sync_run"),
+        names_the_holder(&[], "_sqlx_migrations"),
+    );
+}
+
+#[tokio::test]
+async fn a_wait_for_another_run_names_that_run() {
     let mut world = World::new().await;
     world.set("schedule.run_on_start", "always");
-    let hanging = json!([{ "normal": true, "delay_ms": 3_000 }]);
-    world.simulator.script_for_ever("usage", hanging).await;
+    let hold = world.hold_after(0).await;
     let first = world.start(&["--backfill"]);
     first.says("Run begun").await;
     let (second, daemon) = (world.start(&["--backfill"]), world.start(&[]));
@@ -97,7 +97,7 @@ async fn who_waits_for_another_run_says_which_it_is() {
             .await;
         assert!(waiting.stderr().contains("of role seatledger"));
     }
-    world.simulator.unscript().await;
+    hold.release().await;
     first.finish().await.assert_code(0);
     second.finish().await.assert_code(0);
     daemon.says("Waiting for the next run").await;
@@ -105,7 +105,7 @@ async fn who_waits_for_another_run_says_which_it_is() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_full_or_reads_only_for_a_while_is_waited_for() {
+async fn a_full_or_read_only_database_is_waited_for() {
     let server = Server::start();
     let mut world = World::on_server(&server, 2).await;
     world
@@ -139,7 +139,7 @@ async fn a_database_that_is_full_or_reads_only_for_a_while_is_waited_for() {
 }
 
 #[tokio::test]
-async fn too_many_open_files_are_never_called_dead() {
+async fn a_lack_of_file_descriptors_is_named_as_such() {
     let mut world = World::with_customers(2).await;
     let ids = world.simulator.customers().await.join("\n");
     let list = world.write("customers", &ids);

@@ -27,7 +27,7 @@ async fn states(world: &World) -> BTreeMap<String, [String; 2]> {
     lines.iter().map(split).collect()
 }
 
-/// Nobody has two states at one date.
+/// Asserts that no customer has two states at one date.
 async fn assert_one_row_each(world: &World) {
     assert_eq!(
         world
@@ -137,7 +137,7 @@ async fn each_customer_has_one_state_at_each_processed_date() {
 }
 
 #[tokio::test]
-async fn a_failure_that_is_made_up_for_in_time_is_no_gap() {
+async fn a_failure_followed_by_a_success_in_time_is_no_gap() {
     let world = World::with_customers(3).await;
     let ids = world.simulator.customers().await;
     let items = json!([{ "items": [item(&json!({}))] }]);
@@ -154,7 +154,7 @@ async fn a_failure_that_is_made_up_for_in_time_is_no_gap() {
 }
 
 #[tokio::test]
-async fn a_date_that_only_a_slower_service_has_is_no_gap_of_the_others() {
+async fn a_date_reported_by_one_service_only_is_no_gap_of_the_others() {
     let world = World::with_customers(3).await;
     let ids = world.simulator.customers().await;
     let on = |product: &str, day: &str| {
@@ -212,7 +212,7 @@ async fn a_customer_that_is_on_no_list_any_more_has_no_gaps() {
             "2026-09-28|stored|3",
         ]
     );
-    // Who is left out has not gone, and who always was is not known.
+    // An excluded customer has not left; one that was always excluded is unknown.
     assert_eq!(
         world
             .lines("select count(*), count(gone_since) from customer")
@@ -222,7 +222,7 @@ async fn a_customer_that_is_on_no_list_any_more_has_no_gaps() {
 }
 
 #[tokio::test]
-async fn what_a_run_that_was_cut_off_did_not_reach_is_missed_once_the_date_has_passed() {
+async fn customers_not_reached_by_a_run_are_missed_once_the_date_has_passed() {
     let mut world = World::with_customers(3).await;
     world.ask_in_order();
     let mut ids = world.simulator.customers().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::answers::{answer, collection, item_with};
 use crate::support::{Finished, World};
 
-/// One backfill in which everybody answers with these items.
+/// One backfill in which every customer has these items.
 async fn fetch(world: &World, target: &str, items: &[String]) -> Finished {
     let answers = json!([answer(collection(items), json!({}))]);
     world.simulator.script_for_ever(target, answers).await;

@@ -1,5 +1,4 @@
-//! What the views of newest rows show, beside what the ledger itself says, while all kinds of
-//! things happen to it.
+//! The views of newest rows agree with the ledger after every kind of change to it.
 
 use serde_json::{Value, json};
 
@@ -46,7 +45,7 @@ async fn assert_views(world: &World, when: &str) {
     }
 }
 
-/// The dates that are kept beside the ledger are those of its rows, whoever wrote them.
+/// Asserts that the dates kept beside the ledger are those of its rows.
 async fn assert_dates(world: &World, when: &str) {
     let of_rows = "(processed_date_time at time zone 'UTC')::date";
     for (rows, kept) in [
@@ -206,7 +205,7 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again() 
 }
 
 #[tokio::test]
-async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views() {
+async fn rows_written_by_a_role_with_rights_to_the_ledger_alone_are_in_the_views() {
     let world = World::with_customers(2).await;
     world.backfill().await.assert_code(0);
     // Roles are the server's, not the database's.
@@ -238,7 +237,7 @@ async fn what_a_role_writes_that_may_write_to_the_ledger_alone_is_in_the_views()
 }
 
 #[tokio::test]
-async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread() {
+async fn rows_written_past_the_triggers_are_in_the_views_after_a_reread() {
     let world = World::with_customers(3).await;
     world.backfill().await.assert_code(0);
     let ledger = world.ledger().await;
@@ -285,7 +284,7 @@ async fn what_was_written_past_the_triggers_is_known_once_the_ledger_is_reread()
 }
 
 #[tokio::test]
-async fn a_partition_that_was_put_away_takes_its_rows_along_and_a_new_one_takes_what_comes() {
+async fn a_detached_partition_takes_its_rows_along_and_a_new_one_takes_new_rows() {
     let world = World::with_customers(2).await;
     let of = |day: &str| json!([{ "items": [row(day, "Teams", 1)] }]);
     for day in ["2026-08-05", "2026-09-15", "2026-09-25"] {

@@ -24,7 +24,7 @@ fn deployment(changes: &Value) -> Value {
     item
 }
 
-/// One backfill in which everybody answers with these items.
+/// One backfill in which every customer has these items.
 async fn fetch(world: &World, kind: &str, items: Value) -> Value {
     world
         .simulator
@@ -155,7 +155,7 @@ async fn figures(world: &World) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn what_a_service_restates_is_kept_whole() {
+async fn every_restated_figure_is_kept() {
     let world = World::with_customers(40).await;
     // Dynamics shows the same date on both days.
     world.simulator.set_today("2026-10-07").await;

@@ -45,7 +45,7 @@ async fn every_object_is_named_as_promised_and_commented() {
          where {ours} and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)"
     );
     assert_eq!(world.lines(&bare).await, [""; 0]);
-    // Whatever else has a name of ours: indexes that no constraint made, functions, triggers.
+    // Indexes that no constraint made, functions and triggers.
     let others = "select indexrelid::regclass::text from pg_index as i
          join pg_class as c on c.oid = i.indexrelid and c.relnamespace = 'public'::regnamespace
          where not exists (select from pg_constraint where conindid = i.indexrelid)
@@ -165,7 +165,7 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once()
         "{}",
         before.stderr
     );
-    // Whatever time a role's statements may take: a migration of a large ledger needs minutes.
+    // A role's timeout does not hold for migrations: those of a large ledger take minutes.
     world
         .execute("do $$ begin execute format('alter database %I set statement_timeout = 1', current_database()); end $$")
         .await;

@@ -163,7 +163,7 @@ async fn the_partners_list_is_asked_for_once_and_not_at_all_where_all_is_complet
 }
 
 #[tokio::test]
-async fn a_date_is_covered_for_everybody_and_makes_nobody_look_older() {
+async fn a_past_date_covers_all_customers_and_makes_none_look_older() {
     let world = world().await;
     world.backfill().await.assert_code(0);
     let newest = "select customer_id, last_processed_date_time from customer_freshness order by 1";
@@ -191,7 +191,7 @@ async fn a_date_is_covered_for_everybody_and_makes_nobody_look_older() {
 }
 
 #[tokio::test]
-async fn what_a_kill_left_is_asked_for_by_the_same_command_or_by_resume() {
+async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
     let world = world().await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let all = range("2026-04-01", "2026-04-10", &["--json"]);
@@ -242,7 +242,7 @@ async fn what_a_kill_left_is_asked_for_by_the_same_command_or_by_resume() {
 }
 
 #[tokio::test]
-async fn customers_that_a_stopped_run_did_not_come_to_are_not_counted_as_stored() {
+async fn customers_that_a_stopped_run_did_not_reach_are_not_counted_as_stored() {
     let world = world().await;
     world.simulator.patch(json!({ "latency_ms": 300 })).await;
     let stopped = world.start(&range(REACH, "2026-04-30", &["--json"]));
@@ -257,7 +257,7 @@ async fn customers_that_a_stopped_run_did_not_come_to_are_not_counted_as_stored(
 }
 
 #[tokio::test]
-async fn a_backfill_whose_oldest_dates_were_complete_before_came_to_its_end() {
+async fn a_backfill_whose_oldest_dates_were_already_complete_is_not_unfinished() {
     let world = world().await;
     let older = range(REACH, "2026-04-29", &["--json"]);
     world.run(&older).await.assert_code(0);
@@ -283,7 +283,7 @@ async fn a_backfill_whose_oldest_dates_were_complete_before_came_to_its_end() {
 }
 
 #[tokio::test]
-async fn the_summary_shows_the_way_to_what_was_rejected_on_any_date() {
+async fn the_summary_has_a_query_for_rejections_of_any_date() {
     let world = world().await;
     let ids = world.simulator.customers().await;
     let nameless =
@@ -323,7 +323,7 @@ async fn a_date_at_which_the_api_fails_is_named_and_asked_for_again() {
 }
 
 #[tokio::test]
-async fn where_every_date_fails_no_further_one_is_asked_for_and_resume_goes_on() {
+async fn a_backfill_ends_early_when_every_date_fails_and_resume_continues() {
     let world = world().await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let fault = json!([{ "status": 403, "json": { "code": "900309", "description": "blocked" } }]);
@@ -347,7 +347,7 @@ async fn where_every_date_fails_no_further_one_is_asked_for_and_resume_goes_on()
 }
 
 #[tokio::test]
-async fn a_date_of_which_only_other_dates_come_is_empty() {
+async fn a_date_answered_with_rows_of_other_dates_is_empty() {
     let world = world().await;
     let ids = world.simulator.customers().await;
     let other = json!({

@@ -72,7 +72,7 @@ async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted() {
 }
 
 #[tokio::test]
-async fn a_list_that_has_lost_over_half_of_its_customers_is_told_and_not_believed() {
+async fn a_list_that_lost_over_half_of_its_customers_is_warned_of_and_not_believed() {
     let world = discovering(20).await;
     world.backfill().await.assert_code(0);
     world.simulator.patch(json!({ "shrink_list": 0.45 })).await;
@@ -116,7 +116,7 @@ async fn a_list_that_has_lost_over_half_of_its_customers_is_told_and_not_believe
 }
 
 #[tokio::test]
-async fn a_list_that_is_suddenly_empty_marks_nobody_and_ends_the_run() {
+async fn a_list_that_is_suddenly_empty_marks_no_customer_and_ends_the_run() {
     let world = discovering(5).await;
     world.backfill().await.assert_code(0);
     world.simulator.patch(json!({ "shrink_list": 0.0 })).await;
@@ -137,7 +137,7 @@ async fn a_list_that_is_suddenly_empty_marks_nobody_and_ends_the_run() {
 }
 
 #[tokio::test]
-async fn the_way_out_of_a_list_that_has_really_shrunk_is_told() {
+async fn the_message_says_how_to_accept_a_list_that_really_shrank() {
     let world = discovering(20).await;
     world.backfill().await.assert_code(0);
     world.simulator.patch(json!({ "shrink_list": 0.25 })).await;
@@ -158,7 +158,7 @@ async fn the_way_out_of_a_list_that_has_really_shrunk_is_told() {
 }
 
 #[tokio::test]
-async fn the_file_of_customers_is_read_anew_at_each_run_of_the_daemon() {
+async fn the_file_of_customers_is_read_again_at_each_run_of_the_daemon() {
     let mut world = World::new().await;
     let ids = world.simulator.customers().await;
     let path = world.folder.path().join("customers.txt");

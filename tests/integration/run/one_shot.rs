@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Running, World};
 
-/// No two runs were under way at the same time.
+/// Asserts that no two runs overlapped.
 async fn assert_one_at_a_time(world: &World) {
     assert_eq!(
         world
@@ -17,7 +17,7 @@ async fn assert_one_at_a_time(world: &World) {
     );
 }
 
-/// A run that has begun and takes a while.
+/// A run that has begun.
 async fn begun(world: &World, arguments: &[&str]) -> Running {
     let running = world.start(arguments);
     running.says("Run begun").await;
@@ -27,10 +27,11 @@ async fn begun(world: &World, arguments: &[&str]) -> Running {
 #[tokio::test]
 async fn a_second_backfill_waits_for_the_first_and_says_so() {
     let world = World::new().await;
-    world.simulator.patch(json!({ "latency_ms": 700 })).await;
+    let hold = world.hold_after(0).await;
     let first = begun(&world, &["--backfill", "--json"]).await;
     let second = world.start(&["--backfill", "--json"]);
     second.says("Another run is under way").await;
+    hold.release().await;
     let (first, second) = (first.finish().await, second.finish().await);
     first.assert_code(0);
     second.assert_code(0);
@@ -43,21 +44,21 @@ async fn a_second_backfill_waits_for_the_first_and_says_so() {
 #[tokio::test]
 async fn a_backfill_and_a_daemon_wait_for_each_other() {
     let mut world = World::new().await;
-    world
-        .simulator
-        .script_for_ever("usage", json!([{ "normal": true, "delay_ms": 1_500 }]))
-        .await;
+    let hold = world.hold_after(0).await;
     let daemon = begun(&world, &[]).await;
     let backfill = world.start(&["--backfill", "--json"]);
     backfill.says("Another run is under way").await;
+    hold.release().await;
     backfill.finish().await.assert_code(0);
     daemon.signal("TERM");
     daemon.finish().await.assert_code(0);
 
     world.set("schedule.run_on_start", "always");
+    let hold = world.hold_after(0).await;
     let backfill = begun(&world, &["--backfill", "--json"]).await;
     let daemon = world.start(&[]);
     daemon.says("Another run is under way").await;
+    hold.release().await;
     backfill.finish().await.assert_code(0);
     daemon.says("Waiting for the next run").await;
     daemon.signal("TERM");
@@ -79,12 +80,13 @@ async fn a_backfill_and_a_daemon_wait_for_each_other() {
 #[tokio::test]
 async fn a_backfill_that_waits_for_another_can_be_stopped() {
     let world = World::new().await;
-    world.simulator.patch(json!({ "latency_ms": 1_000 })).await;
+    let hold = world.hold_after(0).await;
     let first = begun(&world, &["--backfill"]).await;
     let second = world.start(&["--backfill"]);
     second.says("Another run is under way").await;
     second.signal("TERM");
     second.finish().await.assert_code(143);
+    hold.release().await;
     first.finish().await.assert_code(0);
     let runs: i64 = world.value("select count(*) from sync_run").await;
     assert_eq!(runs, 1);
@@ -193,7 +195,7 @@ async fn the_status_command_before_the_first_start_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_ends_with_2_and_asks_nobody() {
+async fn a_wrong_command_line_ends_with_2_before_any_request() {
     let world = World::new().await;
     for arguments in [
         &["--nonsense"][..],
@@ -202,7 +204,10 @@ async fn a_wrong_command_line_ends_with_2_and_asks_nobody() {
         &["--dry-run"],
         &["--customer", "11111111-70f4-4e1e-9ff1-b2bfce8d9f04"],
         &["--backfill", "--customer", "contoso"],
+        &["--backfill", "--customer"],
+        &["--backfil"],
         &["--backfill", "check"],
+        &["--backfill", "migrate"],
         &["--backfill", "--from", "2026-01-01"],
         &["--backfill", "--from", "yesterday", "--to", "2026-01-01"],
         &["--backfill", "--from", "2026-01-01", "--to", "2026-01-02"],

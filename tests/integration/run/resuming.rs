@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{World, item, until};
 
-/// Answers everybody who has no script of its own with one item of that day.
+/// Answers every customer without a script of its own with one item of that day.
 async fn answer_all(world: &World, day: &str) {
     let items = json!([item(&json!({ "processedDateTime": day }))]);
     world
@@ -16,7 +16,7 @@ async fn answer_all(world: &World, day: &str) {
         .await;
 }
 
-/// The same, but only for so many calls; the next one gets no answer.
+/// Likewise, but only for `calls` calls; further ones get no answer.
 async fn answer_some(world: &World, day: &str, calls: usize) {
     let items = json!([item(&json!({ "processedDateTime": day }))]);
     let mut answers = vec![json!({ "items": items }); calls];
@@ -37,8 +37,7 @@ async fn stored(world: &World, run: &str) -> BTreeSet<String> {
 
 const LAST_RUN: &str = "select max(run_id) from sync_run";
 
-/// Starts a run, ends it in its midst, once so many customers are recorded, and waits until
-/// Postgres has ended its work.
+/// Starts a run, ends it once `customers` are recorded, and waits until Postgres has ended its work.
 async fn cut_off(world: &World, arguments: &[&str], signal: &str, customers: i64) {
     let before: i64 = world
         .value("select coalesce(max(run_id), 0) from sync_run")
@@ -191,7 +190,7 @@ async fn resuming_asks_only_for_what_the_unfinished_backfill_has_not_stored() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_unfinished_resuming_says_so_and_does_nothing() {
+async fn resume_without_an_unfinished_backfill_says_so_and_does_nothing() {
     let world = World::new().await;
     for runs in 0..2 {
         let finished = world.run(&["--backfill", "--resume"]).await;
@@ -259,7 +258,7 @@ async fn a_resumed_run_for_some_customers_is_still_for_those() {
 }
 
 #[tokio::test]
-async fn resuming_goes_with_nothing_that_would_make_it_another_run() {
+async fn resume_excludes_options_that_would_change_the_run() {
     let world = World::new().await;
     let id = &world.simulator.customers().await[0];
     for arguments in [
@@ -283,7 +282,7 @@ async fn resuming_goes_with_nothing_that_would_make_it_another_run() {
 }
 
 #[tokio::test]
-async fn a_later_backfill_of_one_customer_hides_no_unfinished_one_of_all() {
+async fn a_backfill_of_one_customer_does_not_hide_an_unfinished_one_of_all() {
     let world = World::new().await;
     let customers = world.simulator.customers().await;
     world

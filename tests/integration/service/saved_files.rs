@@ -46,25 +46,17 @@ fn last(finished: &Finished) -> &str {
 }
 
 #[tokio::test]
-async fn partner_centers_own_export_is_a_list_in_whatever_encoding_it_was_saved() {
+async fn an_export_of_partner_center_is_a_list_also_as_saved_by_a_spreadsheet() {
     let world = listed().await;
     let ids = world.simulator.customers().await;
     let export = format!(
         "Microsoft ID,Company name,Primary domain name,Relationship,Tags\n{},\"M\u{fc}ller, S\u{f6}hne\",m.example,Reseller,\n{},x,,,\n",
         ids[0], ids[1]
     );
-    let semicolons = format!(
-        "sep=;\n{}",
-        export.replace("r, S", "r; S").replace(',', ";")
-    );
     let wanted: BTreeSet<String> = ids[..2].iter().cloned().collect();
     for bytes in [
-        export.clone().into_bytes(),
         ansi(&export),
-        utf_16(&export),
         utf_16(&export.replace(',', "\t").replace("r\t", "r,")),
-        ansi(&semicolons),
-        format!("#TYPE System.Object\r\n{}", export.replace('\n', "\r\n")).into_bytes(),
     ] {
         save(&world, "customers.csv", bytes);
         world.backfill().await.assert_code(0);
@@ -74,7 +66,7 @@ async fn partner_centers_own_export_is_a_list_in_whatever_encoding_it_was_saved(
 }
 
 #[tokio::test]
-async fn a_list_whose_column_is_not_known_says_what_is_wanted_and_what_was_found() {
+async fn a_list_without_a_known_column_says_what_is_wanted_and_what_was_found() {
     let world = listed().await;
     let id = &world.simulator.customers().await[0];
     for (bytes, told) in [
@@ -85,9 +77,6 @@ async fn a_list_whose_column_is_not_known_says_what_is_wanted_and_what_was_found
                 "its columns are \\\"Firma\\\", \\\"Subscription ID\\\"",
             ][..],
         ),
-        (b"PK\x03\x04\x14\0".to_vec(), &["ZIP archive", "CSV UTF-8"]),
-        (b"<!DOCTYPE html>".to_vec(), &["web page"]),
-        (b"# nobody\n".to_vec(), &["names no customer"]),
         (Vec::new(), &["names no customer"]),
     ] {
         save(&world, "customers.csv", bytes);
@@ -148,7 +137,7 @@ async fn one_bad_line_of_any_kind_costs_the_daemon_itself_alone() {
             finished.stderr
         );
     }
-    // A person who watches is told of all of them before anything is fetched.
+    // At a command line all of them are named before anything is fetched.
     world.simulator.forget_requests().await;
     let finished = world.backfill().await;
     finished.assert_code(78);
@@ -227,7 +216,7 @@ async fn a_refresh_token_that_is_none_is_not_sent_and_not_called_expired() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_read_in_whatever_way_it_was_saved_and_other_forms_are_named() {
+async fn a_certificate_is_read_in_each_common_form_and_other_forms_are_named() {
     let mut world = World::new().await;
     world.unset("auth.client_secret");
     let identity = Identity::new();
@@ -276,7 +265,7 @@ async fn a_certificate_is_read_in_whatever_way_it_was_saved_and_other_forms_are_
 }
 
 #[tokio::test]
-async fn secrets_that_everybody_may_read_are_warned_of_at_the_start() {
+async fn world_readable_secrets_are_warned_of_at_the_start() {
     let mut world = World::new().await;
     world.unset("auth.client_secret");
     let path = world.write("secret", "sim-secret\r\n");

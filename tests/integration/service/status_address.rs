@@ -100,7 +100,7 @@ async fn a_request_for_another_host_is_refused_and_a_configured_name_is_answered
     assert_status(&ask(&address, twice).await, 400);
     let absolute = "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_status(&ask(&address, absolute).await, 421);
-    // Who tries names does not fill the log.
+    // Requests with guessed host names do not fill the log.
     let warnings = daemon.stderr().matches("was refused: ").count();
     assert_eq!(warnings, 1);
     stop(daemon).await;
@@ -133,7 +133,7 @@ async fn only_reading_is_answered_and_a_body_is_never_waited_for() {
     // One request a connection: what comes behind it is not answered.
     let answers = ask(&address, PROBE.repeat(50)).await;
     assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
-    // Somebody who goes on sending is cut off.
+    // A client that goes on sending is cut off.
     let mut stream = connect(&address).await;
     let endless = "PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(endless.as_bytes()).await.unwrap();
@@ -146,7 +146,7 @@ async fn only_reading_is_answered_and_a_body_is_never_waited_for() {
 }
 
 #[tokio::test]
-async fn silent_connections_do_not_keep_a_probe_out() {
+async fn silent_connections_do_not_block_a_probe() {
     let mut world = World::new().await;
     let (daemon, address) = start(&mut world).await;
     let mut silent = Vec::new();
@@ -177,7 +177,7 @@ async fn silent_connections_do_not_keep_a_probe_out() {
 }
 
 #[tokio::test]
-async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for() {
+async fn a_header_sent_byte_by_byte_is_cut_off() {
     let mut world = World::new().await;
     let (daemon, address) = start(&mut world).await;
     let mut stream = connect(&address).await;
@@ -190,7 +190,7 @@ async fn a_header_that_comes_a_byte_at_a_time_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn whatever_is_sent_the_daemon_serves_and_runs_on() {
+async fn the_daemon_survives_hostile_requests() {
     let mut world = World::new().await;
     world.set("schedule.cron", "* * * * * *");
     let (daemon, address) = start(&mut world).await;
@@ -245,7 +245,7 @@ async fn whatever_is_sent_the_daemon_serves_and_runs_on() {
 }
 
 #[tokio::test]
-async fn a_database_that_hangs_is_told_within_seconds_and_costs_the_run_nothing() {
+async fn a_hanging_database_is_reported_within_seconds_and_costs_the_run_nothing() {
     let mut world = World::new().await;
     world.set("database.max_connections", "1");
     let (daemon, address) = start(&mut world).await;
@@ -265,13 +265,13 @@ async fn a_database_that_hangs_is_told_within_seconds_and_costs_the_run_nothing(
     let metrics = ask(&address, PROBE.replace("GET / ", "GET /metrics ")).await;
     assert_status(&metrics, 200);
     assert!(metrics.contains("seatledger_database_up 0\n"), "{metrics}");
-    // Twice two seconds, and not ten for each.
+    // Two seconds for all at once, and not for each after the other.
     assert!(
         asked.elapsed() < Duration::from_secs(40),
         "{:?}",
         asked.elapsed()
     );
-    // Nobody waits in the database for askers that are gone.
+    // The queries of clients that are gone do not stay in the database.
     until("the questions have left the database", async || {
         let waiting: i64 = world
             .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")

@@ -1,4 +1,4 @@
-//! What the commands write to: a terminal, a pipe that nobody reads to its end, a full disk.
+//! The output of commands on a terminal, a closed pipe and a full disk.
 
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
@@ -30,7 +30,7 @@ async fn finish(mut command: Command) -> Output {
     output.await.unwrap().unwrap()
 }
 
-/// A pipe that nobody reads.
+/// A pipe without a reader.
 fn deaf() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -49,7 +49,7 @@ const COMMANDS: [&[&str]; 8] = [
 ];
 
 #[tokio::test]
-async fn a_reader_that_has_seen_enough_is_no_fault() {
+async fn a_closed_pipe_on_standard_output_is_no_fault() {
     let world = World::new().await;
     for arguments in COMMANDS {
         let output = run(&world, arguments, deaf(), Stdio::piped()).await;
@@ -62,7 +62,7 @@ async fn a_reader_that_has_seen_enough_is_no_fault() {
 }
 
 #[tokio::test]
-async fn a_full_disk_under_standard_output_is_told() {
+async fn a_full_disk_under_standard_output_is_reported() {
     let world = World::new().await;
     for arguments in COMMANDS {
         let full = File::options().write(true).open("/dev/full").unwrap();
@@ -77,7 +77,7 @@ async fn a_full_disk_under_standard_output_is_told() {
 }
 
 #[tokio::test]
-async fn standard_error_that_nobody_reads_costs_no_run() {
+async fn a_closed_standard_error_costs_no_run() {
     let mut world = World::new().await;
     for format in ["json", "text"] {
         world.set("log.format", format);

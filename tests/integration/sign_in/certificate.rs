@@ -73,7 +73,7 @@ async fn every_grant_can_be_asked_for_with_a_certificate() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_read_however_it_is_written_and_anew_at_each_use() {
+async fn a_certificate_is_read_in_each_form_and_again_at_each_use() {
     let mut world = world().await;
     let [one, other] = [Identity::new(), Identity::new()];
     let Identity {
@@ -117,7 +117,7 @@ async fn a_certificate_is_read_however_it_is_written_and_anew_at_each_use() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_used_is_named_once_and_nobody_is_asked() {
+async fn an_unusable_certificate_is_named_once_before_any_request() {
     let mut world = world().await;
     let [good, other] = [Identity::new(), Identity::new()];
     let expired = Identity::valid(2020, 2021);

@@ -33,7 +33,7 @@ async fn login(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_dated_and_a_renewal_moves_its_end_only() {
+async fn a_renewal_moves_the_end_of_the_consent_and_not_its_date() {
     let world = World::new().await;
     let said = login(&world).await;
     assert!(said.contains("renewed at every use"), "{said}");
@@ -92,7 +92,7 @@ async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use() {
     assert_eq!(written(&world)["first_used_at"], first["first_used_at"]);
     let text = world.run(&["status"]).await.stdout;
     assert!(text.contains("brought from elsewhere"), "{text}");
-    // Whoever signed in before is not the one who consented to the setting's token.
+    // The earlier sign-in says nothing about the token in the setting.
     login(&world).await;
     std::fs::write(world.refresh_token_path(), "worn-out").unwrap();
     world.backfill().await.assert_code(0);
@@ -100,7 +100,7 @@ async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use() {
 }
 
 #[tokio::test]
-async fn only_a_persons_consent_is_shown() {
+async fn consent_is_shown_only_where_a_person_signed_in() {
     let mut world = World::new().await;
     world.backfill().await.assert_code(0);
     world.set("auth.method", "client_credentials");

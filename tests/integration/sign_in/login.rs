@@ -51,7 +51,7 @@ async fn a_device_code_that_is_approved_gives_a_token_that_runs_live_on() {
 }
 
 #[tokio::test]
-async fn who_asks_for_a_device_code_proves_that_it_is_the_application() {
+async fn a_device_code_is_asked_for_with_the_applications_secret() {
     let mut world = World::new().await;
     let settings = json!({ "device_code_polls": 0, "require_client_secret": true });
     world.simulator.patch(settings).await;
@@ -117,7 +117,7 @@ async fn a_sign_in_survives_a_poll_that_fails() {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_not_begun_where_its_token_could_not_be_kept() {
+async fn a_sign_in_is_not_begun_if_its_token_could_not_be_kept() {
     let mut world = World::new().await;
     world.set("auth.refresh_token_file", "/proc/refresh_token");
     let finished = world.run(&["login", "--device-code"]).await;
@@ -141,7 +141,7 @@ async fn a_sign_in_can_be_stopped_while_it_waits() {
 }
 
 #[tokio::test]
-async fn a_sign_in_needs_a_method_with_a_person() {
+async fn login_needs_a_method_that_a_person_signs_in_with() {
     let mut world = World::new().await;
     world.set("auth.method", "client_credentials");
     let finished = world.run(&["login", "--device-code"]).await;

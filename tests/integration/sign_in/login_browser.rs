@@ -127,7 +127,7 @@ async fn a_sign_in_that_is_declined_in_the_browser_says_so() {
 }
 
 #[tokio::test]
-async fn whatever_else_comes_to_the_waiting_address_changes_nothing() {
+async fn other_requests_to_the_waiting_address_change_nothing() {
     let world = world().await;
     let login = world.start(&["login"]);
     let asked = page(&login).await;
@@ -172,7 +172,7 @@ async fn whatever_else_comes_to_the_waiting_address_changes_nothing() {
 }
 
 #[tokio::test]
-async fn of_two_answers_the_first_counts() {
+async fn the_first_of_two_answers_counts() {
     let world = world().await;
     let login = world.start(&["login"]);
     let asked = page(&login).await;
@@ -189,7 +189,7 @@ async fn of_two_answers_the_first_counts() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_not_ours_is_of_no_use() {
+async fn a_code_of_another_sign_in_is_refused() {
     let world = world().await;
     let mine = world.start(&["login"]);
     let state = query(&page(&mine).await, "state");
@@ -279,7 +279,7 @@ async fn a_token_without_multi_factor_authentication_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_say_how_one_signed_in_is_kept_and_that_is_said() {
+async fn a_token_without_its_sign_in_method_is_kept_with_a_note() {
     let world = world().await;
     world.simulator.patch(json!({ "amr": false })).await;
     let finished = sign_in(&world).await;
@@ -305,7 +305,7 @@ async fn a_token_that_does_not_say_how_one_signed_in_is_kept_and_that_is_said() 
 }
 
 #[tokio::test]
-async fn a_token_for_somebody_else_is_not_kept() {
+async fn a_token_of_another_person_is_not_kept() {
     let world = world().await;
     for audience in [
         "https://graph.windows.net",
@@ -372,7 +372,7 @@ async fn a_check_looks_into_the_token() {
 }
 
 #[tokio::test]
-async fn a_way_of_signing_in_goes_with_the_sign_in_only() {
+async fn device_code_is_an_option_of_login_alone() {
     let world = world().await;
     for arguments in [
         &["check", "--device-code"][..],

@@ -1,5 +1,5 @@
-//! What a sign-in that fails is told as: that it passes by itself where it does, and otherwise what
-//! was refused and where in this installation it is to be mended. Also who gets to know what of it.
+//! The message of a failed sign-in says that the fault passes by itself, or names what was refused
+//! and where in this installation to mend it. It reaches only those that it is meant for.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::process::Stdio;
@@ -45,7 +45,7 @@ async fn ended(child: Child) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn what_passes_by_itself_is_never_called_dead() {
+async fn a_passing_fault_is_never_called_a_dead_token() {
     let world = World::with_customers(2).await;
     std::fs::write(world.refresh_token_path(), "sim-refresh-0").unwrap();
     for answer in [
@@ -220,7 +220,7 @@ async fn a_code_that_is_refused_is_not_told_as_a_dead_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_none_for_a_bearer_is_refused() {
+async fn a_token_of_another_type_than_bearer_is_refused() {
     let mut world = World::with_customers(2).await;
     let token = world.simulator.post("access-token", String::new()).await;
     let answer = |kind: &str| json!([{ "json": { "token_type": kind, "access_token": token, "refresh_token": "next" } }]);
@@ -232,7 +232,7 @@ async fn a_token_that_is_none_for_a_bearer_is_refused() {
     finished.assert_code(4);
     assert!(finished.stderr.contains("type pop"), "{}", finished.stderr);
     assert!(world.simulator.requests("usage").await.is_empty());
-    // Whatever else the answer is worth, the old one may be spent.
+    // The old token may be spent even where the rest of the answer is of no use.
     assert_eq!(kept(&world).as_deref(), Some("next"));
     std::fs::remove_file(world.refresh_token_path()).unwrap();
     world.unset("auth.refresh_token");

@@ -117,7 +117,7 @@ async fn a_code_comes_back_in_the_way_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn nobody_is_sent_back_to_an_address_that_is_not_registered_letter_by_letter() {
+async fn a_redirect_address_must_be_registered_exactly() {
     let provider = Provider::new().await;
     for uri in [
         "http://localhost:12345/",
@@ -135,7 +135,7 @@ async fn nobody_is_sent_back_to_an_address_that_is_not_registered_letter_by_lett
 }
 
 #[tokio::test]
-async fn only_who_asks_for_them_gets_an_id_token_and_client_info() {
+async fn an_id_token_and_client_info_are_sent_on_request_only() {
     let provider = Provider::new().await;
     let back = ("redirect_uri", "http://localhost:12345");
     let answer = provider.authorize(&[back, ("nonce", "n-1")]).await;

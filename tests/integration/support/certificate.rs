@@ -1,4 +1,4 @@
-//! Certificates of a test's own, made anew each time: no private key lies in the repository.
+//! Certificates made by each test: no private key lies in the repository.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,7 +49,7 @@ impl Identity {
     }
 }
 
-/// Who signs certificates of database servers and their clients.
+/// An authority for certificates of database servers and their clients.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// Its own certificate.

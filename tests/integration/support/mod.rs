@@ -5,6 +5,7 @@ pub(crate) mod answers;
 mod certificate;
 mod database;
 mod h2_server;
+mod hold;
 mod partner_wide;
 mod program;
 mod server;
@@ -28,8 +29,10 @@ pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 
-/// Longer than anything here takes on the slowest machine; only a failing test waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest that a test waits for anything. Ten times what the slowest thing needs, the end of a
+/// program that has to give up a request, and far less than the waits that programs are to cut short:
+/// those take ten minutes and more.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A partner: customers at a simulator, a ledger, and a configuration.
 pub(crate) struct World {

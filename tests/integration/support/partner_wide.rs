@@ -8,7 +8,7 @@ use super::World;
 pub(crate) const TODAY: &str = "2026-05-04";
 
 impl World {
-    /// So many customers, all of them wanted because the partner's own list names them.
+    /// Customers that are all fetched because the partner's own list names them.
     pub(crate) async fn commercial(customers: usize) -> Self {
         let mut world = Self::with_customers(customers).await;
         world.unset("customers.ids");

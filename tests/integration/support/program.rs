@@ -85,7 +85,7 @@ impl Running {
         .await
     }
 
-    /// What was written to standard error so far.
+    /// Standard error up to now.
     pub(crate) fn stderr(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }

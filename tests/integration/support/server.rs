@@ -17,11 +17,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        // The script deletes the folder. It lies where the user whom root lends the server to may
-        // reach it.
+        // The script deletes the folder. It lies beside that of the server that the tests share, as
+        // the user to whom root lends its servers can reach that place.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the folder of the shared server is handed over in the environment"
+        )]
+        let shared = std::env::var_os("SEATLEDGER_PG_DIR");
+        let shared = shared.expect("the tests run under `make test`");
         let folder = tempfile::Builder::new()
             .prefix("seatledger-test.")
-            .tempdir_in("/var/tmp")
+            .tempdir_in(Path::new(&shared).parent().unwrap())
             .unwrap()
             .keep();
         let server = Self { folder };

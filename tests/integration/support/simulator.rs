@@ -110,7 +110,7 @@ impl Simulator {
         requests.as_array().unwrap().clone()
     }
 
-    /// Waits until so many requests of a kind were received.
+    /// Waits until `count` requests of a kind were received.
     pub(crate) async fn received(&self, kind: &str, count: usize) {
         let what = format!("{count} requests of the kind {kind} were received");
         super::until(&what, async || {

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// Who signs certificates.
+/// An authority for certificates.
 pub(crate) struct CertificateAuthority(CertifiedIssuer<'static, KeyPair>);
 
 /// What a certificate says of its server. Good unless changed.
@@ -56,7 +56,7 @@ impl CertificateAuthority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// For who trusts it.
+    /// Its own certificate, for those that are to trust it.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
@@ -69,7 +69,7 @@ impl CertificateAuthority {
     }
 }
 
-/// A certificate that nobody but its own server vouches for.
+/// A certificate that is signed with its own key.
 pub(crate) fn self_signed(claims: &Claims) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate = claims.params().self_signed(&key).unwrap();
@@ -140,7 +140,7 @@ impl TlsFront {
         self.ended.send_replace(());
     }
 
-    /// Cuts so many connections before they are any.
+    /// Closes the next `connections` before their handshake.
     pub(crate) fn cut(&self, connections: usize) {
         self.cut.store(connections, Ordering::Relaxed);
     }
