@@ -50,7 +50,10 @@ async fn only_usage_is_asked_for_unless_deployment_is_wanted() {
     finished.assert_code(0);
     assert_eq!(world.simulator.requests("deployment").await.len(), 3);
     let deployed: i64 = world
-        .value("select count(*) from license_deployment where licenses_sold >= licenses_deployed and licenses_sold > 0")
+        .value(
+            "select count(*) from license_deployment where licenses_sold >= licenses_deployed \
+            and licenses_sold > 0",
+        )
         .await;
     assert!(deployed >= 3);
     let rows = &finished.summary()["rows"];
@@ -105,7 +108,11 @@ async fn a_row_of_deployment_is_read_as_leniently_as_one_of_usage() {
     );
     assert_eq!(
         world
-            .lines("select product_name, processed_date_time at time zone 'UTC', licenses_deployed, licenses_sold, deployment_percent, service_name, channel from license_deployment order by 1")
+            .lines(
+                "select product_name, processed_date_time at time zone 'UTC', \
+                licenses_deployed, licenses_sold, deployment_percent, service_name, channel from \
+                license_deployment order by 1"
+            )
             .await,
         [
             "Dynamics|2026-09-28T00:00:00|0|206|-|o365|reseller",
@@ -114,7 +121,10 @@ async fn a_row_of_deployment_is_read_as_leniently_as_one_of_usage() {
     );
     assert_eq!(
         world
-            .lines("select dataset, reason, payload ->> 'productName' from rejected_row order by 1, 2, 3")
+            .lines(
+                "select dataset, reason, payload ->> 'productName' from rejected_row order by \
+                1, 2, 3"
+            )
             .await,
         [
             "deployment|invalid_value|A",
@@ -129,8 +139,10 @@ async fn a_row_of_deployment_is_read_as_leniently_as_one_of_usage() {
 #[tokio::test]
 async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored() {
     let world = both(2).await;
-    let refused = json!([{ "status": 403, "json": { "code": "2032", "description": "The role is too small" } }]);
-    let stored = "select (select count(*) > 0 from license_usage), (select count(*) > 0 from license_deployment)";
+    let refused = json!([{ "status": 403, "json": { "code": "2032", "description": "The role is \
+        too small" } }]);
+    let stored = "select (select count(*) > 0 from license_usage), (select count(*) > 0 from \
+        license_deployment)";
     for (failing, code, prefix, left) in [
         ("deployment", "2032", "deployment: status 403", "true|false"),
         ("usage", "2032", "status 403", "true|true"),
@@ -145,7 +157,8 @@ async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored() {
         assert_eq!(
             world
                 .lines(&format!(
-                    "select distinct outcome, reason, fault_code, http_status, attempts, rows_received > 0, detail like '{prefix}%'
+                    "select distinct outcome, reason, fault_code, http_status, attempts, \
+                        rows_received > 0, detail like '{prefix}%'
                      from sync_customer where run_id = (select max(run_id) from sync_run)"
                 ))
                 .await,
@@ -158,7 +171,10 @@ async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored() {
     // Of the customer whose deployment failed the figures were there all the same.
     assert_eq!(
         world
-            .lines("select distinct state from coverage where processed_date = (select max(processed_date) from ledger_date)")
+            .lines(
+                "select distinct state from coverage where processed_date = (select \
+                max(processed_date) from ledger_date)"
+            )
             .await,
         ["stored"]
     );
@@ -204,9 +220,12 @@ async fn sold_assigned_and_active_seats_stand_side_by_side() {
     assert_eq!(
         world
             .lines(
-                "select customer_name, product_name, workload_name, licenses_sold, licenses_assigned, licenses_qualified,
-                        licenses_active, round(deployed_percent::numeric, 2), round(active_percent::numeric, 2),
-                        to_char(deployment_processed_date_time at time zone 'UTC', 'DD HH24:MI:SS.MS'),
+                "select customer_name, product_name, workload_name, licenses_sold, \
+                    licenses_assigned, licenses_qualified,
+                        licenses_active, round(deployed_percent::numeric, 2), \
+                        round(active_percent::numeric, 2),
+                        to_char(deployment_processed_date_time at time zone 'UTC', 'DD \
+                        HH24:MI:SS.MS'),
                         to_char(usage_processed_date_time at time zone 'UTC', 'DD HH24:MI')
                  from license_seats order by 2, 3"
             )

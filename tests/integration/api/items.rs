@@ -77,8 +77,10 @@ fn dates() -> Vec<Case> {
         "processedDateTime": "\"2017-10-13T03:55:46.21Z\"" => "3|10|30|2017-10-13 03:55:46.21";
         "processedDateTime": "\"2018-10-14T00:00:00\"" => "3|10|30|2018-10-14 00:00:00";
         "processedDateTime": "\"2020-02-29T23:30:00-05:00\"" => "3|10|30|2020-03-01 04:30:00";
-        "processedDateTime": "\"2020-12-31T23:59:59.9999999Z\"" => "3|10|30|2020-12-31 23:59:59.999999";
-        "processedDateTime": "\"2020-12-31T23:59:59.123456789\"" => "3|10|30|2020-12-31 23:59:59.123456";
+        "processedDateTime": "\"2020-12-31T23:59:59.9999999Z\"" => "3|10|30|2020-12-31 \
+            23:59:59.999999";
+        "processedDateTime": "\"2020-12-31T23:59:59.123456789\"" => "3|10|30|2020-12-31 \
+            23:59:59.123456";
         "processedDateTime": "\"2000-01-01T00:00:00Z\"" => "3|10|30|2000-01-01 00:00:00";
         "processedDateTime": "\"2020-12-31T23:59:59.1234567890Z\"" => "invalid_value";
         "processedDateTime": "\"2020-02-30T00:00:00Z\"" => "invalid_value";
@@ -171,13 +173,17 @@ async fn every_item_becomes_a_row_or_a_rejection_with_its_reason() {
     store(&world, &items).await;
     let stored = world
         .lines(
-            "select substr(workload_name, 6), licenses_active, licenses_qualified, usage_percent::text,
+            "select substr(workload_name, 6), licenses_active, licenses_qualified, \
+                usage_percent::text,
                     (processed_date_time at time zone 'UTC')::text
              from license_usage",
         )
         .await;
     let rejected = world
-        .lines("select coalesce(payload ->> 'case', substring(payload #>> '{}' from 'case (\\d+)')), reason from rejected_row")
+        .lines(
+            "select coalesce(payload ->> 'case', substring(payload #>> '{}' from 'case \
+            (\\d+)')), reason from rejected_row",
+        )
         .await;
     let told: std::collections::HashMap<&str, &str> = stored
         .iter()
@@ -246,8 +252,17 @@ async fn a_rejected_item_is_kept_as_it_came() {
     expected.extend(odd.iter().map(|item| serde_json::from_str(item).unwrap()));
     assert_eq!(payloads, expected);
     assert_eq!(
-        world.lines("select detail, reason from rejected_row where detail like 'item 7:%' or detail like 'item 10:%' order by 1").await,
-        ["item 10: productName is missing|missing_field", "item 7: the item is not an object with readable members|invalid_value"]
+        world
+            .lines(
+                "select detail, reason from rejected_row where detail like 'item 7:%' or \
+            detail like 'item 10:%' order by 1"
+            )
+            .await,
+        [
+            "item 10: productName is missing|missing_field",
+            "item 7: the item is not an object with \
+            readable members|invalid_value"
+        ]
     );
 }
 
@@ -268,15 +283,30 @@ async fn of_items_with_the_same_key_the_last_is_stored() {
     ];
     store(&world, &items).await;
     assert_eq!(
-        world.lines("select product_name, workload_name, licenses_active from license_usage order by 3 desc, product_name collate \"C\"").await,
+        world
+            .lines(
+                "select product_name, workload_name, licenses_active from license_usage order \
+            by 3 desc, product_name collate \"C\""
+            )
+            .await,
         ["OFFICE 365 E3|Exchange|6", "OFFICE 365 E3|Teams|3"]
     );
     assert_eq!(
-        world.lines("select reason, payload -> 'licensesActive' from rejected_row order by rejected_row_id").await,
+        world
+            .lines(
+                "select reason, payload -> 'licensesActive' from rejected_row order by \
+            rejected_row_id"
+            )
+            .await,
         ["duplicate_key|4", "duplicate_key|5"]
     );
     assert_eq!(
-        world.lines("select rows_received, rows_inserted, rows_unchanged, rows_rejected from sync_customer").await,
+        world
+            .lines(
+                "select rows_received, rows_inserted, rows_unchanged, rows_rejected from \
+            sync_customer"
+            )
+            .await,
         ["5|2|1|2"]
     );
 }
@@ -307,7 +337,12 @@ async fn key_texts_are_stored_as_long_as_the_key_can_hold_them() {
     ];
     store(&world, &items).await;
     assert_eq!(
-        world.lines("select char_length(product_name), char_length(workload_name) from license_usage order by 2").await,
+        world
+            .lines(
+                "select char_length(product_name), char_length(workload_name) from \
+            license_usage order by 2"
+            )
+            .await,
         ["512|138", "512|512"]
     );
     assert_eq!(
@@ -330,7 +365,12 @@ async fn a_long_collection_is_stored_whole() {
     store(&world, &items).await;
     store(&world, &items).await;
     assert_eq!(
-        world.lines("select rows_received, rows_inserted, rows_unchanged from sync_customer order by run_id").await,
+        world
+            .lines(
+                "select rows_received, rows_inserted, rows_unchanged from sync_customer order \
+            by run_id"
+            )
+            .await,
         ["12000|12000|0", "12000|0|12000"]
     );
     assert_eq!(

@@ -54,7 +54,8 @@ async fn hostile_answers_fail_their_customers_and_delay_no_other() {
     // They are the first that were asked for, and others were through before any of them was read.
     let before = "select count(*) from sync_customer
                   where outcome = 'succeeded'
-                      and finished_at < (select min(finished_at) from sync_customer where outcome = 'failed')";
+                      and finished_at < (select min(finished_at) from sync_customer where outcome \
+                      = 'failed')";
     let before = world.value::<i64>(before).await;
     assert!(before >= 10, "{before} of 55");
     let asked = world.asked().await;

@@ -195,7 +195,10 @@ async fn an_incomplete_collection_fails_its_customer_and_no_other() {
         let finished = world.backfill().await;
         finished.assert_code(3);
         let failures = world
-            .lines("select customer_id, reason, rows_received from sync_customer where outcome = 'failed'")
+            .lines(
+                "select customer_id, reason, rows_received from sync_customer where outcome = \
+                'failed'",
+            )
             .await;
         assert_eq!(failures, [format!("{}|{reason}|0", ids[0])], "{pages}");
         let detail: String = world
@@ -228,15 +231,29 @@ async fn the_pages_of_a_collection_are_one_collection() {
     finished.assert_code(0);
     assert_eq!(
         world
-            .lines("select workload_name, licenses_active, (processed_date_time at time zone 'UTC')::date from license_usage order by 3, 1")
+            .lines(
+                "select workload_name, licenses_active, (processed_date_time at time zone \
+                'UTC')::date from license_usage order by 3, 1"
+            )
             .await,
-        ["Exchange|3|2026-09-27", "Exchange|4|2026-09-28", "Teams|3|2026-09-28"]
+        [
+            "Exchange|3|2026-09-27",
+            "Exchange|4|2026-09-28",
+            "Teams|3|2026-09-28"
+        ]
     );
     assert_eq!(
         world
-            .lines("select reason, detail like 'item 3: %', detail like 'item 6: %' from rejected_row order by rejected_row_id")
+            .lines(
+                "select reason, detail like 'item 3: %', detail like 'item 6: %' from \
+                rejected_row order by rejected_row_id"
+            )
             .await,
-        ["missing_field|true|false", "missing_field|false|true", "duplicate_key|false|false"]
+        [
+            "missing_field|true|false",
+            "missing_field|false|true",
+            "duplicate_key|false|false"
+        ]
     );
     assert_eq!(
         finished.summary()["rows"],
@@ -316,8 +333,11 @@ async fn assert_useless(world: &World, finished: &Finished, kept: &str) {
     finished.assert_code(3);
     assert_eq!(
         world
-            .lines("select reason, http_status, rows_received, rows_rejected, detail like '%none of its % items could become a row: item 1: %'
-                    from sync_customer where outcome = 'failed'")
+            .lines(
+                "select reason, http_status, rows_received, rows_rejected, detail like '%none \
+                of its % items could become a row: item 1: %'
+                    from sync_customer where outcome = 'failed'"
+            )
             .await,
         [format!("invalid_response|200|{kept}|{kept}|true")]
     );
@@ -360,7 +380,8 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
         );
         world.simulator.unscript().await;
         let freshness = format!(
-            "select last_success_at is null, last_failure_reason from customer_freshness where customer_id = '{}'",
+            "select last_success_at is null, last_failure_reason from customer_freshness where \
+                customer_id = '{}'",
             ids[0]
         );
         assert_eq!(world.lines(&freshness).await, ["true|invalid_response"]);
@@ -389,8 +410,11 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
     finished.assert_code(3);
     assert_eq!(
         world
-            .lines("select reason, rows_received > rows_rejected, rows_rejected, detail like 'deployment: none of its 1 items%'
-                    from sync_customer where outcome = 'failed'")
+            .lines(
+                "select reason, rows_received > rows_rejected, rows_rejected, detail like \
+                'deployment: none of its 1 items%'
+                    from sync_customer where outcome = 'failed'"
+            )
             .await,
         ["invalid_response|true|1|true"]
     );

@@ -8,18 +8,23 @@ use serde_json::{Value, json};
 use crate::support::{Finished, World, queries};
 
 /// Whom any table knows of.
-const KNOWN: &str = "select customer_id from license_usage union select customer_id from license_deployment
-                     union select customer_id from customer union select customer_id from customer_date
-                     union select customer_id from sync_customer union select customer_id from rejected_row";
+const KNOWN: &str = "select customer_id from license_usage union select customer_id from \
+    license_deployment
+                     union select customer_id from customer union select customer_id from \
+                     customer_date
+                     union select customer_id from sync_customer union select customer_id from \
+                     rejected_row";
 
 /// Keys and figures of usage, and of deployment by date: a customer's own collection has the time
 /// of day, too.
 const FIGURES: &str =
-    "select customer_id, product_name, workload_name, processed_date_time::text as date, customer_name, channel,
+    "select customer_id, product_name, workload_name, processed_date_time::text as date, \
+        customer_name, channel,
             licenses_active, licenses_qualified
      from license_usage
      union all
-     select customer_id, product_name, null, (processed_date_time at time zone 'UTC')::date::text, customer_name, channel,
+     select customer_id, product_name, null, (processed_date_time at time zone 'UTC')::date::text, \
+     customer_name, channel,
             licenses_deployed, licenses_sold
      from license_deployment
      order by 1, 2, 3, 4";
@@ -62,7 +67,10 @@ async fn all_customers_take_few_calls_and_have_the_figures_of_their_own_collecti
     );
     assert_eq!(
         world
-            .lines("select source, customers_succeeded, rows_received = rows_inserted, detail from sync_run")
+            .lines(
+                "select source, customers_succeeded, rows_received = rows_inserted, detail from \
+                sync_run"
+            )
             .await,
         ["commercial|300|true|-"]
     );
@@ -72,7 +80,8 @@ async fn all_customers_take_few_calls_and_have_the_figures_of_their_own_collecti
             .await,
         ["succeeded|200|-"]
     );
-    let ids = "select count(*) from license_usage where product_id is null or workload_code is null or service_code is null";
+    let ids = "select count(*) from license_usage where product_id is null or workload_code is \
+        null or service_code is null";
     assert_eq!(world.value::<i64>(ids).await, 0);
     let partner_wide = world.lines(FIGURES).await;
 
@@ -261,7 +270,10 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection() {
     assert_eq!(finished.summary()["rows"]["received"], 9);
     assert_eq!(
         world
-            .lines("select customer_id, workload_name, licenses_active, usage_percent from license_usage order by licenses_active")
+            .lines(
+                "select customer_id, workload_name, licenses_active, usage_percent from \
+                license_usage order by licenses_active"
+            )
             .await,
         [
             format!("{}|TEAMS|2|-", ids[0]),
@@ -271,7 +283,10 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection() {
     );
     assert_eq!(
         world
-            .lines("select dataset, customer_id, reason, payload ->> 'workloadName' from rejected_row order by payload ->> 'workloadName' collate \"C\"")
+            .lines(
+                "select dataset, customer_id, reason, payload ->> 'workloadName' from \
+                rejected_row order by payload ->> 'workloadName' collate \"C\""
+            )
             .await,
         [
             format!("usage|{}|duplicate_key|EXO", ids[0]),

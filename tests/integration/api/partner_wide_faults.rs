@@ -219,7 +219,8 @@ async fn a_failed_deployment_is_one_failure_of_the_run_and_of_no_customer() {
         (json!([{ "text": "<html>Sign in</html>" }]), "web page"),
         (
             json!([useless]),
-            "deployment: none of its 2 items could become a row: item 1: customerTenantId is missing",
+            "deployment: none of its 2 items could become a row: item 1: customerTenantId is \
+                missing",
         ),
     ] {
         world.empty_the_ledger().await;
@@ -239,7 +240,8 @@ async fn a_failed_deployment_is_one_failure_of_the_run_and_of_no_customer() {
         let notes = summary["notes"].as_array().unwrap();
         assert_eq!(notes.len(), 1, "{notes:?}");
         let note = notes[0].as_str().unwrap();
-        let whole = "the partner-wide collection of deployment failed, so that this run stored nothing of it: ";
+        let whole = "the partner-wide collection of deployment failed, so that this run stored \
+            nothing of it: ";
         assert!(note.starts_with(whole) && note.contains(told), "{note}");
         let run = "select outcome, detail, customers_failed from sync_run";
         assert_eq!(world.lines(run).await, [format!("partial|{note}|0")]);
@@ -254,7 +256,10 @@ async fn a_failed_deployment_is_one_failure_of_the_run_and_of_no_customer() {
         assert!(rows[0] > 0 && rows[1] == 0, "{rows:?}");
         assert_eq!(
             world
-                .lines("select count(*), count(last_failure_reason) from customer_freshness where last_success_at is not null")
+                .lines(
+                    "select count(*), count(last_failure_reason) from customer_freshness where \
+                    last_success_at is not null"
+                )
                 .await,
             ["12|0"]
         );
@@ -313,10 +318,14 @@ async fn a_customer_without_a_usable_item_fails_alone() {
     world.backfill().await.assert_code(3);
     assert_eq!(
         world
-            .lines("select customer_id, reason, rows_received, rows_rejected, detail from sync_customer where outcome = 'failed'")
+            .lines(
+                "select customer_id, reason, rows_received, rows_rejected, detail from \
+                sync_customer where outcome = 'failed'"
+            )
             .await,
         [format!(
-            "{}|invalid_response|2|2|none of its 2 items could become a row: item 2: licensesActive is negative",
+            "{}|invalid_response|2|2|none of its 2 items could become a row: item 2: \
+                licensesActive is negative",
             ids[1]
         )]
     );
@@ -372,7 +381,10 @@ async fn a_signal_between_pages_ends_the_run_and_nothing_is_stored() {
     assert_eq!(finished.summary()["outcome"], "interrupted");
     assert_eq!(
         world
-            .lines("select outcome, ended_early, customers_total, customers_succeeded, customers_failed from sync_run")
+            .lines(
+                "select outcome, ended_early, customers_total, customers_succeeded, \
+                customers_failed from sync_run"
+            )
             .await,
         ["interrupted|true|12|0|0"]
     );
@@ -402,7 +414,8 @@ async fn after_a_kill_each_customer_is_whole_and_resume_stores_the_rest() {
     let half = "select from sync_customer as c
                 full join (
                     select customer_id, count(*) as rows
-                    from (select customer_id from license_usage union all select customer_id from license_deployment) as rows
+                    from (select customer_id from license_usage union all select customer_id from \
+                    license_deployment) as rows
                     group by 1
                 ) as s using (customer_id)
                 where c.rows_inserted is distinct from coalesce(s.rows, 0)";

@@ -196,7 +196,10 @@ async fn bodies_are_unpacked_however_a_proxy_names_their_encoding() {
     }
     world.backfill().await.assert_code(3);
     let failed = world
-        .lines("select customer_id, reason, attempts, detail like '%\"br\"%' from sync_customer where outcome = 'failed'")
+        .lines(
+            "select customer_id, reason, attempts, detail like '%\"br\"%' from sync_customer \
+            where outcome = 'failed'",
+        )
         .await;
     assert_eq!(
         failed,

@@ -227,7 +227,8 @@ async fn a_redirect_is_followed_at_home_and_nowhere_else() {
             .iter()
             .all(|request| header(request, "authorization").starts_with("Bearer "))
     );
-    let failed = "select reason, http_status, attempts, detail like '%was not followed' from sync_customer where outcome = 'failed'";
+    let failed = "select reason, http_status, attempts, detail like '%was not followed' from \
+        sync_customer where outcome = 'failed'";
     assert_eq!(
         world.lines(failed).await,
         ["invalid_response|307|1|true"; 3]

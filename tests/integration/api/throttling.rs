@@ -157,14 +157,20 @@ async fn a_partner_that_is_refused_for_ever_is_given_up_in_time() {
     finished.assert_code(3);
     assert_eq!(
         world
-            .lines("select outcome, sum(count(*)) over (partition by outcome) from sync_customer group by outcome order by 1")
+            .lines(
+                "select outcome, sum(count(*)) over (partition by outcome) from sync_customer \
+                group by outcome order by 1"
+            )
             .await,
         ["failed|380", "succeeded|20"]
     );
     // Customers that were asked for are throttled; the others have the reason why they were not.
     assert_eq!(
         world
-            .lines("select distinct reason, detail like 'not reached: %' from sync_customer where outcome = 'failed' order by 1")
+            .lines(
+                "select distinct reason, detail like 'not reached: %' from sync_customer where \
+                outcome = 'failed' order by 1"
+            )
             .await,
         ["interrupted|true", "throttled|false"]
     );

@@ -141,7 +141,8 @@ async fn a_certificate_that_goes_bad_in_mid_run_ends_it_and_what_was_stored_stay
             "{}",
             finished.stderr
         );
-        let run = "select outcome, customers_succeeded >= 4, customers_succeeded < 60, detail like '%certificate%' from sync_run";
+        let run = "select outcome, customers_succeeded >= 4, customers_succeeded < 60, detail like \
+            '%certificate%' from sync_run";
         assert_eq!(world.lines(run).await, ["failed|true|true|true"]);
         front.present(authority.certify(&Claims::default()));
     }
@@ -232,7 +233,8 @@ async fn a_proxy_that_wants_another_password_ends_the_program_at_once() {
     let authority = CertificateAuthority::new("ours");
     let (mut world, _front) = world(&authority).await;
     let proxy = proxy(
-        "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic \
+            realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
     )
     .await;
     for variable in ["HTTPS_PROXY", "all_proxy"] {

@@ -78,7 +78,8 @@ async fn a_database_that_crashes_in_mid_run_leaves_no_trace_in_the_ledger() {
         .zip(&reference)
         .find(|(one, other)| one != other);
     assert_eq!(differs, None);
-    let record = "select outcome, customers_total, customers_succeeded, customers_failed, rows_received, rows_inserted,
+    let record = "select outcome, customers_total, customers_succeeded, customers_failed, \
+        rows_received, rows_inserted,
                          rows_updated, rows_unchanged, rows_rejected, http_requests from sync_run";
     assert_eq!(world.lines(record).await, undisturbed.lines(record).await);
     let rejected = "select customer_id, reason, payload from rejected_row";
@@ -86,7 +87,8 @@ async fn a_database_that_crashes_in_mid_run_leaves_no_trace_in_the_ledger() {
         world.lines(rejected).await,
         undisturbed.lines(rejected).await
     );
-    let customers = "select customer_id, outcome, rows_received, rows_inserted, rows_unchanged from sync_customer order by 1";
+    let customers = "select customer_id, outcome, rows_received, rows_inserted, rows_unchanged \
+        from sync_customer order by 1";
     assert_eq!(
         world.lines(customers).await,
         undisturbed.lines(customers).await

@@ -48,32 +48,164 @@ async fn a_missing_right_is_named_by_check_and_by_the_run_before_any_request() {
     // What was done to the database, of which part it shows in, and what is said of it.
     let owned = "grant create on schema public to me";
     for (number, (how, before, after, query, part, said)) in (0..).zip([
-        ("", "", None, "", "rights", "may not create tables in the schema \"public\""),
-        ("encoding 'SQL_ASCII' template template0 locale 'C'", owned, None, "", "database", "SQL_ASCII"),
-        ("", owned, None, "options=-csearch_path%3Dnowhere", "schema", "no schema of the search path"),
-        ("", "alter role me set default_transaction_read_only = on", None, "", "database", "default_transaction_read_only"),
-        ("", owned, Some("alter table sync_customer owner to seatledger; grant all on sync_customer to me"), "", "rights",
-            "sync_customer belongs to seatledger"),
-        ("", owned, Some("alter table license_usage owner to seatledger; grant all on license_usage to me"), "", "rights",
-            "license_usage belongs to seatledger"),
-        ("", owned, Some("revoke insert on sync_customer from me"), "", "rights", "may not insert in sync_customer"),
-        ("", owned, Some("revoke select on customer_freshness from me"), "", "rights", "may not select in customer_freshness"),
-        ("", owned, Some("revoke create on schema public from me"), "", "rights", "may not create tables in public"),
-        ("", owned, Some("revoke execute on function add_license_usage_partitions from public, me"), "", "rights", "may not execute"),
-        ("", owned, Some("alter table customer enable row level security; alter table customer force row level security"), "",
-            "rights", "row-level security of customer"),
-        ("", owned, Some("insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
-            values (29990101000000, 'later', true, '', 0)"), "", "schema", "29990101000000"),
-        ("", owned, Some("update _sqlx_migrations set success = false"), "", "schema", "20261128090000"),
-        ("", owned, Some("create schema first authorization me"), "options=-csearch_path%3Dfirst,public", "schema",
-            "the ledger is in the schema \"public\""),
-        ("", owned, Some("drop table consent"), "", "rights", "consent is not there"),
+        (
+            "",
+            "",
+            None,
+            "",
+            "rights",
+            "may not create tables in the schema \"public\"",
+        ),
+        (
+            "encoding 'SQL_ASCII' template template0 locale \
+            'C'",
+            owned,
+            None,
+            "",
+            "database",
+            "SQL_ASCII",
+        ),
+        (
+            "",
+            owned,
+            None,
+            "options=-csearch_path%3Dnowhere",
+            "schema",
+            "no schema of the search \
+            path",
+        ),
+        (
+            "",
+            "alter role me set default_transaction_read_only = \
+            on",
+            None,
+            "",
+            "database",
+            "default_transaction_read_only",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "alter table sync_customer owner to seatledger; grant all on \
+            sync_customer to me",
+            ),
+            "",
+            "rights",
+            "sync_customer belongs to seatledger",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "alter table license_usage owner to seatledger; grant all on \
+            license_usage to me",
+            ),
+            "",
+            "rights",
+            "license_usage belongs to seatledger",
+        ),
+        (
+            "",
+            owned,
+            Some("revoke insert on sync_customer from me"),
+            "",
+            "rights",
+            "may not insert \
+            in sync_customer",
+        ),
+        (
+            "",
+            owned,
+            Some("revoke select on customer_freshness from me"),
+            "",
+            "rights",
+            "may not \
+            select in customer_freshness",
+        ),
+        (
+            "",
+            owned,
+            Some("revoke create on schema public from me"),
+            "",
+            "rights",
+            "may not create \
+            tables in public",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "revoke execute on function add_license_usage_partitions from public, \
+            me",
+            ),
+            "",
+            "rights",
+            "may not execute",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "alter table customer enable row level security; alter table customer \
+            force row level security",
+            ),
+            "",
+            "rights",
+            "row-level security of customer",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "insert into _sqlx_migrations (version, description, success, checksum, \
+            execution_time) \
+            values (29990101000000, 'later', true, '', 0)",
+            ),
+            "",
+            "schema",
+            "29990101000000",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "update _sqlx_migrations set success = \
+            false",
+            ),
+            "",
+            "schema",
+            "20261128090000",
+        ),
+        (
+            "",
+            owned,
+            Some(
+                "create schema first authorization \
+            me",
+            ),
+            "options=-csearch_path%3Dfirst,public",
+            "schema",
+            "the ledger is in the schema \"public\"",
+        ),
+        (
+            "",
+            owned,
+            Some("drop table consent"),
+            "",
+            "rights",
+            "consent is not there",
+        ),
     ]) {
         let name = format!("ledger{number}");
         let me = |statements: &str| {
             let words = statements.split(' ').map(|word| {
                 let bare = word.trim_end_matches([',', ';']);
-                if bare == "me" { word.replacen("me", &name, 1) } else { word.to_owned() }
+                if bare == "me" {
+                    word.replacen("me", &name, 1)
+                } else {
+                    word.to_owned()
+                }
             });
             words.collect::<Vec<_>>().join(" ")
         };
@@ -92,7 +224,10 @@ async fn a_missing_right_is_named_by_check_and_by_the_run_before_any_request() {
         let check = world.run(&["check"]).await;
         check.assert_code(4);
         let line = line(&check, part);
-        assert!(line.starts_with("mend") && line.contains(said), "{number}: {line}");
+        assert!(
+            line.starts_with("mend") && line.contains(said),
+            "{number}: {line}"
+        );
         assert!(check.stdout.contains("ok    usage"), "{}", check.stdout);
 
         let asked = world.simulator.requests("usage").await.len();
@@ -100,7 +235,11 @@ async fn a_missing_right_is_named_by_check_and_by_the_run_before_any_request() {
             let run = world.run(arguments).await;
             run.assert_code(4);
         }
-        assert_eq!(world.simulator.requests("usage").await.len(), asked, "{said}");
+        assert_eq!(
+            world.simulator.requests("usage").await.len(),
+            asked,
+            "{said}"
+        );
     }
 }
 
@@ -150,7 +289,8 @@ async fn a_role_needs_no_right_but_to_create_tables() {
     let untouched = "do $$ begin if (select max(run_id) from sync_run) <> 1
         or exists (select from sync_run where run_id < 1)
         or exists (select from license_usage where processed_date_time > '2100-01-01')
-        or to_regclass('license_usage_2199_01_01') is not null then raise 'something is left'; end if; end $$";
+        or to_regclass('license_usage_2199_01_01') is not null then raise 'something is left'; end \
+        if; end $$";
     within(&server, "plain", untouched).await;
     let again = world.backfill().await;
     again.assert_code(0);
@@ -170,7 +310,8 @@ async fn triggers_and_constraints_added_to_the_tables_are_found_by_a_trial_run()
         .execute(
             "create function refuse() returns trigger language plpgsql as
                  $$ begin raise exception 'no more customers'; end $$;
-             create trigger refuse before insert on customer for each row execute function refuse()",
+             create trigger refuse before insert on customer for each row execute function \
+             refuse()",
         )
         .await;
     let check = world.run(&["check"]).await;

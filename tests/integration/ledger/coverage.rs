@@ -12,7 +12,8 @@ async fn states(world: &World) -> BTreeMap<String, [String; 2]> {
         .lines(
             "select customer_id, max(state) filter (where n = 2), max(state) filter (where n = 1)
              from coverage
-             join (select processed_date, row_number() over (order by processed_date desc) as n from ledger_date) as d
+             join (select processed_date, row_number() over (order by processed_date desc) as n \
+             from ledger_date) as d
                  using (processed_date)
              where n <= 2 group by 1",
         )
@@ -47,7 +48,8 @@ async fn each_customer_has_one_state_at_each_processed_date() {
     let mut world = World::with_customers(40).await;
     world.simulator.set_today("2026-10-12").await;
     world.backfill().await.assert_code(0);
-    let newest = "select customer_id from customer_date where processed_date = (select max(processed_date) from ledger_date) order by 1";
+    let newest = "select customer_id from customer_date where processed_date = (select \
+        max(processed_date) from ledger_date) order by 1";
     let ids = world.lines(newest).await;
     let [
         stored,
@@ -64,7 +66,10 @@ async fn each_customer_has_one_state_at_each_processed_date() {
         panic!("{ids:?}")
     };
     world
-        .execute("truncate license_usage, sync_customer, sync_run, rejected_row, customer, customer_date, ledger_date")
+        .execute(
+            "truncate license_usage, sync_customer, sync_run, rejected_row, customer, \
+            customer_date, ledger_date",
+        )
         .await;
     let known: Vec<&str> = ids[..7].iter().map(String::as_str).collect();
     world.set("customers.ids", &known.join(","));
@@ -80,7 +85,8 @@ async fn each_customer_has_one_state_at_each_processed_date() {
         (empty, json!({ "status": 204 })),
         (
             denied,
-            json!({ "status": 403, "json": { "code": "2032", "description": "The role is too small" } }),
+            json!({ "status": 403, "json": { "code": "2032", "description": "The role is too \
+                small" } }),
         ),
         (
             no_sign_in,
@@ -113,7 +119,8 @@ async fn each_customer_has_one_state_at_each_processed_date() {
         assert_eq!(&found[*id], now, "{id}");
     }
     let why = format!(
-        "select c.state, c.reason, c.detail, c.run_id from coverage as c where customer_id = '{denied}' order by processed_date desc limit 1"
+        "select c.state, c.reason, c.detail, c.run_id from coverage as c where customer_id = \
+            '{denied}' order by processed_date desc limit 1"
     );
     assert_eq!(
         world.lines(&why).await,

@@ -20,7 +20,8 @@ fn named(product: &str, workload: &str, day: &str) -> String {
     ])
 }
 
-const SERIES: &str = "select product_name, workload_name, count(*) from license_usage group by 1, 2 order by product_name collate \"C\"";
+const SERIES: &str = "select product_name, workload_name, count(*) from license_usage group by 1, \
+    2 order by product_name collate \"C\"";
 
 #[tokio::test]
 async fn another_spelling_of_a_name_goes_on_with_the_series() {
@@ -89,7 +90,10 @@ async fn within_one_collection_two_spellings_of_a_key_are_one_key() {
     fetch(&world, "usage", &items).await.assert_code(0);
     assert_eq!(
         world
-            .lines("select lower(product_name), lower(workload_name), licenses_active from license_usage order by 2")
+            .lines(
+                "select lower(product_name), lower(workload_name), licenses_active from \
+                license_usage order by 2"
+            )
             .await,
         ["büro|exchange|4", "büro|teams|5"]
     );
@@ -114,7 +118,10 @@ async fn within_one_collection_two_spellings_of_a_key_are_one_key() {
     fetch(&world, "deployment", &[deployment]).await;
     assert_eq!(
         world
-            .lines("select count(*), count(distinct u.product_name) from license_deployment as d join license_usage as u using (product_name)")
+            .lines(
+                "select count(*), count(distinct u.product_name) from license_deployment as d \
+                join license_usage as u using (product_name)"
+            )
             .await,
         ["2|1"]
     );
@@ -160,7 +167,10 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused() {
     assert_eq!(world.lines(locales).await, ["en-US"]);
     assert_eq!(
         world
-            .lines("select outcome, detail like '%allow_locale_change%' from sync_run order by run_id desc limit 1")
+            .lines(
+                "select outcome, detail like '%allow_locale_change%' from sync_run order by \
+                run_id desc limit 1"
+            )
             .await,
         ["failed|true"]
     );

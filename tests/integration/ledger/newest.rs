@@ -7,29 +7,40 @@ use crate::support::{World, item};
 /// The views as the ledger defines them.
 const VIEWS: [(&str, &str); 3] = [
     (
-        "select customer_id, product_name, workload_name, processed_date_time, customer_name, product_id, workload_code,
-             service_name, service_code, channel, licenses_active, licenses_qualified, usage_percent, first_synced_at,
+        "select customer_id, product_name, workload_name, processed_date_time, customer_name, \
+            product_id, workload_code,
+             service_name, service_code, channel, licenses_active, licenses_qualified, \
+             usage_percent, first_synced_at,
              last_changed_at, run_id
          from license_usage_latest",
-        "select distinct on (customer_id, product_name, workload_name) customer_id, product_name, workload_name,
-             processed_date_time, customer_name, product_id, workload_code, service_name, service_code, channel,
-             licenses_active, licenses_qualified, usage_percent, first_synced_at, last_changed_at, run_id
+        "select distinct on (customer_id, product_name, workload_name) customer_id, product_name, \
+            workload_name,
+             processed_date_time, customer_name, product_id, workload_code, service_name, \
+             service_code, channel,
+             licenses_active, licenses_qualified, usage_percent, first_synced_at, last_changed_at, \
+             run_id
          from license_usage order by 1, 2, 3, 4 desc",
     ),
     (
-        "select customer_id, product_name, workload_name, month, processed_date_time, customer_name, licenses_active,
+        "select customer_id, product_name, workload_name, month, processed_date_time, \
+            customer_name, licenses_active,
              licenses_qualified, usage_percent
          from license_usage_monthly",
-        "select distinct on (customer_id, product_name, workload_name, month) customer_id, product_name, workload_name,
-             month, processed_date_time, customer_name, licenses_active, licenses_qualified, usage_percent
+        "select distinct on (customer_id, product_name, workload_name, month) customer_id, \
+            product_name, workload_name,
+             month, processed_date_time, customer_name, licenses_active, licenses_qualified, \
+             usage_percent
          from (
-             select *, date_trunc('month', processed_date_time at time zone 'UTC')::date as month from license_usage
+             select *, date_trunc('month', processed_date_time at time zone 'UTC')::date as month \
+             from license_usage
          ) as dated
          order by 1, 2, 3, 4, 5 desc",
     ),
     (
-        "select month, product_name, workload_name, customers, licenses_active, licenses_qualified from license_usage_total",
-        "select month, product_name, workload_name, count(*), sum(licenses_active)::bigint, sum(licenses_qualified)::bigint
+        "select month, product_name, workload_name, customers, licenses_active, licenses_qualified \
+            from license_usage_total",
+        "select month, product_name, workload_name, count(*), sum(licenses_active)::bigint, \
+            sum(licenses_qualified)::bigint
          from license_usage_monthly group by 1, 2, 3",
     ),
 ];
@@ -168,20 +179,30 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again() 
     world.backfill().await.assert_code(0);
     let ledger = world.ledger().await;
     world
-        .execute("select add_license_usage_partitions(array_agg(processed_date_time - interval '1 month')) from license_usage")
+        .execute(
+            "select add_license_usage_partitions(array_agg(processed_date_time - interval '1 \
+            month')) from license_usage",
+        )
         .await;
     let changes = [
-        "insert into license_usage (processed_date_time, customer_id, product_name, workload_name, licenses_active,
+        "insert into license_usage (processed_date_time, customer_id, product_name, workload_name, \
+            licenses_active,
              licenses_qualified, first_synced_at, last_changed_at, run_id)
          select date, customer_id, 'Restored ' || product_name, workload_name, 1, 2, now(), now(), 1
-         from license_usage cross join unnest(array[processed_date_time, processed_date_time - interval '1 month']) as date",
+         from license_usage cross join unnest(array[processed_date_time, processed_date_time - \
+         interval '1 month']) as date",
         "update license_usage set licenses_active = licenses_active + 1",
-        "update license_usage set processed_date_time = processed_date_time - interval '1 month', product_name = product_name || ' 2'
-         where product_name not like 'Restored%' and workload_name = (select min(workload_name) from license_usage)",
-        "begin; set local search_path = ''; update public.license_usage set licenses_qualified = licenses_qualified + 1; commit",
-        "delete from license_usage where product_name like 'Restored%' and processed_date_time > now() - interval '1 month'",
+        "update license_usage set processed_date_time = processed_date_time - interval '1 month', \
+            product_name = product_name || ' 2'
+         where product_name not like 'Restored%' and workload_name = (select min(workload_name) \
+         from license_usage)",
+        "begin; set local search_path = ''; update public.license_usage set licenses_qualified = \
+            licenses_qualified + 1; commit",
+        "delete from license_usage where product_name like 'Restored%' and processed_date_time > \
+            now() - interval '1 month'",
         "delete from license_usage where product_name like 'Restored%'",
-        "delete from license_usage where customer_id = (select min(customer_id::text)::uuid from license_usage)",
+        "delete from license_usage where customer_id = (select min(customer_id::text)::uuid from \
+            license_usage)",
         "truncate license_usage",
     ];
     for change in changes {
@@ -195,7 +216,8 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again() 
     assert_views(&world, "a run that brought all of it again").await;
     for change in [
         "update license_usage set licenses_active = licenses_active + 1",
-        "delete from license_usage where workload_name = (select min(workload_name) from license_usage)",
+        "delete from license_usage where workload_name = (select min(workload_name) from \
+            license_usage)",
     ] {
         world.execute(change).await;
         world.backfill().await.assert_code(0);
@@ -211,15 +233,19 @@ async fn rows_written_by_a_role_with_rights_to_the_ledger_alone_are_in_the_views
     // Roles are the server's, not the database's.
     world
         .execute(
-            "do $$ begin create role ledger_writer; exception when duplicate_object then null; end $$;
+            "do $$ begin create role ledger_writer; exception when duplicate_object then null; end \
+                $$;
              grant select, insert, update, delete, truncate on license_usage to ledger_writer",
         )
         .await;
-    let latest = "select customer_id, product_name, licenses_active from license_usage_latest order by 1, 2, 3";
+    let latest = "select customer_id, product_name, licenses_active from license_usage_latest \
+        order by 1, 2, 3";
     for change in [
-        "insert into public.license_usage (processed_date_time, customer_id, product_name, workload_name,
+        "insert into public.license_usage (processed_date_time, customer_id, product_name, \
+            workload_name,
              licenses_active, licenses_qualified, first_synced_at, last_changed_at, run_id)
-         select processed_date_time, customer_id, 'Restored ' || product_name, workload_name, 1, 2, now(), now(), 1
+         select processed_date_time, customer_id, 'Restored ' || product_name, workload_name, 1, \
+         2, now(), now(), 1
          from public.license_usage",
         "update public.license_usage set licenses_active = licenses_active + 1",
         "delete from public.license_usage where product_name like 'Restored%'",
@@ -242,11 +268,15 @@ async fn rows_written_past_the_triggers_are_in_the_views_after_a_reread() {
     world.backfill().await.assert_code(0);
     let ledger = world.ledger().await;
     world
-        .execute("select add_license_usage_partitions(array_agg(processed_date_time - interval '2 months')) from license_usage")
+        .execute(
+            "select add_license_usage_partitions(array_agg(processed_date_time - interval '2 \
+            months')) from license_usage",
+        )
         .await;
     let past =
         |change: &str| format!("begin; set local seatledger.keeps_months = on; {change}; commit");
-    let latest = "select processed_date_time, product_name, licenses_active from license_usage_latest order by 1, 2, 3";
+    let latest = "select processed_date_time, product_name, licenses_active from \
+        license_usage_latest order by 1, 2, 3";
     let before = world.lines(latest).await;
     for (change, reread) in [
         (
@@ -254,18 +284,22 @@ async fn rows_written_past_the_triggers_are_in_the_views_after_a_reread() {
             "select reread_license_usage()",
         ),
         (
-            "insert into license_usage (processed_date_time, customer_id, product_name, workload_name, licenses_active,
+            "insert into license_usage (processed_date_time, customer_id, product_name, \
+                workload_name, licenses_active,
                  licenses_qualified, first_synced_at, last_changed_at, run_id)
-             select processed_date_time - interval '2 months', customer_id, 'Restored ' || product_name, workload_name, 1, 2,
+             select processed_date_time - interval '2 months', customer_id, 'Restored ' || \
+             product_name, workload_name, 1, 2,
                  now(), now(), 1
              from license_usage",
-            "select reread_license_usage(array_agg(distinct date_trunc('month', processed_date_time at time zone 'UTC')::date))
+            "select reread_license_usage(array_agg(distinct date_trunc('month', \
+                processed_date_time at time zone 'UTC')::date))
              from license_usage where product_name like 'Restored%'",
         ),
         (
             "delete from license_usage
              where customer_id = (select min(customer_id::text)::uuid from license_usage)",
-            "select reread_license_usage(of_customers => array[min(customer_id::text)::uuid]) from customer",
+            "select reread_license_usage(of_customers => array[min(customer_id::text)::uuid]) from \
+                customer",
         ),
         ("truncate license_usage", "select reread_license_usage()"),
     ] {
@@ -291,7 +325,8 @@ async fn a_detached_partition_takes_its_rows_along_and_a_new_one_takes_new_rows(
         world.simulator.script_for_ever("usage", of(day)).await;
         world.backfill().await.assert_code(0);
     }
-    let partitions = "select inhrelid::regclass::text from pg_inherits where inhparent = 'license_usage'::regclass order by 1";
+    let partitions = "select inhrelid::regclass::text from pg_inherits where inhparent = \
+        'license_usage'::regclass order by 1";
     assert_eq!(
         world.lines(partitions).await,
         [

@@ -145,7 +145,8 @@ async fn a_refused_correction_leaves_the_customers_rows_as_they_were() {
         .script_for_ever("usage", json!([{ "items": items(4) }]))
         .await;
     world.backfill().await.assert_code(3);
-    let kept = "select workload_name, licenses_active, run_id, count(*) from license_usage group by 1, 2, 3 order by 2, 1";
+    let kept = "select workload_name, licenses_active, run_id, count(*) from license_usage group \
+        by 1, 2, 3 order by 2, 1";
     assert_eq!(
         world.lines(kept).await,
         [

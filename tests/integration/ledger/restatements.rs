@@ -72,8 +72,10 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
     assert_eq!(
         world
             .lines(
-                "select distinct run_id, product_name, workload_name, processed_date_time at time zone 'UTC',
-                        old_licenses_active, new_licenses_active, old_licenses_qualified, new_licenses_qualified,
+                "select distinct run_id, product_name, workload_name, processed_date_time at time \
+                    zone 'UTC',
+                        old_licenses_active, new_licenses_active, old_licenses_qualified, \
+                        new_licenses_qualified,
                         old_usage_percent, new_usage_percent
                  from license_usage_restatement order by run_id"
             )
@@ -86,13 +88,19 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
     );
     assert_eq!(
         world
-            .lines("select count(*), count(distinct customer_id), bool_and(restated_at >= started_at) from license_usage_restatement join sync_run using (run_id)")
+            .lines(
+                "select count(*), count(distinct customer_id), bool_and(restated_at >= \
+                started_at) from license_usage_restatement join sync_run using (run_id)"
+            )
             .await,
         ["6|2|true"]
     );
     assert_eq!(
         world
-            .lines("select distinct workload_name, licenses_active, licenses_qualified, usage_percent, run_id from license_usage order by 1")
+            .lines(
+                "select distinct workload_name, licenses_active, licenses_qualified, \
+                usage_percent, run_id from license_usage order by 1"
+            )
             .await,
         ["Exchange|3|10|30|7", "Teams|3|10|30|1"]
     );
@@ -118,8 +126,10 @@ async fn deployment_that_is_corrected_is_kept_as_old_and_new() {
     assert_eq!(
         world
             .lines(
-                "select distinct run_id, product_name, processed_date_time at time zone 'UTC', old_licenses_deployed,
-                        new_licenses_deployed, old_licenses_sold, new_licenses_sold, old_deployment_percent,
+                "select distinct run_id, product_name, processed_date_time at time zone 'UTC', \
+                    old_licenses_deployed,
+                        new_licenses_deployed, old_licenses_sold, new_licenses_sold, \
+                        old_deployment_percent,
                         new_deployment_percent
                  from license_deployment_restatement order by run_id"
             )
@@ -131,7 +141,10 @@ async fn deployment_that_is_corrected_is_kept_as_old_and_new() {
     );
     assert_eq!(
         world
-            .lines("select distinct licenses_deployed, licenses_sold, deployment_percent, run_id from license_deployment")
+            .lines(
+                "select distinct licenses_deployed, licenses_sold, deployment_percent, run_id \
+                from license_deployment"
+            )
             .await,
         ["31|51|-|4"]
     );
@@ -181,8 +194,10 @@ async fn every_restated_figure_is_kept() {
     let kept = world
         .lines(
             "select concat_ws(' ', customer_id, product_name, workload_name, processed_date_time),
-                    concat_ws('|', old_licenses_active, old_licenses_qualified, coalesce(old_usage_percent::text, '-')),
-                    concat_ws('|', new_licenses_active, new_licenses_qualified, coalesce(new_usage_percent::text, '-'))
+                    concat_ws('|', old_licenses_active, old_licenses_qualified, \
+                    coalesce(old_usage_percent::text, '-')),
+                    concat_ws('|', new_licenses_active, new_licenses_qualified, \
+                    coalesce(new_usage_percent::text, '-'))
              from license_usage_restatement",
         )
         .await;

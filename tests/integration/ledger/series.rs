@@ -9,11 +9,13 @@ const OLD: &str = "Microsoft 365 Business Standard";
 const NEW: &str = "Microsoft 365 Business Standard (no Teams)";
 
 /// Seats of each processed date, in the ledger as it is.
-const SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), sum(licenses_qualified), count(*)
+const SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), \
+    sum(licenses_qualified), count(*)
                      from license_usage group by 1, 2 order by 1, 2";
 
 /// The same of the series.
-const SERIES_SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), sum(licenses_qualified), count(*)
+const SERIES_SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), \
+    sum(licenses_qualified), count(*)
                             from license_usage_series group by 1, 2 order by 1, 2";
 
 /// Sixty customers of whom usage is fetched.
@@ -40,7 +42,8 @@ async fn restatements(world: &World) -> i64 {
 async fn count_series(world: &World) -> i64 {
     world
         .value(
-            "select count(distinct (customer_id, product_name, workload_name)) from license_usage_series",
+            "select count(distinct (customer_id, product_name, workload_name)) from \
+                license_usage_series",
         )
         .await
 }
@@ -52,7 +55,8 @@ async fn a_ledger_changes_its_source_and_back_without_new_rows() {
     let first = rows(&world).await;
     let count = first["received"].clone();
     assert_eq!(first["inserted"], count);
-    let percents = "select customer_id, product_name, workload_name, usage_percent from license_usage order by 1, 2, 3";
+    let percents = "select customer_id, product_name, workload_name, usage_percent from \
+        license_usage order by 1, 2, 3";
     let before = world.lines(percents).await;
 
     world.use_source_commercial();
@@ -62,7 +66,8 @@ async fn a_ledger_changes_its_source_and_back_without_new_rows() {
         (&json!(0), &count)
     );
     let unfilled = "select count(*) from license_usage
-                    where product_id is null or workload_code is null or service_code is null or service_name like 'o365'";
+                    where product_id is null or workload_code is null or service_code is null or \
+                    service_name like 'o365'";
     assert_eq!(world.value::<i64>(unfilled).await, 0);
     assert_eq!(world.lines(percents).await, before);
 
@@ -104,11 +109,13 @@ async fn the_computed_percentage_is_the_same_for_both_sources() {
         ] {
             let wrong = format!(
                 "select count(*) from {view} where active_percent is distinct from
-                     case when licenses_qualified > 0 then 100.0 * licenses_active / licenses_qualified end"
+                     case when licenses_qualified > 0 then 100.0 * licenses_active / \
+                     licenses_qualified end"
             );
             assert_eq!(world.value::<i64>(&wrong).await, 0, "{view}");
             let all = format!(
-                "select customer_id, product_name, workload_name, active_percent from {view} order by 1, 2, 3"
+                "select customer_id, product_name, workload_name, active_percent from {view} order \
+                    by 1, 2, 3"
             );
             computed.push(world.lines(&all).await);
         }
@@ -118,7 +125,8 @@ async fn the_computed_percentage_is_the_same_for_both_sources() {
         }
     }
     assert!(!computed[0].is_empty() && computed.iter().all(|lines| *lines == computed[0]));
-    let off = "select count(*) from license_usage_latest where abs(active_percent - usage_percent) > 0.006";
+    let off = "select count(*) from license_usage_latest where abs(active_percent - usage_percent) \
+        > 0.006";
     assert_eq!(world.value::<i64>(off).await, 0);
 }
 
@@ -148,7 +156,8 @@ async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
     assert_eq!(
         world
             .lines(&format!(
-                "select product_name, first_processed_date_time < last_processed_date_time from product_name_history
+                "select product_name, first_processed_date_time < last_processed_date_time from \
+                    product_name_history
                  where product_name in ('{OLD}', '{NEW}') order by first_processed_date_time"
             ))
             .await
@@ -156,10 +165,12 @@ async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
         2
     );
     let ids = format!(
-        "select count(distinct product_id) from product_name_history where product_name in ('{OLD}', '{NEW}')"
+        "select count(distinct product_id) from product_name_history where product_name in \
+            ('{OLD}', '{NEW}')"
     );
     assert_eq!(world.value::<i64>(&ids).await, 1);
-    let then = "select count(distinct product_name_then), count(distinct product_name) from license_usage_series
+    let then = "select count(distinct product_name_then), count(distinct product_name) from \
+        license_usage_series
                 where product_name_then like 'Microsoft 365 Business Standard%'";
     assert_eq!(world.lines(then).await, ["2|1"]);
     let present = format!("select count(*) from license_usage_series where product_name = '{OLD}'");
@@ -173,9 +184,11 @@ async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
     );
     let gaps = "select count(*) from (
                     select customer_id, workload_name, count(*) as dates
-                    from license_usage_series where product_name_then like 'Microsoft 365 Business Standard%'
+                    from license_usage_series where product_name_then like 'Microsoft 365 Business \
+                    Standard%'
                     group by 1, 2
-                ) as s where dates > (select count(distinct processed_date_time) from license_usage)";
+                ) as s where dates > (select count(distinct processed_date_time) from \
+                license_usage)";
     assert_eq!(world.value::<i64>(gaps).await, 0);
 }
 
@@ -219,11 +232,13 @@ async fn names_of_another_language_are_joined_by_their_ids() {
     assert_eq!(world.lines(SERIES_SEATS).await, seats);
     world.simulator.set_today("2026-05-07").await;
     rows(&world).await;
-    let german = "select count(distinct product_name_then) > count(distinct product_name) from license_usage_series";
+    let german = "select count(distinct product_name_then) > count(distinct product_name) from \
+        license_usage_series";
     assert_eq!(world.lines(german).await, ["true"]);
     let english = "select count(*) from license_usage_series where product_name like '%(Plan%'";
     assert_eq!(world.value::<i64>(english).await, 0);
-    let later = "select count(distinct (customer_id, product_name, workload_name)) from license_usage_series
+    let later = "select count(distinct (customer_id, product_name, workload_name)) from \
+        license_usage_series
                  where processed_date_time <= '2026-05-02'";
     assert_eq!(world.value::<i64>(later).await, series);
 }
@@ -259,7 +274,8 @@ async fn a_products_guid_is_one_in_any_letter_case() {
             .await,
         [format!("{id}|New"), format!("{id}|Old")]
     );
-    let series = "select product_name, licenses_active from license_usage_series order by processed_date_time";
+    let series = "select product_name, licenses_active from license_usage_series order by \
+        processed_date_time";
     assert_eq!(world.lines(series).await, ["New|1", "New|2"]);
 }
 

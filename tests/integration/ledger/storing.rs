@@ -14,7 +14,8 @@ async fn rejections_are_kept_once_a_run_and_unchanged_rows_not_written() {
         .simulator
         .script_for_ever(bad, json!([{ "items": items }]))
         .await;
-    let versions = "select ctid::text, xmin::text, cmax::text, xmax::text, u.* from license_usage as u order by 1";
+    let versions = "select ctid::text, xmin::text, cmax::text, xmax::text, u.* from license_usage \
+        as u order by 1";
     world.backfill().await.assert_code(0);
     let before = world.lines(versions).await;
     for _ in 0..2 {
@@ -29,20 +30,33 @@ async fn rejections_are_kept_once_a_run_and_unchanged_rows_not_written() {
     }
     assert_eq!(world.lines(versions).await, before);
     assert_eq!(
-        world.lines("select run_id, reason, payload -> 'licensesActive', rejected_at is not null from rejected_row order by 1, 2").await,
-        ["1|invalid_value|-1|true", "1|missing_field|-|true", "2|invalid_value|-1|true", "2|missing_field|-|true",
-         "3|invalid_value|-1|true", "3|missing_field|-|true"]
+        world
+            .lines(
+                "select run_id, reason, payload -> 'licensesActive', rejected_at is not null \
+            from rejected_row order by 1, 2"
+            )
+            .await,
+        [
+            "1|invalid_value|-1|true",
+            "1|missing_field|-|true",
+            "2|invalid_value|-1|true",
+            "2|missing_field|-|true",
+            "3|invalid_value|-1|true",
+            "3|missing_field|-|true"
+        ]
     );
 }
 
 #[tokio::test]
 async fn every_object_is_named_as_promised_and_commented() {
     let world = World::with_customers(1).await;
-    let ours = "c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'p') and c.relname <> '_sqlx_migrations'";
+    let ours = "c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'p') and \
+        c.relname <> '_sqlx_migrations'";
     let bare = format!(
         "select c.relname, a.attname from pg_class as c
          join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-         where {ours} and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)"
+         where {ours} and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, \
+         'pg_class') is null)"
     );
     assert_eq!(world.lines(&bare).await, [""; 0]);
     // Indexes that no constraint made, functions and triggers.
@@ -97,8 +111,10 @@ async fn every_object_is_named_as_promised_and_commented() {
 #[tokio::test]
 async fn every_column_has_the_type_promised() {
     let world = World::with_customers(1).await;
-    let columns = "select a.attname, format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
-                   from pg_attribute as a where a.attrelid = 'license_usage'::regclass and a.attnum > 0 order by 1";
+    let columns = "select a.attname, format_type(a.atttypid, a.atttypmod) || case when \
+        a.attnotnull then ' not null' else '' end
+                   from pg_attribute as a where a.attrelid = 'license_usage'::regclass and \
+                   a.attnum > 0 order by 1";
     let text = "character varying(512)";
     assert_eq!(
         world.lines(columns).await,
@@ -138,7 +154,8 @@ async fn every_column_has_the_type_promised() {
                    where table_schema = 'public' and data_type = 'numeric'";
     assert_eq!(world.lines(numbers).await, [""; 0]);
     let unbounded = "select table_name, column_name from information_schema.columns
-                     where table_schema = 'public' and data_type = 'text' and table_name <> '_sqlx_migrations' order by 1, 2";
+                     where table_schema = 'public' and data_type = 'text' and table_name <> \
+                     '_sqlx_migrations' order by 1, 2";
     assert_eq!(
         world.lines(unbounded).await,
         [
@@ -167,11 +184,17 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once()
     );
     // A role's timeout does not hold for migrations: those of a large ledger take minutes.
     world
-        .execute("do $$ begin execute format('alter database %I set statement_timeout = 1', current_database()); end $$")
+        .execute(
+            "do $$ begin execute format('alter database %I set statement_timeout = 1', \
+            current_database()); end $$",
+        )
         .await;
     world.run(&["migrate"]).await.assert_code(0);
     world
-        .execute("do $$ begin execute format('alter database %I reset statement_timeout', current_database()); end $$")
+        .execute(
+            "do $$ begin execute format('alter database %I reset statement_timeout', \
+            current_database()); end $$",
+        )
         .await;
     let migrations = "select version, installed_on from _sqlx_migrations order by 1";
     let applied = world.lines(migrations).await;
@@ -214,14 +237,21 @@ async fn the_views_follow_a_series_over_days_and_months() {
     }
     let date = "to_char(processed_date_time at time zone 'UTC', 'MM-DD HH24:MI')";
     assert_eq!(
-        world.lines(&format!("select product_name, {date}, licenses_active, run_id from license_usage_latest order by 1")).await,
+        world
+            .lines(&format!(
+                "select product_name, {date}, licenses_active, run_id from \
+            license_usage_latest order by 1"
+            ))
+            .await,
         ["Dynamics|08-29 00:00|3|1", "OFFICE 365 E3|09-02 00:00|4|4"]
     );
     assert_eq!(
         world
             .lines(&format!(
-                "select product_name, {date}, previous_licenses_active, licenses_active_change, licenses_qualified_change,
-                        usage_percent_change from license_usage_change order by 1, processed_date_time"
+                "select product_name, {date}, previous_licenses_active, licenses_active_change, \
+                    licenses_qualified_change,
+                        usage_percent_change from license_usage_change order by 1, \
+                        processed_date_time"
             ))
             .await,
         [
@@ -233,7 +263,12 @@ async fn the_views_follow_a_series_over_days_and_months() {
         ]
     );
     assert_eq!(
-        world.lines(&format!("select product_name, month, {date}, licenses_active from license_usage_monthly order by 1, 2")).await,
+        world
+            .lines(&format!(
+                "select product_name, month, {date}, licenses_active from \
+            license_usage_monthly order by 1, 2"
+            ))
+            .await,
         [
             "Dynamics|2026-08-01|08-29 00:00|3",
             "OFFICE 365 E3|2026-08-01|08-31 23:30|5",
@@ -248,8 +283,10 @@ async fn the_views_follow_a_series_over_days_and_months() {
     assert_eq!(
         world
             .lines(
-                "select customer_name, last_success_at < last_failure_at, last_processed_date_time = '2026-09-02Z',
-                        age between now() - '2026-09-02Z' - interval '1 minute' and now() - '2026-09-02Z',
+                "select customer_name, last_success_at < last_failure_at, last_processed_date_time \
+                    = '2026-09-02Z',
+                        age between now() - '2026-09-02Z' - interval '1 minute' and now() - \
+                        '2026-09-02Z',
                         last_failure_reason, last_failure_detail from customer_freshness"
             )
             .await,
@@ -262,12 +299,14 @@ async fn days_add_up_and_nothing_is_ever_deleted() {
     let world = World::with_customers(12).await;
     world
         .execute(
-            "create function keep() returns trigger language plpgsql as $$ begin raise exception 'deleted'; end $$;
+            "create function keep() returns trigger language plpgsql as $$ begin raise exception \
+                'deleted'; end $$;
              create trigger keep before delete or truncate on license_usage execute function keep();
              create trigger keep before delete or truncate on customer execute function keep();
              create trigger keep before delete or truncate on sync_run execute function keep();
              create trigger keep before delete or truncate on sync_customer execute function keep();
-             create trigger keep before delete or truncate on rejected_row execute function keep();",
+             create trigger keep before delete or truncate on rejected_row execute function \
+             keep();",
         )
         .await;
     let mut known = 0;
@@ -312,15 +351,19 @@ async fn days_add_up_and_nothing_is_ever_deleted() {
         (
             "select count(*), sum(licenses_active) from license_usage_latest",
             "select count(*), sum(licenses_active) from license_usage as u
-             where not exists (select from license_usage as n where (n.customer_id, n.product_name, n.workload_name)
-                 = (u.customer_id, u.product_name, u.workload_name) and n.processed_date_time > u.processed_date_time)",
+             where not exists (select from license_usage as n where (n.customer_id, \
+             n.product_name, n.workload_name)
+                 = (u.customer_id, u.product_name, u.workload_name) and n.processed_date_time > \
+                 u.processed_date_time)",
         ),
         (
             "select sum(licenses_active_change), count(*) from license_usage_change",
             "select sum(l.licenses_active - f.licenses_active), (select count(*) from license_usage)
              from license_usage_latest as l
-             join (select *, row_number() over (partition by customer_id, product_name, workload_name order by processed_date_time) as n
-                   from license_usage) as f using (customer_id, product_name, workload_name) where f.n = 1",
+             join (select *, row_number() over (partition by customer_id, product_name, \
+             workload_name order by processed_date_time) as n
+                   from license_usage) as f using (customer_id, product_name, workload_name) where \
+                   f.n = 1",
         ),
     ] {
         assert_eq!(world.lines(view).await, world.lines(expected).await, "{view}");

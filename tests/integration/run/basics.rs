@@ -71,7 +71,10 @@ async fn a_correction_overwrites_the_row_it_corrects_and_no_other() {
     }
     assert_eq!(
         world
-            .lines("select workload_name, licenses_active, run_id, last_changed_at > first_synced_at from license_usage order by 1")
+            .lines(
+                "select workload_name, licenses_active, run_id, last_changed_at > \
+                first_synced_at from license_usage order by 1"
+            )
             .await,
         ["Exchange|4|2|true", "Teams|3|1|false"]
     );
@@ -104,7 +107,10 @@ async fn one_bad_customer_does_not_stop_the_rest() {
     );
     assert_eq!(
         world
-            .lines("select outcome, reason, http_status, attempts, rows_received from sync_customer where outcome = 'failed'")
+            .lines(
+                "select outcome, reason, http_status, attempts, rows_received from \
+                sync_customer where outcome = 'failed'"
+            )
             .await,
         ["failed|forbidden|403|1|0"]
     );

@@ -48,13 +48,19 @@ async fn a_killed_runs_lock_is_free_and_its_record_is_mended_by_the_next() {
     world.backfill().await.assert_code(0);
     assert_eq!(
         world
-            .lines("select customers_succeeded, rows_received, rows_inserted from sync_run where run_id = 1")
+            .lines(
+                "select customers_succeeded, rows_received, rows_inserted from sync_run where \
+                run_id = 1"
+            )
             .await,
         recorded
     );
     assert_eq!(
         world
-            .lines("select outcome, customers_failed, customers_total >= customers_succeeded, detail is null from sync_run order by run_id")
+            .lines(
+                "select outcome, customers_failed, customers_total >= customers_succeeded, \
+                detail is null from sync_run order by run_id"
+            )
             .await,
         ["interrupted|0|true|false", "succeeded|0|true|true"]
     );
@@ -84,7 +90,10 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole() {
     let mut random = 0x5ea7_1ed9_e200_u64;
     for _ in 0..10 {
         world
-            .execute("truncate license_usage, sync_customer, sync_run, rejected_row, customer, customer_date, ledger_date")
+            .execute(
+                "truncate license_usage, sync_customer, sync_run, rejected_row, customer, \
+                customer_date, ledger_date",
+            )
             .await;
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -106,11 +115,15 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole() {
         }
         assert_eq!(
             world
-                .lines("select c.customer_id from sync_customer as c
-                        where c.rows_inserted <> (select count(*) from license_usage as u where u.customer_id = c.customer_id)
+                .lines(
+                    "select c.customer_id from sync_customer as c
+                        where c.rows_inserted <> (select count(*) from license_usage as u where \
+                        u.customer_id = c.customer_id)
                         union all
                         select u.customer_id from license_usage as u
-                        where not exists (select from sync_customer as c where c.customer_id = u.customer_id)")
+                        where not exists (select from sync_customer as c where c.customer_id = \
+                        u.customer_id)"
+                )
                 .await,
             [""; 0],
             "after {moment:?}"

@@ -176,12 +176,23 @@ async fn discovered_customers_are_kept_with_name_and_domain() {
         .script_for_ever(failing, json!([{ "status": 404 }]))
         .await;
     world.backfill().await.assert_code(3);
-    let kept = "select count(*) from customer where customer_name <> '' and domain like '%.%' and first_seen_at <= last_seen_at";
+    let kept = "select count(*) from customer where customer_name <> '' and domain like '%.%' and \
+        first_seen_at <= last_seen_at";
     assert_eq!(world.value::<i64>(kept).await, 7);
     // A collection's own name for the customer does not displace the list's.
     assert_eq!(
-        world.value::<i64>("select count(*) from customer where customer_id in (select customer_id from license_usage)").await,
-        world.value::<i64>("select count(distinct customer_id) from license_usage join customer using (customer_id, customer_name)").await
+        world
+            .value::<i64>(
+                "select count(*) from customer where customer_id in (select customer_id \
+            from license_usage)"
+            )
+            .await,
+        world
+            .value::<i64>(
+                "select count(distinct customer_id) from license_usage join customer \
+            using (customer_id, customer_name)"
+            )
+            .await
     );
     let seen = "select customer_id, first_seen_at from customer order by 1";
     let before = world.lines(seen).await;
@@ -194,7 +205,12 @@ async fn discovered_customers_are_kept_with_name_and_domain() {
         .assert_code(3);
     assert_eq!(world.lines(seen).await, before);
     assert_eq!(
-        world.lines(&format!("select customer_id from customer where last_seen_at > '{last_seen}' and domain is not null")).await,
+        world
+            .lines(&format!(
+                "select customer_id from customer where last_seen_at > '{last_seen}' \
+            and domain is not null"
+            ))
+            .await,
         std::slice::from_ref(failing)
     );
 }

@@ -76,7 +76,10 @@ async fn dates_are_asked_for_newest_first_and_complete_ones_not_again() {
     assert_eq!(runs(&world).await, expected);
     assert_eq!(
         world
-            .lines("select distinct (processed_date_time at time zone 'UTC')::date from license_usage order by 1")
+            .lines(
+                "select distinct (processed_date_time at time zone 'UTC')::date from \
+                license_usage order by 1"
+            )
             .await,
         days[2..]
     );
@@ -133,7 +136,8 @@ async fn a_date_of_which_only_deployment_is_asked_for_is_complete_too() {
     world.set("partner_center.datasets", "deployment");
     let all = range(REACH, "2026-04-29", &["--json"]);
     world.run(&all).await.assert_code(0);
-    let stored = "select distinct (processed_date_time at time zone 'UTC')::date from license_deployment order by 1 desc";
+    let stored = "select distinct (processed_date_time at time zone 'UTC')::date from \
+        license_deployment order by 1 desc";
     let stored = json!(world.lines(stored).await);
     assert!(!stored.as_array().unwrap().is_empty());
     let again = world.run(&all).await;
@@ -176,7 +180,8 @@ async fn a_past_date_covers_all_customers_and_makes_none_look_older() {
     assert_eq!(
         world
             .lines(
-                "select processed_date, count(*), count(*) filter (where state not in ('stored', 'empty')),
+                "select processed_date, count(*), count(*) filter (where state not in ('stored', \
+                    'empty')),
                         count(*) filter (where state = 'stored')
                         = (select count(distinct customer_id) from license_usage as u
                            where (u.processed_date_time at time zone 'UTC')::date = processed_date)
@@ -201,7 +206,8 @@ async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
         "select asked_date from sync_run inner join ledger_date on processed_date = asked_date
                     where sync_run.outcome = 'succeeded'";
     let next = format!(
-        "select to_char(max(day), 'YYYY-MM-DD') from generate_series(timestamp '2026-04-01', '2026-04-10', '1 day') as t (day)
+        "select to_char(max(day), 'YYYY-MM-DD') from generate_series(timestamp '2026-04-01', \
+            '2026-04-10', '1 day') as t (day)
          where day::date not in ({complete})"
     );
     let count = format!("select count(*) from ({complete}) as complete");
@@ -227,7 +233,10 @@ async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
     assert_eq!(finished.summary()["dates"]["from"], "2026-04-01");
     assert_eq!(
         world
-            .lines("select outcome, ended_early, count(*) from sync_run where outcome <> 'succeeded' group by 1, 2")
+            .lines(
+                "select outcome, ended_early, count(*) from sync_run where outcome <> \
+                'succeeded' group by 1, 2"
+            )
             .await,
         ["interrupted|true|2"]
     );
@@ -267,7 +276,8 @@ async fn a_backfill_whose_oldest_dates_were_already_complete_is_not_unfinished()
     assert_eq!(finished.summary()["dates"]["stored"], json!(["2026-04-30"]));
     // Nor is one left that was cut off at a date which another completed.
     let cut = format!(
-        "update sync_run set outcome = 'interrupted', ended_early = true where asked_date = '{REACH}'"
+        "update sync_run set outcome = 'interrupted', ended_early = true where asked_date = \
+            '{REACH}'"
     );
     world.execute(&cut).await;
     world.run(&all).await.assert_code(0);

@@ -29,7 +29,8 @@ async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted() {
         .simulator
         .post(&format!("customers/{gone}/gone"), String::new())
         .await;
-    let absent = "select customer_id, gone_since is not null, returned_at is null from customer where gone_since is not null";
+    let absent = "select customer_id, gone_since is not null, returned_at is null from customer \
+        where gone_since is not null";
     let mut since = Vec::new();
     for run in 0..2 {
         world.simulator.forget_requests().await;
@@ -61,12 +62,16 @@ async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted() {
     assert!(world.asked().await.contains(gone));
     assert_eq!(
         world
-            .lines("select customer_id, gone_since is null, returned_at > absent_since, absent_since from customer where returned_at is not null")
+            .lines(
+                "select customer_id, gone_since is null, returned_at > absent_since, \
+                absent_since from customer where returned_at is not null"
+            )
             .await,
         [format!("{gone}|true|true|{}", since[0])]
     );
     let listed = format!(
-        "select count(*) filter (where listed_at is not null), bool_and(listed_at is null) filter (where customer_id = '{own}') from customer"
+        "select count(*) filter (where listed_at is not null), bool_and(listed_at is null) filter \
+            (where customer_id = '{own}') from customer"
     );
     assert_eq!(world.lines(&listed).await, ["8|true"]);
 }
@@ -123,8 +128,11 @@ async fn a_list_that_is_suddenly_empty_marks_no_customer_and_ends_the_run() {
     world.backfill().await.assert_code(1);
     assert_eq!(
         world
-            .lines("select outcome, detail like '%there is no customer to fetch%', detail like '%names only 0 of the 5 customers%'
-                    from sync_run order by run_id desc limit 1")
+            .lines(
+                "select outcome, detail like '%there is no customer to fetch%', detail like \
+                '%names only 0 of the 5 customers%'
+                    from sync_run order by run_id desc limit 1"
+            )
             .await,
         ["failed|true|true"]
     );
@@ -147,7 +155,8 @@ async fn the_message_says_how_to_accept_a_list_that_really_shrank() {
     let (_, statement) = note.split_once("If they have really left: ").unwrap();
     // One that has left before keeps its date.
     let left = "update customer set gone_since = '2026-01-31' where customer_id =
-                    (select max(customer_id::text)::uuid from customer where listed_at < (select max(listed_at) from customer))";
+                    (select max(customer_id::text)::uuid from customer where listed_at < (select \
+                    max(listed_at) from customer))";
     world.execute(left).await;
     world.execute(statement).await;
     let before = "select count(*) from customer where gone_since = '2026-01-31'";
@@ -170,7 +179,8 @@ async fn the_file_of_customers_is_read_again_at_each_run_of_the_daemon() {
     let daemon = world.start(&[]);
     for total in [1, 3] {
         let sql = format!(
-            "select count(*) from sync_run where outcome = 'succeeded' and customers_total = {total}"
+            "select count(*) from sync_run where outcome = 'succeeded' and customers_total = \
+                {total}"
         );
         until(&format!("a run has {total} customers"), async || {
             (world.value::<i64>(&sql).await > 0).then_some(())

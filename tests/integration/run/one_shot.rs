@@ -11,7 +11,10 @@ use crate::support::{Running, World};
 async fn assert_one_at_a_time(world: &World) {
     assert_eq!(
         world
-            .lines("select a.run_id, b.run_id from sync_run as a join sync_run as b on a.run_id < b.run_id and a.finished_at > b.started_at")
+            .lines(
+                "select a.run_id, b.run_id from sync_run as a join sync_run as b on a.run_id < \
+                b.run_id and a.finished_at > b.started_at"
+            )
             .await,
         [""; 0]
     );

@@ -38,7 +38,10 @@ async fn a_dead_api_ends_the_run_early_with_one_reason() {
     );
     // Customers under way failed by their own answers; no other was asked for.
     let reasons = world
-        .lines("select reason, attempts > 0, count(*) > 50 from sync_customer group by 1, 2 order by 1")
+        .lines(
+            "select reason, attempts > 0, count(*) > 50 from sync_customer group by 1, 2 order \
+            by 1",
+        )
         .await;
     assert_eq!(
         reasons,

@@ -30,7 +30,8 @@ async fn answer_some(world: &World, day: &str, calls: usize) {
 /// The customers that the last run, or all runs since `run`, stored.
 async fn stored(world: &World, run: &str) -> BTreeSet<String> {
     let ids = format!(
-        "select distinct customer_id from sync_customer where outcome = 'succeeded' and run_id >= ({run})"
+        "select distinct customer_id from sync_customer where outcome = 'succeeded' and run_id >= \
+            ({run})"
     );
     world.lines(&ids).await.into_iter().collect()
 }
@@ -216,8 +217,10 @@ async fn a_backfill_from_the_other_source_is_not_resumed_from_this_one() {
     world.run(&["migrate"]).await.assert_code(0);
     world
         .execute(
-            "insert into sync_run (kind, whole_list, source, started_at, finished_at, outcome, ended_early, asked_date, date_from, date_to)
-             values ('backfill', true, 'commercial', now(), now(), 'interrupted', true, '2026-09-03', '2026-09-01', '2026-09-05')",
+            "insert into sync_run (kind, whole_list, source, started_at, finished_at, outcome, \
+                ended_early, asked_date, date_from, date_to)
+             values ('backfill', true, 'commercial', now(), now(), 'interrupted', true, \
+             '2026-09-03', '2026-09-01', '2026-09-05')",
         )
         .await;
     let finished = world.run(&["--backfill", "--resume"]).await;
@@ -251,7 +254,10 @@ async fn a_resumed_run_for_some_customers_is_still_for_those() {
     assert_eq!(world.asked().await, [ids[3].as_str()]);
     assert_eq!(
         world
-            .lines("select whole_list, cardinality(only_customers), resumes, customers_total from sync_run order by run_id")
+            .lines(
+                "select whole_list, cardinality(only_customers), resumes, customers_total from \
+                sync_run order by run_id"
+            )
             .await,
         ["false|3|-|3", "false|3|1|1"]
     );
@@ -291,7 +297,10 @@ async fn a_backfill_of_one_customer_does_not_hide_an_unfinished_one_of_all() {
         .assert_code(0);
     // As a run that was cut off after its first customer leaves it.
     world
-        .execute("update sync_run set whole_list = true, only_customers = null, outcome = 'interrupted', ended_early = true")
+        .execute(
+            "update sync_run set whole_list = true, only_customers = null, outcome = \
+            'interrupted', ended_early = true",
+        )
         .await;
     world
         .run(&["--backfill", "--customer", &customers[1]])

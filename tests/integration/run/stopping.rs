@@ -43,7 +43,10 @@ async fn stop_within(bound: Duration, running: Running, signal: &str) -> Finishe
 
 async fn outcomes(world: &World) -> Vec<String> {
     world
-        .lines("select outcome, coalesce(reason, ''), count(*) from sync_customer group by 1, 2 order by 1, 2")
+        .lines(
+            "select outcome, coalesce(reason, ''), count(*) from sync_customer group by 1, 2 \
+            order by 1, 2",
+        )
         .await
 }
 
@@ -73,7 +76,10 @@ async fn after_a_signal_customers_under_way_are_finished_and_no_other_begun() {
         assert!(after <= before + 4, "{before} asked, then {after}");
         assert_eq!(run_outcome(&world).await, "interrupted");
         let stored: i64 = world
-            .value("select count(*) from sync_customer where outcome = 'succeeded' and run_id = (select max(run_id) from sync_run)")
+            .value(
+                "select count(*) from sync_customer where outcome = 'succeeded' and run_id = \
+                (select max(run_id) from sync_run)",
+            )
             .await;
         assert_eq!(
             usize::try_from(stored).unwrap(),
@@ -245,7 +251,10 @@ async fn a_command_that_waits_for_the_database_can_be_stopped() {
         let running = world.start(&[command]);
         until("the program waits for the lock", async || {
             let waiting: i64 = world
-                .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+                .value(
+                    "select count(*) from pg_stat_activity where application_name = \
+                    'seatledger' and datname = current_database() and wait_event_type = 'Lock'",
+                )
                 .await;
             (waiting == waiters).then_some(())
         })

@@ -68,15 +68,19 @@ async fn a_refusal_of_all_customers_ends_the_run_with_one_message() {
             json!({ "total": 150, "succeeded": 0, "failed": 150 })
         );
         let recorded = format!(
-            "select outcome, ended_early, customers_total, customers_failed, detail like '%{told}%' from sync_run"
+            "select outcome, ended_early, customers_total, customers_failed, detail like \
+                '%{told}%' from sync_run"
         );
         assert_eq!(world.lines(&recorded).await, ["failed|true|150|150|true"]);
         let asked = world.asked().await.len();
         assert!((100..150).contains(&asked), "{asked}");
         assert_eq!(
             world
-                .lines("select count(*), count(distinct customer_id), bool_and(detail like 'not reached: all of the first%'), max(attempts)
-                        from sync_customer where reason = 'interrupted'")
+                .lines(
+                    "select count(*), count(distinct customer_id), bool_and(detail like 'not \
+                    reached: all of the first%'), max(attempts)
+                        from sync_customer where reason = 'interrupted'"
+                )
                 .await,
             [format!("{0}|{0}|true|0", 150 - asked)]
         );
@@ -100,7 +104,8 @@ async fn a_refusal_of_nearly_all_customers_is_noted_with_its_reason() {
     refuse(&world, &ids[5..], &refusal(403, "900308")).await;
     let finished = world.backfill().await;
     finished.assert_code(3);
-    let note = "95 of 100 customers were refused alike: forbidden, status 403, code 900308: the role of the user";
+    let note = "95 of 100 customers were refused alike: forbidden, status 403, code 900308: the \
+        role of the user";
     let summary = finished.summary();
     assert_eq!(summary["outcome"], "partial");
     assert_eq!(
@@ -244,7 +249,10 @@ async fn a_dataset_that_is_refused_for_all_customers_does_not_cost_the_other() {
         world.backfill().await.assert_code(3);
         assert_eq!(
             world
-                .lines("select count(*), count(*) filter (where rows_received > 0), min(detail) like 'deployment: %' from sync_customer")
+                .lines(
+                    "select count(*), count(*) filter (where rows_received > 0), min(detail) \
+                    like 'deployment: %' from sync_customer"
+                )
                 .await,
             ["130|130|true"],
             "{answer}"
@@ -301,7 +309,8 @@ async fn an_api_that_suddenly_sends_no_rows_is_warned_of() {
         let notes = finished.summary()["notes"].to_string();
         assert!(notes.contains(told), "{notes}");
         let run = format!(
-            "select outcome, ended_early, customers_failed, detail like '%{told}%' from sync_run order by run_id desc limit 1"
+            "select outcome, ended_early, customers_failed, detail like '%{told}%' from sync_run \
+                order by run_id desc limit 1"
         );
         assert_eq!(world.lines(&run).await, ["succeeded|false|0|true"]);
         assert_eq!(world.value::<i64>(rows).await, kept);

@@ -99,7 +99,10 @@ async fn control_characters_and_endless_texts_do_not_reach_the_terminal() {
     let finished = world.run(&["--backfill"]).await;
     finished.assert_code(3);
     let failed = world
-        .rows("select customer_id::text, http_status, detail from sync_customer where outcome = 'failed'")
+        .rows(
+            "select customer_id::text, http_status, detail from sync_customer where outcome = \
+            'failed'",
+        )
         .await;
     assert_eq!(failed.len(), answers.len());
     for row in &failed {

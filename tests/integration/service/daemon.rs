@@ -93,7 +93,10 @@ async fn a_tick_missed_while_down_is_caught_up_at_start() {
     start_and_stop(&world).await;
     assert_eq!(runs(&world).await.len(), 1);
     world
-        .execute("update sync_run set started_at = now() - interval '25 hours', finished_at = now() - interval '25 hours'")
+        .execute(
+            "update sync_run set started_at = now() - interval '25 hours', finished_at = \
+            now() - interval '25 hours'",
+        )
         .await;
     start_and_stop(&world).await;
     assert_eq!(
@@ -108,11 +111,13 @@ async fn partial_runs_do_not_count_as_the_missed_run() {
     world
         .execute(
             "insert into sync_run (kind, whole_list, started_at, finished_at, outcome) values
-                ('schedule', true, now() - interval '2 days', now() - interval '2 days', 'succeeded'),
+                ('schedule', true, now() - interval '2 days', now() - interval '2 days', \
+                'succeeded'),
                 ('backfill', false, now(), now(), 'succeeded'),
                 ('schedule', true, now(), now(), 'interrupted'),
                 ('schedule', true, now(), null, 'running');
-             insert into sync_run (kind, whole_list, asked_date, started_at, finished_at, outcome) values
+             insert into sync_run (kind, whole_list, asked_date, started_at, finished_at, outcome) \
+             values
                 ('backfill', true, '2026-01-31', now(), now(), 'succeeded')",
         )
         .await;
@@ -182,7 +187,10 @@ async fn a_run_longer_than_the_time_between_ticks_never_overlaps_another() {
     assert!(said.contains("is left out"), "{said}");
     assert_eq!(
         world
-            .lines("select count(*) from sync_run as a join sync_run as b on a.run_id < b.run_id and a.finished_at > b.started_at")
+            .lines(
+                "select count(*) from sync_run as a join sync_run as b on a.run_id < b.run_id \
+                and a.finished_at > b.started_at"
+            )
             .await,
         ["0"]
     );
@@ -305,7 +313,10 @@ async fn a_hanging_request_to_the_status_address_does_not_delay_the_end() {
     let end = async {
         until("the question waits for the lock", async || {
             let waiting: i64 = world
-                .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+                .value(
+                    "select count(*) from pg_stat_activity where application_name = \
+                    'seatledger' and datname = current_database() and wait_event_type = 'Lock'",
+                )
                 .await;
             (waiting == 1).then_some(())
         })

@@ -50,7 +50,8 @@ async fn an_export_of_partner_center_is_a_list_also_as_saved_by_a_spreadsheet() 
     let world = listed().await;
     let ids = world.simulator.customers().await;
     let export = format!(
-        "Microsoft ID,Company name,Primary domain name,Relationship,Tags\n{},\"M\u{fc}ller, S\u{f6}hne\",m.example,Reseller,\n{},x,,,\n",
+        "Microsoft ID,Company name,Primary domain name,Relationship,Tags\n{},\"M\u{fc}ller, \
+            S\u{f6}hne\",m.example,Reseller,\n{},x,,,\n",
         ids[0], ids[1]
     );
     let wanted: BTreeSet<String> = ids[..2].iter().cloned().collect();

@@ -112,7 +112,8 @@ async fn only_reading_is_answered_and_a_body_is_never_waited_for() {
     let (daemon, address) = start(&mut world).await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
         let request = format!(
-            "{method} /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\nhalf a"
+            "{method} /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: \
+                1000000000000\r\n\r\nhalf a"
         );
         let answer = ask(&address, request).await;
         assert_status(&answer, 405);
@@ -274,7 +275,10 @@ async fn a_hanging_database_is_reported_within_seconds_and_costs_the_run_nothing
     // The queries of clients that are gone do not stay in the database.
     until("the questions have left the database", async || {
         let waiting: i64 = world
-            .value("select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database() and wait_event_type = 'Lock'")
+            .value(
+                "select count(*) from pg_stat_activity where application_name = 'seatledger' \
+                and datname = current_database() and wait_event_type = 'Lock'",
+            )
             .await;
         (waiting == 0).then_some(())
     })

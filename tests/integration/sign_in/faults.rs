@@ -189,7 +189,8 @@ async fn a_renewed_refresh_token_is_kept_even_where_the_access_token_is_of_no_us
 async fn a_refusal_is_read_in_each_of_its_forms() {
     let world = world().await;
     for refusal in [
-        json!({ "error": "invalid_grant", "error_description": "AADSTS700082: expired", "error_codes": null }),
+        json!({ "error": "invalid_grant", "error_description": "AADSTS700082: \
+            expired", "error_codes": null }),
         json!({ "error": "invalid_grant", "error_codes": ["700082"], "error_description": null }),
         json!({ "error": "invalid_grant", "error_codes": [700_082], "error_description": 5 }),
     ] {

@@ -165,7 +165,10 @@ async fn a_check_tries_each_part_and_writes_nothing() {
     );
     assert_eq!(
         world
-            .lines("select (select count(*) from sync_run), (select count(*) from license_usage), to_regclass('seatledger_probe')")
+            .lines(
+                "select (select count(*) from sync_run), (select count(*) from license_usage), \
+                to_regclass('seatledger_probe')"
+            )
             .await,
         ["0|0|-"]
     );

@@ -281,7 +281,8 @@ async fn the_browser_that_is_opened_inherits_no_secret() {
     std::fs::create_dir(format!("{folder}/bin")).unwrap();
     let script = world.write(
         "bin/xdg-open",
-        "#!/bin/sh\n{ env; echo \"page=$1\"; ls -l /proc/$$/fd; } >\"$HOME/opening\"\nmv \"$HOME/opening\" \"$HOME/opened\"\n",
+        "#!/bin/sh\n{ env; echo \"page=$1\"; ls -l /proc/$$/fd; } >\"$HOME/opening\"\nmv \
+            \"$HOME/opening\" \"$HOME/opened\"\n",
     );
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{folder}/bin:/usr/bin:/bin");

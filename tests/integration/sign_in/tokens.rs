@@ -200,7 +200,10 @@ async fn client_credentials_are_sent_as_such_and_each_customers_refusal_is_recor
     assert_eq!(grants, ["client_credentials"]);
     assert_eq!(
         world
-            .lines("select distinct outcome, reason, http_status, detail like '%900329%' from sync_customer")
+            .lines(
+                "select distinct outcome, reason, http_status, detail like '%900329%' from \
+                sync_customer"
+            )
             .await,
         ["failed|forbidden|403|true"]
     );
@@ -307,8 +310,11 @@ async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays() {
     assert_eq!(spent(&world).await, [FIRST, "sim-refresh-1", FIRST]);
     assert_eq!(
         world
-            .lines("select r.outcome, r.customers_succeeded = count(*) filter (where c.outcome = 'succeeded')
-                    from sync_run as r join sync_customer as c using (run_id) group by r.run_id")
+            .lines(
+                "select r.outcome, r.customers_succeeded = count(*) filter (where c.outcome = \
+                'succeeded')
+                    from sync_run as r join sync_customer as c using (run_id) group by r.run_id"
+            )
             .await,
         ["failed|true"]
     );
@@ -345,7 +351,10 @@ async fn one_customer_that_refuses_the_token_is_that_customers_failure() {
     finished.assert_code(3);
     assert_eq!(
         world
-            .lines("select reason, http_status, attempts, count(*) from sync_customer group by 1, 2, 3 order by 1 nulls last")
+            .lines(
+                "select reason, http_status, attempts, count(*) from sync_customer group by 1, \
+                2, 3 order by 1 nulls last"
+            )
             .await,
         ["unauthorized|401|2|1", "-|200|1|4"]
     );

@@ -330,7 +330,8 @@ async fn names_follow_the_locale_and_the_day_while_ids_stay() {
         column(&english, "productName"),
         column(&swedish, "productName")
     );
-    let renamed = json!({"renamed_from": "2026-05-04", "renamed_product": "Microsoft 365 Business Basic",
+    let renamed = json!({"renamed_from": "2026-05-04", "renamed_product": "Microsoft 365 Business \
+        Basic",
                          "renamed_to": "Microsoft 365 Basic"});
     caller.simulator.patch(renamed).await;
     let renamed = caller.get(ALL_USAGE).await;

@@ -11,7 +11,8 @@ impl World {
     /// Has runs wait before they commit more customers than this.
     pub(crate) async fn hold_after(&self, customers: usize) -> Hold {
         self.execute(&format!(
-            "create or replace function wait_for_the_test() returns trigger language plpgsql as $$ begin
+            "create or replace function wait_for_the_test() returns trigger language plpgsql as $$ \
+                begin
                  if (select count(*) > {customers} from sync_customer) then
                      perform pg_advisory_xact_lock(77);
                  end if;

@@ -220,7 +220,9 @@ impl World {
     /// A query's rows as text, columns joined by a bar.
     pub(crate) async fn lines(&self, sql: &str) -> Vec<String> {
         let sql = format!(
-            "select concat_ws('|', variadic array(select coalesce(value, '-') from json_each_text(to_json(q)) with ordinality as t (key, value, n) order by n)) from ({sql}) as q"
+            "select concat_ws('|', variadic array(select coalesce(value, '-') from \
+                json_each_text(to_json(q)) with ordinality as t (key, value, n) order by n)) from \
+                ({sql}) as q"
         );
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql.clone()))
             .fetch_all(&self.pool)
@@ -237,7 +239,8 @@ impl World {
 
     /// Waits until Postgres has ended the work of a program that is gone.
     pub(crate) async fn database_left(&self) {
-        let left = "select count(*) from pg_stat_activity where application_name = 'seatledger' and datname = current_database()";
+        let left = "select count(*) from pg_stat_activity where application_name = 'seatledger' \
+            and datname = current_database()";
         until("Postgres has ended the program's work", async || {
             (self.value::<i64>(left).await == 0).then_some(())
         })
@@ -247,7 +250,8 @@ impl World {
     /// Everything that a run puts into the ledger, without what differs from run to run.
     pub(crate) async fn ledger(&self) -> Vec<String> {
         self.lines(
-            "select customer_id, product_name, workload_name, processed_date_time, customer_name, licenses_active,
+            "select customer_id, product_name, workload_name, processed_date_time, customer_name, \
+                licenses_active,
                     licenses_qualified, usage_percent, service_name, channel
              from license_usage
              order by processed_date_time, customer_id, product_name, workload_name",

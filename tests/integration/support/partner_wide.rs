@@ -39,7 +39,8 @@ impl World {
         self.execute(
             "do $$ declare names text; begin
                  select string_agg(format('%I', tablename), ', ') into names
-                 from pg_tables where schemaname = current_schema() and tablename <> '_sqlx_migrations';
+                 from pg_tables where schemaname = current_schema() and tablename <> \
+                 '_sqlx_migrations';
                  execute 'truncate ' || names;
              end $$",
         )

@@ -115,7 +115,8 @@ pub(crate) fn server_with_tls() -> (TlsServer, Authority) {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
     }
-    let hba = "local all all trust\nhostssl all me 127.0.0.1/32 cert\nhost all me 127.0.0.1/32 reject\n\
+    let hba = "local all all trust\nhostssl all me 127.0.0.1/32 cert\nhost all me 127.0.0.1/32 \
+        reject\n\
                host all all 127.0.0.1/32 trust\n";
     std::fs::write(data.join("pg_hba.conf"), hba).unwrap();
     run(&server.folder, "stop", &[]);
