@@ -18,7 +18,9 @@ const LIMIT: u64 = 200_000;
 type Case = (&'static str, Value, &'static str);
 
 macro_rules! cases {
-    ($($name:literal: $answers:expr => $outcome:literal;)*) => { vec![$(($name, $answers, $outcome)),*] };
+    ($($name:literal: $answers:expr => $outcome:literal;)*) => {
+        vec![$(($name, $answers, $outcome)),*]
+    };
 }
 
 fn body(body: impl AsRef<[u8]>) -> Value {
@@ -54,17 +56,19 @@ fn read_as_if_it_were_not_there() -> Vec<Case> {
         "byte order mark": body(format!("\u{feff}{good}")) => "ok 200 once 2/2";
         "gzip": answer(&good, gzip.clone()) => "ok 200 once 2/2";
         "chunks": answer(&good, json!({ "chunked": true })) => "ok 200 once 2/2";
-        "gzip in chunks": answer(&good, json!({ "gzip": true, "chunked": true })) => "ok 200 once \
-            2/2";
+        "gzip in chunks": answer(&good, json!({ "gzip": true, "chunked": true })) =>
+            "ok 200 once 2/2";
         "byte order mark in gzip": answer(format!("\u{feff}{good}"), gzip) => "ok 200 once 2/2";
         "no length, closed at the end": raw(close_delimited) => "ok 200 once 2/2";
-        "an early hint before": raw(format!("HTTP/1.1 103 Early Hints\r\nLink: \
-            </x>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{good}")) => "ok 200 once 2/2";
+        "an early hint before": raw(format!(
+            "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{good}"
+        )) => "ok 200 once 2/2";
         "HTTP/1.0": raw(format!("HTTP/1.0 200 OK\r\n\r\n{good}")) => "ok 200 once 2/2";
         "gzip of nothing": answer(gzipped(b""), encoded("gzip")) => "ok 200 once 0/0";
         "nothing, announced as gzip": answer("", encoded("gzip")) => "ok 200 once 0/0";
-        "nothing in chunks, announced as \
-            gzip": answer("", json!({ "chunked": true, "headers": [["Content-Encoding", "gzip"]] })) => "ok 200 once 0/0";
+        "nothing in chunks, announced as gzip":
+            answer("", json!({ "chunked": true, "headers": [["Content-Encoding", "gzip"]] })) =>
+            "ok 200 once 0/0";
         "encoding identity": answer(&good, encoded("identity")) => "ok 200 once 2/2";
         "blanks around": body(format!("\r\n \t{good}\r\n")) => "ok 200 once 2/2";
         "other letter case": body(shouted) => "ok 200 once 2/2";
@@ -80,11 +84,11 @@ fn read_as_if_it_were_not_there() -> Vec<Case> {
         "no content": json!({ "status": 204 }) => "ok 204 once 0/0";
         "announced more": body(good.replace(":2,", ":5,")) => "ok 200 once 2/2 note";
         "announced nonsense": body(good.replace(":2,", ":\"many\",")) => "ok 200 once 2/2";
-        "a remark beside no items": body(r#"{"items":[],"message":"no data yet"}"#) => "ok 200 \
-            once 0/0";
+        "a remark beside no items": body(r#"{"items":[],"message":"no data yet"}"#) =>
+            "ok 200 once 0/0";
         "just within the limit": json!({ "fill_bytes": LIMIT }) => "ok 200 once 0/0";
-        "a redirect to itself, once": then_good(307, &json!([["Location", "usage"]])) => "ok 200 \
-            once 2/2";
+        "a redirect to itself, once": then_good(307, &json!([["Location", "usage"]])) =>
+            "ok 200 once 2/2";
     }
 }
 
@@ -110,11 +114,11 @@ fn not_a_collection() -> Vec<Case> {
         "null": body("null") => "invalid_response 200 once";
         "a text": body("\"items\"") => "invalid_response 200 once";
         "a number": body("3") => "invalid_response 200 once";
-        "items an object": body(format!(r#"{{"items":{}}}"#, item_with(&[]))) => "invalid_response \
-            200 once";
+        "items an object": body(format!(r#"{{"items":{}}}"#, item_with(&[]))) =>
+            "invalid_response 200 once";
         "items a text": body(r#"{"items":"none"}"#) => "invalid_response 200 once";
-        "a sign-in page": body("\r\n<!DOCTYPE html><html>Sign in</html>") => "invalid_response 200 \
-            once";
+        "a sign-in page": body("\r\n<!DOCTYPE html><html>Sign in</html>") =>
+            "invalid_response 200 once";
         "a reason phrase": body("Service Unavailable") => "invalid_response 200 once";
         "not a number": body(good.replace(":3,", ":NaN,")) => "invalid_response 200 once";
         "rubbish behind": body(format!("{good} x")) => "invalid_response 200 once";
@@ -123,30 +127,27 @@ fn not_a_collection() -> Vec<Case> {
         "a comma too many": body(good.replace("],", ",],")) => "invalid_response 200 once";
         "nested too deep": body(deep(200)) => "invalid_response 200 once";
         "nested far too deep": body(deep(90_000)) => "invalid_response 200 once";
-        "items nested too \
-            deep": body(format!(r#"{{"items":{}"#, "[".repeat(90_000))) => "invalid_response 200 \
-            once";
+        "items nested too deep": body(format!(r#"{{"items":{}"#, "[".repeat(90_000))) =>
+            "invalid_response 200 once";
         "no UTF-8": body(broken) => "invalid_response 200 once";
         "UTF-16": body(utf16) => "invalid_response 200 once";
         "UTF-16 with its mark": body(marked) => "invalid_response 200 once";
-        "nothing usable at \
-            all": json!({ "repeat_item": {}, "times": 10_000 }) => "invalid_response 200 once \
-            10000/0 missing_field*10000";
-        "too much that is \
-            unusable": json!({ "repeat_item": {}, "times": 10_001 }) => "invalid_response 200 once";
-        "more and not \
-            where": body(good.replacen('{', r#"{"hasMore":true,"#, 1)) => "invalid_response 200 \
-            once";
-        "more at another \
-            host": body(good.replacen('{', r#"{"@odata.nextLink":"https://elsewhere.example/v1/x","#, 1)) => "invalid_response 200 once";
-        "more under its own \
-            address": body(good.replacen('{', r#"{"nextLink":"?page=2","#, 1)) => "invalid_response 200 more";
+        "nothing usable at all": json!({ "repeat_item": {}, "times": 10_000 }) =>
+            "invalid_response 200 once 10000/0 missing_field*10000";
+        "too much that is unusable": json!({ "repeat_item": {}, "times": 10_001 }) =>
+            "invalid_response 200 once";
+        "more and not where": body(good.replacen('{', r#"{"hasMore":true,"#, 1)) =>
+            "invalid_response 200 once";
+        "more at another host": body(good.replacen(
+            '{', r#"{"@odata.nextLink":"https://elsewhere.example/v1/x","#, 1
+        )) => "invalid_response 200 once";
+        "more under its own address": body(good.replacen('{', r#"{"nextLink":"?page=2","#, 1)) =>
+            "invalid_response 200 more";
         "over the limit": json!({ "fill_bytes": LIMIT + 1 }) => "response_too_large 200 once";
-        "over the limit in \
-            chunks": json!({ "fill_bytes": 4 * LIMIT, "chunked": true }) => "response_too_large \
-            200 once";
-        "a gzip bomb": json!({ "fill_bytes": 5_000_000, "gzip": true }) => "response_too_large 200 \
-            once";
+        "over the limit in chunks": json!({ "fill_bytes": 4 * LIMIT, "chunked": true }) =>
+            "response_too_large 200 once";
+        "a gzip bomb": json!({ "fill_bytes": 5_000_000, "gzip": true }) =>
+            "response_too_large 200 once";
     };
     let faults = [
         (
@@ -196,34 +197,37 @@ fn broken_on_the_way() -> Vec<Case> {
     let gzip = |bytes: &[u8]| answer(bytes, json!({ "headers": [["Content-Encoding", "gzip"]] }));
     cases! {
         "JSON cut, length right": body(cut) => "invalid_response 200 more";
-        "a character cut, length right": body(&half[..half.len() - 2]) => "invalid_response 200 \
-            more";
-        "cut, closed at the end": raw(format!("HTTP/1.1 200 \
-            OK\r\n\r\n{cut}")) => "invalid_response 200 more";
-        "cut short of its length": answer(&good, json!({ "cut_after": 100 })) => "connection - \
-            more";
-        "cut in \
-            chunks": answer(&good, json!({ "cut_after": 100, "chunked": true })) => "connection - \
-            more";
-        "cut short of its length in \
-            gzip": answer(&good, json!({ "gzip": true, "cut_after": 50 })) => "connection - more";
-        "a chunk without a size": raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: \
-            chunked\r\n\r\nhello\r\n") => "connection - more";
+        "a character cut, length right": body(&half[..half.len() - 2]) =>
+            "invalid_response 200 more";
+        "cut, closed at the end": raw(format!("HTTP/1.1 200 OK\r\n\r\n{cut}")) =>
+            "invalid_response 200 more";
+        "cut short of its length": answer(&good, json!({ "cut_after": 100 })) =>
+            "connection - more";
+        "cut in chunks": answer(&good, json!({ "cut_after": 100, "chunked": true })) =>
+            "connection - more";
+        "cut short of its length in gzip":
+            answer(&good, json!({ "gzip": true, "cut_after": 50 })) => "connection - more";
+        "a chunk without a size":
+            raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n") =>
+            "connection - more";
         "reset": json!({ "reset": true }) => "connection - more";
-        "reset after the \
-            head": answer(&good, json!({ "reset": true, "cut_after": 0 })) => "connection - more";
-        "reset in the \
-            body": answer(&good, json!({ "reset": true, "cut_after": 50 })) => "connection - more";
+        "reset after the head": answer(&good, json!({ "reset": true, "cut_after": 0 })) =>
+            "connection - more";
+        "reset in the body": answer(&good, json!({ "reset": true, "cut_after": 50 })) =>
+            "connection - more";
         "closed without a word": raw("") => "connection - more";
         "no HTTP": raw("220 mail.example ESMTP\r\n\r\n") => "connection - more";
-        "a head without an end": raw("HTTP/1.1 200 OK\r\nContent-Type: appl") => "connection - \
-            more";
-        "a thousand headers": raw(format!("HTTP/1.1 200 OK\r\n{}\r\n{good}", "X-Y: \
-            z\r\n".repeat(1_000))) => "connection - more";
-        "an endless header": raw(format!("HTTP/1.1 200 OK\r\nX-Y: \
-            {}\r\n\r\n{good}", "z".repeat(2_000_000))) => "connection - more";
-        "two lengths": raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: \
-            3\r\n\r\n{}}") => "connection - more";
+        "a head without an end": raw("HTTP/1.1 200 OK\r\nContent-Type: appl") =>
+            "connection - more";
+        "a thousand headers":
+            raw(format!("HTTP/1.1 200 OK\r\n{}\r\n{good}", "X-Y: z\r\n".repeat(1_000))) =>
+            "connection - more";
+        "an endless header":
+            raw(format!("HTTP/1.1 200 OK\r\nX-Y: {}\r\n\r\n{good}", "z".repeat(2_000_000))) =>
+            "connection - more";
+        "two lengths":
+            raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}}") =>
+            "connection - more";
         "silence": answer(&good, json!({ "delay_ms": 60_000 })) => "timeout - more";
         "silence after the head": answer(&good, json!({ "stall_after": 0 })) => "timeout - more";
         "silence in the body": answer(&good, json!({ "stall_after": 50 })) => "timeout - more";
@@ -231,8 +235,9 @@ fn broken_on_the_way() -> Vec<Case> {
         "gzip cut, length right": gzip(&short) => "invalid_response 200 more";
         "gzip with wrong bytes": gzip(&flipped) => "invalid_response 200 more";
         "gzip with a wrong checksum": gzip(&checksum) => "invalid_response 200 more";
-        "an unknown \
-            encoding": answer(&packed, json!({ "headers": [["Content-Encoding", "zstd"]] })) => "invalid_response 200 once";
+        "an unknown encoding":
+            answer(&packed, json!({ "headers": [["Content-Encoding", "zstd"]] })) =>
+            "invalid_response 200 once";
         // Somebody on the way has unpacked it and left the header.
         "gzip announced only": gzip(good.as_bytes()) => "ok 200 once 2/2";
     }
@@ -253,9 +258,8 @@ fn other_statuses() -> Vec<Case> {
         "accepted": answer(&good, json!({ "status": 202 })) => "invalid_response 202 once";
         "partial content": answer(&good, json!({ "status": 206 })) => "invalid_response 206 once";
         "redirected in circles": redirect(302, "usage") => "invalid_response 302 once";
-        "redirected \
-            elsewhere": redirect(307, "http://elsewhere.example/usage") => "invalid_response 307 \
-            once";
+        "redirected elsewhere": redirect(307, "http://elsewhere.example/usage") =>
+            "invalid_response 307 once";
         "redirected nowhere": json!({ "status": 302 }) => "invalid_response 302 once";
         "not modified": json!({ "status": 304 }) => "invalid_response 304 once";
         "bad request": status(400) => "other 400 once";
@@ -272,19 +276,18 @@ fn other_statuses() -> Vec<Case> {
         "bad gateway": status(502) => "server_error 502 more";
         "unavailable": status(503) => "server_error 503 more";
         "gateway timeout": status(504) => "server_error 504 more";
-        "an error that \
-            stalls": json!({ "status": 503, "text": "busy", "stall_after": 2 }) => "server_error \
-            503 more";
+        "an error that stalls": json!({ "status": 503, "text": "busy", "stall_after": 2 }) =>
+            "server_error 503 more";
         "throttled for a second": then_good(429, &wait("1")) => "ok 200 more 2/2";
-        "throttled until a date": then_good(429, &wait("Wed, 21 Oct 2026 07:28:01 GMT")) => "ok \
-            200 more 2/2";
-        "throttled until a past date": then_good(429, &wait("Wed, 21 Oct 2026 07:27:00 \
-            GMT")) => "ok 200 more 2/2";
+        "throttled until a date": then_good(429, &wait("Wed, 21 Oct 2026 07:28:01 GMT")) =>
+            "ok 200 more 2/2";
+        "throttled until a past date": then_good(429, &wait("Wed, 21 Oct 2026 07:27:00 GMT")) =>
+            "ok 200 more 2/2";
         "throttled for nobody knows": then_good(429, &wait("soon")) => "ok 200 more 2/2";
         "throttled for an hour": then_good(429, &wait("3600")) => "throttled 429 once";
         "throttled for ever": then_good(429, &wait("99999999999999999999")) => "throttled 429 once";
-        "throttled until tomorrow": then_good(429, &wait("Thu, 22 Oct 2026 07:28:00 \
-            GMT")) => "throttled 429 once";
+        "throttled until tomorrow": then_good(429, &wait("Thu, 22 Oct 2026 07:28:00 GMT")) =>
+            "throttled 429 once";
         "unavailable for an hour": then_good(503, &wait("3600")) => "server_error 503 once";
         "unavailable for a second": then_good(503, &wait("1")) => "ok 200 more 2/2";
     }

@@ -117,7 +117,8 @@ async fn a_link_that_is_empty_is_none() {
     for beside in [
         json!({"links": {"self": {"uri": "/x"}, "next": null}}),
         json!({"links": {"next": {"uri": ""}}}),
-        json!({"nextLink": null, "@odata.nextLink": " ", "continuationToken": "", "hasMore": false}),
+        json!({ "nextLink": null, "@odata.nextLink": " ",
+            "continuationToken": "", "hasMore": false }),
     ] {
         world.empty_the_ledger().await;
         world.simulator.forget_requests().await;

@@ -166,11 +166,13 @@ async fn the_collection_is_read_in_every_spelling_and_form_of_link() {
             "top=60&skip=60",
         ),
         (
-            json!({ "rows_member": "value", "next_member": "@odata.nextLink", "total_member": "totalCount" }),
+            json!({ "rows_member": "value", "next_member": "@odata.nextLink",
+                "total_member": "totalCount" }),
             "top=60&skip=60",
         ),
         (
-            json!({ "rows_member": "items", "next_member": "nextLink", "active_member": "licenseActive" }),
+            json!({ "rows_member": "items", "next_member": "nextLink",
+                "active_member": "licenseActive" }),
             "top=60&skip=60",
         ),
         (json!({ "next_member": "none" }), "top=10000&skip=60"),
@@ -226,7 +228,8 @@ async fn where_the_path_is_missing_its_other_beginning_is_tried_and_kept() {
 /// A partner-wide item of a customer, with figures.
 fn item(customer: &str, workload: &str, active: u32) -> Value {
     json!({
-        "processedDateTime": "2026-05-02T00:00:00", "workloadCode": workload, "workloadName": workload,
+        "processedDateTime": "2026-05-02T00:00:00",
+        "workloadCode": workload, "workloadName": workload,
         "serviceCode": "o365", "serviceName": "Microsoft Office 365", "channel": "reseller",
         "customerTenantId": customer, "customerName": "Contoso", "productId": "CFQ7TTC0LF8R",
         "productName": "OFFICE 365 E3", "licensesActive": active, "licensesQualified": 10,
@@ -261,7 +264,8 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection() {
     let mut second = second.to_vec();
     second[4]["licensesActive"] = json!(-1);
     let pages = json!([
-        { "json": { "Value": first, "TotalCount": 9, "@nextLink": "/v1/analytics/commercial/usage/license/?skip=4" } },
+        { "json": { "Value": first, "TotalCount": 9,
+            "@nextLink": "/v1/analytics/commercial/usage/license/?skip=4" } },
         { "json": { "Value": second, "TotalCount": 9, "@nextLink": null } },
     ]);
     world.simulator.script("commercial_usage", pages).await;

@@ -167,7 +167,8 @@ async fn a_collection_with_fewer_items_than_announced_fails_all_customers() {
     let item = |workload: u32| {
         json!({
             "processedDateTime": "2026-05-02T00:00:00", "workloadName": workload.to_string(),
-            "customerTenantId": ids[0], "productName": "E3", "licensesActive": 1, "licensesQualified": 2,
+            "customerTenantId": ids[0], "productName": "E3",
+            "licensesActive": 1, "licensesQualified": 2,
         })
     };
     let page = |items: &[Value]| json!({ "json": { "Value": items, "TotalCount": 5 } });
@@ -301,7 +302,8 @@ async fn a_customer_without_a_usable_item_fails_alone() {
     let ids = world.simulator.customers().await;
     let item = |customer: usize, active: Value| {
         json!({
-            "processedDateTime": "2026-05-02T00:00:00", "workloadName": "Exchange", "licensesQualified": 2,
+            "processedDateTime": "2026-05-02T00:00:00", "workloadName": "Exchange",
+            "licensesQualified": 2,
             "customerTenantId": ids[customer], "productName": "E3", "licensesActive": active,
         })
     };
@@ -344,12 +346,14 @@ async fn the_pages_go_on_in_every_form_of_their_link() {
     let item = |workload: u32| {
         json!({
             "processedDateTime": "2026-05-02T00:00:00", "workloadName": workload.to_string(),
-            "customerTenantId": ids[0], "productName": "E3", "licensesActive": 1, "licensesQualified": 2,
+            "customerTenantId": ids[0], "productName": "E3",
+            "licensesActive": 1, "licensesQualified": 2,
         })
     };
     let path = "analytics/commercial/usage/license/?page=2";
     for beside in [
-        json!({ "links": { "next": { "uri": path, "headers": [{ "key": "MS-ContinuationToken", "value": "t" }] } } }),
+        json!({ "links": { "next": { "uri": path,
+            "headers": [{ "key": "MS-ContinuationToken", "value": "t" }] } } }),
         json!({ "_links": { "next": { "href": path } } }),
         json!({ "next": "?page=2" }),
     ] {

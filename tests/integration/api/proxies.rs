@@ -156,7 +156,7 @@ async fn a_throttle_by_503_starves_no_customer() {
     assert_eq!(finished.summary()["customers"]["succeeded"], 300);
 }
 
-/// No customer is let through for three seconds, and a call that waits ten times as long is given up.
+/// No customer is let through for three seconds; a call that waits ten times as long is given up.
 async fn a_short_throttle_costs_its_own_length(customers: usize) {
     let mut world = World::with_customers(customers).await;
     world.set("retry.initial_interval", "1s");

@@ -56,7 +56,8 @@ async fn a_call_carries_the_documented_headers() {
 async fn a_retry_carries_the_ids_of_the_call_that_it_repeats() {
     let world = World::with_customers(3).await;
     let customer = &world.simulator.customers().await[1];
-    let answers = json!([{ "status": 503 }, { "reset": true }, { "status": 401 }, { "items": [item(&json!({}))] }]);
+    let served = json!({ "items": [item(&json!({}))] });
+    let answers = json!([{ "status": 503 }, { "reset": true }, { "status": 401 }, served]);
     world.simulator.script(customer, answers).await;
     let finished = world.backfill().await;
     finished.assert_code(0);

@@ -2,61 +2,62 @@
 
 use super::*;
 
+/// Nearly every kind of fault that a file can have.
+const FAULTY: &str = r#"
+base_url = "https://example.com"
+
+[partner_center]
+base_url = "http://example.com"
+source = "partner"
+locale = "en US"
+max_concurency = 4
+max_concurrency = 0
+max_requests_per_second = -1
+request_timeout = 30
+max_response_bytes = "64 MiB"
+
+[auth]
+method = "password"
+authority = "https://me:hunter2@login.example.com"
+client_secert = "hunter2"
+
+[customers]
+ids = ["4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04", "contoso", 5]
+discover = "yes"
+
+[schedule]
+cron = "0 6 * * *"
+timezone = "Berlin"
+
+[retry]
+initial_interval = "5m"
+max_elapsed_time = "a while"
+
+[database]
+url = "mysql://root:hunter2@localhost/x"
+
+[status]
+listen = "localhost:9464"
+
+[log]
+filter = "info,x=loud"
+format = "xml"
+level = "debug"
+
+[metrics]
+on = true
+"#;
+
 #[test]
 fn everything_that_is_wrong_is_reported_at_once() {
-    let world = World::new(
-        r#"
-        base_url = "https://example.com"
-
-        [partner_center]
-        base_url = "http://example.com"
-        source = "partner"
-        locale = "en US"
-        max_concurency = 4
-        max_concurrency = 0
-        max_requests_per_second = -1
-        request_timeout = 30
-        max_response_bytes = "64 MiB"
-
-        [auth]
-        method = "password"
-        authority = "https://me:hunter2@login.example.com"
-        client_secert = "hunter2"
-
-        [customers]
-        ids = ["4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04", "contoso", 5]
-        discover = "yes"
-
-        [schedule]
-        cron = "0 6 * * *"
-        timezone = "Berlin"
-
-        [retry]
-        initial_interval = "5m"
-        max_elapsed_time = "a while"
-
-        [database]
-        url = "mysql://root:hunter2@localhost/x"
-
-        [status]
-        listen = "localhost:9464"
-
-        [log]
-        filter = "info,x=loud"
-        format = "xml"
-        level = "debug"
-
-        [metrics]
-        on = true
-        "#,
-    )
-    .set(
-        "SEATLEDGER_DATABASE_URL",
-        "postgres://root:hunter2@localhost/x",
-    )
-    .set("SEATLEDGER__DATABASE__MAX_CONNECTIONS", "many")
-    .set("SEATLEDGER__STATUS__LISTN", "")
-    .set("SEATLEDGER_PORT_9464_TCP", "tcp://10.0.0.1:9464");
+    let world = World::new(FAULTY)
+        .set(
+            "SEATLEDGER_DATABASE_URL",
+            "postgres://root:hunter2@localhost/x",
+        )
+        .set("SEATLEDGER__DATABASE__MAX_CONNECTIONS", "many")
+        .set("SEATLEDGER__STATUS__LISTN", "")
+        .set("SEATLEDGER_PORT_9464_TCP", "tcp://10.0.0.1:9464");
     insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has 27 faults:
       auth.client_secert = (not shown): unknown key; did you mean auth.client_secret? (in

@@ -41,162 +41,126 @@ fn line<'a>(finished: &'a Finished, part: &str) -> &'a str {
         .unwrap_or_else(|| panic!("nothing of {part}: {}{}", finished.stdout, finished.stderr))
 }
 
+/// What a database lacks, and what `check` says of it. `me` in a statement is the ledger's role.
+struct Lack {
+    /// Options of the database.
+    options: &'static str,
+    /// What is executed in the empty database.
+    before: &'static str,
+    /// What is executed after the migrations. Without it there are none.
+    after: Option<&'static str>,
+    /// Parameters of the database's address.
+    query: &'static str,
+    /// The part of `check` that names the fault.
+    part: &'static str,
+    said: &'static str,
+}
+
+const OWNED: &str = "grant create on schema public to me";
+
+/// A fault of a database without tables.
+const fn empty(before: &'static str, part: &'static str, said: &'static str) -> Lack {
+    Lack {
+        options: "",
+        before,
+        after: None,
+        query: "",
+        part,
+        said,
+    }
+}
+
+/// A fault of a database with all migrations.
+const fn migrated(after: &'static str, part: &'static str, said: &'static str) -> Lack {
+    Lack {
+        after: Some(after),
+        ..empty(OWNED, part, said)
+    }
+}
+
+const LACKS: [Lack; 15] = [
+    empty(
+        "",
+        "rights",
+        "may not create tables in the schema \"public\"",
+    ),
+    Lack {
+        options: "encoding 'SQL_ASCII' template template0 locale 'C'",
+        ..empty(OWNED, "database", "SQL_ASCII")
+    },
+    Lack {
+        query: "options=-csearch_path%3Dnowhere",
+        ..empty(OWNED, "schema", "no schema of the search path")
+    },
+    empty(
+        "alter role me set default_transaction_read_only = on",
+        "database",
+        "default_transaction_read_only",
+    ),
+    migrated(
+        "alter table sync_customer owner to seatledger; grant all on sync_customer to me",
+        "rights",
+        "sync_customer belongs to seatledger",
+    ),
+    migrated(
+        "alter table license_usage owner to seatledger; grant all on license_usage to me",
+        "rights",
+        "license_usage belongs to seatledger",
+    ),
+    migrated(
+        "revoke insert on sync_customer from me",
+        "rights",
+        "may not insert in sync_customer",
+    ),
+    migrated(
+        "revoke select on customer_freshness from me",
+        "rights",
+        "may not select in customer_freshness",
+    ),
+    migrated(
+        "revoke create on schema public from me",
+        "rights",
+        "may not create tables in public",
+    ),
+    migrated(
+        "revoke execute on function add_license_usage_partitions from public, me",
+        "rights",
+        "may not execute",
+    ),
+    migrated(
+        "alter table customer enable row level security; \
+         alter table customer force row level security",
+        "rights",
+        "row-level security of customer",
+    ),
+    migrated(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         values (29990101000000, 'later', true, '', 0)",
+        "schema",
+        "29990101000000",
+    ),
+    migrated(
+        "update _sqlx_migrations set success = false",
+        "schema",
+        "20261128090000",
+    ),
+    Lack {
+        query: "options=-csearch_path%3Dfirst,public",
+        ..migrated(
+            "create schema first authorization me",
+            "schema",
+            "the ledger is in the schema \"public\"",
+        )
+    },
+    migrated("drop table consent", "rights", "consent is not there"),
+];
+
 #[tokio::test]
 async fn a_missing_right_is_named_by_check_and_by_the_run_before_any_request() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
-    // What was done to the database, of which part it shows in, and what is said of it.
-    let owned = "grant create on schema public to me";
-    for (number, (how, before, after, query, part, said)) in (0..).zip([
-        (
-            "",
-            "",
-            None,
-            "",
-            "rights",
-            "may not create tables in the schema \"public\"",
-        ),
-        (
-            "encoding 'SQL_ASCII' template template0 locale \
-            'C'",
-            owned,
-            None,
-            "",
-            "database",
-            "SQL_ASCII",
-        ),
-        (
-            "",
-            owned,
-            None,
-            "options=-csearch_path%3Dnowhere",
-            "schema",
-            "no schema of the search \
-            path",
-        ),
-        (
-            "",
-            "alter role me set default_transaction_read_only = \
-            on",
-            None,
-            "",
-            "database",
-            "default_transaction_read_only",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "alter table sync_customer owner to seatledger; grant all on \
-            sync_customer to me",
-            ),
-            "",
-            "rights",
-            "sync_customer belongs to seatledger",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "alter table license_usage owner to seatledger; grant all on \
-            license_usage to me",
-            ),
-            "",
-            "rights",
-            "license_usage belongs to seatledger",
-        ),
-        (
-            "",
-            owned,
-            Some("revoke insert on sync_customer from me"),
-            "",
-            "rights",
-            "may not insert \
-            in sync_customer",
-        ),
-        (
-            "",
-            owned,
-            Some("revoke select on customer_freshness from me"),
-            "",
-            "rights",
-            "may not \
-            select in customer_freshness",
-        ),
-        (
-            "",
-            owned,
-            Some("revoke create on schema public from me"),
-            "",
-            "rights",
-            "may not create \
-            tables in public",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "revoke execute on function add_license_usage_partitions from public, \
-            me",
-            ),
-            "",
-            "rights",
-            "may not execute",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "alter table customer enable row level security; alter table customer \
-            force row level security",
-            ),
-            "",
-            "rights",
-            "row-level security of customer",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "insert into _sqlx_migrations (version, description, success, checksum, \
-            execution_time) \
-            values (29990101000000, 'later', true, '', 0)",
-            ),
-            "",
-            "schema",
-            "29990101000000",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "update _sqlx_migrations set success = \
-            false",
-            ),
-            "",
-            "schema",
-            "20261128090000",
-        ),
-        (
-            "",
-            owned,
-            Some(
-                "create schema first authorization \
-            me",
-            ),
-            "options=-csearch_path%3Dfirst,public",
-            "schema",
-            "the ledger is in the schema \"public\"",
-        ),
-        (
-            "",
-            owned,
-            Some("drop table consent"),
-            "",
-            "rights",
-            "consent is not there",
-        ),
-    ]) {
+    for (number, lack) in LACKS.iter().enumerate() {
+        let (part, said) = (lack.part, lack.said);
         let name = format!("ledger{number}");
         let me = |statements: &str| {
             let words = statements.split(' ').map(|word| {
@@ -209,16 +173,16 @@ async fn a_missing_right_is_named_by_check_and_by_the_run_before_any_request() {
             });
             words.collect::<Vec<_>>().join(" ")
         };
-        database(&world, &name, how).await;
-        within(&server, &name, &me(before)).await;
+        database(&world, &name, lack.options).await;
+        within(&server, &name, &me(lack.before)).await;
         let mut url = address(&server, &name, &name);
         world.set("database.url", url.as_str());
-        if let Some(after) = after {
+        if let Some(after) = lack.after {
             world.run(&["migrate"]).await.assert_code(0);
             within(&server, &name, &me(after)).await;
         }
         let query_before = url.query().unwrap_or_default().to_owned();
-        url.set_query(Some(&format!("{query_before}&{query}")));
+        url.set_query(Some(&format!("{query_before}&{}", lack.query)));
         world.set("database.url", url.as_str());
 
         let check = world.run(&["check"]).await;

@@ -59,7 +59,8 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
         ),
         // What describes the row is no figure.
         (
-            json!({ "licensesActive": 4, "licensesQualified": 11, "usagePercent": 36.36, "channel": "indirect" }),
+            json!({ "licensesActive": 4, "licensesQualified": 11, "usagePercent": 36.36,
+                "channel": "indirect" }),
             2,
         ),
         // Back again.

@@ -246,8 +246,10 @@ async fn names_of_another_language_are_joined_by_their_ids() {
 /// A partner-wide item of a product.
 fn item(customer: &str, product_id: &str, product: &str, date: &str, active: u32) -> Value {
     json!({
-        "processedDateTime": format!("{date}T00:00:00"), "workloadCode": "EXO", "workloadName": "Exchange",
-        "serviceCode": "o365", "customerTenantId": customer, "productId": product_id, "productName": product,
+        "processedDateTime": format!("{date}T00:00:00"),
+        "workloadCode": "EXO", "workloadName": "Exchange",
+        "serviceCode": "o365", "customerTenantId": customer,
+        "productId": product_id, "productName": product,
         "licensesActive": active, "licensesQualified": 10,
     })
 }

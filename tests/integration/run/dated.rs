@@ -64,7 +64,8 @@ async fn dates_are_asked_for_newest_first_and_complete_ones_not_again() {
     assert_eq!(
         finished.summary()["dates"],
         json!({
-            "from": oldest, "to": newest, "stored": ["2026-04-30", "2026-04-29", REACH], "skipped": [],
+            "from": oldest, "to": newest,
+            "stored": ["2026-04-30", "2026-04-29", REACH], "skipped": [],
             "empty": ["2026-04-27", "2026-04-26"], "failed": [],
         })
     );
@@ -361,7 +362,8 @@ async fn a_date_answered_with_rows_of_other_dates_is_empty() {
     let world = world().await;
     let ids = world.simulator.customers().await;
     let other = json!({
-        "processedDateTime": "2026-04-12T00:00:00", "workloadName": "Exchange", "customerTenantId": ids[0],
+        "processedDateTime": "2026-04-12T00:00:00", "workloadName": "Exchange",
+        "customerTenantId": ids[0],
         "productName": "E3", "licensesActive": 1, "licensesQualified": 2,
     });
     let page = json!([{ "json": { "Value": [other], "TotalCount": 1 } }]);

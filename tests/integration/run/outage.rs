@@ -108,7 +108,7 @@ async fn many_dead_customers_do_not_starve_the_others() {
             .await;
     }
     // In the second run those that failed in the first are asked before all others.
-    for retried_for in ["1s", "10s"] {
+    for retried_for in ["1s", "20s"] {
         world.set("retry.max_elapsed_time", retried_for);
         let finished = world.backfill().await;
         finished.assert_code(3);

@@ -38,7 +38,8 @@ async fn stored(world: &World, run: &str) -> BTreeSet<String> {
 
 const LAST_RUN: &str = "select max(run_id) from sync_run";
 
-/// Starts a run, ends it once `customers` are recorded, and waits until Postgres has ended its work.
+/// Starts a run, ends it once `customers` are recorded, and waits until Postgres has ended its
+/// work.
 async fn cut_off(world: &World, arguments: &[&str], signal: &str, customers: i64) {
     let before: i64 = world
         .value("select coalesce(max(run_id), 0) from sync_run")

@@ -52,7 +52,8 @@ async fn a_run_shows_no_secret_even_where_it_is_echoed() {
         .simulator
         .script_for_ever(
             "token",
-            json!([{ "json": { "access_token": token, "expires_in": 3600, "refresh_token": refresh } }]),
+            json!([{ "json": {
+                "access_token": token, "expires_in": 3600, "refresh_token": refresh } }]),
         )
         .await;
     let echo = format!("you sent Bearer {token} of contoso");
@@ -65,7 +66,8 @@ async fn a_run_shows_no_secret_even_where_it_is_echoed() {
         json!({ "status": 200, "text": &echo }),
         json!({ "status": 200, "json": [&echo] }),
         json!({ "status": 200, "json": { "items": &echo } }),
-        json!({ "status": 302, "headers": [["Location", format!("https://{token}@elsewhere.example/{token}")]] }),
+        json!({ "status": 302, "headers": [
+            ["Location", format!("https://{token}@elsewhere.example/{token}")]] }),
     ];
     let customers = world.simulator.customers().await;
     for (customer, answer) in customers.iter().zip(&bodies) {
@@ -114,11 +116,13 @@ async fn a_sign_in_that_fails_shows_no_secret_even_where_it_is_echoed() {
     let echo = format!("{CLIENT_SECRET} sim-refresh-0");
     for (answer, code) in [
         (
-            json!({ "status": 400, "json": { "error": "invalid_grant", "error_description": &echo, "error_codes": [50_173] } }),
+            json!({ "status": 400, "json": { "error": "invalid_grant",
+                "error_description": &echo, "error_codes": [50_173] } }),
             4,
         ),
         (
-            json!({ "status": 401, "json": { "error": "invalid_client", "error_description": &echo, "error_uri": &echo } }),
+            json!({ "status": 401, "json": { "error": "invalid_client",
+                "error_description": &echo, "error_uri": &echo } }),
             4,
         ),
         (json!({ "status": 400, "json": { "error": &echo } }), 4),

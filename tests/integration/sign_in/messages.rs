@@ -59,7 +59,8 @@ async fn a_passing_fault_is_never_called_a_dead_token() {
             "error": "invalid_grant",
             "error_description": "AADSTS7777777: A transient error has occurred. Please try again.",
         } }),
-        json!({ "status": 400, "headers": [["Retry-After", "120"]], "json": { "error": "throttled" } }),
+        json!({ "status": 400, "headers": [["Retry-After", "120"]],
+            "json": { "error": "throttled" } }),
         json!({ "status": 425 }),
         json!({ "status": 599, "text": "<html>" }),
     ] {
@@ -223,7 +224,10 @@ async fn a_code_that_is_refused_is_not_told_as_a_dead_refresh_token() {
 async fn a_token_of_another_type_than_bearer_is_refused() {
     let mut world = World::with_customers(2).await;
     let token = world.simulator.post("access-token", String::new()).await;
-    let answer = |kind: &str| json!([{ "json": { "token_type": kind, "access_token": token, "refresh_token": "next" } }]);
+    let answer = |kind: &str| {
+        json!([{ "json": {
+            "token_type": kind, "access_token": token, "refresh_token": "next" } }])
+    };
     world
         .simulator
         .script_for_ever("token", answer("pop"))
@@ -252,7 +256,8 @@ async fn a_device_code_is_polled_for_once_a_second_at_the_most() {
     let world = World::new().await;
     let token = world.simulator.post("access-token", String::new()).await;
     let code = json!([{ "json": {
-        "device_code": "d", "user_code": "U", "verification_uri": "http://localhost/", "interval": 0.001,
+        "device_code": "d", "user_code": "U", "verification_uri": "http://localhost/",
+        "interval": 0.001,
     } }]);
     world.simulator.script("devicecode", code).await;
     let pending = json!({ "status": 400, "json": { "error": "authorization_pending" } });

@@ -29,9 +29,8 @@ pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 
-/// The longest that a test waits for anything. Ten times what the slowest thing needs, the end of a
-/// program that has to give up a request, and far less than the waits that programs are to cut short:
-/// those take ten minutes and more.
+/// The longest that a test waits for anything: ten times what the slowest end of a program takes,
+/// and far less than the waits of ten minutes and more that a program is to cut short.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A partner: customers at a simulator, a ledger, and a configuration.
