@@ -134,7 +134,7 @@ fn placeholders_that_were_left_are_refused_by_name() {
     insta::assert_snapshot!(folded(&masked.report()), @"
     the configuration has a fault:
       auth.client_secret = (not shown): is masked with asterisks, as consoles show a secret
-          later on; make a new one and copy it at once (from the environment,
+          after its creation; create a new one and copy it at once (from the environment,
           SEATLEDGER__AUTH__CLIENT_SECRET)
     ");
 }

@@ -107,8 +107,10 @@ async fn many_dead_customers_do_not_starve_the_others() {
             .script_for_ever(customer, json!([{ "status": 503 }]))
             .await;
     }
+    world.set("retry.initial_interval", "200ms");
+    world.set("retry.max_interval", "1s");
     // In the second run those that failed in the first are asked before all others.
-    for retried_for in ["1s", "20s"] {
+    for retried_for in ["2s", "20s"] {
         world.set("retry.max_elapsed_time", retried_for);
         let finished = world.backfill().await;
         finished.assert_code(3);

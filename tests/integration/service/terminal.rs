@@ -98,7 +98,7 @@ async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
     // What a terminal would obey is not shown.
     let rename = "update customer set customer_name = E'Contoso \\x1b[31mRed\\u202e & Söhne'";
     world.execute(&format!("{rename} {of_it}")).await;
-    let named = format!("{bad} (Contoso [31mRed & Söhne)");
+    let named = format!("{bad} (Contoso  [31mRed & Söhne)");
     let forbidden = serde_json::json!([{ "status": 403 }]);
     world.simulator.script_for_ever(&bad, forbidden).await;
 
