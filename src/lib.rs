@@ -1,21 +1,65 @@
 //! Seatledger keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
 //!
-//! The way through the rooms, from the door inwards:
+//! # Modules
+//! An arrow points to what a module uses. All of them run downwards.
 //!
-//! - [`app`] builds the parts and hands them to each other; `cli` is the command line, [`config`]
-//!   what the operator wrote, `telemetry` the log, [`lifecycle`] signals and exit codes, `progress`
-//!   the bar on a terminal.
-//! - [`schedule`] says when a run is due, and [`sync`] does one: it walks over the customers, asks
-//!   [`partner_center`] for each one's usage, and hands what comes to [`store`].
-//! - `status` serves what the store knows over HTTP.
-//! - [`consent`] says how old a person's sign-in is and how long it lasts.
-//! - [`ledger`] holds the words that all of them share: customers, rows, rejections, outcomes.
-//!   [`retry`] says when to try again, [`clock`] what time it is, `text` reads files that a person
-//!   saved, `tls` says what is wrong with a certificate, and `causes` puts an error and its causes
-//!   on one line.
+//! ```text
+//! main
+//!  └─► app            one file per command: daemon, backfill, check, login, status, migrate
+//!       ├─► cli            the command line          telemetry   the log
+//!       ├─► config         what the operator wrote   progress    the bar on a terminal
+//!       ├─► lifecycle      signals, tracked tasks, exit codes
+//!       ├─► schedule       when a run is due
+//!       ├─► status         the status address: JSON and metrics
+//!       └─► sync           one run
+//!            ├─► partner_center   everything Microsoft: client, session, endpoints, throttle, auth
+//!            └─► store            everything Postgres: the run lock, batches, what is read back
+//!                 └─► ledger           the shared vocabulary: customer, row, rejection, outcome
 //!
-//! Arrows run one way: `app` → `schedule`, `sync`, `status`, `lifecycle` → `partner_center`,
-//! `store` → `ledger`, `consent`, `retry`, `clock`, `text`, `tls`.
+//! used by any of them: retry, shutdown, clock, consent, text, tls, causes, printable
+//! ```
+//!
+//! - Types of the wire do not leave [`partner_center`], and SQL does not leave [`store`]. What they
+//!   exchange is in [`ledger`], which knows neither HTTP nor SQL.
+//! - [`retry`] says when to try again and what a failure asks of the run, [`shutdown`] has the two
+//!   degrees of stopping and how long each step of a stop may take.
+//!
+//! # One run
+//! A run is a value, the client opens a session, the ledger takes batches:
+//!
+//! ```text
+//!   Request ──► Syncer::run ──► Run { session, recorder, shutdown, … }        sync/run
+//!                                │
+//!   1 begin      LedgerAccess ───┼──► run lock, sync_run: running             sync/ledger
+//!                                │      ▲ waits while another run holds the lock,
+//!                                │      │ or the database is away
+//!   2 sign in    Session ────────┼──► a token, before the first customer      partner_center
+//!                                │
+//!   3 list       ids ∪ file ∪ partner's list − excluded                       sync/customer_list
+//!                                │    order by: not up to date first, then the longest ago
+//!                                ▼
+//!                   RunCustomer, RunCustomer, RunCustomer, …
+//!                                │
+//!   4 fetch      ┌───────────────┴────────────────┐
+//!                ▼ source "customer"              ▼ source "commercial"
+//!          Workers: one customer each       PartnerWide: whole collections,   sync/per_customer
+//!          Session::fetch_usage, …          then buckets of customers         sync/partner_wide
+//!                │ throttle: rate, pauses         │
+//!                └───────────────┬────────────────┘
+//!                                ▼ channel of CustomerOutcome, bounded
+//!   5 store      Recorder: batches ──► one transaction each                   sync/batches
+//!                │                  └─ refused: its customers one by one
+//!                ▼                                                            store/batch
+//!              Tally ──► judge: go on, begin no further customer, or end      sync/tally
+//!                                ▲                                            sync/early_end
+//!                                └─ API silent · all refused alike · token refused
+//!
+//!   6 end        Report ──► log, sync_run: succeeded, partial, failed,        sync/report
+//!                           interrupted; lock released
+//!
+//!   A graceful stop: no further customer, those under way finish. A forced stop: calls are dropped,
+//!   what was fetched is stored, the end is recorded, each within a bound (shutdown::waits).
+//! ```
 
 pub mod app;
 mod causes;

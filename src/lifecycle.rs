@@ -1,5 +1,5 @@
-//! Signals, the two-step stop, tracked tasks, and the program's exit codes. Knows nothing of
-//! licences.
+//! Signals, the two steps of a stop, tracked tasks, and the program's exit codes. How long each
+//! step may take is in `shutdown::waits`.
 
 use std::io;
 use std::process::ExitCode;
@@ -12,12 +12,13 @@ use tracing::{info, warn};
 use crate::retry::Remedy;
 use crate::shutdown::{Shutdown, waits};
 
-/// What the program's exit code says; an interface.
+/// The program's exit codes. They are an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Every customer was fetched and stored, or the daemon was stopped.
     Success,
-    /// It could not run, and may by itself later: database, authority or API are away.
+    /// It could not run, and may be able to by itself later: the database, the authority or the API
+    /// is away.
     CouldNotRun,
     /// Wrong command line.
     Usage,
@@ -50,7 +51,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Of a failure for which it could not run.
+/// The exit code for a failure because of which the program could not run.
 impl From<Remedy> for Exit {
     fn from(remedy: Remedy) -> Self {
         match remedy {
@@ -64,7 +65,7 @@ impl From<Remedy> for Exit {
 /// Listens for the signals that end the program, and knows every task that must end before it.
 #[derive(Debug)]
 pub struct Lifecycle {
-    /// Heard by everything that waits or works.
+    /// Watched by everything that waits or works.
     pub shutdown: Shutdown,
     /// Every task of the program.
     pub tasks: TaskTracker,
@@ -72,7 +73,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Begins to listen. Needs a runtime.
+    /// Begins to listen for signals. Needs a runtime.
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
@@ -87,7 +88,7 @@ impl Lifecycle {
         let first = Arc::clone(&lifecycle.first);
         #[expect(
             clippy::disallowed_methods,
-            reason = "the listener has to outlive the tracked tasks, which wait for what it says"
+            reason = "the listener must outlive the tracked tasks, which wait for its forced stop"
         )]
         tokio::spawn(listen(
             terminate,
@@ -98,13 +99,13 @@ impl Lifecycle {
         Ok(lifecycle)
     }
 
-    /// Which signal ended a run, as its exit code; none where there was none.
+    /// The exit code for the signal that stopped the program, if one did.
     #[must_use]
     pub fn stopped_by(&self) -> Option<Exit> {
         self.first.get().copied()
     }
 
-    /// Tells the tracked tasks that it is over, and waits for them, but not for ever.
+    /// Stops the tracked tasks, and waits a bounded time for them.
     pub async fn finish(&self) {
         self.shutdown.graceful.cancel();
         self.tasks.close();
@@ -154,7 +155,7 @@ async fn listen(
 
 /// Tells the service manager that the daemon serves, and what it is doing.
 pub fn notify_ready(status: &str) {
-    // Outside systemd there is nobody to tell.
+    // Does nothing outside systemd.
     let _told = sd_notify::notify(&[
         sd_notify::NotifyState::Ready,
         sd_notify::NotifyState::Status(status),

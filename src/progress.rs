@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use crate::sync::Progress;
 
-/// Draws what `progress` says until its sender is gone. On anything but a terminal no bar is drawn.
-/// That another run is waited for is said everywhere, whatever is logged: the person at the
-/// terminal would take it for hanging.
+/// Draws `progress` until its sender is gone; on anything but a terminal nothing is drawn. That the
+/// run waits for another one is written to standard error in any case, whatever the log level: the
+/// command would otherwise seem to hang.
 pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Progress>) {
     let bar = bars.add(ProgressBar::no_length());
     bar.set_style(
@@ -19,7 +19,7 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
         )
         .expect("the template names only known parts"),
     );
-    // Half a second without news must not look like standing still.
+    // Without a tick, half a second without news would look like a standstill.
     bar.enable_steady_tick(Duration::from_millis(500));
     while progress.changed().await.is_ok() {
         let Progress {
@@ -30,7 +30,7 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
             waiting,
         } = *progress.borrow_and_update();
         if waiting {
-            // Where standard error is closed there is nobody to tell.
+            // If standard error is closed, nothing is left to report to.
             let _written = bars.suspend(|| {
                 writeln!(
                     io::stderr(),

@@ -19,10 +19,10 @@ use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunError, Syncer};
 
 use super::consent_watch::ConsentWatch;
-use super::{START_PATIENCE, complain, database_retry_of_a_person, print, say, syncer};
+use super::{START_RETRY, complain, database_retry_of_a_person, print, say, syncer};
 
-/// The summary waits no longer for the customers' names.
-const NAMES_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the summary waits for the customers' names.
+const NAMES_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(
     arguments: &Backfill,
@@ -31,7 +31,7 @@ pub(super) async fn run(
     bars: MultiProgress,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let retry = config.retry.with_likely_permanent(START_PATIENCE);
+    let retry = config.retry.with_likely_permanent(START_RETRY);
     let syncer = syncer(config, retry, Arc::clone(&clock), lifecycle)?;
     let consent = ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock));
     let database_retry = database_retry_of_a_person(config.retry);
@@ -62,7 +62,7 @@ pub(super) async fn run(
     }
     .await;
     drop(progress);
-    // Only so that the summary does not run into the bar.
+    // The bar must be gone before the summary is printed.
     let _drawn = drawing.await;
     if mode == Mode::Store && !lifecycle.shutdown.graceful.is_cancelled() {
         consent.record().await;
@@ -93,7 +93,7 @@ pub(super) async fn run(
     }
 }
 
-/// What the arguments ask for; none where there is nothing to resume.
+/// The run or the dates that the arguments ask for. None if there is nothing to resume.
 async fn asked(
     arguments: &Backfill,
     syncer: &Syncer,
@@ -113,7 +113,8 @@ async fn asked(
         };
         request.only = unfinished.only;
         dates = unfinished.dates;
-        // A date that was cut off is asked for anew; it is one collection for all customers.
+        // A date that was cut off is fetched again as a whole: it is one collection for all
+        // customers.
         request.resumes = dates.is_none().then_some(unfinished.run_id);
     }
     let dates = dates.map(|(from, to)| Dates {
@@ -128,7 +129,7 @@ fn exit_of(report: &Report, lifecycle: &Lifecycle) -> Exit {
     match (report.outcome, lifecycle.stopped_by()) {
         (RunOutcome::Interrupted, Some(signal)) => signal,
         (outcome, _) => match (&report.fatal, outcome) {
-            // It ran, and whom it did not reach is on record as failed.
+            // It ran, and the customers that it did not reach are on record as failed.
             (Some(RunError::EarlyEnd(_)), _) => Exit::SomeFailed,
             (Some(fatal), _) => fatal.remedy().into(),
             (None, RunOutcome::Succeeded) => Exit::Success,
@@ -148,8 +149,8 @@ fn print_report(report: &Report, json: bool) -> anyhow::Result<()> {
     }
 }
 
-/// Names the customers that failed, for the person at a terminal. Anything else that standard
-/// output goes to may be a log, which has no names.
+/// Adds the names of the customers that failed, if standard output is a terminal. Anything else may
+/// be a log, which must not have names.
 async fn name_failures(report: &mut Report, store: &Store) {
     if !io::stdout().is_terminal() {
         for failure in &mut report.failures {
@@ -162,8 +163,8 @@ async fn name_failures(report: &mut Report, store: &Store) {
     if ids.is_empty() {
         return;
     }
-    // A summary without names is better than none.
-    let known = tokio::time::timeout(NAMES_PATIENCE, store.load_customer_names(&ids)).await;
+    // Without names the summary is still of use.
+    let known = tokio::time::timeout(NAMES_TIMEOUT, store.load_customer_names(&ids)).await;
     let known = known.map(Result::unwrap_or_default).unwrap_or_default();
     for failure in &mut report.failures {
         let listed = failure.customer_name.take();

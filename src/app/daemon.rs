@@ -15,7 +15,7 @@ use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
 use crate::shutdown::Shutdown;
-use crate::status::{Status, serve};
+use crate::status::{StatusInputs, serve};
 use crate::store::{Reader, RunKind};
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
@@ -43,12 +43,12 @@ pub(super) async fn run(
             in_run: forever,
         },
     };
-    // Before the database, which may take its time: it is waited for, and that is no failed start.
+    // Before the database: waiting for it is not a failed start.
     notify_ready("Waiting for the database");
-    // Before the database too: a tick that comes while it is waited for is not lost.
+    // Before the database, too: a tick that comes meanwhile is not lost.
     let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
     if let Some(address) = config.status.listen {
-        let status = Status {
+        let inputs = StatusInputs {
             reader: Reader::new(syncer.store.clone()),
             schedule,
             next_run: ticker.next_tick(),
@@ -58,22 +58,22 @@ pub(super) async fn run(
         };
         lifecycle
             .tasks
-            .spawn(serve(address, status, shutdown.graceful.clone()));
+            .spawn(serve(address, inputs, shutdown.graceful.clone()));
     }
-    let mut came = false;
+    let mut has_ticked = false;
     let prepare = Box::pin(daemon.prepare(config.schedule.run_on_start, shutdown));
-    let ended = match while_ticking(&mut ticker, prepare, |_| came = true).await {
+    let ended = match while_ticking(&mut ticker, prepare, |_| has_ticked = true).await {
         Ok(start) => {
             if let Some(finish) = start.last_finish {
-                ticker.take_as_had(finish);
+                ticker.mark_done(finish);
             }
             if start.is_due {
-                ticker.take_as_had(clock.now());
+                ticker.mark_done(clock.now());
             }
             let due = if start.is_due {
                 Some(RunKind::Startup)
             } else {
-                came.then_some(RunKind::Schedule)
+                has_ticked.then_some(RunKind::Schedule)
             };
             daemon.serve(due, &mut ticker, shutdown).await
         }
@@ -90,27 +90,27 @@ pub(super) async fn run(
     }
 }
 
-/// Does `work`. A tick that comes meanwhile is told to `came`, and a clock that is set is noticed.
+/// Does `work`. Hands a tick that comes meanwhile to `on_tick`, and keeps watching the clock.
 async fn while_ticking<T>(
     ticker: &mut Ticker,
     work: impl Future<Output = T>,
-    mut came: impl FnMut(DateTime<Utc>),
+    mut on_tick: impl FnMut(DateTime<Utc>),
 ) -> T {
     let mut work = pin!(work);
     loop {
         tokio::select! {
             biased;
             done = &mut work => return done,
-            tick = ticker.tick() => came(tick),
+            tick = ticker.tick() => on_tick(tick),
         }
     }
 }
 
-/// What the daemon knows once the database is there.
+/// What the daemon has found out before its first run.
 struct Start {
-    /// Whether a run is due at once.
+    /// A run is due at once.
     is_due: bool,
-    /// When the last run over the whole list ended, by the clock of that time.
+    /// When the last run over the whole list ended, by the clock of its time.
     last_finish: Option<DateTime<Utc>>,
 }
 
@@ -122,7 +122,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Makes sure of the database and the sign-in, and finds out whether a run is due at once.
+    /// Waits for the database, signs in, and finds out whether a run is due at once.
     async fn prepare(&self, when: RunOnStart, shutdown: &Shutdown) -> Result<Start, RunError> {
         self.syncer
             .migrate(self.database_retry.at_start, shutdown)
@@ -130,7 +130,7 @@ impl Daemon {
         self.syncer
             .recover(self.database_retry.at_start, shutdown)
             .await?;
-        // A dead token shows now and not at the first tick, which may be a day away.
+        // A dead token should show now, and not at the first tick, which may be a day away.
         if let Err(error) = self.syncer.client.begin_session().sign_in(shutdown).await {
             let error = Self::survivable(error.into())?;
             let error = with_causes(&error);
@@ -146,8 +146,8 @@ impl Daemon {
             .syncer
             .last_finish(now, self.database_retry.at_start, shutdown)
             .await?;
-        // A ledger without any run has missed all ticks. A run that ended in the future ended by a
-        // clock that was wrong, and must not keep the daemon quiet until then.
+        // A ledger without a run has missed all ticks. A run that ended in the future was recorded
+        // by a wrong clock, and must not keep the daemon idle until then.
         let missed = last
             .not_ahead
             .is_none_or(|last| self.schedule.ticks_between(last, now));
@@ -179,7 +179,7 @@ impl Daemon {
                     biased;
                     () = shutdown.graceful.cancelled() => return Ok(()),
                     _ = ticker.tick() => break,
-                    // The clock was set. The ticker holds the sender, so that there is one.
+                    // The clock was set. The ticker holds the sender, so that this never fails.
                     _ = next.changed() => self.say_when_next(&mut next),
                     () = tokio::time::sleep(CHECK_INTERVAL) => self.consent.warn_daily(),
                 }
@@ -188,8 +188,7 @@ impl Daemon {
         }
     }
 
-    /// One run. A tick that comes meanwhile is left out: the run under way fetches what it would
-    /// fetch.
+    /// Does one run. A tick that comes meanwhile is left out: the run under way fetches the same.
     async fn run(
         &self,
         kind: RunKind,
@@ -218,7 +217,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// After a sign-in. A stop does not wait for it.
+    /// Records the consent after a sign-in, unless the program is stopping.
     async fn record_consent(&self, shutdown: &Shutdown) {
         tokio::select! {
             biased;
@@ -227,9 +226,11 @@ impl Daemon {
         }
     }
 
-    /// Gives the error back if the next run may fare better, and fails with it if a person has to
-    /// act first: a service that has ended is noticed, one that fails every day in its log is
-    /// not.
+    /// Gives the error back if the next run may succeed.
+    ///
+    /// # Errors
+    /// With the same error, if a person has to act first: a service that has ended is noticed, one
+    /// that fails every day in its log is not.
     fn survivable(error: RunError) -> Result<RunError, RunError> {
         match (&error, error.remedy()) {
             (RunError::Stopped, _) | (_, Remedy::Person | Remedy::Configuration) => Err(error),

@@ -28,7 +28,7 @@ pub(super) async fn run(
     let login = Login::new(
         &config.partner_center,
         &config.auth,
-        config.retry.with_likely_permanent(super::START_PATIENCE),
+        config.retry.with_likely_permanent(super::START_RETRY),
         clock,
     )?;
     let Some(login) = login else {

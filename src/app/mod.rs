@@ -1,5 +1,4 @@
-//! Builds the parts and hands them to each other: the only file that knows every room. No business
-//! rule.
+//! The commands. Builds the parts and hands them to each other; has no business rule of its own.
 
 mod backfill;
 mod browser;
@@ -35,18 +34,17 @@ use crate::store::{Store, StoreError};
 use crate::sync::{DatabaseRetry, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
 
-/// A database that is back is noticed within this time.
+/// The longest wait between two attempts to reach a database that is away.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
 
-/// In the midst of a run a database that is away is waited for at least this long: it may be
-/// restarting.
-const DATABASE_RUN_PATIENCE: Duration = Duration::from_mins(1);
+/// The shortest time for which a run waits for a database that is away: it may be restarting.
+const DATABASE_RUN_RETRY: Duration = Duration::from_mins(1);
 
-/// A person at the command line is told after this time that the database is away, or a host's name
-/// not known.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a command waits for a database that is away, or for a host name that cannot be
+/// resolved, before it tells the person at the terminal.
+const START_RETRY: Duration = Duration::from_secs(10);
 
-/// Files that the runtime opens as it starts, and some to spare.
+/// Files that the runtime opens as it starts, and some to spare. The runtime panics without them.
 const RUNTIME_FILES: usize = 8;
 
 /// Runs the program with the process's arguments and environment.
@@ -55,8 +53,8 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors. In colour where the terminal has it, and so not by
-            // `print`.
+            // Help and version are not errors. Printed by clap, which knows whether the terminal
+            // has colours.
             let printed = error.print().and_then(|()| io::stdout().flush());
             return match (error.exit_code(), printed) {
                 (0, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -96,8 +94,8 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// What mends a failure that ends the program. One of none of our rooms, such as a standard output
-/// that is closed, may pass.
+/// What mends a failure that ends the program. A failure without a remedy of its own, such as a
+/// closed standard output, may pass by itself.
 fn remedy(error: &anyhow::Error) -> Remedy {
     error.chain().find_map(known_remedy).unwrap_or(Remedy::Time)
 }
@@ -116,7 +114,7 @@ fn known_remedy(error: &(dyn Error + 'static)) -> Option<Remedy> {
         .or_else(|| of::<SetUpError>(error))
 }
 
-/// What clap cannot say.
+/// Rules of the command line that clap cannot express.
 fn consistent(cli: &Cli) -> Result<(), &'static str> {
     if cli.command.is_some() && cli.backfill.now {
         return Err("--backfill does not go with a command");
@@ -127,14 +125,16 @@ fn consistent(cli: &Cli) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What the command line asks for and the configuration does not allow.
+/// Requests of the command line that the configuration or the date does not allow.
 fn possible(cli: &Cli, config: &Config, now: DateTime<Utc>) -> Result<(), &'static str> {
     if cli.backfill.from.is_some() && config.partner_center.source == Source::Customer {
         return Err(
-            "--from and --to need partner_center.source = \"commercial\": the collection of source \"customer\" has no date parameter and always answers with the newest processed date, so that past dates cannot be asked for",
+            "--from and --to need partner_center.source = \"commercial\": the collection of source \
+             \"customer\" has no date parameter and always answers with the newest processed date, \
+             so that past dates cannot be asked for",
         );
     }
-    // Rows of such dates would be rejected, and each date is a run.
+    // Rows of earlier dates would be rejected, and each date takes a run.
     if cli
         .backfill
         .from
@@ -162,11 +162,11 @@ fn start(
     clock: Arc<dyn Clock>,
     bars: MultiProgress,
 ) -> anyhow::Result<Exit> {
-    // The runtime takes it for granted that it gets those that it needs.
+    // The runtime panics if it cannot open the files that it needs.
     spare_files().context("this program may not open enough files (ulimit -n, LimitNOFILE=)")?;
-    // One thread does what there is to do: a customer takes it a fraction of a millisecond, and
-    // handing work from thread to thread cost more than it won. What takes longer, such as a
-    // share of a partner-wide collection, has threads of its own.
+    // One thread suffices: a customer takes a fraction of a millisecond, and handing work from
+    // thread to thread cost more than it won. Longer work, such as decoding a bucket of a
+    // partner-wide collection, runs on blocking threads.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -185,7 +185,7 @@ fn start(
                 .await
             }
             None => Box::pin(daemon::run(&config, clock, &lifecycle)).await,
-            // What a command waits for may not hear the stop, such as another's lock in the
+            // A command may wait for something that does not hear the stop, such as a lock in the
             // database.
             Some(command) => tokio::select! {
                 exit = run_command(command, &config, clock, &lifecycle) => exit,
@@ -195,12 +195,12 @@ fn start(
         lifecycle.finish().await;
         exit
     }));
-    // A name look-up that hangs cannot be cancelled, and must not hold up the end.
+    // A name look-up that hangs cannot be cancelled. It must not hold up the end.
     runtime.shutdown_background();
     exit
 }
 
-/// Finds out whether some more files can be opened.
+/// Tries whether the runtime's files can be opened.
 fn spare_files() -> io::Result<()> {
     let files: io::Result<Vec<File>> = (0..RUNTIME_FILES)
         .map(|_| File::open("/dev/null"))
@@ -219,8 +219,7 @@ async fn run_command(
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
         Command::Status { json } => {
             let shown = status::run(config, clock.now(), *json).await;
-            // Whatever keeps the database from answering, a monitor learns from this command that
-            // it does not.
+            // A monitor takes 1 as "the database does not answer", whatever the reason.
             shown.or_else(|error| match remedy(&error) {
                 Remedy::Time | Remedy::Person => {
                     complain(&with_causes(&*error));
@@ -264,14 +263,15 @@ pub fn syncer(
     }))
 }
 
-/// How long `--backfill` waits for a database that is away: shortly at the start, where a person is
-/// watching, and as long as for the API in the midst of a run, but not less than a minute.
+/// How long a run that a person started waits for a database that is away: shortly before it
+/// begins, and while it is under way as long as for the API, but at least a minute.
 #[must_use]
 pub fn database_retry_of_a_person(retry: RetryPolicy) -> DatabaseRetry {
-    let patience = retry.with_max_interval(DATABASE_MAX_INTERVAL);
+    let max_elapsed = retry.max_elapsed().max(DATABASE_RUN_RETRY);
+    let retry = retry.with_max_interval(DATABASE_MAX_INTERVAL);
     DatabaseRetry {
-        at_start: patience.with_max_elapsed(START_PATIENCE),
-        in_run: patience.with_max_elapsed(retry.max_elapsed().max(DATABASE_RUN_PATIENCE)),
+        at_start: retry.with_max_elapsed(START_RETRY),
+        in_run: retry.with_max_elapsed(max_elapsed),
     }
 }
 
@@ -287,9 +287,9 @@ fn say(text: &str) -> anyhow::Result<()> {
     print(&format!("{text}\n"))
 }
 
-/// Writes to standard output, whole. A reader that has seen enough, such as `head`, is no fault:
-/// the rest is for nobody, and the exit code still says how the command went. Anything else, such
-/// as a full disk, is one.
+/// Writes all of a text to standard output. A reader that closes the pipe early, such as `head`, is
+/// not an error, and the exit code still says how the command went. Anything else is, such as a
+/// full disk.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -298,7 +298,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// One message on standard error; where that is closed there is nobody to tell.
+/// One message on standard error. If that is closed, nothing is left to report to.
 fn complain(text: &str) {
     let _written = writeln!(io::stderr(), "seatledger: {text}");
 }

@@ -1,10 +1,10 @@
-//! What the clocks of a zone show, and when they first show it. Pure.
+//! The local time of a zone, and when the local clock first shows a time. Pure.
 
 use chrono::{DateTime, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
-/// Further than this no local clock is, or was, from UTC.
-const FURTHEST: TimeDelta = TimeDelta::hours(26);
+/// More than the offset of any zone from UTC, now or in the past.
+const MAX_OFFSET: TimeDelta = TimeDelta::hours(26);
 
 /// No zone changes its offset twice within this time.
 const STEP: TimeDelta = TimeDelta::hours(12);
@@ -16,12 +16,12 @@ fn offset(zone: Tz, moment: DateTime<Utc>) -> TimeDelta {
     TimeDelta::seconds(offset.fix().local_minus_utc().into())
 }
 
-/// What the clock shows at `moment`.
+/// The local time at `moment`.
 pub(super) fn time(zone: Tz, moment: DateTime<Utc>) -> Option<NaiveDateTime> {
     moment.naive_utc().checked_add_signed(offset(zone, moment))
 }
 
-/// When the clock shows `local` if it is not changed after `moment`.
+/// When the clock shows `local`, if its offset stays the one at `moment`.
 pub(super) fn under_offset_of(
     zone: Tz,
     moment: DateTime<Utc>,
@@ -31,11 +31,11 @@ pub(super) fn under_offset_of(
     Some(moment.and_utc())
 }
 
-/// When the clock first reaches or passes `wanted`, on the local day that it names.
+/// When the clock first reaches or passes `wanted`, on the local day of `wanted`.
 ///
-/// A time that comes twice is reached the first time. One that is left out is passed when the gap
-/// ends; where that is on the next day already, the last second before the gap stands for it. None
-/// for a day that is left out as a whole.
+/// A time that comes twice is reached the first time. A time within a gap is passed when the gap
+/// ends; if that is on the next day, the last second before the gap is taken. None if the whole day
+/// is skipped.
 pub(super) fn reached(zone: Tz, wanted: NaiveDateTime) -> Option<DateTime<Utc>> {
     match zone.from_local_datetime(&wanted) {
         LocalResult::Single(moment) => Some(moment.to_utc()),
@@ -49,12 +49,12 @@ pub(super) fn reached(zone: Tz, wanted: NaiveDateTime) -> Option<DateTime<Utc>> 
     }
 }
 
-/// The moment at which the clock leaps over `left_out`.
+/// The moment at which the clock jumps over `left_out`.
 fn end_of_gap(zone: Tz, left_out: NaiveDateTime) -> Option<DateTime<Utc>> {
     let middle = left_out.and_utc();
     let (before, after) = (
-        middle.checked_sub_signed(FURTHEST)?,
-        middle.checked_add_signed(FURTHEST)?,
+        middle.checked_sub_signed(MAX_OFFSET)?,
+        middle.checked_add_signed(MAX_OFFSET)?,
     );
     Some(first(before, after, |moment| {
         time(zone, moment).is_some_and(|local| local >= left_out)

@@ -1,9 +1,9 @@
-//! A cron expression and a time zone, and the ticks that follow from them. Runs no work.
-//! [`Schedule`] says when the ticks are, `plan` which of them is due while the clock is set to and
-//! fro, and [`Ticker`] waits for it. What a clock change does to a tick is decided here and in
+//! A cron expression, a time zone, and the ticks that follow from them. Runs no work. [`Schedule`]
+//! gives the ticks, `plan` the one that is due while the clock may be set forward and back, and
+//! [`Ticker`] waits for it. What a change of the local clock does to a tick is decided here and in
 //! `local` (see `docs/decisions/0002-scheduler-as-an-alarm-clock.md`).
 
-mod had;
+mod history;
 mod local;
 mod plan;
 mod ticker;
@@ -17,10 +17,10 @@ pub use ticker::Ticker;
 
 /// When runs are due, in local time of a zone.
 ///
-/// An expression that names every hour goes by intervals: it matches whatever the local clock
-/// shows, so that an hour that comes twice has its ticks twice, and one that is left out has none.
-/// Any other expression names times of day, and each comes once on each local day: at the first
-/// time the local clock reaches or passes it.
+/// An expression that matches every hour is a list of intervals: when the local clock is set back,
+/// the repeated hour has its ticks twice, and when it is set forward, the skipped hour has none.
+/// Any other expression is a list of times of day, and each comes once on each local day: when the
+/// local clock first reaches or passes it.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     cron: Cron,
@@ -28,26 +28,26 @@ pub struct Schedule {
     by_intervals: bool,
 }
 
-/// A schedule that cannot be kept.
+/// A schedule that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// The expression cannot be read.
+    /// The expression cannot be parsed.
     #[error("{0}")]
     Expression(String),
     /// The zone is not in the IANA data base.
     #[error("not an IANA time zone")]
     Zone,
-    /// No moment fits the expression.
+    /// The expression matches no moment.
     #[error("it never fires")]
     Never,
 }
 
 impl Schedule {
-    /// Reads a six-field expression (seconds first; day of month AND day of week must both fit) and
-    /// a zone.
+    /// Parses a six-field expression (seconds first; day of month AND day of week must both match)
+    /// and a zone.
     ///
     /// # Errors
-    /// When either cannot be read, or when no moment after `now` fits.
+    /// When either cannot be parsed, or no moment after `now` matches.
     pub fn try_new(cron: &str, zone: &str, now: DateTime<Utc>) -> Result<Self, ScheduleError> {
         let zone: Tz = zone.parse().map_err(|_| ScheduleError::Zone)?;
         let cron = CronParser::builder()
@@ -66,10 +66,10 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The first tick after `moment`; none when the expression names years that are over.
+    /// The first tick after `moment`; none if the expression matches past years only.
     #[must_use]
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // Ticks are whole seconds, so the fraction decides nothing.
+        // Ticks are on whole seconds.
         let moment = moment.trunc_subsecs(0);
         if self.by_intervals {
             self.next_of_intervals(moment)
@@ -78,22 +78,22 @@ impl Schedule {
         }
     }
 
-    /// Times of day: a later one never comes before an earlier one, so the first that lies ahead is
-    /// the next.
+    /// For times of day. Their order on the local clock is their order in time, so that the first
+    /// one ahead is the next.
     fn next_of_times(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut wanted = local::time(self.zone, moment)?;
         loop {
             wanted = self.match_after(wanted)?;
             match local::reached(self.zone, wanted) {
                 Some(tick) if tick > moment => return Some(tick),
-                // Its local day does not exist, or it came the first time the clock showed this
+                // The zone skipped that day, or the tick came when the clock first showed this
                 // hour.
                 _ => {}
             }
         }
     }
 
-    /// Intervals: the local clock is followed from one change of its offset to the next.
+    /// For intervals. Follows the local clock from one change of its offset to the next.
     fn next_of_intervals(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut from = moment;
         let mut wanted = self.match_after(local::time(self.zone, from)?)?;
@@ -111,11 +111,10 @@ impl Schedule {
         self.match_from(local, false)
     }
 
-    /// The next time that fits the expression on a local clock that is never changed.
+    /// The next match of the expression on a local clock that is never changed.
     fn match_from(&self, local: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
-        // Typed as UTC because that has no gaps: in a zone with one the parser ends with an error
-        // at a day that is left out, and in a repeated hour it answers with a moment that
-        // has passed.
+        // Typed as UTC, which has no gaps: in a zone with gaps the parser fails at a skipped day,
+        // and in a repeated hour it gives a moment that has passed.
         let found = self.cron.find_next_occurrence(&local.and_utc(), inclusive);
         found.ok().map(|found| found.naive_utc())
     }
@@ -131,7 +130,7 @@ impl Schedule {
         let next = |from, to| self.next_after(from).filter(|tick| *tick <= to);
         let mut newest = next(from, to)?;
         let mut end = to;
-        // Each step halves what is left: a tick every second over years costs a few steps.
+        // Bisection: with a tick every second over years, this takes a few steps.
         while let Some(following) = next(newest, end) {
             let middle = following + (end - following) / 2;
             if let Some(later) = next(middle, end) {
@@ -144,7 +143,7 @@ impl Schedule {
         Some(newest)
     }
 
-    /// `moment` as a person at the schedule's place would write it.
+    /// `moment` in the schedule's zone, for a person.
     #[must_use]
     pub fn in_zone(&self, moment: DateTime<Utc>) -> String {
         moment

@@ -1,56 +1,57 @@
-//! Which tick is due, and which is next, while the wall clock is set forward and back. Pure: it is
-//! told the time.
+//! Which tick is due and which is next, while the wall clock may be set forward and back. Pure: it
+//! is told the time.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Schedule;
-use super::had::Had;
+use super::history::TickHistory;
 
-/// A look finds the wall clock this far from where the last one expects it, and still it was not
-/// set.
-const SLACK: TimeDelta = TimeDelta::seconds(1);
+/// The largest difference between the wall clock and the time that passed at which the clock counts
+/// as not set.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
-/// How far back a tick is looked for that an earlier run has brought.
-const MEMORY: TimeDelta = TimeDelta::days(400);
+/// How far back [`TickPlan::mark_done`] looks for a tick. Schedules with longer pauses are not in
+/// use.
+const LOOK_BACK: TimeDelta = TimeDelta::days(400);
 
 /// The ticks of a schedule as a clock comes to them.
 ///
-/// Each tick comes once. It comes when the clock lives through it, or as the newest of several that
-/// the clock leapt over: those come as one. After the clock was set, the next tick is the first
-/// after the new time that has not come yet, so that a clock set back by an hour brings nothing
-/// twice, and one set back by years is not silent for years.
+/// Each tick comes once: when the clock passes it, or as the newest of several that the clock
+/// jumped over, which come as one. After the clock was set, the next tick is the first after the
+/// new time that has not come yet. A clock that is set back by an hour brings no tick twice, and
+/// one that is set back by years does not stay silent for years.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct TickPlan {
     schedule: Schedule,
-    had: Had,
-    /// When the clock was last looked at.
+    history: TickHistory,
+    /// The wall clock at the last look.
     seen: DateTime<Utc>,
     next: Option<DateTime<Utc>>,
 }
 
-/// What a look at the clock finds.
+/// The result of a look at the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
     /// The tick that is due.
     pub(super) due: Option<DateTime<Utc>>,
-    /// How far the wall clock went beyond the time that passed: it was set, or the machine slept.
-    /// Zero within the slack.
-    pub(super) leapt: TimeDelta,
+    /// By how much the wall clock advanced beyond the time that passed: it was set, or the machine
+    /// slept. Zero within the tolerance.
+    pub(super) jumped: TimeDelta,
 }
 
-impl Plan {
+impl TickPlan {
     /// Begins with the first tick after `now`.
     pub(super) fn new(schedule: Schedule, now: DateTime<Utc>) -> Self {
         let mut plan = Self {
             schedule,
-            had: Had::default(),
+            history: TickHistory::default(),
             seen: now,
             next: None,
         };
-        plan.had.add(now, now);
-        plan.work_out();
+        plan.history.add(now, now);
+        plan.update_next();
         plan
     }
 
@@ -60,49 +61,48 @@ impl Plan {
 
     /// Looks at a clock that shows `now` after `passed` of real time since the last look.
     pub(super) fn look(&mut self, now: DateTime<Utc>, passed: Duration) -> Look {
-        let leapt = (now - self.seen) - TimeDelta::from_std(passed).unwrap_or(TimeDelta::MAX);
-        let leapt = if leapt.abs() <= SLACK {
+        let jumped = (now - self.seen) - TimeDelta::from_std(passed).unwrap_or(TimeDelta::MAX);
+        let jumped = if jumped.abs() <= TOLERANCE {
             TimeDelta::zero()
         } else {
-            leapt
+            jumped
         };
-        let due = self.newest_not_had(now);
+        let due = self.newest_pending(now);
         match due {
-            // What it leapt over before the newest was not lived through, and comes where the clock
-            // is set back.
-            Some(due) if leapt > TimeDelta::zero() => self.had.add(due, now),
-            _ => self.had.add(self.seen.min(now), now),
+            // Ticks before the newest that it jumped over may still come, if the clock is set back.
+            Some(due) if jumped > TimeDelta::zero() => self.history.add(due, now),
+            _ => self.history.add(self.seen.min(now), now),
         }
         self.seen = now;
-        self.work_out();
-        Look { due, leapt }
+        self.update_next();
+        Look { due, jumped }
     }
 
-    /// The newest tick up to `moment` has come: a run that ended then, or begins now, brought what
-    /// it would bring.
-    pub(super) fn take_as_had(&mut self, moment: DateTime<Utc>) {
-        let from = moment.checked_sub_signed(MEMORY);
+    /// Marks the newest tick up to `moment` as done: a run that ended then, or begins now, fetches
+    /// the same.
+    pub(super) fn mark_done(&mut self, moment: DateTime<Utc>) {
+        let from = moment.checked_sub_signed(LOOK_BACK);
         if let Some(tick) = from.and_then(|from| self.schedule.newest_between(from, moment)) {
-            self.had.add(tick, moment);
-            self.work_out();
+            self.history.add(tick, moment);
+            self.update_next();
         }
     }
 
-    fn newest_not_had(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    fn newest_pending(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut end = now;
         loop {
             let tick = self.schedule.newest_between(self.seen, end)?;
-            let Some(stretch) = self.had.holding(tick) else {
+            let Some(span) = self.history.span_of(tick) else {
                 return Some(tick);
             };
-            end = stretch.from - TimeDelta::seconds(1);
+            end = span.from - TimeDelta::seconds(1);
         }
     }
 
-    fn work_out(&mut self) {
+    fn update_next(&mut self) {
         let mut next = self.schedule.next_after(self.seen);
-        while let Some(stretch) = next.and_then(|tick| self.had.holding(tick)) {
-            next = self.schedule.next_after(stretch.to);
+        while let Some(span) = next.and_then(|tick| self.history.span_of(tick)) {
+            next = self.schedule.next_after(span.to);
         }
         self.next = next;
     }

@@ -1,7 +1,7 @@
-//! Waits for the ticks of a [`Schedule`]. The only user of the cron scheduler, which is used as a
-//! plain alarm clock: it is set to one moment in UTC and says no more than that it is time to look
-//! at the clock. What is due is decided by the plan, so that an alarm that rings late, twice or
-//! never costs a second and no tick.
+//! Waits for the ticks of a [`Schedule`]. The only user of the cron scheduler crate, which serves
+//! as a plain alarm clock: it is set to one moment in UTC, and its alarm only means that it is time
+//! to look at the clock. The plan decides what is due, so that an alarm that comes late, twice or
+//! never costs a second, and no tick.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,27 +13,27 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, info};
 
 use super::Schedule;
-use super::plan::Plan;
+use super::plan::TickPlan;
 use crate::clock::Clock;
 
-/// The alarm is set a minute before a tick. Its scheduler looks at the clock twice a second, which
-/// nobody needs all day.
-const NEAR: Duration = Duration::from_mins(1);
+/// How long before a tick the alarm is set. Its scheduler wakes up twice a second, which would be a
+/// waste all day.
+const ALARM_LEAD: Duration = Duration::from_mins(1);
 
-/// How often the clock is looked at in any case. The machine may sleep, and its clock may be set.
-const LOOK: Duration = Duration::from_secs(30);
+/// The longest wait between two looks at the clock: the machine may sleep, and its clock may be
+/// set.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// An alarm that has not rung by then is not waited for.
-const LATE: Duration = Duration::from_secs(1);
+/// How long an alarm is waited for beyond its moment.
+const ALARM_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// A clock that is set by less than this, as time synchronisation does it, is not worth a line in
-/// the log.
-const WORTH_TELLING: TimeDelta = TimeDelta::seconds(10);
+/// Jumps of the clock from which on they are logged. Time synchronisation makes smaller ones.
+const LOGGED_JUMP: TimeDelta = TimeDelta::seconds(10);
 
 /// Gives the ticks of a [`Schedule`], one at a time, and says which is next.
 pub struct Ticker {
     clock: Arc<dyn Clock>,
-    plan: Plan,
+    plan: TickPlan,
     /// When the plan last looked at the clock.
     looked: Instant,
     next: watch::Sender<Option<DateTime<Utc>>>,
@@ -52,7 +52,7 @@ impl Ticker {
     #[must_use]
     pub fn new(schedule: Schedule, clock: Arc<dyn Clock>) -> Self {
         let (ring, alarms) = mpsc::channel(1);
-        let plan = Plan::new(schedule, clock.now());
+        let plan = TickPlan::new(schedule, clock.now());
         let (next, _) = watch::channel(plan.next());
         Self {
             clock,
@@ -65,23 +65,22 @@ impl Ticker {
         }
     }
 
-    /// The moment of the next tick, for everybody who tells of it. It changes at each tick and when
-    /// the clock was set; none when the schedule names no further tick.
+    /// The moment of the next tick. It changes at each tick and when the clock is set; none if the
+    /// schedule has no further tick.
     #[must_use]
     pub fn next_tick(&self) -> watch::Receiver<Option<DateTime<Utc>>> {
         self.next.subscribe()
     }
 
-    /// The newest tick up to `moment` does not come (again): a run that ended then, or begins now,
-    /// has brought what it would bring. This matters where the clock is set back later.
-    pub fn take_as_had(&mut self, moment: DateTime<Utc>) {
-        self.plan.take_as_had(moment);
-        self.tell_next();
+    /// Marks the newest tick up to `moment` as done, so that it does not come, not even after the
+    /// clock is set back: a run that ended then, or begins now, fetches the same.
+    pub fn mark_done(&mut self, moment: DateTime<Utc>) {
+        self.plan.mark_done(moment);
+        self.publish_next();
     }
 
-    /// Waits for the next tick and returns the moment it was set for. Ticks that passed unheard,
-    /// because the machine slept or its clock leapt, come as one. Dropping the future loses no
-    /// tick.
+    /// Waits for the next tick and returns its moment. Ticks that passed while the machine slept,
+    /// or that its clock jumped over, come as one. Dropping the future loses no tick.
     pub async fn tick(&mut self) -> DateTime<Utc> {
         loop {
             if let Some(due) = self.look() {
@@ -95,45 +94,45 @@ impl Ticker {
         let (now, instant) = (self.clock.now(), Instant::now());
         let look = self.plan.look(now, instant - self.looked);
         self.looked = instant;
-        self.tell_next();
-        if look.leapt.abs() >= WORTH_TELLING {
+        self.publish_next();
+        if look.jumped.abs() >= LOGGED_JUMP {
             info!(
-                leapt_secs = look.leapt.num_seconds(),
+                jumped_secs = look.jumped.num_seconds(),
                 "The clock was set, or the machine slept: the next run is worked out again"
             );
         }
         look.due
     }
 
-    fn tell_next(&self) {
+    fn publish_next(&self) {
         let next = self.plan.next();
-        self.next.send_if_modified(|told| {
-            let is_news = *told != next;
-            *told = next;
-            is_news
+        self.next.send_if_modified(|published| {
+            let is_new = *published != next;
+            *published = next;
+            is_new
         });
     }
 
-    /// Until it is worth while to look at the clock again.
+    /// Waits until the clock is to be looked at again.
     async fn wait(&mut self) {
         let now = self.clock.now();
         let next = self.plan.next();
         let left = next.map(|next| (next - now).to_std().unwrap_or_default());
         match next.zip(left) {
-            Some((next, left)) if left <= NEAR => {
+            Some((next, left)) if left <= ALARM_LEAD => {
                 if let Err(error) = self.set_alarm(next).await {
                     debug!(%error, "The alarm could not be set");
                 }
                 tokio::select! {
                     // The sender lives as long as the ticker, so the channel never closes.
                     _ = self.alarms.recv() => {}
-                    () = sleep((left + LATE).min(LOOK)) => {}
+                    () = sleep((left + ALARM_TOLERANCE).min(LOOK_INTERVAL)) => {}
                 }
             }
             _ => {
                 self.end_alarm().await;
-                let until_near = left.map_or(LOOK, |left| left.saturating_sub(NEAR));
-                sleep(until_near.min(LOOK)).await;
+                let until_near = left.map_or(LOOK_INTERVAL, |left| left.saturating_sub(ALARM_LEAD));
+                sleep(until_near.min(LOOK_INTERVAL)).await;
             }
         }
     }
@@ -166,11 +165,11 @@ impl Ticker {
         let job = Job::new_async_tz(at, Utc, move |_, _| {
             let ring = ring.clone();
             Box::pin(async move {
-                // A full channel means that somebody is to look at the clock already.
+                // If the channel is full, an alarm is pending already.
                 let _already_rung = ring.try_send(());
             })
         })?;
-        // Where the clock was set back, the moment before it stays set. It rings in vain.
+        // After the clock was set back, an earlier alarm may still be set. It does no harm.
         alarm.scheduler.add(job).await?;
         alarm.set_to = Some(next);
         Ok(())

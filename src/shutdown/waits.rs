@@ -16,8 +16,8 @@ pub(crate) const RECORD_END: Duration = Duration::from_secs(3);
 /// Connections to the database that others may still use are closed.
 pub(crate) const CLOSE_POOL: Duration = Duration::from_secs(1);
 
-/// Tasks of the program end. Answers of the status address under way have [`LAST_ANSWERS`] since the
-/// first signal and are among them.
+/// Tasks of the program end. Answers of the status address under way have [`LAST_ANSWERS`] since
+/// the first signal and are among them.
 pub(crate) const END_TASKS: Duration = Duration::from_secs(3);
 
 /// After the first signal, beside the other steps: the status address sends its last answers.

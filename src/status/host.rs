@@ -1,27 +1,28 @@
-//! Which `Host` the status address answers to. A page in somebody's browser can have its own name
-//! resolve to our address and then ask us as if we were its server; it cannot send another name
-//! than its own.
+//! Which `Host` names the status address accepts. This prevents DNS rebinding: a web page can make
+//! its own name resolve to our address and then send us requests as if we were its server, but it
+//! cannot send another `Host` than its own name.
 
 use std::net::IpAddr;
 
 use axum::http::uri::Authority;
 use axum::http::{Request, Version, header};
 
-/// The names that are answered to.
+/// The accepted names.
 #[derive(Debug)]
 pub(super) struct Hosts {
     listen: IpAddr,
-    /// As `status.hosts` has them: in lower case, without a dot at the end.
+    /// From `status.hosts`: in lower case, without a dot at the end.
     names: Vec<String>,
 }
 
-/// Why a request is not answered.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum HostError {
     #[error("a request needs one Host header that names a host")]
     Unclear,
     #[error(
-        "the status address does not answer to the name {0}: ask for it by its IP address, or add the name to status.hosts"
+        "the status address does not answer to the name {0}: ask for it by its IP address, or add \
+         the name to status.hosts"
     )]
     Foreign(String),
 }
@@ -32,17 +33,17 @@ impl Hosts {
     }
 
     /// # Errors
-    /// When the request is meant for somebody else, or does not say for whom.
-    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+    /// When the request is for another host, or does not name one clearly.
+    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), HostError> {
         let mut headers = request.headers().get_all(header::HOST).iter();
         let named = match (headers.next(), headers.next()) {
             (Some(host), None) => {
                 let host = host.to_str().ok().and_then(|host| host.parse().ok());
-                Some(host.ok_or(Refusal::Unclear)?)
+                Some(host.ok_or(HostError::Unclear)?)
             }
-            // Browsers always name a host; old probes do not.
+            // Browsers always send a host; HTTP/1.0 probes do not.
             (None, _) if request.version() <= Version::HTTP_10 => None,
-            _ => return Err(Refusal::Unclear),
+            _ => return Err(HostError::Unclear),
         };
         let asked = request.uri().authority().cloned();
         named
@@ -51,16 +52,16 @@ impl Hosts {
             .try_for_each(|host| self.check_one(&host))
     }
 
-    fn check_one(&self, authority: &Authority) -> Result<(), Refusal> {
+    fn check_one(&self, authority: &Authority) -> Result<(), HostError> {
         if authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(Refusal::Unclear);
+            return Err(HostError::Unclear);
         }
         let host = authority.host();
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let is_ours = match bare.parse::<IpAddr>() {
-            // No page has an address for its name, so that on an open network any is taken: it may
-            // be a router's.
+            // A web page cannot rebind an IP address. On an address that is not loopback any is
+            // accepted, because a router may translate addresses.
             Ok(address) => {
                 let address = address.to_canonical();
                 address.is_loopback()
@@ -72,7 +73,7 @@ impl Hosts {
         if is_ours || self.names.contains(&host) || self.names.iter().any(|name| name == bare) {
             Ok(())
         } else {
-            Err(Refusal::Foreign(host))
+            Err(HostError::Foreign(host))
         }
     }
 }
@@ -81,7 +82,7 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    fn check(listen: &str, version: Version, hosts: &[&str]) -> Result<(), Refusal> {
+    fn check(listen: &str, version: Version, hosts: &[&str]) -> Result<(), HostError> {
         let names = vec!["seatledger".to_owned(), "status.example.com".to_owned()];
         let hosts_known = Hosts::new(listen.parse().unwrap(), names);
         let mut request = Request::builder().version(version).uri("/metrics");
@@ -91,7 +92,7 @@ mod tests {
         hosts_known.check(&request.body(()).unwrap())
     }
 
-    fn on_loopback(host: &str) -> Result<(), Refusal> {
+    fn on_loopback(host: &str) -> Result<(), HostError> {
         check("127.0.0.1", Version::HTTP_11, &[host])
     }
 
@@ -125,7 +126,7 @@ mod tests {
             "[2001:db8::1]",
         ] {
             assert!(
-                matches!(on_loopback(host), Err(Refusal::Foreign(_))),
+                matches!(on_loopback(host), Err(HostError::Foreign(_))),
                 "{host}"
             );
         }
@@ -138,7 +139,7 @@ mod tests {
             assert_eq!(host("10.0.0.1:9464"), Ok(()));
             assert_eq!(host("[2001:db8::1]:9464"), Ok(()));
             assert_eq!(host("localhost"), Ok(()));
-            assert!(matches!(host("evil.example"), Err(Refusal::Foreign(_))));
+            assert!(matches!(host("evil.example"), Err(HostError::Foreign(_))));
         }
     }
 
@@ -146,7 +147,7 @@ mod tests {
     fn a_request_without_one_clear_host_is_refused_unless_it_is_of_old() {
         assert_eq!(
             check("127.0.0.1", Version::HTTP_11, &[]),
-            Err(Refusal::Unclear)
+            Err(HostError::Unclear)
         );
         assert_eq!(check("127.0.0.1", Version::HTTP_10, &[]), Ok(()));
         for hosts in [
@@ -159,7 +160,7 @@ mod tests {
             &["h\u{e4}.example"],
         ] {
             let refused = check("127.0.0.1", Version::HTTP_11, hosts);
-            assert_eq!(refused, Err(Refusal::Unclear), "{hosts:?}");
+            assert_eq!(refused, Err(HostError::Unclear), "{hosts:?}");
         }
     }
 
@@ -170,6 +171,6 @@ mod tests {
             .uri("http://evil.example/")
             .header(header::HOST, "localhost");
         let refused = hosts.check(&request.body(()).unwrap());
-        assert_eq!(refused, Err(Refusal::Foreign("evil.example".to_owned())));
+        assert_eq!(refused, Err(HostError::Foreign("evil.example".to_owned())));
     }
 }

@@ -1,4 +1,4 @@
-//! What is known, for Prometheus. Made anew for each question; what is not known is left out.
+//! The metrics page for Prometheus, rendered for each request. Unknown values are left out.
 
 use std::fmt;
 
@@ -11,15 +11,14 @@ use prometheus_client::registry::Registry;
 use crate::consent::Consent;
 use crate::store::RunRecord;
 
-/// What [`render`] writes. Prometheus takes it whatever it would like best, and so does everything
-/// else that scrapes.
+/// The format of the page: the oldest one, which every scraper accepts.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The outcomes of a run that has ended.
 const OUTCOMES: [&str; 4] = ["succeeded", "partial", "failed", "interrupted"];
 
-/// What there is to tell.
-pub(super) struct Known {
+/// The values of the metrics.
+pub(super) struct MetricValues {
     pub(super) now: DateTime<Utc>,
     pub(super) database_up: bool,
     /// The newest run that has ended.
@@ -30,9 +29,9 @@ pub(super) struct Known {
 
 type Labelled = Family<[(&'static str, &'static str); 1], Gauge>;
 
-struct Page(Registry);
+struct MetricsPage(Registry);
 
-impl Page {
+impl MetricsPage {
     fn put(&mut self, name: &str, help: &str, value: i64) {
         let gauge: Gauge = Gauge::default();
         gauge.set(value);
@@ -54,31 +53,31 @@ impl Page {
     }
 }
 
-/// The page. Its names are an interface, listed in the README.
-pub(super) fn render(known: &Known) -> Result<String, fmt::Error> {
-    let mut page = Page(Registry::with_prefix("seatledger"));
+/// Renders the page. The names of the metrics are an interface.
+pub(super) fn render(values: &MetricValues) -> Result<String, fmt::Error> {
+    let mut page = MetricsPage(Registry::with_prefix("seatledger"));
     page.put(
         "database_up",
         "Whether the database answers",
-        i64::from(known.database_up),
+        i64::from(values.database_up),
     );
-    if let Some(next) = known.next_run {
+    if let Some(next) = values.next_run {
         let help = "When the next run is due";
         page.put("next_run_timestamp_seconds", help, next.timestamp());
     }
-    if let Some(consent) = &known.consent {
+    if let Some(consent) = &values.consent {
         page.put(
             "consent_age_seconds",
             "Since a person signed in, or since the token was first used where that is not known",
-            consent.age(known.now).num_seconds(),
+            consent.age(values.now).num_seconds(),
         );
         page.put(
             "refresh_token_left_seconds",
             "Until the refresh token expires unless it is renewed; below zero once it has",
-            consent.left(known.now).num_seconds(),
+            consent.left(values.now).num_seconds(),
         );
     }
-    if let Some(run) = &known.last_run {
+    if let Some(run) = &values.last_run {
         put_run(&mut page, run);
     }
     let mut text = String::new();
@@ -86,7 +85,7 @@ pub(super) fn render(known: &Known) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-fn put_run(page: &mut Page, run: &RunRecord) {
+fn put_run(page: &mut MetricsPage, run: &RunRecord) {
     page.put_each(
         "last_run_outcome",
         "1 for the outcome of the last run that has ended",
@@ -101,7 +100,7 @@ fn put_run(page: &mut Page, run: &RunRecord) {
         );
         let took = finished_at - run.started_at;
         let help = "How long the last run took";
-        // A clock that was set back during the run would make it end before it began.
+        // If the clock was set back during the run, it seems to end before it began.
         let took = took.num_seconds().max(0);
         page.put("last_run_duration_seconds", help, took);
     }
@@ -139,14 +138,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let known = Known {
+        let values = MetricValues {
             now: DateTime::UNIX_EPOCH,
             database_up: false,
             last_run: None,
             next_run: None,
             consent: None,
         };
-        insta::assert_snapshot!(render(&known).unwrap(), @"
+        insta::assert_snapshot!(render(&values).unwrap(), @"
         # HELP seatledger_database_up Whether the database answers.
         # TYPE seatledger_database_up gauge
         seatledger_database_up 0

@@ -1,5 +1,5 @@
 //! The status address: one JSON object for people and probes, and the metrics. Reads the store,
-//! changes nothing, and holds nothing that is secret.
+//! changes nothing, and shows no secret.
 
 mod host;
 mod metrics;
@@ -29,61 +29,59 @@ use crate::consent::Consent;
 use crate::partner_center::ConsentFile;
 use crate::schedule::Schedule;
 use crate::store::{Reader, RunRecord, StoreError};
-use host::{Hosts, Refusal};
+use host::{HostError, Hosts};
 
-/// What the status address shows.
-pub(crate) struct Status {
+/// What the status address is made from.
+pub(crate) struct StatusInputs {
     pub(crate) reader: Reader,
     pub(crate) schedule: Schedule,
-    /// As the ticker has it, and not worked out a second time.
+    /// From the ticker, which knows how the clock was set.
     pub(crate) next_run: watch::Receiver<Option<DateTime<Utc>>>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// None where no person signs in.
+    /// None if no person signs in.
     pub(crate) consent: Option<ConsentFile>,
-    /// `Host` names that are answered to, besides those of this machine.
+    /// `Host` names that are accepted besides those of this machine.
     pub(crate) hosts: Vec<String>,
 }
 
-/// Every question is answered within about this time: a scrape that waits for long is given up by
-/// its asker.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a request waits for the database or the disk. A scraper gives up after a few seconds.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Said of a database that takes longer.
+/// The state of a database that takes longer.
 const NO_ANSWER: &str = "no answer";
 
-/// Runs looked through for one that has ended.
+/// Newest runs among which one that has ended is looked for.
 const RECENT_RUNS: i64 = 10;
 
-/// The newest runs, or why they are not known.
+/// The newest runs, or why they are unknown.
 type Runs = Result<Vec<RunRecord>, String>;
 
 /// What the routes share.
 struct Shared {
-    status: Status,
+    inputs: StatusInputs,
     hosts: Hosts,
-    was_told: AtomicBool,
-    /// The last answer of the database, and when it was asked for.
+    has_warned: AtomicBool,
+    /// The last answer of the database, and when it was requested.
     runs: Mutex<Option<(Instant, Arc<Runs>)>>,
 }
 
 impl Shared {
     fn next_run(&self) -> Option<DateTime<Utc>> {
-        *self.status.next_run.borrow()
+        *self.inputs.next_run.borrow()
     }
 
-    /// From the file and not from the database, which may be away. What cannot be read is not
-    /// known.
+    /// Read from the file and not from the database, which may be away. None if it cannot be read.
     async fn consent(&self) -> Option<Consent> {
-        let file = self.status.consent.clone()?;
-        // A disk may hang, and a run must not hang with it.
+        let file = self.inputs.consent.clone()?;
+        // A disk may hang, and must not block the runtime's thread.
         let loaded = tokio::task::spawn_blocking(move || file.load());
-        timeout(PATIENCE, loaded).await.ok()?.ok()?.ok()?
+        timeout(TIMEOUT, loaded).await.ok()?.ok()?.ok()?
     }
 
-    /// Asks the database, once for all who come while it is being asked.
+    /// Asks the database. Requests that come while it is being asked share one answer.
     async fn runs(&self) -> Arc<Runs> {
         let came = Instant::now();
-        let asked = timeout(PATIENCE, async {
+        let asked = timeout(TIMEOUT, async {
             let mut last = self.runs.lock().await;
             if let Some((asked_at, runs)) = &*last
                 && *asked_at >= came
@@ -91,8 +89,8 @@ impl Shared {
                 return Arc::clone(runs);
             }
             let asked_at = Instant::now();
-            let runs = self.status.reader.load_last_runs(RECENT_RUNS, PATIENCE);
-            // No causes: whoever may ask here need not know more of the database.
+            let runs = self.inputs.reader.load_last_runs(RECENT_RUNS, TIMEOUT);
+            // Without causes, which may contain details of the database's host.
             let runs = Arc::new(runs.await.map_err(|error| match error {
                 StoreError::TimedOut { .. } => NO_ANSWER.to_owned(),
                 error => error.to_string(),
@@ -106,21 +104,25 @@ impl Shared {
     }
 }
 
-/// Serves until `stop`. A port that is taken costs the status address, not the daemon: keeping the
-/// history comes first.
-pub(crate) async fn serve(address: SocketAddr, status: Status, shutdown: CancellationToken) {
+/// Serves until `shutdown`. If the port is taken, the daemon goes on without a status address.
+pub(crate) async fn serve(address: SocketAddr, inputs: StatusInputs, shutdown: CancellationToken) {
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
-            error!(%address, %error, "The status address cannot be served; set status.listen to a free address, or to \"\"");
+            error!(
+                %address,
+                %error,
+                "The status address cannot be served; set status.listen to a free address, or to \
+                 \"\""
+            );
             return;
         }
     };
     info!(address = %listener.local_addr().unwrap_or(address), "Serving the status address");
     let shared = Arc::new(Shared {
-        hosts: Hosts::new(address.ip(), status.hosts.clone()),
-        status,
-        was_told: AtomicBool::new(false),
+        hosts: Hosts::new(address.ip(), inputs.hosts.clone()),
+        inputs,
+        has_warned: AtomicBool::new(false),
         runs: Mutex::default(),
     });
     let router = Router::new()
@@ -132,13 +134,13 @@ pub(crate) async fn serve(address: SocketAddr, status: Status, shutdown: Cancell
         .with_state(Arc::clone(&shared));
     let rest = || {
         let shared = Arc::clone(&shared);
-        async move { shared.status.reader.rest().await }
+        async move { shared.inputs.reader.rest().await }
     };
     server::run(listener, router, shutdown, rest).await;
     rest().await;
 }
 
-/// Answers only what is asked of us, and only by reading.
+/// Refuses requests for other hosts and all methods but GET and HEAD.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let mut response = match shared.hosts.check(&request) {
         Err(refusal) => refuse(&shared, &refusal),
@@ -161,14 +163,14 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     response
 }
 
-fn refuse(shared: &Shared, refusal: &Refusal) -> Response {
+fn refuse(shared: &Shared, refusal: &HostError) -> Response {
     let status = match refusal {
-        Refusal::Unclear => StatusCode::BAD_REQUEST,
-        Refusal::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
+        HostError::Unclear => StatusCode::BAD_REQUEST,
+        HostError::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
     };
-    // Once, for the operator who has forgotten a name; not for each request of somebody who tries
-    // names.
-    if shared.was_told.swap(true, Ordering::Relaxed) {
+    // A warning once, for an operator who has forgotten a name. Somebody who tries names must not
+    // fill the log.
+    if shared.has_warned.swap(true, Ordering::Relaxed) {
         debug!(%refusal, "A request to the status address was refused");
     } else {
         warn!(%refusal, "A request to the status address was refused: {refusal}");
@@ -183,13 +185,13 @@ async fn not_found() -> impl IntoResponse {
     )
 }
 
-/// 200 while the database answers, 503 otherwise.
+/// Status 200 while the database answers, else 503.
 async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let (consent, runs) = tokio::join!(shared.consent(), shared.runs());
-    let now = shared.status.clock.now();
+    let now = shared.inputs.clock.now();
     let consent = consent.map(|consent| consent.summary(now));
     let next_run = shared.next_run().map(|next| {
-        let local = shared.status.schedule.in_zone(next);
+        let local = shared.inputs.schedule.in_zone(next);
         json!({ "at": next, "local": local })
     });
     let (code, database, last_run) = match &*runs {
@@ -209,12 +211,12 @@ async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     )
 }
 
-/// Always 200 with what is known: a database that is away is one of the figures.
+/// Always status 200: whether the database answers is one of the metrics.
 async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let (consent, runs) = tokio::join!(shared.consent(), shared.runs());
     let runs = runs.as_ref().as_ref().ok();
-    let known = metrics::Known {
-        now: shared.status.clock.now(),
+    let values = metrics::MetricValues {
+        now: shared.inputs.clock.now(),
         database_up: runs.is_some(),
         last_run: runs
             .into_iter()
@@ -224,7 +226,7 @@ async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         next_run: shared.next_run(),
         consent,
     };
-    match metrics::render(&known) {
+    match metrics::render(&values) {
         Ok(text) => (
             StatusCode::OK,
             [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],

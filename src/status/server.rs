@@ -1,6 +1,5 @@
-//! Connections to the status address, and what one of them may cost: few at a time, one request
-//! each, a short time to ask and to be answered. Whatever is done to it, it goes on, and touches
-//! nothing else of the daemon.
+//! Accepts connections to the status address within bounds: few at a time, one request each, a
+//! short time for the request and the answer. Whatever clients do, the daemon goes on.
 
 use std::io;
 use std::sync::Arc;
@@ -23,36 +22,37 @@ use tracing::{debug, warn};
 
 use crate::shutdown::waits;
 
-/// Connections at a time. A probe and a few browsers need a handful; each costs a file descriptor
+/// Connections at a time. Probes and a few browsers need a handful; each takes a file descriptor
 /// and some KiB.
 const MAX_CONNECTIONS: usize = 32;
 
-/// A request's header is there within this time.
-const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request's header may take. A client that sends nothing would hold its connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// No connection lasts longer, whatever its other end does.
-const CONNECTION_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a connection may last, whatever the client does.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The header's bounds, in bytes and in lines. Beyond them the answer is 431.
+/// The bounds of a header, in bytes and in lines. Beyond them the answer is 431.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 
-/// What is sent to us unasked after the answer is thrown away for this time and up to this length.
-/// Closed at once, the connection would be reset, and the answer lost with it.
+/// How long, and for how many bytes, input is discarded after the answer. If the connection were
+/// closed with unread input it would be reset, and the client would lose the answer.
 const LINGER: Duration = Duration::from_secs(1);
 const MAX_LINGER_BYTES: usize = 256 * 1024;
 
-/// After a connection that could not be taken: there may be no file descriptor for a while.
+/// The pause after a connection that could not be accepted, for example for want of a file
+/// descriptor. Without it the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// A connection that is open.
-struct Open {
+/// An open connection.
+struct Connection {
     task: AbortHandle,
-    /// Whether its request is there.
+    /// Its request has arrived.
     is_answered: Arc<AtomicBool>,
 }
 
-/// Serves until `stop`, and calls `idle` whenever nobody has asked for a minute.
+/// Serves until `shutdown`, and calls `idle` after each minute without a connection.
 pub(super) async fn run<F: Future<Output = ()>>(
     listener: TcpListener,
     router: Router,
@@ -61,7 +61,7 @@ pub(super) async fn run<F: Future<Output = ()>>(
 ) {
     const IDLE: Duration = Duration::from_mins(1);
     let mut tasks = JoinSet::new();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<Connection> = Vec::new();
     loop {
         let stream = tokio::select! {
             biased;
@@ -78,7 +78,7 @@ pub(super) async fn run<F: Future<Output = ()>>(
                 continue;
             }
         };
-        // A panic ended its own connection and is on standard error already.
+        // A panic has ended its own connection and was printed.
         while tasks.try_join_next().is_some() {}
         open.retain(|connection| !connection.task.is_finished());
         if open.len() >= MAX_CONNECTIONS {
@@ -87,13 +87,13 @@ pub(super) async fn run<F: Future<Output = ()>>(
         let is_answered = Arc::<AtomicBool>::default();
         let serving = serve(stream, router.clone(), Arc::clone(&is_answered));
         let task = tasks.spawn(async move {
-            if timeout(CONNECTION_PATIENCE, serving).await.is_err() {
+            if timeout(CONNECTION_TIMEOUT, serving).await.is_err() {
                 debug!("A connection to the status address took too long");
             }
         });
-        open.push(Open { task, is_answered });
-        // A flood of connections must not keep those that are open from being answered, nor a run
-        // from going on.
+        open.push(Connection { task, is_answered });
+        // A flood of connections must not keep open ones from being answered, nor a run from going
+        // on.
         tokio::task::yield_now().await;
     }
     drop(listener);
@@ -108,9 +108,9 @@ pub(super) async fn run<F: Future<Output = ()>>(
     .await;
 }
 
-/// Closes the connection that has asked nothing for the longest. Where all are being answered,
-/// waits for one of them: an answer takes seconds at most.
-async fn make_room(open: &mut Vec<Open>, tasks: &mut JoinSet<()>) {
+/// Closes the oldest connection without a request. If all have one, waits until one of them has
+/// been answered, which takes seconds at most.
+async fn make_room(open: &mut Vec<Connection>, tasks: &mut JoinSet<()>) {
     let silent = open
         .iter()
         .position(|connection| !connection.is_answered.load(Ordering::Relaxed));
@@ -123,7 +123,7 @@ async fn make_room(open: &mut Vec<Open>, tasks: &mut JoinSet<()>) {
 }
 
 async fn pause_after(error: &io::Error, shutdown: &CancellationToken) {
-    // The other end was gone before we came to it.
+    // The client had gone before its connection was accepted.
     if matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -148,7 +148,7 @@ async fn serve(stream: TcpStream, router: Router, is_answered: Arc<AtomicBool>) 
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_PATIENCE)
+        .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER_BYTES)
         .max_headers(MAX_HEADERS)
         .keep_alive(false)
@@ -160,20 +160,20 @@ async fn serve(stream: TcpStream, router: Router, is_answered: Arc<AtomicBool>) 
     }
 }
 
-/// Says that the answer is whole, and gives the other end a moment to read it.
+/// Ends the answer, and gives the client a moment to read it.
 async fn linger(mut stream: TcpStream) {
     let drained = timeout(LINGER, async {
         stream.shutdown().await?;
-        let mut thrown_away = 0;
+        let mut discarded = 0;
         let mut buffer = [0; 4096];
-        while thrown_away < MAX_LINGER_BYTES {
+        while discarded < MAX_LINGER_BYTES {
             match stream.read(&mut buffer).await? {
                 0 => break,
-                length => thrown_away += length,
+                length => discarded += length,
             }
         }
         io::Result::Ok(())
     });
-    // Whoever hangs up first has what they wanted.
+    // If the client closes first, it has the answer.
     let _drained = drained.await;
 }

@@ -1,5 +1,5 @@
-//! From the channel of outcomes to transactions. Outcomes that are ready together share one; a batch
-//! that Postgres refuses is taken apart, so that one customer does not take others with it.
+//! From the channel of outcomes to transactions. Outcomes that are ready together share one; a
+//! batch that Postgres refuses is taken apart, so that one customer does not take others with it.
 
 use std::sync::Arc;
 

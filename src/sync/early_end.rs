@@ -32,7 +32,8 @@ pub(super) const FAILED_DATES_IN_A_ROW: usize = 3;
 pub enum EarlyEnd {
     /// No call was answered any more.
     #[error(
-        "Partner Center has not answered a single call for {} s, so the run ended early; the last failure: {last}",
+        "Partner Center has not answered a single call for {} s, so the run ended early; the last \
+         failure: {last}",
         silence.as_secs()
     )]
     ApiDown {
@@ -53,7 +54,7 @@ pub enum EarlyEnd {
 
 /// What the failures so far mean for the rest of the run.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum RunVerdict {
     /// Begin no further customer; finish those under way.
     BeginNoMore(EarlyEnd),
     /// End at once: no call can succeed with this token.
@@ -176,16 +177,16 @@ impl Streaks {
         limit: OutageLimit,
         silence: Option<Silence>,
         last: &str,
-    ) -> Option<Verdict> {
+    ) -> Option<RunVerdict> {
         if self.unauthorized_in_a_row >= REFUSED_IN_A_ROW {
-            return self.token_refused(last).map(Verdict::TokenRefused);
+            return self.token_refused(last).map(RunVerdict::TokenRefused);
         }
         let (kind, count) = self.alike.as_ref()?;
         if kind.is_refusal() {
             let customers = count + self.refused_again;
             let is_all = *count >= REFUSED_IN_A_ROW && customers == self.customers;
             return is_all.then(|| {
-                Verdict::BeginNoMore(EarlyEnd::AllRefused {
+                RunVerdict::BeginNoMore(EarlyEnd::AllRefused {
                     customers,
                     kind: kind.describe(),
                 })
@@ -197,7 +198,7 @@ impl Streaks {
             UNANSWERED_IN_A_ROW
         };
         let silence = silence.filter(|silence| *count >= enough && limit.is_exceeded(*silence))?;
-        Some(Verdict::BeginNoMore(EarlyEnd::ApiDown {
+        Some(RunVerdict::BeginNoMore(EarlyEnd::ApiDown {
             silence: silence.lasted,
             last: last.to_owned(),
         }))

@@ -23,8 +23,8 @@ pub enum RunError {
     #[error(
         "the ledger's product and workload names were asked for in {known}, and \
          partner_center.locale is {asked}: every series would begin anew under other names; set \
-         partner_center.locale = \"{known}\", or partner_center.allow_locale_change = true to go on \
-         all the same"
+         partner_center.locale = \"{known}\", or partner_center.allow_locale_change = true to go \
+         on all the same"
     )]
     Locale {
         /// The ledger's locale.

@@ -339,7 +339,8 @@ mod tests {
         assert_eq!(
             message(3, 0, &bad, false).as_deref(),
             Some(
-                "3 of 3 customers failed alike: invalid_response, status 403; the first, 00000000-0000-0000-0000-000000000000: so it is"
+                "3 of 3 customers failed alike: invalid_response, status 403; the first, \
+                 00000000-0000-0000-0000-000000000000: so it is"
             )
         );
     }

@@ -312,13 +312,10 @@ impl Distribution {
     fn outcome(&self, customer: Customer, own_failure: Option<Failure>) -> CustomerOutcome {
         // Usage decides about a customer's outcome. Where there is usage, a missing deployment is
         // the run's failure.
-        let missing = match (&self.usage, &self.deployment) {
-            (DatasetFetch::Failed(failed), _)
-            | (DatasetFetch::NotRequested, DatasetFetch::Failed(failed)) => Some(&failed.failure),
-            (DatasetFetch::Fetched(_), _)
-            | (DatasetFetch::NotRequested, DatasetFetch::NotRequested | DatasetFetch::Fetched(_)) => {
-                None
-            }
+        let missing = match &self.usage {
+            DatasetFetch::Failed(failed) => Some(failed),
+            DatasetFetch::NotRequested => self.deployment.failure(),
+            DatasetFetch::Fetched(_) => None,
         };
         let (usage_status, usage_attempts) = self.usage.answer();
         let (deployment_status, deployment_attempts) = self.deployment.answer();
@@ -326,7 +323,7 @@ impl Distribution {
             customer,
             usage: Collection::default(),
             deployment: Collection::default(),
-            failure: missing.cloned().or(own_failure),
+            failure: missing.map(|failed| failed.failure.clone()).or(own_failure),
             // Usage that failed without an answer has no status, whatever deployment has.
             http_status: match self.usage {
                 DatasetFetch::Failed(_) => usage_status,

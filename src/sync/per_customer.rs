@@ -11,7 +11,7 @@ use tracing::{Instrument as _, debug_span, warn};
 use super::Syncer;
 use super::batches::{FetchedCustomer, QUEUE_LENGTH, Recorder};
 use super::customer_list::RunCustomer;
-use super::early_end::{EarlyEnd, OutageLimit, Silence, Verdict};
+use super::early_end::{EarlyEnd, OutageLimit, RunVerdict, Silence};
 use super::error::RunError;
 use super::failures::{api_failure, interrupted_failure, no_row_failure};
 use super::tally::Tally;
@@ -156,11 +156,11 @@ impl Workers {
     fn judge(&self, tally: &Tally) -> Result<(), RunError> {
         match tally.judge(self.limit, self.silence()) {
             None => Ok(()),
-            Some(Verdict::BeginNoMore(early_end)) => {
+            Some(RunVerdict::BeginNoMore(early_end)) => {
                 self.begin_no_more(early_end);
                 Ok(())
             }
-            Some(Verdict::TokenRefused(error)) => Err(ApiError::from(error).into()),
+            Some(RunVerdict::TokenRefused(error)) => Err(ApiError::from(error).into()),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What a run reports: its progress, and at its end totals, failures and outcome. The JSON form is an
-//! interface.
+//! What a run reports: its progress, and at its end totals, failures and outcome. The JSON form is
+//! an interface.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -275,7 +275,8 @@ impl fmt::Display for Report {
         if let (Some(runs), 1..) = (&runs, hidden) {
             writeln!(
                 f,
-                "  and {hidden} more: select * from sync_customer where {runs} and outcome = 'failed'"
+                "  and {hidden} more: select * from sync_customer where {runs} and outcome = \
+                 'failed'"
             )?;
         }
         if let (Some(runs), 1..) = (&runs, rows.rejected) {

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use tracing::error;
 
-use super::early_end::{OutageLimit, Silence, Streaks, Verdict};
+use super::early_end::{OutageLimit, RunVerdict, Silence, Streaks};
 use super::failures::{FailureGroups, FailureKind};
 use super::report::{CustomerCounts, FailedCustomer};
 use crate::ledger::{CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCounts};
@@ -145,7 +145,7 @@ impl Tally {
     }
 
     /// What the outcomes so far mean for the customers that have not been asked for.
-    pub(super) fn judge(&self, limit: OutageLimit, silence: Option<Silence>) -> Option<Verdict> {
+    pub(super) fn judge(&self, limit: OutageLimit, silence: Option<Silence>) -> Option<RunVerdict> {
         self.streaks.judge(limit, silence, self.last_failure())
     }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let shutdown = &lifecycle.shutdown;
     let impatient = with_short_timeouts(config);
-    let retry = impatient.retry.with_likely_permanent(super::START_PATIENCE);
+    let retry = impatient.retry.with_likely_permanent(super::START_RETRY);
     let syncer = super::syncer(&impatient, retry, Arc::clone(&clock), lifecycle)?;
     say(&format!("ok    configuration  {}", config.path.display()))?;
 

@@ -40,7 +40,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 /// The plan, and beside it the plain truth: which ticks have come.
 struct World {
     schedule: Schedule,
-    plan: Plan,
+    plan: TickPlan,
     now: DateTime<Utc>,
     came: BTreeSet<DateTime<Utc>>,
 }
@@ -50,7 +50,7 @@ impl World {
         let before = self.now;
         self.now = before + passed + leap;
         let look = self.plan.look(self.now, passed.to_std().unwrap());
-        assert_eq!(look.leapt, leap);
+        assert_eq!(look.jumped, leap);
         let not_come = |tick: &DateTime<Utc>| !self.came.contains(tick);
         let passed_over: Vec<_> = self.ticks(before, self.now).filter(not_come).collect();
         // One tick comes if the clock went over any that has not come, and it is the newest.
@@ -81,9 +81,10 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
-    /// A clock lives through hours and is set by seconds to years, at random. For a daily schedule, whatever the zone:
-    /// the tick of a local day comes once if the clock ever goes over it, be it by living through it or by leaping
-    /// over no later one; it never comes twice; and the next tick told is always the first ahead that has not come.
+    /// A clock lives through hours and is set by seconds to years, at random. For a daily schedule,
+    /// whatever the zone: the tick of a local day comes once if the clock ever goes over it, be it
+    /// by living through it or by leaping over no later one; it never comes twice; and the next
+    /// tick told is always the first ahead that has not come.
     #[test]
     fn whatever_the_clock_does_each_local_day_has_its_tick_once(
         zone in proptest::sample::select(&TZ_VARIANTS[..]),
@@ -95,7 +96,7 @@ proptest! {
         let now = DateTime::from_timestamp(start, 0).unwrap();
         let cron = format!("{} {} {} * * *", second % 60, second / 60 % 60, second / 3_600);
         let schedule = Schedule::try_new(&cron, zone.name(), now).unwrap();
-        let plan = Plan::new(schedule.clone(), now);
+        let plan = TickPlan::new(schedule.clone(), now);
         let mut world = World { schedule, plan, now, came: BTreeSet::new() };
         for event in events {
             match event {
@@ -119,9 +120,9 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn plan(now: &str) -> Plan {
+fn plan(now: &str) -> TickPlan {
     let now = at(now);
-    Plan::new(Schedule::try_new("0 0 6 * * *", "UTC", now).unwrap(), now)
+    TickPlan::new(Schedule::try_new("0 0 6 * * *", "UTC", now).unwrap(), now)
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_clock_that_began_years_ahead_is_not_waited_for() {
     assert_eq!(due, Some(at("2031-03-01T06:00:00Z")));
     let look = plan.look(at("2026-05-04T05:59:00Z"), Duration::from_secs(20));
     assert_eq!(look.due, None);
-    assert!(look.leapt < TimeDelta::days(-1_000));
+    assert!(look.jumped < TimeDelta::days(-1_000));
     assert_eq!(plan.next(), Some(at("2026-05-04T06:00:00Z")));
 }
 
@@ -156,7 +157,7 @@ fn a_clock_that_was_ahead_for_a_moment_costs_no_day() {
 #[test]
 fn what_an_earlier_run_brought_does_not_come_again_when_the_clock_is_set_back() {
     let mut plan = plan("2026-05-04T06:30:00Z");
-    plan.take_as_had(at("2026-05-04T06:10:00Z"));
+    plan.mark_done(at("2026-05-04T06:10:00Z"));
     plan.look(at("2026-05-04T05:30:00Z"), Duration::ZERO);
     assert_eq!(plan.next(), Some(at("2026-05-05T06:00:00Z")));
 }

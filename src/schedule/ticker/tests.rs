@@ -55,7 +55,7 @@ async fn a_machine_that_slept_through_a_tick_has_it_when_it_wakes() {
     let (mut ticker, clock) = daily("2026-05-04T12:00:00Z");
     assert!(timeout(HOUR, ticker.tick()).await.is_err());
     clock.set(at("2026-05-07T06:00:20Z"));
-    let due = timeout(2 * LOOK, ticker.tick()).await;
+    let due = timeout(2 * LOOK_INTERVAL, ticker.tick()).await;
     assert_eq!(due.unwrap(), at("2026-05-07T06:00:00Z"));
 }
 
@@ -78,9 +78,9 @@ async fn a_clock_that_is_set_while_a_tick_is_near_has_the_next_told_within_a_loo
     );
     assert_eq!(*next.borrow_and_update(), Some(at("2031-05-04T06:00:00Z")));
     clock.set(at("2026-05-04T07:00:00Z"));
-    assert!(timeout(2 * LOOK, ticker.tick()).await.is_err());
+    assert!(timeout(2 * LOOK_INTERVAL, ticker.tick()).await.is_err());
     assert_eq!(*next.borrow_and_update(), Some(at("2026-05-05T06:00:00Z")));
     clock.set(at("2026-05-05T06:00:00Z"));
-    let due = timeout(2 * LOOK, ticker.tick()).await;
+    let due = timeout(2 * LOOK_INTERVAL, ticker.tick()).await;
     assert_eq!(due.unwrap(), at("2026-05-05T06:00:00Z"));
 }

@@ -48,7 +48,8 @@ pub enum CustomersError {
          together, less customers.exclude, name none"
     )]
     Empty {
-        /// Whether the partner's own list was fetched and is empty, too. The next time it may not be.
+        /// Whether the partner's own list was fetched and is empty, too. The next time it may not
+        /// be.
         discovered: bool,
     },
 }
@@ -198,9 +199,9 @@ fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersErr
         faults.truncate(NAMED_FAULTS);
         faults.push(format!("and {further} more lines"));
     }
-    // A person who started the run can mend the file before anything is fetched. In a scheduled run,
-    // one bad line must not cost all other customers their day; but a file without a good line is
-    // not a list.
+    // A person who started the run can mend the file before anything is fetched. In a scheduled
+    // run, one bad line must not cost all other customers their day; but a file without a good line
+    // is not a list.
     let is_watched = match kind {
         RunKind::Backfill => true,
         RunKind::Schedule | RunKind::Startup => false,

@@ -67,9 +67,9 @@ fn silence(lasted: Duration, newest_first_attempt: Duration) -> Silence {
 fn verdict(groups: &[(u64, Option<FailureKind>, bool)]) -> &'static str {
     match streaks(groups).judge(OutageLimit::new(MINUTE), None, "so it is") {
         None => "go on",
-        Some(Verdict::BeginNoMore(EarlyEnd::AllRefused { .. })) => "all refused",
-        Some(Verdict::BeginNoMore(EarlyEnd::ApiDown { .. })) => "down",
-        Some(Verdict::TokenRefused(_)) => "token",
+        Some(RunVerdict::BeginNoMore(EarlyEnd::AllRefused { .. })) => "all refused",
+        Some(RunVerdict::BeginNoMore(EarlyEnd::ApiDown { .. })) => "down",
+        Some(RunVerdict::TokenRefused(_)) => "token",
     }
 }
 
@@ -100,7 +100,7 @@ fn customers_that_were_refused_before_do_not_end_a_run() {
     let limit = OutageLimit::new(MINUTE);
     assert!(matches!(
         ended.judge(limit, None, ""),
-        Some(Verdict::BeginNoMore(EarlyEnd::AllRefused {
+        Some(RunVerdict::BeginNoMore(EarlyEnd::AllRefused {
             customers: 600,
             ..
         }))

@@ -1,30 +1,28 @@
-//! Finds out how a list is laid out: where its header is, if it has one, and what keeps its cells
-//! apart.
+//! Finds the layout of a list: where its header is, if it has one, and what separates its cells.
 
 use super::names::{is_vague, rank};
-use super::records::{is_skipped, records};
+use super::records::{is_rule, is_skipped, records, tokens};
 use super::table::{Table, unknown_header};
-use super::tokens;
 use crate::ledger::parse_guid_leniently;
 
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
-/// A header is looked for so far: exports begin with a title, a date or blank lines.
+/// Lines in which a header is looked for. Exports begin with a title, a date or blank lines.
 const MAX_HEAD: usize = 20;
 
 /// How the file is to be read.
 pub(super) enum Layout {
     /// One customer a line.
     Lines { first: usize },
-    /// Columns kept apart by blanks.
+    /// Columns aligned by blanks.
     Aligned { first: usize, offset: usize },
-    /// A line for each property of a customer, `CustomerId : …`; the one of this name counts.
+    /// A line for each property of a customer, `CustomerId : …`; `name` is the property to read.
     Properties { name: String },
-    /// Cells kept apart by a separator.
+    /// Cells between separators.
     Table(Table),
 }
 
-/// Finds the header, or the lack of one.
+/// Finds the layout, or the problem with the list.
 pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
     let (declared, first) = declared_separator(lines);
     let head = || {
@@ -39,7 +37,7 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
         });
         match header {
             Some((_, cells)) if cells.len() == 1 => return Ok(Layout::Lines { first: index + 1 }),
-            Some((separator, cells)) => return Table::layout(lines, separator, index + 1, cells),
+            Some((separator, cells)) => return table(lines, separator, index + 1, cells),
             None => {}
         }
         if let Some(offset) = aligned(lines[index]) {
@@ -81,10 +79,10 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
             .next()
             .and_then(|record| record.cells.ok());
         if let Some(header) = header.filter(|header| header.len() > 1) {
-            return Table::layout(lines, separator, index + 1, header);
+            return table(lines, separator, index + 1, header);
         }
     }
-    // What stands behind a lone GUID at the beginning may be a note with commas in it.
+    // Text behind a lone GUID at the beginning may be a note with commas in it.
     let guids = row
         .iter()
         .filter(|cell| parse_guid_leniently(cell).is_some())
@@ -92,11 +90,22 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
     if guids == 1 && parse_guid_leniently(&row[0]).is_some() {
         return Ok(Layout::Lines { first });
     }
-    Table::layout(lines, separator, first, Vec::new())
+    table(lines, separator, first, Vec::new())
 }
 
-/// What PowerShell writes where an object has many properties: a name that may mean the customer,
-/// and its value.
+/// A table, or single lines if no column holds GUIDs.
+fn table(
+    lines: &[&str],
+    separator: char,
+    first: usize,
+    header: Vec<String>,
+) -> Result<Layout, String> {
+    let table = Table::find(lines, separator, first, header)?;
+    Ok(table.map_or(Layout::Lines { first }, Layout::Table))
+}
+
+/// A line of PowerShell's list format, which it uses for objects with many properties, if the name
+/// may mean the customer: the name and its value.
 pub(super) fn property(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(" :")?;
     let name = name.trim();
@@ -104,7 +113,7 @@ pub(super) fn property(line: &str) -> Option<(&str, &str)> {
     Some((name, value.trim()))
 }
 
-/// The separator that Excel is told in the first line, `sep=;`, and the line after it.
+/// The separator that a first line such as `sep=;` declares to Excel, and the line after it.
 fn declared_separator(lines: &[&str]) -> (Option<char>, usize) {
     let Some(index) = lines.iter().position(|line| !line.trim().is_empty()) else {
         return (None, 0);
@@ -116,8 +125,8 @@ fn declared_separator(lines: &[&str]) -> (Option<char>, usize) {
     }
 }
 
-/// The cells of the record that begins at a line, by the separator that makes the most of them
-/// among those that `fit`.
+/// The cells of the record that begins at a line, by the separator that gives the most cells that
+/// `fit`.
 fn cells_at(
     lines: &[&str],
     index: usize,
@@ -128,7 +137,7 @@ fn cells_at(
         let cells = records(lines, index, separator).next()?.cells.ok()?;
         fit(&cells).then_some((separator, cells))
     };
-    // A separator that was declared and is in no use is a slip.
+    // A declared separator that occurs nowhere is a mistake.
     let declared = declared.and_then(by).filter(|(_, cells)| cells.len() > 1);
     declared.or_else(|| {
         let all = SEPARATORS.into_iter().rev().filter_map(by);
@@ -136,7 +145,7 @@ fn cells_at(
     })
 }
 
-/// Where the ids begin, if the line heads columns that are kept apart by two blanks and more.
+/// Where the ids begin, if the line is a header of columns with two or more blanks between them.
 fn aligned(line: &str) -> Option<usize> {
     let heads: Vec<&str> = line
         .split("  ")
@@ -152,52 +161,4 @@ fn has_guid(cells: &[String]) -> bool {
     cells
         .iter()
         .any(|cell| parse_guid_leniently(cell).is_some())
-}
-
-/// Whether it is a line between the header and the rows, of dashes or the like.
-pub(super) fn is_rule(cells: &[impl AsRef<str>]) -> bool {
-    let chars = || cells.iter().flat_map(|cell| cell.as_ref().chars());
-    let is_dash = |c: char| matches!(c, '-' | '=' | '_');
-    chars().any(is_dash) && chars().all(|c| is_dash(c) || matches!(c, ':' | '+' | '|' | ' ' | '\t'))
-}
-
-/// Whether a last line says how much there is.
-pub(super) fn is_footer(line: &str) -> bool {
-    let words: Vec<String> = line
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    let is_number = |word: &String| word.chars().all(|c| c.is_ascii_digit());
-    match words.first() {
-        Some(first) if is_number(first) => {
-            words
-                .iter()
-                .find(|word| !is_number(word))
-                .is_some_and(|unit| {
-                    matches!(
-                        unit.as_str(),
-                        "row"
-                            | "rows"
-                            | "record"
-                            | "records"
-                            | "customer"
-                            | "customers"
-                            | "entries"
-                            | "items"
-                            | "zeilen"
-                            | "kunden"
-                    )
-                })
-        }
-        Some(first) => {
-            matches!(
-                first.as_str(),
-                "total" | "totals" | "sum" | "summe" | "gesamt" | "count" | "anzahl" | "rows"
-            ) || words
-                .get(1)
-                .is_some_and(|second| first == "grand" && second == "total")
-        }
-        None => false,
-    }
 }

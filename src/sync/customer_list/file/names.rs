@@ -1,7 +1,6 @@
-//! What the column of the customers is called in the tools that people export them with.
+//! The names that tools give to the column with the customers.
 
-/// The words that such names are made of, without what is between them. A longer one comes before
-/// its own beginning.
+/// The words in such names. A word comes before its own prefixes.
 const WORDS: [&str; 36] = [
     "microsoft365",
     "office365",
@@ -41,7 +40,7 @@ const WORDS: [&str; 36] = [
     "a",
 ];
 
-/// Names that mean the customer only where no other column holds GUIDs.
+/// Names that mean the customer only if no other column holds GUIDs.
 const VAGUE: [&str; 8] = [
     "id",
     "guid",
@@ -53,7 +52,7 @@ const VAGUE: [&str; 8] = [
     "customertenant",
 ];
 
-/// How certainly a name means the customer, zero for most; `None` where it does not.
+/// How certainly a name means the customer: 0 is the most certain. `None` if it does not.
 pub(super) fn rank(name: &str) -> Option<usize> {
     let name = letters(name);
     let words = words(&name)?;
@@ -78,7 +77,7 @@ pub(super) fn is_vague(name: &str) -> bool {
     VAGUE.contains(&letters(name).as_str())
 }
 
-/// Lower case, without what stands in brackets behind it.
+/// The letters and digits in lower case, without a part in brackets at the end.
 fn letters(name: &str) -> String {
     let inside = name
         .trim_end()
@@ -89,7 +88,7 @@ fn letters(name: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// The words that a name consists of; `None` if there is another one in it, such as "partner" or
+/// The words of a name. `None` if one of them is not in the list, such as "partner" or
 /// "subscription".
 fn words(name: &str) -> Option<Vec<&'static str>> {
     let mut rest = name;

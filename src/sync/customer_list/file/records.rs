@@ -1,36 +1,34 @@
-//! Takes CSV apart, record by record, so that a quote in the wrong place costs its own line and not
-//! all that follow.
+//! Splits CSV into records, such that a misplaced quote costs its own line and not all that follow.
 
 use crate::ledger::parse_guid_leniently;
 
-/// A quoted cell goes over so many lines at most; a quote that is not closed until then is a slip.
+/// Lines that a quoted cell may span. A quote that is not closed until then is misplaced.
 const MAX_LINES: usize = 20;
 
 /// One record, and the index of the line on which it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) line: usize,
-    /// The cells, or what is wrong with the line.
+    /// The cells, or the problem with the line.
     pub(super) cells: Result<Vec<String>, &'static str>,
 }
 
-/// How a line, or several, ends.
-enum End {
+/// The state of a record after a line.
+enum LineEnd {
     Whole,
-    /// Within quotes.
+    /// A quoted cell goes on in the next line.
     Open,
-    /// There is text between a closing quote and the separator.
+    /// Text stands between a closing quote and the separator.
     Broken,
 }
 
-/// Lines of a text whose line ends are in order end with `\n`; the others are seen in text that was
-/// copied from documents.
+/// Whether a character ends a line: `\n`, or one that text copied from documents has instead.
 pub(super) fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\u{b}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Blank lines and those that begin with `#` hold nothing; among the latter is the `#TYPE` of
-/// PowerShell. A column may be headed `#`, though.
+/// Whether a line holds nothing: it is blank, or begins with `#`, as PowerShell's `#TYPE` does. A
+/// header may begin with a column named `#`, though.
 pub(super) fn is_skipped(line: &str) -> bool {
     let line = crate::text::trimmed(line);
     let is_comment = line
@@ -39,14 +37,32 @@ pub(super) fn is_skipped(line: &str) -> bool {
     line.is_empty() || is_comment
 }
 
-/// The lines without the quotes around each as a whole, if they have them: Excel wraps them so
-/// where it took the separator for a letter.
+/// Whether a line is a rule of dashes or the like, as between a header and its rows.
+pub(super) fn is_rule(cells: &[impl AsRef<str>]) -> bool {
+    let chars = || cells.iter().flat_map(|cell| cell.as_ref().chars());
+    let is_dash = |c: char| matches!(c, '-' | '=' | '_');
+    chars().any(is_dash) && chars().all(|c| is_dash(c) || matches!(c, ':' | '+' | '|' | ' ' | '\t'))
+}
+
+/// The parts of a line between blanks and separators, and the character at which each begins.
+pub(super) fn tokens(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|');
+    line.split(is_between)
+        .filter(|token| !token.is_empty())
+        .map(move |token| {
+            let before = token.as_ptr().addr() - line.as_ptr().addr();
+            (line[..before].chars().count(), token)
+        })
+}
+
+/// The lines without the quotes around each whole line, if they have them. Excel writes these where
+/// it does not take the separator for one.
 pub(super) fn unwrapped(lines: &[&str]) -> Option<Vec<String>> {
-    // No line has this separator, so that only what is quoted from end to end is one cell.
+    // No line contains this separator, so that a line quoted from end to end is one cell.
     let inner = |line: &str| {
         let mut splitter = Splitter::new('\0');
         let is_whole =
-            line.trim_start().starts_with('"') && matches!(splitter.feed(line), End::Whole);
+            line.trim_start().starts_with('"') && matches!(splitter.feed(line), LineEnd::Whole);
         is_whole.then(|| splitter.cells.concat())
     };
     let first = lines.iter().find(|line| !is_skipped(line))?;
@@ -86,9 +102,8 @@ fn record(lines: &[&str], line: usize, separator: char) -> (Record, usize) {
     let mut splitter = Splitter::new(separator);
     for (index, text) in lines.iter().enumerate().skip(line).take(MAX_LINES) {
         match splitter.feed(text) {
-            End::Whole => {
-                // A cell over several lines that holds an id has more likely swallowed other
-                // customers.
+            LineEnd::Whole => {
+                // A cell that spans lines and holds an id has probably swallowed other customers.
                 let is_over_lines = |cell: &String| cell.contains('\n');
                 let has_id = |cell: &String| {
                     let mut words = cell.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
@@ -107,17 +122,17 @@ fn record(lines: &[&str], line: usize, separator: char) -> (Record, usize) {
                 };
                 return (record, index + 1);
             }
-            End::Open => {}
-            End::Broken if index == line => {
+            LineEnd::Open => {}
+            LineEnd::Broken if index == line => {
                 return refused("there is text between a closing quote and the separator");
             }
-            End::Broken => break,
+            LineEnd::Broken => break,
         }
     }
     refused("a quote in it is not closed")
 }
 
-/// Takes the cells of one record out of its lines.
+/// Splits the lines of one record into cells.
 struct Splitter {
     separator: char,
     cells: Vec<String>,
@@ -135,8 +150,8 @@ impl Splitter {
         }
     }
 
-    /// Takes one more line.
-    fn feed(&mut self, line: &str) -> End {
+    /// Adds a line.
+    fn feed(&mut self, line: &str) -> LineEnd {
         let mut chars = line.chars().peekable();
         let mut was_quoted = false;
         if self.in_quotes {
@@ -144,10 +159,10 @@ impl Splitter {
         }
         loop {
             match chars.next() {
-                None if self.in_quotes => return End::Open,
+                None if self.in_quotes => return LineEnd::Open,
                 None => {
                     self.end_cell();
-                    return End::Whole;
+                    return LineEnd::Whole;
                 }
                 Some('"') if self.in_quotes => {
                     if chars.next_if_eq(&'"').is_some() {
@@ -162,10 +177,10 @@ impl Splitter {
                     self.end_cell();
                     was_quoted = false;
                 }
-                Some(c) if was_quoted && !c.is_whitespace() => return End::Broken,
+                Some(c) if was_quoted && !c.is_whitespace() => return LineEnd::Broken,
                 Some(_) if was_quoted => {}
-                // Blanks before a quote are of no account; within a cell that does not begin with
-                // one it is a letter.
+                // Blanks before an opening quote are dropped. Within a cell that does not begin
+                // with a quote, a quote is a letter.
                 Some('"') if self.cell.trim().is_empty() => {
                     self.cell.clear();
                     self.in_quotes = true;
@@ -236,10 +251,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_stands_in_the_cells_comes_back(cells in prop::collection::vec("[ -~&&[^#]]{0,8}", 1..5)) {
+        fn whatever_stands_in_the_cells_comes_back(
+            cells in prop::collection::vec("[ -~&&[^#]]{0,8}", 1..5),
+        ) {
             let cells: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
             prop_assume!(cells.iter().any(|cell| !cell.is_empty()));
-            let quoted: Vec<_> = cells.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).collect();
+            let quote = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
+            let quoted: Vec<_> = cells.iter().map(quote).collect();
             prop_assert_eq!(super::tests::cells(&quoted.join(",")), cells);
         }
 
@@ -248,7 +266,9 @@ mod tests {
             let lines: Vec<&str> = text.split('\n').collect();
             let mut next = 0;
             for record in records(&lines, 0, ',') {
-                prop_assert!(lines[next..record.line].iter().all(|line| is_skipped(line)) || record.line >= next);
+                let between = &lines[next..record.line];
+                let all_skipped = between.iter().all(|line| is_skipped(line));
+                prop_assert!(all_skipped || record.line >= next);
                 next = record.line + 1;
             }
         }

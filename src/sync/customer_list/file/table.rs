@@ -1,33 +1,32 @@
-//! CSV with columns: which of them names the customers, and who is named.
+//! CSV with columns: finds the column with the customers, and reads it.
 
-use super::columns::{Layout, is_rule};
+use super::list::{CustomerList, quoted};
 use super::names::{is_vague, rank};
-use super::records::{Record, records};
-use super::{CustomerList, shown};
+use super::records::{Record, is_rule, records};
 use crate::ledger::{CustomerId, parse_guid_leniently};
 
-/// So many of the names that were found are told.
-const NAMES_TOLD: usize = 12;
+/// Column names that a message lists. A table may have hundreds.
+const LISTED_NAMES: usize = 12;
 
-/// CSV of one kind or another.
+/// A table with the column that names the customers.
 pub(super) struct Table {
     separator: char,
     first: usize,
     header: Vec<String>,
     width: usize,
     column: usize,
-    /// Other columns that name the customer as well.
+    /// Other columns that name the customer too.
     rivals: Vec<usize>,
 }
 
-/// How often the cells of a table are GUIDs.
-struct Census {
+/// The records of a table, and the number of GUIDs in each column.
+struct GuidCounts {
     records: Vec<Record>,
     /// By column.
     guids: Vec<usize>,
 }
 
-impl Census {
+impl GuidCounts {
     fn new(lines: &[&str], first: usize, separator: char) -> Self {
         let records: Vec<Record> = records(lines, first, separator).collect();
         let mut guids = Vec::new();
@@ -47,7 +46,7 @@ impl Census {
         self.guids.get(column).is_some_and(|count| *count > 0)
     }
 
-    /// The first line of which two columns name different customers, unless they agree in another.
+    /// The first line in which two columns name different customers, unless they agree in another.
     fn contradiction(&self, one: usize, other: usize) -> Option<usize> {
         let mut differs = None;
         for record in &self.records {
@@ -68,14 +67,15 @@ impl Census {
 }
 
 impl Table {
-    /// Chooses the column. Without a header it must be the only one that holds GUIDs.
-    pub(super) fn layout(
+    /// Chooses the column. Without a header it must be the only one that holds GUIDs. None if no
+    /// column does.
+    pub(super) fn find(
         lines: &[&str],
         separator: char,
         first: usize,
         header: Vec<String>,
-    ) -> Result<Layout, String> {
-        let census = Census::new(lines, first, separator);
+    ) -> Result<Option<Self>, String> {
+        let counts = GuidCounts::new(lines, first, separator);
         let mut known: Vec<usize> = (0..header.len())
             .filter(|column| rank(&header[*column]).is_some())
             .collect();
@@ -84,19 +84,19 @@ impl Table {
             columns
                 .iter()
                 .copied()
-                .filter(|column| census.holds_guids(*column))
+                .filter(|column| counts.holds_guids(*column))
                 .collect()
         };
-        let all: Vec<usize> = (0..census.guids.len()).collect();
+        let all: Vec<usize> = (0..counts.guids.len()).collect();
         let all = with_guids(&all);
         let is_ours = |column: &usize| header[*column].eq_ignore_ascii_case("customer_id");
         let candidates = match with_guids(&known) {
-            // The name that we ask for is deliberate.
+            // The name that the documentation asks for is deliberate.
             held if held.iter().filter(|column| is_ours(column)).count() == 1 => {
                 held.into_iter().filter(is_ours).collect()
             }
             held if !held.is_empty() => held,
-            // Nobody is named, line by line.
+            // The column holds no GUID: each line is a fault.
             _ if !known.is_empty() => vec![known[0]],
             _ if header.is_empty() => all,
             _ => {
@@ -109,31 +109,33 @@ impl Table {
             }
         };
         let [column, rivals @ ..] = candidates.as_slice() else {
-            return Ok(Layout::Lines { first });
+            return Ok(None);
         };
         for rival in rivals {
-            if let Some(line) = census.contradiction(*column, *rival) {
+            if let Some(line) = counts.contradiction(*column, *rival) {
                 let names = [*column, *rival].map(|column| {
-                    let name = header.get(column).map(|name| shown(name));
+                    let name = header.get(column).map(|name| quoted(name));
                     name.unwrap_or_else(|| (column + 1).to_string())
                 });
                 let names = names.join(" and ");
                 return Err(if header.is_empty() {
                     format!(
-                        "has several GUIDs in a line, in columns {names}, first in line {line}; write one customer a line, or a header that names one column customer_id"
+                        "has several GUIDs in a line, in columns {names}, first in line {line}; \
+                         write one customer a line, or a header that names one column customer_id"
                     )
                 } else {
                     format!(
-                        "has several columns with GUIDs, {names}, which differ, first in line {line}; head the one with the customers customer_id"
+                        "has several columns with GUIDs, {names}, which differ, first in line \
+                         {line}; head the one with the customers customer_id"
                     )
                 });
             }
         }
-        let width = match census.records.first().map(|record| &record.cells) {
+        let width = match counts.records.first().map(|record| &record.cells) {
             Some(Ok(cells)) if header.is_empty() => cells.len(),
             _ => header.len(),
         };
-        Ok(Layout::Table(Self {
+        Ok(Some(Self {
             separator,
             first,
             width,
@@ -149,7 +151,7 @@ impl Table {
         for record in records(lines, self.first, self.separator) {
             let line = record.line + 1;
             match record.cells {
-                // Files that were put together have the header again.
+                // Concatenated files repeat the header.
                 Ok(cells) if is_blank(&cells) || is_rule(&cells) || cells == self.header => {}
                 Ok(cells) => match self.customer(&cells) {
                     Ok(id) => list.ids.push(id),
@@ -172,7 +174,7 @@ impl Table {
         let count = cells.len().max(filled);
         let ragged = format!("the line has {count} cells, and {} are wanted", self.width);
         let id = CustomerId::parse_leniently(cell).map_err(|error| {
-            let problem = format!("{} is {error}", shown(cell));
+            let problem = format!("{} is {error}", quoted(cell));
             if is_ragged {
                 format!("{problem}; {ragged}")
             } else {
@@ -186,8 +188,8 @@ impl Table {
         if others(&mut self.rivals.iter()) {
             return Err("its columns name different customers".to_owned());
         }
-        // A cell too many or too few moves the others, so that another GUID may stand where the
-        // customer's should.
+        // A surplus or missing cell shifts the others, so that another GUID may be in the
+        // customers' column.
         let all: Vec<usize> = (0..cells.len()).collect();
         if is_ragged && others(&mut all.iter()) {
             return Err(format!(
@@ -202,20 +204,20 @@ fn is_blank(cells: &[String]) -> bool {
     cells.iter().all(String::is_empty)
 }
 
-/// Says what is wanted, and what was found.
+/// The message about a header without a known name.
 pub(super) fn unknown_header(header: &[String]) -> String {
     let named: Vec<&String> = header.iter().filter(|name| !name.is_empty()).collect();
-    let mut told: Vec<String> = named
+    let mut listed: Vec<String> = named
         .iter()
-        .take(NAMES_TOLD)
-        .map(|name| shown(name))
+        .take(LISTED_NAMES)
+        .map(|name| quoted(name))
         .collect();
-    if named.len() > NAMES_TOLD {
-        told.push(format!("and {} more", named.len() - NAMES_TOLD));
+    if named.len() > LISTED_NAMES {
+        listed.push(format!("and {} more", named.len() - LISTED_NAMES));
     }
     format!(
-        "has no column customer_id, nor one of the names in use for it, such as CustomerId, Customer tenant ID, Microsoft ID \
-         or TenantId; its columns are {}",
-        told.join(", ")
+        "has no column customer_id, nor one of the names in use for it, such as CustomerId, \
+         Customer tenant ID, Microsoft ID or TenantId; its columns are {}",
+        listed.join(", ")
     )
 }

@@ -48,7 +48,8 @@ fn every_way_to_write_a_list_gives_the_same_customers() {
             "#TYPE Selected.System.Object\n\"CustomerId\",\"Name\"\n\"{A}\",\"x\"\n\"{B}\",\"y\"\n"
         ),
         format!(
-            "Microsoft ID,Company name,Primary domain name,Relationship,Tags\n{A},\"x, y\",x.example,Reseller,\n{B},z,,,\n"
+            "Microsoft ID,Company name,Primary domain name,Relationship,Tags\n\
+             {A},\"x, y\",x.example,Reseller,\n{B},z,,,\n"
         ),
         format!("Company name,Microsoft ID\n\"two\nlines, \"\"quoted\"\"\",{A}\n'z,{B}\n"),
         format!("Customers of 2026-11-28\n\nName;Customer tenant ID\nx;{A}\ny;{B}\nTotal;2\n"),
@@ -64,7 +65,8 @@ fn every_way_to_write_a_list_gives_the_same_customers() {
         format!("| Name | Tenant ID |\n|---|---|\n| x | {A} |\n| y | {B} |\n"),
         format!("name,customer_id\nx,{A}\nname,customer_id\ny,{B}\n"),
         format!(
-            "\r\nName       CustomerId\r\n----       ----------\r\nx y z      {A}\r\nb          {B}\r\n\r\n"
+            "\r\nName       CustomerId\r\n----       ----------\r\n\
+             x y z      {A}\r\nb          {B}\r\n\r\n"
         ),
         format!("name,customer_id\nx,\"=\"\"{A}\"\"\"\ny,urn:uuid:{B}\n"),
         format!("customer_id\n{A}\n{B}\n\n(2 rows affected)\n"),
@@ -72,7 +74,8 @@ fn every_way_to_write_a_list_gives_the_same_customers() {
         format!("\u{ef}\u{bb}\u{bf}customer_id,name\n{A},x\n{B},y\n"),
         format!("\"Name;customer_id\"\n\"\"\"x; y\"\";{A}\"\n\"y;{B}\"\n"),
         format!(
-            "\r\nName       : x\r\nCustomerId : {A}\r\nNotes      : a b\r\n             c\r\n\r\nName       : y\r\nCustomerId : {B}\r\n"
+            "\r\nName       : x\r\nCustomerId : {A}\r\nNotes      : a b\r\n             c\r\n\r\n\
+             Name       : y\r\nCustomerId : {B}\r\n"
         ),
         format!("Name;Customer AAD tenant ID\nx;{A}\ny;{B}\nTotal;2\n;;;\n"),
         format!("a,customer_id,b\nx,{A}\ny,{B},z,,\n"),
@@ -223,7 +226,8 @@ proptest! {
             let text = format!("{header}{row}{A}\n{bad}\n{row}{B}\n");
             let list = parse(text.as_bytes()).unwrap();
             let ids: Vec<String> = list.ids.iter().map(ToString::to_string).collect();
-            prop_assert!(ids.contains(&A.to_owned()) && ids.contains(&B.to_owned()), "{:?}: {:?}", text, ids);
+            let has_both = ids.contains(&A.to_owned()) && ids.contains(&B.to_owned());
+            prop_assert!(has_both, "{:?}: {:?}", text, ids);
         }
     }
 }
