@@ -127,3 +127,32 @@ fn report(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> St
     text.truncate(text.trim_end().len());
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::consent::Consent;
+
+    fn noon(day: u32) -> DateTime<Utc> {
+        format!("2026-05-{day:02}T12:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_consent_is_described_by_its_beginning_and_its_end() {
+        let lifetime = Duration::from_hours(10 * 24);
+        let given = Consent::given(noon(1), lifetime);
+        let found = Consent::found(noon(1), lifetime);
+        for (consent, now, words) in [
+            (given, noon(3), "signed in on 2026-05-01, 2 days ago"),
+            (given, noon(3), "is valid until 2026-05-11, 8 days"),
+            (given, noon(12), "has expired on 2026-05-11; sign in again"),
+            (found, noon(3), "brought from elsewhere, first used on"),
+        ] {
+            let said = describe_consent(Some(&consent.summary(now)));
+            assert!(said.contains(words), "{said}");
+        }
+        assert!(describe_consent(None).contains("no sign-in is known"));
+    }
+}

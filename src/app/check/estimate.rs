@@ -17,7 +17,7 @@ const ROWS_PER_PAGE: f64 = 10_000.0;
 const MIN_CALL_DURATION: Duration = Duration::from_millis(1);
 
 /// What is known before the run.
-pub(super) struct Known<'a> {
+pub(super) struct EstimateInput<'a> {
     pub(super) settings: &'a PartnerCenter,
     pub(super) customers: usize,
     /// The customer list is fetched from the API.
@@ -30,10 +30,10 @@ pub(super) struct Known<'a> {
 }
 
 /// The estimate as a sentence.
-pub(super) fn describe(known: &Known<'_>) -> String {
-    let (calls, rows) = (calls(known), rows(known));
-    let (rate, rate_basis) = rate(known);
-    let rows_basis = match known.experience.rows_per_customer {
+pub(super) fn describe(input: &EstimateInput<'_>) -> String {
+    let (calls, rows) = (calls(input), rows(input));
+    let (rate, rate_basis) = rate(input);
+    let rows_basis = match input.experience.rows_per_customer {
         Some(_) => "earlier runs",
         None => "this one customer",
     };
@@ -44,30 +44,30 @@ pub(super) fn describe(known: &Known<'_>) -> String {
     )
 }
 
-fn rows(known: &Known<'_>) -> f64 {
-    let per_customer = known.experience.rows_per_customer;
-    to_f64(known.customers) * per_customer.unwrap_or(to_f64(known.probed_rows))
+fn rows(input: &EstimateInput<'_>) -> f64 {
+    let per_customer = input.experience.rows_per_customer;
+    to_f64(input.customers) * per_customer.unwrap_or(to_f64(input.probed_rows))
 }
 
-fn calls(known: &Known<'_>) -> usize {
-    let for_each_dataset = match known.settings.source {
-        Source::Customer => known.customers,
-        Source::Commercial => pages(rows(known)),
+fn calls(input: &EstimateInput<'_>) -> usize {
+    let for_each_dataset = match input.settings.source {
+        Source::Customer => input.customers,
+        Source::Commercial => pages(rows(input)),
     };
-    let for_the_list = if known.discover {
-        known.customers.div_ceil(CUSTOMERS_PER_PAGE)
+    let for_the_list = if input.discover {
+        input.customers.div_ceil(CUSTOMERS_PER_PAGE)
     } else {
         0
     };
-    for_each_dataset * known.settings.datasets.len() + for_the_list
+    for_each_dataset * input.settings.datasets.len() + for_the_list
 }
 
 /// Requests a second, and what the figure is based on.
-fn rate(known: &Known<'_>) -> (f64, &'static str) {
-    let duration = known.call_duration.max(MIN_CALL_DURATION);
-    let unthrottled = to_f64(known.settings.max_concurrency) / duration.as_secs_f64();
-    let configured = known.settings.max_requests_per_second;
-    match (known.experience.learned_rate, configured) {
+fn rate(input: &EstimateInput<'_>) -> (f64, &'static str) {
+    let duration = input.call_duration.max(MIN_CALL_DURATION);
+    let unthrottled = to_f64(input.settings.max_concurrency) / duration.as_secs_f64();
+    let configured = input.settings.max_requests_per_second;
+    match (input.experience.learned_rate, configured) {
         (Some(learned), _) => {
             let rate = configured.map_or(learned, |configured| configured.min(learned));
             (rate, "as the last run learned")
@@ -118,8 +118,8 @@ mod tests {
         }
     }
 
-    fn known(settings: &PartnerCenter) -> Known<'_> {
-        Known {
+    fn input(settings: &PartnerCenter) -> EstimateInput<'_> {
+        EstimateInput {
             settings,
             customers: 1_200,
             discover: false,
@@ -132,19 +132,19 @@ mod tests {
     #[test]
     fn each_customer_is_a_call_and_each_page_of_the_list() {
         let settings = settings(Source::Customer);
-        let mut known = known(&settings);
-        assert_eq!(calls(&known), 2_400);
-        known.discover = true;
-        assert_eq!(calls(&known), 2_403);
+        let mut input = input(&settings);
+        assert_eq!(calls(&input), 2_400);
+        input.discover = true;
+        assert_eq!(calls(&input), 2_403);
     }
 
     #[test]
     fn partner_wide_collections_take_a_call_for_each_page() {
         let settings = settings(Source::Commercial);
-        let mut known = known(&settings);
-        assert_eq!(calls(&known), 2 * 3, "24,000 rows");
-        known.customers = 0;
-        assert_eq!(calls(&known), 2, "the first page is always fetched");
+        let mut input = input(&settings);
+        assert_eq!(calls(&input), 2 * 3, "24,000 rows");
+        input.customers = 0;
+        assert_eq!(calls(&input), 2, "the first page is always fetched");
     }
 
     #[test]
@@ -163,9 +163,9 @@ mod tests {
         ] {
             let mut settings = settings(Source::Customer);
             settings.max_requests_per_second = configured;
-            let mut known = known(&settings);
-            known.experience = experience;
-            let said = describe(&known);
+            let mut input = input(&settings);
+            input.experience = experience;
+            let said = describe(&input);
             assert!(said.contains(&format!("at {rate} requests")), "{said}");
             assert!(said.contains(basis), "{said}");
         }
@@ -174,19 +174,19 @@ mod tests {
     #[test]
     fn rows_are_those_of_earlier_runs_or_of_the_one_customer() {
         let settings = settings(Source::Customer);
-        let mut known = known(&settings);
-        let said = describe(&known);
+        let mut input = input(&settings);
+        let said = describe(&input);
         assert!(said.contains("about 24000 rows (going by this"), "{said}");
-        known.experience.rows_per_customer = Some(1.5);
-        let said = describe(&known);
+        input.experience.rows_per_customer = Some(1.5);
+        let said = describe(&input);
         assert!(said.contains("about 1800 rows (going by earlier"), "{said}");
     }
 
     #[test]
     fn a_call_that_took_no_time_gives_a_finite_rate() {
         let settings = settings(Source::Customer);
-        let mut known = known(&settings);
-        known.call_duration = Duration::ZERO;
-        assert!(describe(&known).contains("at 8000.0 requests"));
+        let mut input = input(&settings);
+        input.call_duration = Duration::ZERO;
+        assert!(describe(&input).contains("at 8000.0 requests"));
     }
 }

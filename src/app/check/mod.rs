@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::retry::Classify as _;
-use estimate::Known;
+use estimate::EstimateInput;
 use result::{PartResult, lines};
 
 /// When the last response must be there. The whole command may take half a minute.
@@ -66,7 +66,7 @@ pub(super) async fn run(
     {
         let settings = &config.partner_center;
         let experience = syncer.store.load_experience(settings.source).await;
-        let estimate = estimate::describe(&Known {
+        let estimate = estimate::describe(&EstimateInput {
             settings,
             customers,
             discover: config.customers.discover,

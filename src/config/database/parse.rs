@@ -27,7 +27,6 @@ struct ParameterValues {
     password: Option<SecretString>,
     passfile: Option<PathBuf>,
     mode: Option<SslMode>,
-    is_weaker_than_full: bool,
     roots: Option<Roots>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
@@ -86,7 +85,8 @@ fn address(parts: AddressParts) -> Result<DatabaseAddress, AddressFault> {
         roots: given.roots,
         identity,
     };
-    if tls.roots == Some(Roots::System) && given.is_weaker_than_full {
+    if tls.roots == Some(Roots::System) && tls.mode.is_some_and(|mode| mode != SslMode::VerifyFull)
+    {
         return Err(
             "has sslrootcert=system with a weaker sslmode than verify-full; anybody can get a \
              certificate of a public authority, so write sslmode=verify-full"
@@ -100,7 +100,7 @@ fn address(parts: AddressParts) -> Result<DatabaseAddress, AddressFault> {
         {
             return Err(
                 "has an IPv6 address with a zone, for which no certificate can be issued; \
-                        write a host name, or sslmode=disable"
+                 write a host name, or sslmode=disable"
                     .into(),
             );
         }
@@ -213,11 +213,7 @@ impl ParameterValues {
             Parameter::User => self.user = Some(text()),
             Parameter::Password => self.password = Some(SecretString::from(value)),
             Parameter::PassFile => self.passfile = Some(PathBuf::from(value)),
-            Parameter::SslMode => {
-                let mode = ssl_mode(value)?;
-                self.is_weaker_than_full = mode != SslMode::VerifyFull;
-                self.mode = Some(mode);
-            }
+            Parameter::SslMode => self.mode = Some(ssl_mode(value)?),
             Parameter::SslRootCert if value == "system" => self.roots = Some(Roots::System),
             Parameter::SslRootCert => self.roots = Some(Roots::File(PathBuf::from(value))),
             Parameter::SslCert => self.certificate = Some(PathBuf::from(value)),
