@@ -13,15 +13,16 @@ use crate::ledger::CustomerId;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 every customer fetched and stored, or the daemon was stopped; 1 \
-        could not run, and may by \
-itself later (database, sign-in service or API away); 2 wrong command line; 3 ran, and at least \
-one customer failed; 4 \
-could not run, and a person has to act first (sign-in, consent, token file, what the database \
-refuses for good, an \
-untrusted certificate, tables of a newer version); 78 the configuration is wrong; 130 and 143 a \
-run was stopped by SIGINT \
-or SIGTERM."
+    after_help = "Exit codes: \
+        0 every customer fetched and stored, or the daemon was stopped; \
+        1 could not run, and may succeed later without help (database, sign-in service or API \
+        not available); \
+        2 wrong command line; \
+        3 ran, and at least one customer failed; \
+        4 could not run, and a person has to act first (sign-in, consent, token file, permanent \
+        refusal by the database, untrusted certificate, tables of a newer version); \
+        78 the configuration is wrong; \
+        130 and 143 the run was stopped by SIGINT or SIGTERM."
 )]
 pub(crate) struct Cli {
     /// The configuration file [default: `$SEATLEDGER_CONFIG`, `./config.toml`,

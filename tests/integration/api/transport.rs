@@ -184,7 +184,7 @@ async fn authorities_to_trust_that_are_not_there_are_told_with_their_place() {
         (text.as_str(), "no certificate in PEM form"),
         (&folder, "is a folder"),
         ("", "is empty"),
-        ("/dev/null", "is no file"),
+        ("/dev/null", "is not a certificate file"),
     ] {
         world.set_variable("SSL_CERT_FILE", file);
         gives_up(&world, 78, &["SSL_CERT_FILE", file, why]).await;
