@@ -72,7 +72,7 @@ async fn connect_any(address: &DatabaseAddress) -> Result<Connected, StoreError>
     }
     Err(match failures.pop() {
         Some(only) if failures.is_empty() => only,
-        last => StoreError::Nowhere(failures.into_iter().chain(last).collect()),
+        last => StoreError::NoUsableHost(failures.into_iter().chain(last).collect()),
     })
 }
 

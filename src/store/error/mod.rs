@@ -10,7 +10,7 @@ use sqlx::migrate::MigrateError;
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Classify, Disposition, Remedy};
-use sqlstate::{During, Verdict};
+use sqlstate::{Phase, Verdict};
 
 /// An operation on the database failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,13 +80,13 @@ pub enum StoreError {
     NoHost,
     /// None of several hosts can be used.
     #[error("none of the hosts of database.url can be used: {}", each(.0))]
-    Nowhere(Vec<StoreError>),
+    NoUsableHost(Vec<StoreError>),
     /// A newer version of the program has migrated the tables.
     #[error(
         "this program is older than the database: its tables were brought up to date by a newer \
          version (migration {migration}), which has to be installed here, too"
     )]
-    Newer {
+    NewerSchema {
         /// A migration that this program does not know.
         migration: i64,
     },
@@ -96,7 +96,7 @@ pub enum StoreError {
          {migration} is not the one known here); install the release that did so, or restore the \
          tables from a backup"
     )]
-    Other {
+    OtherSchema {
         /// A migration that differs from the program's own.
         migration: i64,
     },
@@ -140,7 +140,7 @@ fn each(failures: &[StoreError]) -> String {
 impl StoreError {
     /// For `map_err`: chooses the variant by SQLSTATE.
     pub(crate) fn during(operation: impl Into<Cow<'static, str>>) -> impl Fn(sqlx::Error) -> Self {
-        Self::judged(operation.into(), During::Work)
+        Self::judged(operation.into(), Phase::Connected)
     }
 
     /// As [`StoreError::during`], for an attempt to connect: until the login has succeeded, servers
@@ -148,13 +148,13 @@ impl StoreError {
     pub(super) fn connecting(
         operation: impl Into<Cow<'static, str>>,
     ) -> impl Fn(sqlx::Error) -> Self {
-        Self::judged(operation.into(), During::Connecting)
+        Self::judged(operation.into(), Phase::Connecting)
     }
 
-    fn judged(operation: Cow<'static, str>, during: During) -> impl Fn(sqlx::Error) -> Self {
+    fn judged(operation: Cow<'static, str>, phase: Phase) -> impl Fn(sqlx::Error) -> Self {
         move |error| {
             let operation = operation.clone();
-            let verdict = sqlstate::verdict(&error, during);
+            let verdict = sqlstate::verdict(&error, phase);
             let source = Box::new(Cause(error));
             match verdict {
                 Verdict::Unavailable => Self::Unavailable { operation, source },
@@ -180,8 +180,8 @@ impl StoreError {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
                 Self::during("applying the migrations")(error)
             }
-            MigrateError::VersionMissing(migration) => Self::Newer { migration },
-            MigrateError::VersionMismatch(migration) => Self::Other { migration },
+            MigrateError::VersionMissing(migration) => Self::NewerSchema { migration },
+            MigrateError::VersionMismatch(migration) => Self::OtherSchema { migration },
             error => Self::Migrate(Box::new(error)),
         }
     }
@@ -205,11 +205,11 @@ impl Classify for StoreError {
                 Remedy::Person | Remedy::Configuration => Disposition::AbortRun(*remedy),
             },
             Self::File(fault) if fault.passes => Disposition::Retry { after: None },
-            Self::Nowhere(failures) => of_hosts(failures),
+            Self::NoUsableHost(failures) => of_hosts(failures),
             Self::Unusable { .. }
             | Self::Untrusted { .. }
-            | Self::Newer { .. }
-            | Self::Other { .. }
+            | Self::NewerSchema { .. }
+            | Self::OtherSchema { .. }
             | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
             Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),
         }
@@ -224,4 +224,82 @@ fn of_hosts(failures: &[StoreError]) -> Disposition {
         .find(|disposition| matches!(disposition, Disposition::Retry { .. }))
         .or(first)
         .unwrap_or(Disposition::AbortRun(Remedy::Configuration))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timed_out() -> StoreError {
+        StoreError::TimedOut {
+            operation: "connecting".into(),
+        }
+    }
+
+    fn unfit(remedy: Remedy) -> StoreError {
+        let problem = "the server is too old".to_owned();
+        StoreError::Unfit { problem, remedy }
+    }
+
+    #[test]
+    fn errors_of_the_driver_are_classified_by_what_they_ask_for() {
+        let during = StoreError::during("storing");
+        let connecting = StoreError::connecting("connecting");
+        for error in [
+            during(sqlx::Error::WorkerCrashed),
+            connecting(sqlx::Error::PoolTimedOut),
+        ] {
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+            assert_eq!(error.disposition(), Disposition::Retry { after: None });
+        }
+        let refused = during(sqlx::Error::Encode("too long".into()));
+        assert!(matches!(refused, StoreError::Refused { .. }));
+        assert_eq!(
+            refused.disposition(),
+            Disposition::SkipCustomer(Remedy::Person)
+        );
+        let unusable = during(sqlx::Error::ColumnNotFound("digest".to_owned()));
+        assert!(matches!(unusable, StoreError::Unusable { .. }));
+        assert_eq!(
+            unusable.disposition(),
+            Disposition::AbortRun(Remedy::Person)
+        );
+    }
+
+    #[test]
+    fn a_migration_that_is_unknown_or_differs_takes_a_person() {
+        let newer = StoreError::migrating(MigrateError::VersionMissing(7));
+        assert!(matches!(newer, StoreError::NewerSchema { migration: 7 }));
+        let other = StoreError::migrating(MigrateError::VersionMismatch(7));
+        assert!(matches!(other, StoreError::OtherSchema { migration: 7 }));
+        for error in [newer, other, StoreError::migrating(MigrateError::Dirty(7))] {
+            assert_eq!(error.remedy(), Remedy::Person, "{error}");
+        }
+        // The database that goes away in the middle of a migration is waited for.
+        let away = MigrateError::Execute(sqlx::Error::WorkerCrashed);
+        assert_eq!(StoreError::migrating(away).remedy(), Remedy::Time);
+    }
+
+    #[test]
+    fn all_hosts_are_tried_again_if_one_of_them_may_become_usable() {
+        let person = || unfit(Remedy::Person);
+        for (failures, remedy) in [
+            (vec![person(), timed_out()], Remedy::Time),
+            (vec![timed_out(), person()], Remedy::Time),
+            (vec![person(), unfit(Remedy::Configuration)], Remedy::Person),
+            (
+                vec![unfit(Remedy::Configuration), person()],
+                Remedy::Configuration,
+            ),
+        ] {
+            let error = StoreError::NoUsableHost(failures);
+            assert_eq!(error.remedy(), remedy, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_host_is_a_fault_of_the_configuration() {
+        let remedy = StoreError::NoHost.remedy();
+        assert_eq!(remedy, Remedy::Configuration);
+    }
 }

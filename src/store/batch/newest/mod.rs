@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::copy::{CopyIn, Varchar};
 use super::digest::{CustomerDateRows, column};
 use super::written::Stamp;
-use plan::{FirstRows, MonthKey, Plan, StoredMonth, StoredMonths};
+use plan::{FirstRows, MonthKey, RefreshPlan, StoredMonth, StoredMonths};
 pub(in crate::store) use series_sets::SeriesSets;
 
 /// Call it after the rows were stored, in the same transaction. `fresh` are customers and dates
@@ -31,7 +31,7 @@ pub(super) async fn refresh(
     changed: &[&CustomerDateRows<'_>],
     stamp: Stamp,
 ) -> Result<(), sqlx::Error> {
-    let mut plan = Plan::new(fresh, changed);
+    let mut plan = RefreshPlan::new(fresh, changed);
     let stored = load(connection, plan.incoming.keys()).await?;
     plan.decide(&stored);
     let first = plan.first.iter().map(|first| first.rows);
@@ -219,7 +219,7 @@ async fn demote(connection: &mut PgConnection, months: &[MonthKey]) -> Result<()
 }
 
 /// Collects months from the ledger.
-async fn collect(connection: &mut PgConnection, plan: &Plan<'_>) -> Result<(), sqlx::Error> {
+async fn collect(connection: &mut PgConnection, plan: &RefreshPlan<'_>) -> Result<(), sqlx::Error> {
     let mut customers_of = BTreeMap::<NaiveDate, Vec<Uuid>>::new();
     for key in &plan.collected {
         customers_of

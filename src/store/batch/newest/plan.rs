@@ -48,7 +48,7 @@ pub(super) struct FirstRows<'a> {
 
 /// What to do with each month.
 #[derive(Default)]
-pub(super) struct Plan<'a> {
+pub(super) struct RefreshPlan<'a> {
     /// Months that receive one date, of customers that receive no other.
     pub(super) incoming: BTreeMap<MonthKey, &'a CustomerDateRows<'a>>,
     /// Rows to insert.
@@ -61,7 +61,7 @@ pub(super) struct Plan<'a> {
     pub(super) collected: BTreeSet<MonthKey>,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> RefreshPlan<'a> {
     /// `fresh` are dates that had no rows before, `changed` dates that had some.
     pub(super) fn new(
         fresh: &[&'a CustomerDateRows<'a>],
@@ -132,7 +132,7 @@ impl<'a> Plan<'a> {
         self.first.push(FirstRows { rows: date, newest });
     }
 
-    /// Collects the months of [`Plan::next`] as well.
+    /// Collects the months of [`RefreshPlan::next`] as well.
     pub(super) fn collect_next(&mut self) {
         let next = self.next.iter().map(|date| MonthKey::of(date));
         self.collected.extend(next);
@@ -147,7 +147,11 @@ mod tests {
     use crate::ledger::UsageRow;
 
     /// Decides about one date of one customer, of which `stored` are the months.
-    fn decided(at: &str, stored: &[(&str, bool, bool, &str)], check: impl FnOnce(&Plan<'_>)) {
+    fn decided(
+        at: &str,
+        stored: &[(&str, bool, bool, &str)],
+        check: impl FnOnce(&RefreshPlan<'_>),
+    ) {
         let usage = row(at);
         let rows = [spelled(&usage)];
         let dates = by_date(&rows);
@@ -161,7 +165,7 @@ mod tests {
                 last: Some(last.parse().unwrap()),
             });
         let stored = StoredMonths::from([(date.customer, months.collect())]);
-        let mut plan = Plan::new(&[date], &[]);
+        let mut plan = RefreshPlan::new(&[date], &[]);
         plan.decide(&stored);
         check(&plan);
     }
@@ -229,13 +233,13 @@ mod tests {
         let rows: Vec<LedgerRow<'_>> = usage.iter().map(spelled).collect();
         let dates = by_date(&rows);
         let dates: Vec<_> = dates.iter().collect();
-        let plan = Plan::new(&dates, &[]);
+        let plan = RefreshPlan::new(&dates, &[]);
         assert!(plan.incoming.is_empty());
         assert_eq!(plan.collected.len(), 2);
-        let plan = Plan::new(&dates[..1], &dates[..1]);
+        let plan = RefreshPlan::new(&dates[..1], &dates[..1]);
         assert!(plan.incoming.is_empty());
         assert_eq!(plan.collected.len(), 1);
-        let plan = Plan::new(&dates[..1], &dates[1..]);
+        let plan = RefreshPlan::new(&dates[..1], &dates[1..]);
         assert_eq!((plan.incoming.len(), plan.collected.len()), (1, 1));
     }
 }
