@@ -123,9 +123,8 @@ impl ServerFacts {
             return unfit(Remedy::Person, problem);
         }
         if self.encoding == "SQL_ASCII" {
-            let problem = "its encoding is SQL_ASCII, in which names are not kept apart from \
-                           garbage; make a database with: create database NAME encoding 'UTF8' \
-                           template template0";
+            let problem = "its encoding is SQL_ASCII, which accepts invalid text as names; make a \
+                           database with: create database NAME encoding 'UTF8' template template0";
             return unfit(Remedy::Person, problem.to_owned());
         }
         match self.read_only {
@@ -159,7 +158,7 @@ impl ServerFacts {
         } = self;
         let Some(schema) = &self.schema else {
             let problem = format!(
-                "no schema of the search path ({search_path}) is there for the role {role:?}; \
+                "no schema of the search path ({search_path}) exists for the role {role:?}; \
                  create one (create schema NAME authorization {role:?}), or mend the search path \
                  in database.url (options=-csearch_path%3DNAME)"
             );
@@ -168,7 +167,7 @@ impl ServerFacts {
         match &self.ledger_schema {
             Some(ledger) if ledger != schema => {
                 let problem = format!(
-                    "the ledger is in the schema {ledger:?}, and new tables would be made in \
+                    "the ledger is in the schema {ledger:?}, and new tables would be created in \
                      {schema:?}; put {ledger:?} first in the search path, which is {search_path}"
                 );
                 unfit(Remedy::Person, problem)

@@ -143,7 +143,7 @@ impl Store {
         }
         rehearsal::rehearse(connection, clock.now()).await?;
         Ok(format!(
-            "{role:?} did all that a run does, a new partition too, and took it back"
+            "{role:?} rehearsed a run, including a new partition, and rolled it back"
         ))
     }
 
@@ -196,7 +196,7 @@ impl Store {
             said.push_str("; its encoding is ");
             said.push_str(encoding);
             said.push_str(
-                ", which not every name fits into: a new database with encoding UTF8 is better",
+                ", which cannot represent every name: a new database with encoding UTF8 is better",
             );
         }
         said
@@ -252,6 +252,6 @@ async fn within_step<T>(
     tokio::time::timeout(STEP_TIMEOUT, work)
         .await
         .unwrap_or(Err(StoreError::TimedOut {
-            operation: "finding out whether a run could do its work".into(),
+            operation: "checking whether a run could do its work".into(),
         }))
 }

@@ -31,7 +31,7 @@ const QUESTION: &str = "
 
     select problem
     from (
-        select 1 as rank, o.name, format('%s is not there', o.name) as problem
+        select 1 as rank, o.name, format('%s does not exist', o.name) as problem
         from relations as o
         where o.oid is null
         union all
@@ -40,7 +40,7 @@ const QUESTION: &str = "
         inner join pg_class as c on c.oid = o.oid
         where not pg_has_role(c.relowner, 'usage')
         union all
-        select 3, o.name, format('row-level security of %s holds against the role', o.name)
+        select 3, o.name, format('row-level security of %s applies to the role', o.name)
         from relations as o
         where o.is_table
             and o.oid is not null

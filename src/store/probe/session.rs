@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::{Store, StoreError};
 use crate::retry::{Classify as _, Remedy};
 
-const OPERATION: &str = "trying whether a session is one";
+const OPERATION: &str = "checking whether sessions are kept";
 
 /// What identifies a session: its server process, and a setting that only this session has.
 const IDENTIFY: &str = "select pg_backend_pid(), current_setting('seatledger.session', true)";
@@ -42,9 +42,9 @@ pub(super) async fn prove(store: &Store, first: &mut PgConnection) -> Result<(),
     if before != after || before == beside || marked != mark || still_marked != mark {
         return Err(StoreError::Unfit {
             remedy: Remedy::Person,
-            problem: "a session is not one: a pooler between hands out single transactions, and a \
-                      run's lock and settings would be lost; have it hand out sessions (pool_mode \
-                      = session), or connect to Postgres itself"
+            problem: "sessions are not kept: a pooler between the program and the server assigns \
+                      single transactions, so that a run would lose its lock and settings; have \
+                      it assign sessions (pool_mode = session), or connect to Postgres itself"
                 .to_owned(),
         });
     }

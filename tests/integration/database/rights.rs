@@ -152,7 +152,7 @@ const LACKS: [Lack; 15] = [
             "the ledger is in the schema \"public\"",
         )
     },
-    migrated("drop table consent", "rights", "consent is not there"),
+    migrated("drop table consent", "rights", "consent does not exist"),
 ];
 
 #[tokio::test]
