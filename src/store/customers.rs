@@ -1,5 +1,5 @@
-//! What the ledger knows of customers before they are fetched: who is due first, who has gone, who
-//! has returned.
+//! What the ledger knows of customers before they are fetched: which are due first, and which have
+//! left or returned to the partner's list.
 
 use std::collections::HashSet;
 
@@ -11,41 +11,41 @@ use super::run_lock::RunLock;
 use super::{StoreError, bounded, from_db};
 use crate::ledger::{Customer, CustomerId};
 
-/// What the partner's own list has changed since it was last asked for.
+/// How the partner's own list differs from the list as it was last recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartnerListDiff {
-    /// Customers that are no longer on it, and those that are on it again.
+    /// The differences, as they were recorded.
     Changed {
-        /// Marked as gone from now on.
+        /// Customers that are no longer on the list.
         gone: Vec<CustomerId>,
-        /// No longer marked as gone.
+        /// Customers that were gone and are on the list again.
         returned: Vec<CustomerId>,
     },
-    /// It has lost over half of its customers at once, which is taken for a fault: nobody was
-    /// marked.
+    /// The list has lost over half of its customers at once. That is taken for a fault of the list,
+    /// so no customer was marked as gone.
     Shrunk {
-        /// Customers that it had.
+        /// The customers on the earlier list.
         known: u64,
-        /// Those among them that it still has.
+        /// Those of them that are still on the list.
         left: u64,
     },
 }
 
-/// A customer of a run's list, where the list is in the order in which customers are due.
+/// A customer of a run's list, as [`RunLock::load_due`] orders it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueCustomer {
-    /// Where the customer is in the list that the order was asked of.
+    /// The customer's position in the list that was passed in.
     pub index: i32,
-    /// The ledger has its figures of the newest processed date that it has of any customer.
+    /// Whether the ledger has its figures of the newest processed date of all customers.
     pub has_newest_date: bool,
-    /// The API refused it when it was last asked for.
+    /// Whether the API refused it when it was last requested.
     pub was_refused: bool,
 }
 
 impl RunLock {
-    /// Puts customers into the order in which they are due: first those without figures of the
-    /// newest processed date, then those whose last success is the longest ago, then by id. Those
-    /// that the run `resumes`, or another run that resumed it, has stored are left out.
+    /// Sorts customers by when they are due: first those without figures of the newest processed
+    /// date; among these and among the others, those whose last success is the longest ago; then by
+    /// id. Customers that the run `resumes`, or a run that resumed it, has stored are left out.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -93,8 +93,9 @@ impl RunLock {
         .await
     }
 
-    /// Compares the partner's own list with what it was, and notes who has gone and who has
-    /// returned. Customers that `excluded` names are on the list, and not made known by it.
+    /// Compares the partner's own list with the recorded one, and records which customers have gone
+    /// and which have returned. Customers in `excluded` do not count as gone if the list names
+    /// them, but are not added to the ledger by it.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -163,16 +164,24 @@ impl RunLock {
             };
             sqlx::query!(
                 "
-                insert into customer as c (customer_id, customer_name, domain, first_seen_at, last_seen_at, listed_at)
-                select i.id, i.name, i.domain, $4, $4, $4
+                insert into customer as c (
+                    customer_id, customer_name, domain, first_seen_at, last_seen_at, listed_at
+                )
+                select
+                    i.id,
+                    i.name,
+                    i.domain,
+                    $4,
+                    $4,
+                    $4
                 from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as i (id, name, domain)
-                left join customer as k on k.customer_id = i.id
-                -- Of whom there is nothing new, nothing is written. Of a list that has shrunk a person will want to know who
-                -- is on it.
+                left join customer as s on s.customer_id = i.id
+                -- Customers about which there is nothing new are not written, unless the list has
+                -- shrunk: listed_at then tells the operator which customers it still names.
                 where $5
-                    or k.listed_at is null
-                    or coalesce(i.name, k.customer_name) is distinct from k.customer_name
-                    or coalesce(i.domain, k.domain) is distinct from k.domain
+                    or s.listed_at is null
+                    or coalesce(i.name, s.customer_name) is distinct from s.customer_name
+                    or coalesce(i.domain, s.domain) is distinct from s.domain
                 on conflict (customer_id) do update
                 set customer_name = coalesce(excluded.customer_name, c.customer_name),
                     domain = coalesce(excluded.domain, c.domain),

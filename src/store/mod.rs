@@ -1,6 +1,6 @@
-//! Everything Postgres: the only SQL. Never calls out, never sleeps, never retries; it says what a
-//! failure asks for. `Store` opens connections and reads, `RunLock` is the one connection that a
-//! run writes through.
+//! The ledger's database, and the only SQL. Makes no HTTP call, does not sleep and does not retry:
+//! its errors say what they ask for. [`Store`] opens connections and reads; [`RunLock`] is the one
+//! connection that a run writes through.
 
 mod batch;
 mod connect;
@@ -39,16 +39,17 @@ pub(crate) use status_reader::Reader;
 use crate::config;
 use crate::shutdown::waits;
 
-/// No single operation takes longer on a database that is alive.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Time for a single operation. Without it a run would wait forever for a database that vanished
+/// without closing the connection.
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The way to the ledger's database.
+/// The ledger's database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// As it was when a connection last came about.
+    /// The settings with which the last connection was opened.
     database: Arc<Mutex<config::Database>>,
     pool: PgPool,
-    /// The server's process for the connection that was last opened for a run or the migrations.
+    /// The server process of the connection that was last opened for a run or the migrations.
     backend: Arc<AtomicI32>,
 }
 
@@ -59,10 +60,10 @@ impl Store {
     /// When a certificate that the address names cannot be read.
     pub fn new(settings: &config::Database) -> Result<Self, StoreError> {
         let address = &settings.address;
-        // Of several hosts the first, until one is found that will do.
+        // The first host, until a connection has shown which one is suitable.
         let host = address.hosts.first().ok_or(StoreError::NoHost)?;
         let options = connect::options(address, host, address.password(host).as_ref())?;
-        // One connection is the run's; readers share the rest.
+        // One connection is the run's; reads share the rest.
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.saturating_sub(1).max(1))
             .min_connections(0)
@@ -76,7 +77,7 @@ impl Store {
         })
     }
 
-    /// Where the database is, for a person: hosts with ports or a socket, and its name.
+    /// The address for messages: hosts with ports or a socket, and the database's name.
     #[must_use]
     pub fn address(&self) -> String {
         self.database().address.to_string()
@@ -88,9 +89,9 @@ impl Store {
     }
 
     async fn connect(&self) -> Result<PgConnection, StoreError> {
-        // Large, and in the midst of futures that would all become as large.
+        // Boxed, because every future that contains this large one would become as large.
         let connected = Box::pin(connect::connect(&self.database())).await?;
-        // Readers go where this one went.
+        // Reads go to the host that was found suitable.
         self.pool.set_connect_options(connected.options);
         if let Some(renewed) = connected.renewed {
             let database = self.database.lock();
@@ -99,17 +100,17 @@ impl Store {
         Ok(connected.connection)
     }
 
-    /// A connection for a run or the migrations, whose waits for locks are told.
+    /// A connection for a run or the migrations: [`Store::load_holders`] is about its waits.
     async fn connect_for_work(&self) -> Result<PgConnection, StoreError> {
         let mut connection = self.connect().await?;
-        let asked = sqlx::query_scalar!(r#"select pg_backend_pid() as "pid!""#);
-        let asked = asked.fetch_one(&mut connection);
-        let backend = bounded("asking for the connection's number", asked).await?;
+        let query = sqlx::query_scalar!(r#"select pg_backend_pid() as "pid!""#);
+        let query = query.fetch_one(&mut connection);
+        let backend = bounded("asking for the connection's process", query).await?;
         self.backend.store(backend, Ordering::Relaxed);
         Ok(connection)
     }
 
-    /// Finds out whether Postgres lets us in; a pool would only say that it waited in vain.
+    /// Checks that Postgres accepts a connection. The pool would report no cause but a timeout.
     ///
     /// # Errors
     /// When it does not.
@@ -119,19 +120,19 @@ impl Store {
         Ok(())
     }
 
-    /// Ends idle connections politely.
+    /// Closes idle connections.
     pub async fn close(&self) {
-        // A reader that waits for somebody else's lock must not hold up the end of the program.
+        // A read that waits for a lock must not delay the end of the program.
         let _closed = tokio::time::timeout(waits::CLOSE_POOL, self.pool.close()).await;
     }
 }
 
-/// Bounds an operation: a database that vanished without a word must not hold us for ever.
+/// Gives up on an operation after [`OPERATION_TIMEOUT`].
 async fn bounded<T>(
     operation: &'static str,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
-    tokio::time::timeout(PATIENCE, work)
+    tokio::time::timeout(OPERATION_TIMEOUT, work)
         .await
         .map_err(|_| StoreError::TimedOut {
             operation: Cow::Borrowed(operation),
@@ -139,12 +140,12 @@ async fn bounded<T>(
         .map_err(StoreError::during(operation))
 }
 
-/// Postgres has no unsigned numbers.
+/// A count as Postgres stores it: it has no unsigned numbers.
 fn to_db(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A count as Postgres keeps it.
+/// A count that Postgres has stored.
 fn from_db(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
