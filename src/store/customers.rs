@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::run_lock::RunLock;
@@ -106,12 +106,6 @@ impl RunLock {
         now: DateTime<Utc>,
     ) -> Result<PartnerListDiff, StoreError> {
         let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
-        let mut wanted: Vec<&Customer> = listed.iter().collect();
-        wanted.retain(|customer| !excluded.contains(&customer.id));
-        wanted.sort_by_key(|customer| customer.id);
-        let wanted_ids: Vec<Uuid> = wanted.iter().map(|c| c.id.as_uuid()).collect();
-        let names: Vec<Option<&str>> = wanted.iter().map(|c| c.name.as_deref()).collect();
-        let domains: Vec<Option<&str>> = wanted.iter().map(|c| c.domain.as_deref()).collect();
         bounded("recording the partner's list", async {
             let mut transaction = self.connection.begin().await?;
             let counts = sqlx::query!(
@@ -162,39 +156,11 @@ impl RunLock {
                 .fetch_all(&mut *transaction)
                 .await?
             };
-            sqlx::query!(
-                "
-                insert into customer as c (
-                    customer_id, customer_name, domain, first_seen_at, last_seen_at, listed_at
-                )
-                select
-                    i.id,
-                    i.name,
-                    i.domain,
-                    $4,
-                    $4,
-                    $4
-                from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as i (id, name, domain)
-                left join customer as s on s.customer_id = i.id
-                -- Customers about which there is nothing new are not written, unless the list has
-                -- shrunk: listed_at then tells the operator which customers it still names.
-                where $5
-                    or s.listed_at is null
-                    or coalesce(i.name, s.customer_name) is distinct from s.customer_name
-                    or coalesce(i.domain, s.domain) is distinct from s.domain
-                on conflict (customer_id) do update
-                set customer_name = coalesce(excluded.customer_name, c.customer_name),
-                    domain = coalesce(excluded.domain, c.domain),
-                    listed_at = excluded.listed_at
-                ",
-                &wanted_ids,
-                &names as _,
-                &domains as _,
-                now,
-                shrunk
-            )
-            .execute(&mut *transaction)
-            .await?;
+            let mut wanted: Vec<&Customer> = listed.iter().collect();
+            wanted.retain(|customer| !excluded.contains(&customer.id));
+            wanted.sort_by_key(|customer| customer.id);
+            // If the list has shrunk, listed_at tells the operator which customers it still names.
+            upsert_listed(&mut transaction, &wanted, shrunk, now).await?;
             transaction.commit().await?;
             let customers = |ids: Vec<Uuid>| ids.into_iter().map(CustomerId::from).collect();
             Ok(if shrunk {
@@ -208,4 +174,49 @@ impl RunLock {
         })
         .await
     }
+}
+
+/// Records names and domains of the customers on the partner's list. Without `even_unchanged`,
+/// customers about which there is nothing new are not written.
+async fn upsert_listed(
+    connection: &mut PgConnection,
+    listed: &[&Customer],
+    even_unchanged: bool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
+    let names: Vec<Option<&str>> = listed.iter().map(|c| c.name.as_deref()).collect();
+    let domains: Vec<Option<&str>> = listed.iter().map(|c| c.domain.as_deref()).collect();
+    sqlx::query!(
+        "
+        insert into customer as c (
+            customer_id, customer_name, domain, first_seen_at, last_seen_at, listed_at
+        )
+        select
+            i.id,
+            i.name,
+            i.domain,
+            $4,
+            $4,
+            $4
+        from unnest($1::uuid[], $2::varchar[], $3::varchar[]) as i (id, name, domain)
+        left join customer as s on s.customer_id = i.id
+        where $5
+            or s.listed_at is null
+            or coalesce(i.name, s.customer_name) is distinct from s.customer_name
+            or coalesce(i.domain, s.domain) is distinct from s.domain
+        on conflict (customer_id) do update
+        set customer_name = coalesce(excluded.customer_name, c.customer_name),
+            domain = coalesce(excluded.domain, c.domain),
+            listed_at = excluded.listed_at
+        ",
+        &ids,
+        &names as _,
+        &domains as _,
+        now,
+        even_unchanged
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
