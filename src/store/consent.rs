@@ -2,7 +2,8 @@
 
 use sqlx::Connection as _;
 
-use super::{Store, StoreError, bounded};
+use super::error::StoreError;
+use super::pool::{Store, bounded};
 use crate::consent::Consent;
 
 impl Store {

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
+use super::error::StoreError;
+use super::pool::{bounded, from_db};
 use super::run_lock::RunLock;
-use super::{StoreError, bounded, from_db};
 use crate::ledger::{Customer, CustomerId};
 
 /// How the partner's own list differs from the list as it was last recorded.

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Store, StoreError, bounded};
+use super::error::StoreError;
+use super::pool::{Store, bounded};
 
 /// A session of the server that holds a lock. Postgres hides some of it from other roles.
 #[derive(Debug, Clone)]

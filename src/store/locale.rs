@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::error::StoreError;
+use super::pool::{Store, bounded};
 use super::run_lock::RunLock;
-use super::{Store, StoreError, bounded};
 
 /// The locale of the ledger's names, if it keeps a run from requesting names in `wanted`: they
 /// would begin every series again under other names. `known` is none while there are no names.

@@ -3,7 +3,8 @@
 use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::pool::Store;
 
 /// The table in which the driver records the applied migrations.
 pub(super) const RECORD: &str = "_sqlx_migrations";

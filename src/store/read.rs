@@ -7,7 +7,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Store, StoreError, bounded};
+use super::error::StoreError;
+use super::pool::{Store, bounded};
 use crate::ledger::{CustomerId, Source};
 
 /// A row of `sync_run`.

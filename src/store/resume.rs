@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::{Store, StoreError, bounded};
+use super::error::StoreError;
+use super::pool::{Store, bounded};
 use crate::ledger::CustomerId;
 
 /// Days after which every service has published its figures of a date. A run that fetched a date

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
 use super::batch::{self, Stamp};
-use super::{Store, StoreError, bounded};
+use super::error::StoreError;
+use super::pool::{Store, bounded};
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
 
 /// The settings of a run's connection, whatever the defaults of the server or the role are:

@@ -7,8 +7,9 @@ use serde::Serialize;
 use sqlx::Connection as _;
 use uuid::Uuid;
 
+use super::error::StoreError;
+use super::pool::{bounded, from_db, to_db};
 use super::run_lock::RunLock;
-use super::{StoreError, bounded, from_db, to_db};
 use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
 
 /// What started a run.

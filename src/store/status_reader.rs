@@ -6,8 +6,9 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Mutex;
 
-use super::read::select_last_runs;
-use super::{RunRecord, Store, StoreError};
+use super::error::StoreError;
+use super::pool::Store;
+use super::read::{RunRecord, select_last_runs};
 use crate::shutdown::waits;
 
 /// Reads for the status address.

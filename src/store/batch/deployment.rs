@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::from_db;
+use super::super::pool::from_db;
 use super::names::NameCache;
 use super::written::{Stamp, Written, WrittenRows};
 use crate::ledger::{CustomerOutcome, DeploymentRow};

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::super::to_db;
+use super::super::pool::to_db;
 use super::copy::CopyIn;
 use crate::ledger::{CustomerOutcome, RowCounts};
 

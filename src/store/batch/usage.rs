@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::from_db;
+use super::super::pool::from_db;
 use super::cache::Cache;
 use super::copy::CopyIn;
 use super::digest::{self, CustomerDateRows, CustomerDay, LedgerRow, column};

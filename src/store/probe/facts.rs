@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::retry::Remedy;
 
-use super::super::StoreError;
+use super::super::error::StoreError;
 
 /// The oldest major version that the migrations work with: they write functions with `return`.
 const MIN_MAJOR_VERSION: i32 = 14;

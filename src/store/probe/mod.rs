@@ -17,7 +17,9 @@ use sqlx::PgConnection;
 use sqlx::migrate::MigrateError;
 use sqlx::{Connection as _, Row as _};
 
-use super::{Store, StoreError, migrate};
+use super::error::StoreError;
+use super::migrate;
+use super::pool::Store;
 use crate::clock::Clock;
 use crate::config::SslMode;
 use facts::ServerFacts;

@@ -5,9 +5,10 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
+use super::super::error::StoreError;
+use super::super::migrate;
 use super::super::run_lock::{RunLock, SESSION};
 use super::super::runs::{FinishedRun, RunOutcome};
-use super::super::{StoreError, migrate};
 use super::BOUNDS;
 use crate::ledger::{
     Attributes, Collection, Customer, CustomerId, CustomerOutcome, DeploymentKey, DeploymentRow,

@@ -2,7 +2,8 @@
 
 use sqlx::{PgConnection, Row as _};
 
-use super::super::{StoreError, migrate};
+use super::super::error::StoreError;
+use super::super::migrate;
 use super::facts::ServerFacts;
 use crate::retry::Remedy;
 

@@ -5,7 +5,8 @@
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::super::{Store, StoreError};
+use super::super::error::StoreError;
+use super::super::pool::Store;
 use crate::retry::{Classify as _, Remedy};
 
 const OPERATION: &str = "checking whether sessions are kept";
