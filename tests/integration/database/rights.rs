@@ -241,7 +241,7 @@ async fn a_role_needs_no_right_but_to_create_tables() {
         check.stdout
     );
     assert!(
-        line(&check, "rights").contains("a new partition too"),
+        line(&check, "rights").contains("including a new partition"),
         "{}",
         check.stdout
     );
