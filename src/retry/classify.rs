@@ -68,7 +68,7 @@ pub trait Classify {
 
     /// Whether a failure that is retried is most likely permanent: a host name that cannot be
     /// resolved may be misspelt, or the network may be coming up. See
-    /// [`RetryPolicy::with_likely_permanent`].
+    /// [`crate::retry::RetryPolicy::with_likely_permanent`].
     fn is_likely_permanent(&self) -> bool {
         false
     }
