@@ -36,7 +36,7 @@ const MAX_PAGE_ENTRIES: u64 = 1_000_000;
 const MAX_BODIES: u64 = 16;
 
 /// One page of the list.
-struct Page {
+struct CustomersPage {
     customers: Vec<Customer>,
     next: Option<NextLink>,
     /// Number of entries according to the API: on this page or on all, which is not documented.
@@ -117,7 +117,11 @@ impl Session {
 }
 
 /// `secret` is masked in the message of a fault.
-fn read_page(body: &[u8], linked: Option<&NextLink>, secret: &str) -> Result<Page, ApiError> {
+fn read_page(
+    body: &[u8],
+    linked: Option<&NextLink>,
+    secret: &str,
+) -> Result<CustomersPage, ApiError> {
     let text = json_text(body)?;
     let page: Envelope<'_> = parse_object(text)?;
     // A fault without a list must not pass for an empty list.
@@ -145,7 +149,7 @@ fn read_page(body: &[u8], linked: Option<&NextLink>, secret: &str) -> Result<Pag
         }
     }
     let next = find_next_link(&page, linked).map_err(DecodeError::from)?;
-    Ok(Page {
+    Ok(CustomersPage {
         customers,
         next,
         announced: decode::announced(&page),

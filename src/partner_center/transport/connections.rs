@@ -33,14 +33,14 @@ pub(in crate::partner_center) enum Keep {
 /// Connections to one server.
 pub(in crate::partner_center) struct Connections {
     build: Box<Build>,
-    shared: Mutex<Shared>,
+    shared: Mutex<SharedClient>,
     /// For requests that need a connection of their own.
     single_use: OnceLock<reqwest::Client>,
     /// When a connection was last lost. Requests that were sent before were lost with it.
     lost_at: Mutex<Option<Instant>>,
 }
 
-struct Shared {
+struct SharedClient {
     client: reqwest::Client,
     /// How often all connections were discarded.
     generation: u32,
@@ -53,7 +53,7 @@ impl Connections {
         let client = build(Keep::Open)?;
         Ok(Self {
             build: Box::new(build),
-            shared: Mutex::new(Shared {
+            shared: Mutex::new(SharedClient {
                 client,
                 generation: 0,
             }),
@@ -136,7 +136,7 @@ impl Connections {
             let (Some(client), Some(request)) = (self.single_use(), request.try_clone()) else {
                 break;
             };
-            debug!("The API's connection leads to the wrong server; asking again on another");
+            debug!("The request reached the wrong server (421) and is sent on another connection");
             on_resend();
             answer = client.execute(request).await?;
             if answer.status() != StatusCode::MISDIRECTED_REQUEST {
@@ -155,7 +155,7 @@ impl Connections {
             let cause = h2_error(error).map(ToString::to_string);
             debug!(
                 error = cause,
-                "The API took no more requests on a connection; they are asked again on another"
+                "The API took no more requests on a connection; they are sent again on another"
             );
         }
     }
@@ -179,7 +179,7 @@ impl Connections {
         Some(self.single_use.get_or_init(|| client).clone())
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
+    fn shared(&self) -> MutexGuard<'_, SharedClient> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
