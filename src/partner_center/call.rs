@@ -21,8 +21,8 @@ use crate::partner_center::decode::next::{self, NextLink, PageRequest};
 use crate::partner_center::error::{ApiError, is_rate_limit};
 use crate::partner_center::redact::Within;
 use crate::partner_center::session::Session;
-use crate::partner_center::throttle::admission::{After, Retry, TimeUp};
-use crate::partner_center::throttle::limiter::{Hopeless, Pass, Verdict};
+use crate::partner_center::throttle::admission::{Retry, RetryCause, TimeUp};
+use crate::partner_center::throttle::limiter::{PausedTooLong, Reply, RequestPermit};
 use crate::partner_center::transport::connections::is_enhance_your_calm;
 use crate::partner_center::transport::error::TransportError;
 use crate::partner_center::transport::http::{
@@ -130,12 +130,12 @@ impl Session {
         let mut last: Option<ApiError> = None;
         loop {
             let admission = &self.client.admission;
-            let turn = admission.turn(&self.budget, call.customer, &mut attempts, retry);
-            let (permit, pass) = match shutdown.unless_graceful(turn).await {
-                Ok(Ok(turn)) => turn,
+            let acquired = admission.acquire(&self.budget, call.customer, &mut attempts, retry);
+            let (permit, request_permit) = match shutdown.unless_graceful(acquired).await {
+                Ok(Ok(permits)) => permits,
                 Ok(Err(TimeUp)) => {
                     if last.is_none() {
-                        self.budget.turned_away();
+                        self.budget.gave_up_in_queue();
                     }
                     let error = last.unwrap_or(ApiError::Throttled);
                     return Err(RetryError::from(error).with_attempts(call.sent()));
@@ -147,13 +147,13 @@ impl Session {
             };
             let left = attempts.left();
             let attempt = async {
-                let answer = self.attempt(call, pass, left, shutdown).await?;
+                let answer = self.attempt(call, request_permit, left, shutdown).await?;
                 Ok(self.read(answer, read.clone()).await?)
             };
             let attempted = shutdown.unless_forced(attempt).await;
             let error = match attempted.unwrap_or_else(|stopped| Err(stopped.into())) {
                 Ok(value) => {
-                    self.budget.alive();
+                    self.budget.answered();
                     return Ok((value, permit));
                 }
                 Err(RetryError::Failed { error, .. }) => error,
@@ -174,7 +174,7 @@ impl Session {
                 Ok(error) => {
                     retry = Some(Retry {
                         before: retry.map_or(0, |retry| retry.before + 1),
-                        after: follow_up(&error),
+                        cause: follow_up(&error),
                     });
                     last = Some(error);
                 }
@@ -200,7 +200,7 @@ impl Session {
     async fn attempt(
         &self,
         call: &Call,
-        pass: Pass<'_>,
+        permit: RequestPermit<'_>,
         left: Duration,
         shutdown: &Shutdown,
     ) -> Result<Answer, RetryError<ApiError>> {
@@ -210,7 +210,7 @@ impl Session {
         if shutdown.graceful.is_cancelled() {
             return Err(Stopped.into());
         }
-        let answer = self.send(call, &token, pass).await;
+        let answer = self.send(call, &token, permit).await;
         let Err(ApiError::Status { status: 401, .. }) = answer else {
             return Ok(answer?);
         };
@@ -218,11 +218,11 @@ impl Session {
             return Ok(answer?);
         };
         let limiter = &self.client.admission.limiter;
-        let entered = limiter.enter(call.customer, true, left);
-        let pass = shutdown.unless_graceful(entered).await?;
-        let pass = pass.map_err(|Hopeless| ApiError::Throttled)?;
+        let entered = limiter.acquire(call.customer, true, left);
+        let permit = shutdown.unless_graceful(entered).await?;
+        let permit = permit.map_err(|PausedTooLong| ApiError::Throttled)?;
         self.budget.repeated();
-        Ok(self.send(call, &token, pass).await?)
+        Ok(self.send(call, &token, permit).await?)
     }
 
     /// One HTTP request and its answer.
@@ -230,7 +230,7 @@ impl Session {
         &self,
         call: &Call,
         token: &Arc<Token>,
-        pass: Pass<'_>,
+        permit: RequestPermit<'_>,
     ) -> Result<Answer, ApiError> {
         self.count(call);
         let client = &self.client;
@@ -245,7 +245,7 @@ impl Session {
             Ok(answer) => answer,
             Err(error) => {
                 if is_enhance_your_calm(&error) {
-                    pass.answered(Verdict::Refused { wish: None });
+                    permit.complete(Reply::RateLimited { retry_after: None });
                 }
                 return Err(TransportError::from(error).into());
             }
@@ -254,14 +254,14 @@ impl Session {
         let now = client.clock.now();
         self.skew.note(answer.headers(), now);
         let retry_after = retry_after(answer.headers(), now);
-        pass.answered(match status {
-            StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => Verdict::Doubtful,
+        permit.complete(match status {
+            StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => Reply::Unavailable,
             status if is_rate_limit(status.as_u16(), retry_after) => {
-                Verdict::Refused { wish: retry_after }
+                Reply::RateLimited { retry_after }
             }
-            StatusCode::REQUEST_TIMEOUT => Verdict::Troubled,
-            status if status.is_server_error() => Verdict::Troubled,
-            _ => Verdict::Served,
+            StatusCode::REQUEST_TIMEOUT => Reply::ServerError,
+            status if status.is_server_error() => Reply::ServerError,
+            _ => Reply::Served,
         });
         if status == StatusCode::TOO_MANY_REQUESTS {
             self.traffic.throttled.fetch_add(1, Ordering::Relaxed);
@@ -295,7 +295,7 @@ impl Session {
 
     /// Counts an HTTP request.
     fn count(&self, call: &Call) {
-        self.budget.called();
+        self.budget.request_sent();
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         if call.sent.fetch_add(1, Ordering::Relaxed) > 0 {
             self.traffic.retries.fetch_add(1, Ordering::Relaxed);
@@ -309,7 +309,7 @@ impl Session {
             _ if matches!(error, ApiError::Throttled) => {}
             Disposition::Retry { .. } => self.budget.failed(is_retry),
             // The server is there.
-            Disposition::SkipCustomer(_) => self.budget.alive(),
+            Disposition::SkipCustomer(_) => self.budget.answered(),
             Disposition::AbortRun(_) => {}
         }
     }
@@ -347,15 +347,15 @@ impl Session {
 }
 
 /// How the next attempt of a failed call is to be admitted.
-fn follow_up(error: &ApiError) -> After {
+fn follow_up(error: &ApiError) -> RetryCause {
     let was_told = matches!(
         error.disposition(),
         Disposition::Retry { after: Some(wish) } if !wish.is_zero()
     );
     match error.pace() {
-        Pace::Limit if was_told => After::Told,
-        Pace::Limit if error.http_status() == Some(503) => After::Doubtful,
-        Pace::Limit => After::Limit,
-        Pace::Backoff => After::Trouble,
+        Pace::Limit if was_told => RetryCause::RetryAfter,
+        Pace::Limit if error.http_status() == Some(503) => RetryCause::Unavailable,
+        Pace::Limit => RetryCause::RateLimited,
+        Pace::Backoff => RetryCause::ServerError,
     }
 }

@@ -1,5 +1,5 @@
-//! What a call waits for before each attempt: leave to retry, a place among the requests in flight,
-//! and the limiter. Knows no HTTP, so that its tests play minutes in milliseconds.
+//! What a call waits for before each attempt: the retry budget, a place in flight, and the limiter.
+//! Knows no HTTP, so that its tests play minutes in milliseconds.
 
 #[cfg(test)]
 mod tests;
@@ -11,49 +11,46 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::POLL;
+use super::attribution::FEW_CALLS;
+use super::limiter::{Limiter, PausedTooLong, RequestPermit};
+use super::retry_budget::{Claim, Counted, RetryBudget};
 use crate::ledger::CustomerId;
-use crate::partner_center::throttle::limiter::{Hopeless, Limiter, Pass, UNSURE_QUORUM};
-use crate::partner_center::throttle::retry_budget::{Claim, Counted, RetryBudget};
 use crate::retry::Attempts;
 
-/// How often a call that waits for leave to retry looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// The one door that all calls of a client go through.
+/// Shared by all calls of a client.
 #[derive(Debug)]
 pub(in crate::partner_center) struct Admission {
     in_flight: Arc<Semaphore>,
-    /// One call at a time that was not made yet queues for a place among them, so that retries do
-    /// not wait behind all.
-    first_attempts: Semaphore,
-    /// Calls that were not made yet and wait for their turn.
-    newcomers: AtomicUsize,
+    /// Only one first attempt at a time queues for a place in flight, so that retries do not wait
+    /// behind all of them.
+    first_in_queue: Semaphore,
+    /// First attempts that wait.
+    first_attempts: AtomicUsize,
     pub(in crate::partner_center) limiter: Limiter,
 }
 
 /// A call that is made again.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::partner_center) struct Retry {
-    /// How often it was made again before.
+    /// How many retries came before.
     pub(in crate::partner_center) before: u32,
-    /// How its last attempt ended.
-    pub(in crate::partner_center) after: After,
+    pub(in crate::partner_center) cause: RetryCause,
 }
 
-/// How a failed attempt is to be followed up.
+/// How the last attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::partner_center) enum After {
+pub(in crate::partner_center) enum RetryCause {
     /// The server asked for a wait, which is over.
-    Told,
-    /// A limit without a word on how long it lasts.
-    Limit,
-    /// 503 without such a word: a limit, or trouble.
-    Doubtful,
-    /// Trouble.
-    Trouble,
+    RetryAfter,
+    /// A limit without `Retry-After`.
+    RateLimited,
+    /// 503 without `Retry-After`: a limit or a fault.
+    Unavailable,
+    ServerError,
 }
 
-/// There is no time left for a call to be made.
+/// The time for which a call is retried is over before its attempt could be made.
 #[derive(Debug)]
 pub(in crate::partner_center) struct TimeUp;
 
@@ -66,82 +63,89 @@ impl Admission {
     ) -> Self {
         Self {
             in_flight: Arc::new(Semaphore::new(max_in_flight)),
-            first_attempts: Semaphore::new(1),
-            newcomers: AtomicUsize::new(0),
-            limiter: Limiter::new(max_per_second, max_in_flight, patience),
+            first_in_queue: Semaphore::new(1),
+            first_attempts: AtomicUsize::new(0),
+            limiter: Limiter::new(max_per_second, patience),
         }
     }
 
-    /// Waits for the turn of a call, about a customer or about none.
-    pub(in crate::partner_center) async fn turn(
+    /// Waits until an attempt at a call, about a customer or about none, may be made.
+    pub(in crate::partner_center) async fn acquire(
         &self,
         budget: &RetryBudget,
-        about: Option<CustomerId>,
+        customer: Option<CustomerId>,
         attempts: &mut Attempts<'_>,
         retry: Option<Retry>,
-    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), TimeUp> {
+    ) -> Result<(OwnedSemaphorePermit, RequestPermit<'_>), TimeUp> {
         if let Some(retry) = retry {
-            self.leave_to_retry(budget, attempts, retry).await?;
+            self.acquire_retry(budget, attempts, retry).await?;
         }
-        self.admit(about, attempts, retry.is_some()).await
+        self.acquire_place(customer, attempts, retry.is_some())
+            .await
     }
 
-    /// Waits until the budget that all calls share allows a retry.
-    async fn leave_to_retry(
+    /// Waits until the budget that all calls of a session share allows a retry.
+    async fn acquire_retry(
         &self,
         budget: &RetryBudget,
         attempts: &Attempts<'_>,
         retry: Retry,
     ) -> Result<(), TimeUp> {
-        let leave = async {
-            while !budget.take(self.claim(budget, retry)) {
-                tokio::time::sleep(LOOK_AGAIN).await;
+        let allowed = async {
+            while !budget.try_acquire(self.claim(budget, retry)) {
+                tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(attempts.left(), leave)
+        tokio::time::timeout(attempts.left(), allowed)
             .await
             .map_err(|_| TimeUp)
     }
 
-    /// A call that has waited as it was told to is denied nothing. While nobody gets through, the
-    /// limiter lets one request at a time find out whether that is over; unless it was told
-    /// when to come, it had better be one that was not made before, for what is asked again and
-    /// again is a burden.
+    /// A call that has waited as it was told to is denied nothing. While nobody is served, the
+    /// limiter lets one probe at a time through, which had better be a first attempt: a retry would
+    /// burden the server again with what it has refused.
     fn claim(&self, budget: &RetryBudget, retry: Retry) -> Claim {
-        let has_newcomers = self.newcomers.load(Ordering::Relaxed) > 0;
-        // Too few for it to show that nobody gets through: each goes by its own waits.
-        let are_few = budget.most_calls() <= UNSURE_QUORUM;
+        let has_first_attempts = self.first_attempts.load(Ordering::Relaxed) > 0;
+        // Too few for a quorum: each goes by its own waits.
+        let are_few = budget.most_calls() <= FEW_CALLS;
         let is_stuck = self.limiter.is_stuck();
-        match retry.after {
-            After::Told => Claim::Told,
-            After::Limit | After::Doubtful if are_few && !has_newcomers => Claim::Free,
-            After::Limit if is_stuck && !has_newcomers => Claim::Free,
-            After::Limit | After::Doubtful | After::Trouble if is_stuck && has_newcomers => {
+        match retry.cause {
+            RetryCause::RetryAfter => Claim::Free,
+            RetryCause::RateLimited | RetryCause::Unavailable if are_few && !has_first_attempts => {
+                Claim::Free
+            }
+            RetryCause::RateLimited if is_stuck && !has_first_attempts => Claim::Free,
+            RetryCause::RateLimited | RetryCause::Unavailable | RetryCause::ServerError
+                if is_stuck && has_first_attempts =>
+            {
                 Claim::Share
             }
-            After::Limit if has_newcomers && !self.limiter.has_served() => Claim::Share,
-            After::Limit | After::Doubtful | After::Trouble => Claim::Retry(retry.before),
+            RetryCause::RateLimited if has_first_attempts && !self.limiter.has_served() => {
+                Claim::Share
+            }
+            RetryCause::RateLimited | RetryCause::Unavailable | RetryCause::ServerError => {
+                Claim::Retry(retry.before)
+            }
         }
     }
 
-    /// Waits for a place among the requests in flight, and for the turn.
-    async fn admit(
+    /// Waits for a place in flight, and for the limiter.
+    async fn acquire_place(
         &self,
-        about: Option<CustomerId>,
+        customer: Option<CustomerId>,
         attempts: &mut Attempts<'_>,
         is_retry: bool,
-    ) -> Result<(OwnedSemaphorePermit, Pass<'_>), TimeUp> {
+    ) -> Result<(OwnedSemaphorePermit, RequestPermit<'_>), TimeUp> {
         let (queued, paused) = (Instant::now(), self.limiter.paused());
-        // Held until the turn has come. Where many are new, who was refused and has waited as told
-        // would come after all of them, each of whom may be refused as well.
+        // Held until the permit is there.
         let _first = if is_retry {
             None
         } else {
-            let newcomer = Counted::one_of(&self.newcomers);
-            let first = self.first_attempts.acquire().await;
-            Some((first.expect("the semaphore is never closed"), newcomer))
+            let counted = Counted::one_of(&self.first_attempts);
+            let first = self.first_in_queue.acquire().await;
+            Some((first.expect("the semaphore is never closed"), counted))
         };
-        let permit = Arc::clone(&self.in_flight)
+        let place = Arc::clone(&self.in_flight)
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
@@ -150,13 +154,14 @@ impl Admission {
             .left()
             .saturating_add(queued.elapsed())
             .saturating_sub(held);
-        let entered = self.limiter.enter(about, is_retry, left).await;
-        // The queue is our own, but a wait that the server asks of everybody is not.
+        let permit = self.limiter.acquire(customer, is_retry, left).await;
+        // Time in our own queue does not count as retrying, but a pause that the server asks for
+        // does.
         let held = self.limiter.paused().saturating_sub(paused);
         attempts.discount(queued.elapsed().saturating_sub(held));
-        match entered {
-            Ok(pass) => Ok((permit, pass)),
-            Err(Hopeless) => Err(TimeUp),
+        match permit {
+            Ok(permit) => Ok((place, permit)),
+            Err(PausedTooLong) => Err(TimeUp),
         }
     }
 }

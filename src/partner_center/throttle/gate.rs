@@ -1,119 +1,98 @@
-//! Which request may go out when: the learned rate, the configured bound, the number in flight and
-//! whose limit was hit, put together. Pure in time.
+//! Which request may go out when: the learned rate, the configured bound and the pauses, put
+//! together. Pure in time.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::attribution::{Attribution, Evidence, Gate, Refusal};
+use super::attribution::{Attribution, Passage, Refusal, Refused};
+use super::events::Events;
 use super::rate::Rate;
+use super::{BURST, SHORT_PAUSE};
 use crate::ledger::CustomerId;
 
-/// Requests under way before the first answer. Each that ends without one makes place for another:
-/// a few customers for whom nothing comes must not hold up the rest.
-const FIRST_WINDOW: usize = 3;
-
-/// So many that are served make place for one more.
-const WINDOW_STEP: u64 = 3;
-
-/// Timers are no finer than a millisecond and a busy machine is late, so that so much delay may be
-/// made up for.
+/// How late the pacing may run and still catch up: timers are no finer than a millisecond, and a
+/// busy machine is late. Without it, a learned rate is not reached.
 const CATCH_UP: Duration = Duration::from_millis(8);
 
-/// When nobody asked for so long, what was refused before says nothing about now.
-const LONG_REST: Duration = Duration::from_secs(30);
-
-/// Refused requests are made up for by a pause of this length at the most.
-const MAKE_UP: Duration = Duration::from_secs(1);
-
-/// When nobody asked for so long, the server's bucket is full.
-const REST: Duration = Duration::from_secs(1);
-
-/// How long ago a request may have waited for the rate, at least, for the rate still to be what
-/// holds us back.
-const BOUND: Duration = Duration::from_secs(1);
-
-/// How a request ended.
+/// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::partner_center) enum Verdict {
-    /// Let through by whatever counts requests.
+pub(in crate::partner_center) enum Reply {
+    /// By whatever counts requests, which let it through.
     Served,
-    /// Answered, but by a server in trouble.
-    Troubled,
+    /// By a server in trouble.
+    ServerError,
     /// By a limit, with the wait that the server asks for.
-    Refused {
-        /// The server's wish.
-        wish: Option<Duration>,
-    },
-    /// 503 without such a wait: a proxy's limit, or a server in trouble.
-    Doubtful,
-    /// No answer at all.
-    Unanswered,
+    RateLimited { retry_after: Option<Duration> },
+    /// With 503 and no such wait: a proxy's limit, or a server in trouble.
+    Unavailable,
+    /// Not at all.
+    Missing,
 }
 
 /// A request under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sent {
+pub(super) struct SentRequest {
     id: u64,
     at: Instant,
-    about: Option<CustomerId>,
+    customer: Option<CustomerId>,
+    /// It waited for the learned rate.
+    paced: bool,
 }
 
 /// Whether a request may go out.
 #[derive(Debug)]
-pub(super) enum Entry {
+pub(super) enum Decision {
     /// It goes out now.
-    Now(Sent),
-    /// Ask again then, or when something ends.
-    At(Instant),
-    /// As before, but everybody waits, so that the wait is not one for one's turn.
-    Paused(Instant),
-    /// Those who were told when to come are to have the turn first.
-    After,
-    /// Ask again when something ends.
-    Later,
+    Send(SentRequest),
+    /// Ask again then, or when a reply comes.
+    WaitUntil(Instant),
+    /// As before, but everybody waits for the tenant's limit.
+    PausedUntil(Instant),
+    /// Retries go before this first attempt.
+    RetriesFirst,
+    /// Ask again when a reply comes.
+    WaitForReply,
     /// Everybody has waited for longer than any call is retried.
-    Hopeless,
+    GiveUp,
+}
+
+/// What the throttle does at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::partner_center) struct Snapshot {
+    /// Requests a second, by the learned rate and the configured bound.
+    pub(in crate::partner_center) allowed_rate: Option<f64>,
+    pub(in crate::partner_center) in_flight: usize,
+    /// What is left of the present pause.
+    pub(in crate::partner_center) pause_left: Option<Duration>,
+    /// All pauses since the program began.
+    pub(in crate::partner_center) paused: Duration,
+    pub(in crate::partner_center) refused: Refused,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    /// The configured bounds.
+pub(super) struct Gate {
+    /// The configured bound.
     max_per_second: Option<f64>,
-    max_in_flight: usize,
-    /// Requests that may be under way; grows to the bound with the first answers.
-    window: usize,
     in_flight: usize,
     sent: u64,
-    served: u64,
-    /// The schedule: when the next request is due.
+    /// When the next request is due.
     next: Option<Instant>,
-    /// When a request last had to wait for the rate.
-    bound_at: Option<Instant>,
-    /// Of the latest answers, smoothed.
-    latency: Duration,
     rate: Rate,
     attribution: Attribution,
+    events: Events,
 }
 
-impl State {
-    pub(super) fn new(
-        max_per_second: Option<f64>,
-        max_in_flight: usize,
-        patience: Duration,
-    ) -> Self {
+impl Gate {
+    pub(super) fn new(max_per_second: Option<f64>, patience: Duration) -> Self {
         Self {
             max_per_second,
-            max_in_flight,
-            window: FIRST_WINDOW.min(max_in_flight),
             in_flight: 0,
             sent: 0,
-            served: 0,
             next: None,
-            bound_at: None,
-            latency: Duration::ZERO,
             rate: Rate::new(),
             attribution: Attribution::new(patience),
+            events: Events::default(),
         }
     }
 
@@ -133,145 +112,126 @@ impl State {
         self.attribution.stuck(now).is_some()
     }
 
-    /// Asks for a request's turn.
-    pub(super) fn enter(
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let learned = self.rate.learned().and(self.rate.per_second());
+        Snapshot {
+            allowed_rate: lower(learned, self.max_per_second),
+            in_flight: self.in_flight,
+            pause_left: match self.attribution.passage(now) {
+                Passage::Paused(until) => Some(until.saturating_duration_since(now)),
+                Passage::Open | Passage::Probing => None,
+            },
+            paused: self.paused(now),
+            refused: self.attribution.refused_so_far(),
+        }
+    }
+
+    /// Asks for a request to be sent now.
+    pub(super) fn try_acquire(
         &mut self,
-        about: Option<CustomerId>,
+        customer: Option<CustomerId>,
         is_retry: bool,
         now: Instant,
-    ) -> Entry {
+    ) -> Decision {
         if !is_retry && self.attribution.retries_first(now) {
-            return Entry::After;
+            return Decision::RetriesFirst;
         }
-        match self.attribution.gate(now) {
-            Gate::Paused(_) if self.attribution.is_hopeless(now) => return Entry::Hopeless,
-            Gate::Paused(until) => return Entry::Paused(until),
-            Gate::Probing => return Entry::Later,
-            Gate::Open if self.in_flight >= self.window => return Entry::Later,
-            Gate::Open => {}
+        match self.attribution.passage(now) {
+            Passage::Paused(_) if self.attribution.is_hopeless(now) => return Decision::GiveUp,
+            Passage::Paused(until) => return Decision::PausedUntil(until),
+            Passage::Probing => return Decision::WaitForReply,
+            Passage::Open => {}
         }
         let due = self.next.unwrap_or(now);
         if now < due {
-            self.bound_at = Some(now);
             return match self.attribution.stuck(now) {
-                None => Entry::At(due),
-                Some(_) if self.attribution.is_hopeless(now) => Entry::Hopeless,
-                Some(_) => Entry::Paused(due),
+                None => Decision::WaitUntil(due),
+                Some(_) if self.attribution.is_hopeless(now) => Decision::GiveUp,
+                Some(_) => Decision::PausedUntil(due),
             };
         }
-        if now.saturating_duration_since(due) > REST {
+        let late = now.saturating_duration_since(due);
+        if late > BURST {
             self.rate.rested();
         }
         // A pause is no rest.
-        let due_after_pause = self.attribution.paused_until().max(Some(due));
-        if due_after_pause.is_some_and(|due| now.saturating_duration_since(due) > LONG_REST) {
+        let awaited = self.attribution.paused_until().max(Some(due));
+        if awaited.is_some_and(|due| now.saturating_duration_since(due) > SHORT_PAUSE) {
             self.attribution.rested(now);
         }
-        if let Some(interval) = self.interval() {
-            let due = due.max(now.checked_sub(CATCH_UP).unwrap_or(now));
-            self.next = Some(due + interval);
-        } else {
-            self.next = Some(now);
-        }
+        let learned = self.rate.per_second();
+        let paced = late <= CATCH_UP
+            && learned.is_some_and(|rate| self.max_per_second.is_none_or(|max| rate < max));
+        let due = due.max(now.checked_sub(CATCH_UP).unwrap_or(now));
+        self.next = Some(self.interval().map_or(now, |interval| due + interval));
         self.in_flight += 1;
         self.sent += 1;
         self.attribution.sent(self.sent);
-        Entry::Now(Sent {
+        Decision::Send(SentRequest {
             id: self.sent,
             at: now,
-            about,
+            customer,
+            paced,
         })
     }
 
-    /// Takes note of how a request ended.
-    pub(super) fn ended(&mut self, sent: Sent, verdict: Verdict, now: Instant) {
+    /// A request ended.
+    pub(super) fn complete(&mut self, request: SentRequest, reply: Reply, now: Instant) {
+        let (pace, pause) = (self.rate.learned(), self.attribution.stuck(now));
         self.in_flight -= 1;
-        self.attribution.ended(sent.id);
-        match verdict {
-            Verdict::Served => {
-                self.attribution.served(sent.about, sent.at, now);
-                self.served += 1;
-                if self.served.is_multiple_of(WINDOW_STEP) {
-                    self.widen();
-                }
-                let bound = self.is_bound(now);
-                let latency = now.saturating_duration_since(sent.at);
-                self.latency = if self.latency.is_zero() {
-                    latency
-                } else {
-                    (self.latency * 7 + latency) / 8
-                };
-                self.rate.served(now, self.latency, bound);
+        self.attribution.ended(request.id);
+        match reply {
+            Reply::Served => {
+                self.attribution.served(request.customer, request.at, now);
+                self.rate.served(now, request.at, request.paced);
             }
-            Verdict::Troubled => {
-                self.attribution.served(sent.about, sent.at, now);
-                self.widen();
-            }
-            Verdict::Refused { wish } => self.refused(sent, wish, false, now),
-            // A server that has served nobody yet is more likely down than throttling: the budget
-            // of retries keeps the rest away from it.
-            Verdict::Doubtful if !self.attribution.has_served() => self.widen(),
-            Verdict::Doubtful => self.refused(sent, None, true, now),
-            Verdict::Unanswered => self.widen(),
+            Reply::ServerError => self.attribution.served(request.customer, request.at, now),
+            Reply::RateLimited { retry_after } => self.refused(request, retry_after, false, now),
+            // A server that has served nobody yet is more likely down than throttling: the retry
+            // budget keeps the rest away from it.
+            Reply::Unavailable if !self.attribution.has_served() => {}
+            Reply::Unavailable => self.refused(request, None, true, now),
+            Reply::Missing => {}
         }
+        self.events.rate(now, pace, self.rate.learned());
+        let left = self.snapshot(now).pause_left;
+        self.events
+            .pause(now, pause, self.attribution.stuck(now), left);
     }
 
-    fn refused(&mut self, sent: Sent, wish: Option<Duration>, is_doubtful: bool, now: Instant) {
-        let evidence = self.attribution.refused(
-            Refusal {
-                about: sent.about,
-                sent: sent.at,
-                wish,
-                is_doubtful,
-            },
-            now,
-        );
-        let (lowers, certain) = match evidence {
-            Evidence::One => (false, false),
-            Evidence::Several => (true, false),
-            Evidence::Everybody => (true, true),
+    fn refused(
+        &mut self,
+        request: SentRequest,
+        retry_after: Option<Duration>,
+        may_be_fault: bool,
+        now: Instant,
+    ) {
+        let refusal = Refusal {
+            customer: request.customer,
+            sent: request.at,
+            retry_after,
+            may_be_fault,
         };
-        self.rate.refused(now, sent.at, lowers, certain);
-        if let Gate::Paused(until) = self.attribution.gate(now) {
-            self.rate.paused(until.saturating_duration_since(now));
-        }
-        if wish.is_none() {
-            self.hold(now);
-        }
-    }
-
-    fn widen(&mut self) {
-        self.window = (self.window + 1).min(self.max_in_flight);
-    }
-
-    /// Refused requests may be counted too, and are made up for where the server does not say when
-    /// to come again.
-    fn hold(&mut self, now: Instant) {
-        if let Some(interval) = self.interval().filter(|_| self.rate.learned().is_some()) {
+        let scope = self.attribution.refused(refusal, now);
+        self.rate.refused(now, request.at, scope);
+        // Refused requests may be counted too. Where no wait is named, each is made up for.
+        if let Some(interval) = self.interval()
+            && self.rate.learned().is_some()
+            && retry_after.is_none()
+        {
             let next = self.next.map_or(now, |next| next.max(now));
-            let hold = (next + interval).min(now + MAKE_UP.max(interval));
-            self.next = Some(next.max(hold));
+            self.next = Some(next.max((next + interval).min(now + BURST.max(interval))));
         }
     }
 
     /// Time between two requests.
     fn interval(&self) -> Option<Duration> {
-        let rates = [self.rate.per_second(), self.max_per_second];
-        let lowest = rates.into_iter().flatten().min_by(f64::total_cmp)?;
-        Some(Duration::from_secs_f64(1.0 / lowest))
+        let rate = lower(self.rate.per_second(), self.max_per_second)?;
+        Some(Duration::from_secs_f64(1.0 / rate))
     }
+}
 
-    /// Whether it is the learned rate that holds requests back.
-    fn is_bound(&self, now: Instant) -> bool {
-        let learned = self.rate.per_second();
-        let lower = match (learned, self.max_per_second) {
-            (Some(learned), Some(max)) => learned < max,
-            (learned, _) => learned.is_some(),
-        };
-        let recently = BOUND.max(self.interval().unwrap_or_default() * 3);
-        lower
-            && self
-                .bound_at
-                .is_some_and(|at| now.saturating_duration_since(at) < recently)
-    }
+/// The lower of two rates, of which each may be missing.
+fn lower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    [one, other].into_iter().flatten().min_by(f64::total_cmp)
 }

@@ -1,6 +1,5 @@
-//! The one gate that every request to the API passes. The limits are not published, differ, and
-//! change, so that it learns them: see `rate` for how fast, `attribution` for whose limit a refusal
-//! comes from, and `docs/decisions/0006-a-limiter-of-our-own.md` for why it is ours.
+//! The one gate that every request to the API passes. Partner Center's limits are not published,
+//! differ and change, so that they are learned. Decision 6 says why the limiter is our own.
 
 #[cfg(test)]
 mod tests;
@@ -11,66 +10,54 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub(in crate::partner_center) use super::attribution::UNSURE_QUORUM;
-pub(in crate::partner_center) use super::gate::Verdict;
-use super::gate::{Entry, Sent, State};
-
+use super::gate::{Decision, Gate, SentRequest};
+pub(in crate::partner_center) use super::gate::{Reply, Snapshot};
+use super::{POLL, SHORT_PAUSE};
 use crate::ledger::CustomerId;
 
-/// How long everybody waits for the partner's limit where calls are not retried: to wait for a
-/// first attempt is no retry.
+/// How long first attempts wait for the tenant's limit where calls are not retried. Without it, one
+/// pause would fail all customers.
 const WITHOUT_RETRIES: Duration = Duration::from_mins(2);
 
-/// However shortly calls are retried, nobody is given up for the sake of the partner's limit before
-/// this time: by then it shows that it is not a few customers, and the run ends with one reason.
-const SHORTEST_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest time for which a call is taken to be retried: any longer is all the same, and this
+/// can be added to a moment.
+const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
 
-/// How often a request that lets others go first looks again.
-const STEP_ASIDE: Duration = Duration::from_millis(50);
-
-/// As fine as timers are.
-const TICK: Duration = Duration::from_millis(1);
-
-/// Shared by all calls; what it learned outlives a run.
+/// Shared by all calls; what it has learned outlives a run.
 #[derive(Debug)]
 pub(in crate::partner_center) struct Limiter {
-    state: Mutex<State>,
-    /// Requests go in the order in which they came: the first of them waits for the gate, the
-    /// others for it.
-    turn: tokio::sync::Mutex<()>,
-    /// Something ended.
+    gate: Mutex<Gate>,
+    /// Requests queue in the order in which they came; the first waits for the gate.
+    queue: tokio::sync::Mutex<()>,
+    /// A reply came.
     changed: Notify,
-    /// In pauses a request waits so long at least.
+    /// The shortest time for which a request waits for the tenant's limit.
     least: Duration,
 }
 
-/// The right to one request. Whoever drops it without a word about the answer has got none.
+/// The right to send one request. Dropped, it counts as one that got no reply.
 #[derive(Debug)]
-pub(in crate::partner_center) struct Pass<'a> {
+pub(in crate::partner_center) struct RequestPermit<'a> {
     limiter: &'a Limiter,
-    sent: Option<Sent>,
+    request: Option<SentRequest>,
 }
 
-/// The partner's limit keeps everybody waiting for longer than a call is retried.
+/// The tenant's limit makes everybody wait for longer than a call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::partner_center) struct Hopeless;
+pub(in crate::partner_center) struct PausedTooLong;
 
 impl Limiter {
     /// `patience`: how long a call is retried.
-    pub(in crate::partner_center) fn new(
-        max_per_second: Option<f64>,
-        max_in_flight: usize,
-        patience: Duration,
-    ) -> Self {
+    pub(in crate::partner_center) fn new(max_per_second: Option<f64>, patience: Duration) -> Self {
         let least = if patience.is_zero() {
             WITHOUT_RETRIES
         } else {
             Duration::ZERO
         };
-        let patience = patience.max(least).max(SHORTEST_PATIENCE);
+        let patience = patience.max(least).clamp(SHORT_PAUSE, LONGEST_PATIENCE);
         Self {
-            state: Mutex::new(State::new(max_per_second, max_in_flight, patience)),
-            turn: tokio::sync::Mutex::new(()),
+            gate: Mutex::new(Gate::new(max_per_second, patience)),
+            queue: tokio::sync::Mutex::new(()),
             changed: Notify::new(),
             least,
         }
@@ -78,84 +65,78 @@ impl Limiter {
 
     /// Requests a second, as learned; none while nothing was ever refused.
     pub(in crate::partner_center) fn learned(&self) -> Option<f64> {
-        self.state().learned()
+        self.gate().learned()
     }
 
     /// All the time so far in which everybody had to wait because the server said so.
-    pub(in crate::partner_center) fn paused(&self) -> Duration {
-        self.state().paused(Instant::now())
+    pub(super) fn paused(&self) -> Duration {
+        self.gate().paused(Instant::now())
     }
 
-    /// Whether anybody ever got through.
-    pub(in crate::partner_center) fn has_served(&self) -> bool {
-        self.state().has_served()
+    /// Whether anybody was ever served.
+    pub(super) fn has_served(&self) -> bool {
+        self.gate().has_served()
     }
 
-    /// Whether it is known that nobody gets through at present.
-    pub(in crate::partner_center) fn is_stuck(&self) -> bool {
-        self.state().is_stuck(Instant::now())
+    /// Whether it is known that nobody is served at present.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.gate().is_stuck(Instant::now())
     }
 
-    /// Waits for the turn of a request about a customer, or about none. In pauses it waits for no
-    /// longer than `left`, and a first attempt for a few seconds at least.
-    pub(in crate::partner_center) async fn enter(
+    pub(in crate::partner_center) fn snapshot(&self) -> Snapshot {
+        self.gate().snapshot(Instant::now())
+    }
+
+    /// Waits until a request about a customer, or about none, may be sent. Waits in pauses for no
+    /// longer than `left`; a first attempt for a short pause at least.
+    pub(in crate::partner_center) async fn acquire(
         &self,
-        about: Option<CustomerId>,
+        customer: Option<CustomerId>,
         is_retry: bool,
         left: Duration,
-    ) -> Result<Pass<'_>, Hopeless> {
+    ) -> Result<RequestPermit<'_>, PausedTooLong> {
         let least = if is_retry {
             self.least
         } else {
-            self.least.max(SHORTEST_PATIENCE)
+            self.least.max(SHORT_PAUSE)
         };
         let left = left.max(least);
-        let paused = self.paused();
+        let paused_before = self.paused();
+        let mut turn = self.queue.lock().await;
         loop {
-            let turn = self.turn.lock().await;
-            match self.look(about, is_retry, left, paused).await? {
-                Some(pass) => return Ok(pass),
-                // Others have the turn meanwhile.
-                None => drop(turn),
-            }
-            tokio::time::sleep(STEP_ASIDE).await;
-        }
-    }
-
-    /// Waits until a request may go out; none where another is to have the turn. The caller has it.
-    async fn look(
-        &self,
-        about: Option<CustomerId>,
-        is_retry: bool,
-        left: Duration,
-        paused: Duration,
-    ) -> Result<Option<Pass<'_>>, Hopeless> {
-        loop {
-            // Registered before the look, so that no change in between is missed.
+            // Registered before the decision, so that no reply in between is missed.
             let changed = self.changed.notified();
             let now = Instant::now();
-            let (entry, paused) = {
-                let mut state = self.state();
-                let entry = state.enter(about, is_retry, now);
-                (entry, state.paused(now).saturating_sub(paused))
+            let (decision, paused) = {
+                let mut gate = self.gate();
+                let decision = gate.try_acquire(customer, is_retry, now);
+                (decision, gate.paused(now).saturating_sub(paused_before))
             };
-            let again = match entry {
-                Entry::Now(sent) => {
-                    let sent = Some(sent);
-                    return Ok(Some(Pass {
+            let again = match decision {
+                Decision::Send(request) => {
+                    return Ok(RequestPermit {
                         limiter: self,
-                        sent,
-                    }));
+                        request: Some(request),
+                    });
                 }
-                Entry::Hopeless => return Err(Hopeless),
-                Entry::Paused(_) | Entry::After if paused > left => return Err(Hopeless),
-                Entry::After => return Ok(None),
-                Entry::Paused(until) => {
-                    let end = now.checked_add(left.saturating_sub(paused).saturating_add(TICK));
-                    Some(end.map_or(until, |end| until.min(end)))
+                Decision::GiveUp => return Err(PausedTooLong),
+                Decision::PausedUntil(_) | Decision::RetriesFirst if paused > left => {
+                    return Err(PausedTooLong);
                 }
-                Entry::At(due) => Some(due),
-                Entry::Later => None,
+                Decision::RetriesFirst => {
+                    drop(turn);
+                    tokio::time::sleep(POLL / 2).await;
+                    turn = self.queue.lock().await;
+                    continue;
+                }
+                Decision::PausedUntil(until) => {
+                    // One more tick of the timer, so that more than `left` has passed then.
+                    let rest = left.saturating_sub(paused);
+                    let rest = rest.saturating_add(Duration::from_millis(1));
+                    Some(now.checked_add(rest).map_or(until, |end| until.min(end)))
+                }
+                Decision::WaitUntil(due) => Some(due),
+                Decision::WaitForReply => None,
             };
             match again {
                 Some(again) => tokio::select! {
@@ -167,29 +148,29 @@ impl Limiter {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ended(&self, sent: Sent, verdict: Verdict) {
-        self.state().ended(sent, verdict, Instant::now());
+    fn complete(&self, request: SentRequest, reply: Reply) {
+        self.gate().complete(request, reply, Instant::now());
         self.changed.notify_one();
     }
 }
 
-impl Pass<'_> {
+impl RequestPermit<'_> {
     /// Says how the request was answered.
-    pub(in crate::partner_center) fn answered(mut self, verdict: Verdict) {
-        if let Some(sent) = self.sent.take() {
-            self.limiter.ended(sent, verdict);
+    pub(in crate::partner_center) fn complete(mut self, reply: Reply) {
+        if let Some(request) = self.request.take() {
+            self.limiter.complete(request, reply);
         }
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for RequestPermit<'_> {
     fn drop(&mut self) {
-        if let Some(sent) = self.sent.take() {
-            self.limiter.ended(sent, Verdict::Unanswered);
+        if let Some(request) = self.request.take() {
+            self.limiter.complete(request, Reply::Missing);
         }
     }
 }

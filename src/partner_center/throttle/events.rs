@@ -1,0 +1,103 @@
+//! What the log says of the throttle: each change of the learned rate, each pause and its end. One
+//! of a kind is logged at `info` in a minute, the others at `debug`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+/// The shortest time between two events of a kind at `info`. Without it, a limit that is searched
+/// for fills the log.
+const INFO_INTERVAL: Duration = Duration::from_mins(1);
+
+/// When an event of each kind was last logged at `info`.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    rate: Option<Instant>,
+    pause: Option<Instant>,
+    resume: Option<Instant>,
+}
+
+/// Logs at `info` or `debug`.
+macro_rules! event {
+    ($last:expr, $now:expr, $($arguments:tt)*) => {
+        if is_due($last, $now) {
+            info!($($arguments)*);
+        } else {
+            debug!($($arguments)*);
+        }
+    };
+}
+
+fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
+    let is_due = last.is_none_or(|last| now.saturating_duration_since(last) >= INFO_INTERVAL);
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
+}
+
+impl Events {
+    /// The learned rate, before and after a reply. Its steady rise between two incidents is no
+    /// event, but each step is.
+    pub(super) fn rate(&mut self, now: Instant, before: Option<f64>, after: Option<f64>) {
+        let Some(rate) = after else {
+            return;
+        };
+        let lowered = before.is_none_or(|before| rate < before);
+        let doubled = before.is_some_and(|before| rate >= before * 1.9);
+        if lowered {
+            event!(
+                &mut self.rate,
+                now,
+                rate,
+                "Partner Center refuses calls at a higher rate: {rate:.1} requests a second from now on"
+            );
+        } else if doubled {
+            event!(
+                &mut self.rate,
+                now,
+                rate,
+                "Partner Center serves more than before: {rate:.1} requests a second from now on"
+            );
+        }
+    }
+
+    /// For how long nobody was served before a reply and after it, and what is left of the pause.
+    pub(super) fn pause(
+        &mut self,
+        now: Instant,
+        before: Option<Duration>,
+        after: Option<Duration>,
+        left: Option<Duration>,
+    ) {
+        match (before, after, left) {
+            (None, Some(_), Some(left)) => {
+                let pause_ms = left.as_millis();
+                event!(
+                    &mut self.pause,
+                    now,
+                    pause_ms,
+                    "The partner's limit of Partner Center is used up: all calls wait {left:.1?}"
+                );
+            }
+            (Some(paused), None, _) => {
+                let paused_ms = paused.as_millis();
+                event!(
+                    &mut self.resume,
+                    now,
+                    paused_ms,
+                    "Partner Center serves calls again after a pause of {paused:.1?}"
+                );
+            }
+            (Some(paused), Some(_), Some(left)) => {
+                let (paused_ms, pause_ms) = (paused.as_millis(), left.as_millis());
+                debug!(
+                    paused_ms,
+                    pause_ms, "All calls still wait, for another {left:.1?}"
+                );
+            }
+            _ => {}
+        }
+    }
+}
