@@ -1,17 +1,28 @@
 //! The progress bar of `--backfill` on a terminal: customers done, rate, remaining time.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Local;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::partner_center::Client;
 use crate::sync::Progress;
+
+/// How often the bar is drawn without news. Longer, it would look like a standstill.
+const REDRAW: Duration = Duration::from_millis(500);
 
 /// Draws `progress` until its sender is gone; on anything but a terminal nothing is drawn. That the
 /// run waits for another one is written to standard error in any case, whatever the log level: the
 /// command would otherwise seem to hang.
-pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Progress>) {
+pub(crate) async fn draw(
+    bars: MultiProgress,
+    mut progress: watch::Receiver<Progress>,
+    client: Arc<Client>,
+) {
     let bar = bars.add(ProgressBar::no_length());
     bar.set_style(
         ProgressStyle::with_template(
@@ -19,9 +30,14 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
         )
         .expect("the template names only known parts"),
     );
-    // Without a tick, half a second without news would look like a standstill.
-    bar.enable_steady_tick(Duration::from_millis(500));
-    while progress.changed().await.is_ok() {
+    bar.enable_steady_tick(REDRAW);
+    loop {
+        // A pause changes no progress, and is looked for.
+        let is_news = match timeout(REDRAW, progress.changed()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(_)) => break,
+            Err(_) => false,
+        };
         let Progress {
             dates,
             total,
@@ -29,7 +45,7 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
             failed,
             waiting,
         } = *progress.borrow_and_update();
-        if waiting {
+        if waiting && is_news {
             // If standard error is closed, nothing is left to report to.
             let _written = bars.suspend(|| {
                 writeln!(
@@ -47,7 +63,11 @@ pub(crate) async fn draw(bars: MultiProgress, mut progress: watch::Receiver<Prog
         bar.set_position(position);
         let date = dates.map(|dates| dates.date.to_string());
         let failed = (failed > 0).then(|| format!("{failed} failed"));
-        let message: Vec<String> = date.into_iter().chain(failed).collect();
+        let paused = client.throttle().paused_until.map(|until| {
+            let until = until.with_timezone(&Local).format("%H:%M:%S");
+            format!("paused by Partner Center until {until}")
+        });
+        let message: Vec<String> = paused.into_iter().chain(date).chain(failed).collect();
         bar.set_message(message.join(", "));
     }
     bar.finish_and_clear();

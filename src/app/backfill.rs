@@ -41,7 +41,9 @@ pub(super) async fn run(
         Mode::Store
     };
     let (progress, watched) = watch::channel(Progress::default());
-    let drawing = lifecycle.tasks.spawn(progress::draw(bars, watched));
+    let drawing = lifecycle
+        .tasks
+        .spawn(progress::draw(bars, watched, Arc::clone(&syncer.client)));
     let ran = async {
         if mode == Mode::Store {
             syncer

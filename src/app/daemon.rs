@@ -1,7 +1,9 @@
 //! The daemon: waits for the database, catches up, and runs at every tick until it is stopped.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -21,6 +23,9 @@ use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
 use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
+
+/// How soon the service manager learns that Partner Center makes a run wait.
+const PAUSE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     config: &Config,
@@ -53,6 +58,7 @@ pub(super) async fn run(
             schedule,
             next_run: ticker.next_tick(),
             clock: Arc::clone(&clock),
+            client: Arc::clone(&syncer.client),
             consent: ConsentFile::of(&config.auth),
             hosts: config.status.hosts.clone(),
         };
@@ -195,14 +201,16 @@ impl Daemon {
         ticker: &mut Ticker,
         shutdown: &Shutdown,
     ) -> Result<(), RunError> {
-        notify_status("A run is under way");
         let request = Request::new(kind, self.database_retry);
         let (progress, _unwatched) = watch::channel(Progress::default());
         let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
-        let ended = while_ticking(ticker, run, |tick| {
+        let run = while_ticking(ticker, run, |tick| {
             warn!(%tick, "A tick came while a run was under way and is left out");
-        })
-        .await;
+        });
+        let ended = tokio::select! {
+            ended = run => ended,
+            never = self.notify_of_pauses() => match never {},
+        };
         self.record_consent(shutdown).await;
         self.consent.warn();
         let failed = match ended {
@@ -215,6 +223,25 @@ impl Daemon {
         let error = with_causes(&failed);
         error!(error, "The run could not go on: {error}");
         Ok(())
+    }
+
+    /// Tells the service manager that a run is under way, and while Partner Center makes it wait.
+    async fn notify_of_pauses(&self) -> Infallible {
+        let mut told = None;
+        loop {
+            let until = self.syncer.client.throttle().paused_until;
+            let until = until.map(|until| self.schedule.in_zone(until));
+            if told.as_ref() != Some(&until) {
+                match &until {
+                    None => notify_status("A run is under way"),
+                    Some(until) => notify_status(&format!(
+                        "A run is under way, paused by Partner Center until {until}"
+                    )),
+                }
+                told = Some(until);
+            }
+            tokio::time::sleep(PAUSE_INTERVAL).await;
+        }
     }
 
     /// Records the consent after a sign-in, unless the program is stopping.

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::partner_center::auth::{AuthorityClient, TokenProvider};
 use crate::partner_center::error::ApiError;
+use crate::partner_center::throttle::ThrottleStatus;
 use crate::partner_center::throttle::admission::Admission;
 use crate::partner_center::transport::aside::Aside;
 use crate::partner_center::transport::barrier::Barrier;
@@ -115,5 +116,11 @@ impl Client {
     #[must_use]
     pub fn learned_rate(&self) -> Option<f64> {
         self.admission.limiter.learned()
+    }
+
+    /// What the throttle does now.
+    #[must_use]
+    pub fn throttle(&self) -> ThrottleStatus {
+        self.admission.limiter.snapshot(self.clock.now())
     }
 }

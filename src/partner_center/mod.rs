@@ -43,6 +43,7 @@ pub use endpoints::usage::CustomerCollection;
 pub use error::ApiError;
 pub use session::Session;
 pub use throttle::retry_budget::Outage;
+pub use throttle::{RefusedByScope, ThrottleStatus};
 pub use transport::barrier::Barrier;
 pub use transport::http::SetUpError;
 pub use transport::skew::ClockSkew;

@@ -1,14 +1,17 @@
 //! The metrics page for Prometheus, rendered for each request. Unknown values are left out.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 
 use chrono::{DateTime, Utc};
 use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::consent::Consent;
+use crate::partner_center::ThrottleStatus;
 use crate::store::RunRecord;
 
 /// The format of the page: the oldest one, which every scraper accepts.
@@ -25,6 +28,7 @@ pub(super) struct MetricValues {
     pub(super) last_run: Option<RunRecord>,
     pub(super) next_run: Option<DateTime<Utc>>,
     pub(super) consent: Option<Consent>,
+    pub(super) throttle: ThrottleStatus,
 }
 
 type Labelled = Family<[(&'static str, &'static str); 1], Gauge>;
@@ -77,12 +81,54 @@ pub(super) fn render(values: &MetricValues) -> Result<String, fmt::Error> {
             consent.left(values.now).num_seconds(),
         );
     }
+    put_throttle(&mut page, &values.throttle);
     if let Some(run) = &values.last_run {
         put_run(&mut page, run);
     }
     let mut text = String::new();
     encode(&mut text, &page.0)?;
     Ok(text)
+}
+
+fn put_throttle(page: &mut MetricsPage, throttle: &ThrottleStatus) {
+    if let Some(rate) = throttle.allowed_per_second {
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(rate);
+        page.0.register(
+            "api_allowed_requests_per_second",
+            "Requests a second that the learned limit and max_requests_per_second allow",
+            gauge,
+        );
+    }
+    page.put(
+        "api_requests_in_flight",
+        "Requests to the API under way",
+        i64::try_from(throttle.in_flight).unwrap_or(i64::MAX),
+    );
+    page.put(
+        "api_paused",
+        "Whether all calls wait for the partner's limit",
+        i64::from(throttle.paused_until.is_some()),
+    );
+    let paused = Counter::<f64, AtomicU64>::default();
+    paused.inc_by(throttle.paused_seconds);
+    page.0.register(
+        "api_paused_seconds",
+        "Time in which the limit let nobody through",
+        paused,
+    );
+    let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
+    for (scope, count) in [
+        ("tenant", throttle.refused.tenant),
+        ("customer", throttle.refused.customer),
+    ] {
+        refused.get_or_create(&[("scope", scope)]).inc_by(count);
+    }
+    page.0.register(
+        "api_requests_refused",
+        "Requests that a limit refused, by whose it was",
+        refused,
+    );
 }
 
 fn put_run(page: &mut MetricsPage, run: &RunRecord) {
@@ -135,6 +181,7 @@ fn put_run(page: &mut MetricsPage, run: &RunRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::partner_center::RefusedByScope;
 
     #[test]
     fn what_is_not_known_is_left_out() {
@@ -144,11 +191,32 @@ mod tests {
             last_run: None,
             next_run: None,
             consent: None,
+            throttle: ThrottleStatus {
+                allowed_per_second: None,
+                in_flight: 0,
+                paused_until: None,
+                paused_seconds: 0.0,
+                refused: RefusedByScope::default(),
+            },
         };
-        insta::assert_snapshot!(render(&values).unwrap(), @"
+        let text = render(&values).unwrap();
+        // The two counts of this one come in any order.
+        let lines = text.lines().filter(|line| !line.contains("{scope="));
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
         # HELP seatledger_database_up Whether the database answers.
         # TYPE seatledger_database_up gauge
         seatledger_database_up 0
+        # HELP seatledger_api_requests_in_flight Requests to the API under way.
+        # TYPE seatledger_api_requests_in_flight gauge
+        seatledger_api_requests_in_flight 0
+        # HELP seatledger_api_paused Whether all calls wait for the partner's limit.
+        # TYPE seatledger_api_paused gauge
+        seatledger_api_paused 0
+        # HELP seatledger_api_paused_seconds_total Time in which the limit let nobody through.
+        # TYPE seatledger_api_paused_seconds_total counter
+        seatledger_api_paused_seconds_total 0.0
+        # HELP seatledger_api_requests_refused_total Requests that a limit refused, by whose it was.
+        # TYPE seatledger_api_requests_refused_total counter
         ");
     }
 }

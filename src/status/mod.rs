@@ -26,7 +26,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::consent::Consent;
-use crate::partner_center::ConsentFile;
+use crate::partner_center::{Client, ConsentFile};
 use crate::schedule::Schedule;
 use crate::store::{Reader, RunRecord, StoreError};
 use host::{HostError, Hosts};
@@ -38,6 +38,7 @@ pub(crate) struct StatusInputs {
     /// From the ticker, which knows how the clock was set.
     pub(crate) next_run: watch::Receiver<Option<DateTime<Utc>>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) client: Arc<Client>,
     /// None if no person signs in.
     pub(crate) consent: Option<ConsentFile>,
     /// `Host` names that are accepted besides those of this machine.
@@ -203,6 +204,7 @@ async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         "next_run": next_run,
         "last_run": last_run,
         "consent": consent,
+        "throttle": shared.inputs.client.throttle(),
     });
     (
         code,
@@ -225,6 +227,7 @@ async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
             .cloned(),
         next_run: shared.next_run(),
         consent,
+        throttle: shared.inputs.client.throttle(),
     };
     match metrics::render(&values) {
         Ok(text) => (

@@ -75,7 +75,9 @@ impl Silence {
     pub(super) fn at(now: Instant, outage: &Outage) -> Self {
         Self {
             lasted: now - outage.since,
-            newest_first_attempt: outage.first_attempt_at.saturating_duration_since(outage.since),
+            newest_first_attempt: outage
+                .first_attempt_at
+                .saturating_duration_since(outage.since),
         }
     }
 }

@@ -15,6 +15,7 @@ mod tests;
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{POLL, PROBE_SHARE, SHORT_PAUSE};
@@ -76,10 +77,12 @@ pub(super) enum Passage {
 }
 
 /// Refused requests so far, by whose limit it was.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::partner_center) struct Refused {
-    pub(in crate::partner_center) tenant: u64,
-    pub(in crate::partner_center) customer: u64,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RefusedByScope {
+    /// The partner tenant's, which is everybody's.
+    pub tenant: u64,
+    /// One customer's own.
+    pub customer: u64,
 }
 
 #[derive(Debug)]
@@ -102,7 +105,7 @@ pub(super) struct Attribution {
     since_pause: SincePause,
     /// Time spent in pauses that are over.
     paused: Duration,
-    refused: Refused,
+    refused: RefusedByScope,
 }
 
 /// Refusals that may be the tenant's limit.
@@ -152,7 +155,7 @@ impl Attribution {
             recovered: VecDeque::new(),
             since_pause: SincePause::default(),
             paused: Duration::ZERO,
-            refused: Refused::default(),
+            refused: RefusedByScope::default(),
         }
     }
 
@@ -206,7 +209,7 @@ impl Attribution {
     }
 
     /// Refused requests so far. Those of an incident are counted once it is known whose it is.
-    pub(super) fn refused_so_far(&self) -> Refused {
+    pub(super) fn refused_so_far(&self) -> RefusedByScope {
         self.refused
     }
 

@@ -1,6 +1,9 @@
 //! What the log says of the throttle: each change of the learned rate, each pause and its end. One
 //! of a kind is logged at `info` in a minute, the others at `debug`.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -37,6 +40,11 @@ fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
     is_due
 }
 
+/// As a number that every log format has.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Events {
     /// The learned rate, before and after a reply. Its steady rise between two incidents is no
     /// event, but each step is.
@@ -51,14 +59,14 @@ impl Events {
                 &mut self.rate,
                 now,
                 rate,
-                "Partner Center refuses calls at a higher rate: {rate:.1} requests a second from now on"
+                "Partner Center refuses more than {rate:.1} requests a second: sending no more"
             );
         } else if doubled {
             event!(
                 &mut self.rate,
                 now,
                 rate,
-                "Partner Center serves more than before: {rate:.1} requests a second from now on"
+                "Partner Center serves more than before: sending {rate:.1} requests a second"
             );
         }
     }
@@ -73,16 +81,16 @@ impl Events {
     ) {
         match (before, after, left) {
             (None, Some(_), Some(left)) => {
-                let pause_ms = left.as_millis();
+                let wait_ms = millis(left);
                 event!(
                     &mut self.pause,
                     now,
-                    pause_ms,
+                    wait_ms,
                     "The partner's limit of Partner Center is used up: all calls wait {left:.1?}"
                 );
             }
             (Some(paused), None, _) => {
-                let paused_ms = paused.as_millis();
+                let paused_ms = millis(paused);
                 event!(
                     &mut self.resume,
                     now,
@@ -91,10 +99,10 @@ impl Events {
                 );
             }
             (Some(paused), Some(_), Some(left)) => {
-                let (paused_ms, pause_ms) = (paused.as_millis(), left.as_millis());
+                let (paused_ms, wait_ms) = (millis(paused), millis(left));
                 debug!(
                     paused_ms,
-                    pause_ms, "All calls still wait, for another {left:.1?}"
+                    wait_ms, "All calls still wait, for another {left:.1?}"
                 );
             }
             _ => {}

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use tokio::time::Instant;
 
-use super::attribution::{Attribution, Passage, Refusal, Refused};
+use super::attribution::{Attribution, Passage, Refusal, RefusedByScope};
 use super::events::Events;
 use super::rate::Rate;
 use super::{BURST, SHORT_PAUSE};
@@ -58,16 +60,18 @@ pub(super) enum Decision {
 }
 
 /// What the throttle does at a moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::partner_center) struct Snapshot {
-    /// Requests a second, by the learned rate and the configured bound.
-    pub(in crate::partner_center) allowed_rate: Option<f64>,
-    pub(in crate::partner_center) in_flight: usize,
-    /// What is left of the present pause.
-    pub(in crate::partner_center) pause_left: Option<Duration>,
-    /// All pauses since the program began.
-    pub(in crate::partner_center) paused: Duration,
-    pub(in crate::partner_center) refused: Refused,
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ThrottleStatus {
+    /// Requests a second, by the learned rate and the configured bound; none without either.
+    pub allowed_per_second: Option<f64>,
+    /// Requests under way.
+    pub in_flight: usize,
+    /// When the present pause ends. It may be followed by another.
+    pub paused_until: Option<DateTime<Utc>>,
+    /// How long nobody was served because of the tenant's limit, since the program began.
+    pub paused_seconds: f64,
+    /// Refused requests since the program began.
+    pub refused: RefusedByScope,
 }
 
 #[derive(Debug)]
@@ -112,17 +116,24 @@ impl Gate {
         self.attribution.stuck(now).is_some()
     }
 
-    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+    /// `wall_clock`: the time of day at `now`.
+    pub(super) fn snapshot(&self, now: Instant, wall_clock: DateTime<Utc>) -> ThrottleStatus {
         let learned = self.rate.learned().and(self.rate.per_second());
-        Snapshot {
-            allowed_rate: lower(learned, self.max_per_second),
+        ThrottleStatus {
+            allowed_per_second: lower(learned, self.max_per_second),
             in_flight: self.in_flight,
-            pause_left: match self.attribution.passage(now) {
-                Passage::Paused(until) => Some(until.saturating_duration_since(now)),
-                Passage::Open | Passage::Probing => None,
-            },
-            paused: self.paused(now),
+            paused_until: self
+                .pause_left(now)
+                .and_then(|left| wall_clock.checked_add_signed(TimeDelta::from_std(left).ok()?)),
+            paused_seconds: self.paused(now).as_secs_f64(),
             refused: self.attribution.refused_so_far(),
+        }
+    }
+
+    fn pause_left(&self, now: Instant) -> Option<Duration> {
+        match self.attribution.passage(now) {
+            Passage::Paused(until) => Some(until.saturating_duration_since(now)),
+            Passage::Open | Passage::Probing => None,
         }
     }
 
@@ -194,7 +205,7 @@ impl Gate {
             Reply::Missing => {}
         }
         self.events.rate(now, pace, self.rate.learned());
-        let left = self.snapshot(now).pause_left;
+        let left = self.pause_left(now);
         self.events
             .pause(now, pause, self.attribution.stuck(now), left);
     }

@@ -7,11 +7,13 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub(in crate::partner_center) use super::gate::Reply;
+use super::gate::ThrottleStatus;
 use super::gate::{Decision, Gate, SentRequest};
-pub(in crate::partner_center) use super::gate::{Reply, Snapshot};
 use super::{POLL, SHORT_PAUSE};
 use crate::ledger::CustomerId;
 
@@ -83,8 +85,8 @@ impl Limiter {
         self.gate().is_stuck(Instant::now())
     }
 
-    pub(in crate::partner_center) fn snapshot(&self) -> Snapshot {
-        self.gate().snapshot(Instant::now())
+    pub(in crate::partner_center) fn snapshot(&self, wall_clock: DateTime<Utc>) -> ThrottleStatus {
+        self.gate().snapshot(Instant::now(), wall_clock)
     }
 
     /// Waits until a request about a customer, or about none, may be sent. Waits in pauses for no

@@ -16,6 +16,9 @@ mod simulation;
 
 use std::time::Duration;
 
+pub use attribution::RefusedByScope;
+pub use gate::ThrottleStatus;
+
 /// The burst that a server's token bucket is taken to hold, in time at its rate. After a longer
 /// idle time the bucket is full, so that what it serves then is no measure of the rate.
 const BURST: Duration = Duration::from_secs(1);

@@ -1,10 +1,11 @@
-//! How much all calls of a session together may retry: a server in trouble is not to be pushed under
-//! by our own retries. Since the last answer, retries stay under a sixth of the calls, except that a
-//! few are always allowed, so that a small run may retry at all, and one now and then, so that the
-//! end of the trouble is noticed. Also knows since when nothing has succeeded. Pure in time.
+//! How much all calls of a session together may retry: a server in trouble is not to be pushed
+//! under by our own retries. Since the last answer, retries stay under a sixth of the calls, except
+//! that a few are always allowed, so that a small run may retry at all, and one now and then, so
+//! that the end of the trouble is noticed. Also knows since when nothing has succeeded. Pure in
+//! time.
 //!
-//! `tower`'s budget does not fit: it forgets after a minute at the most, and what it always allows is
-//! at least one retry a second, for as long as an outage lasts.
+//! `tower`'s budget does not fit: it forgets after a minute at the most, and what it always allows
+//! is at least one retry a second, for as long as an outage lasts.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! A simulated server with a token bucket, and requests to it event by event: minutes pass in no time.
+//! A simulated server with a token bucket, and requests to it event by event, so that minutes pass
+//! in no time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};

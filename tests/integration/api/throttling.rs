@@ -215,3 +215,44 @@ async fn customers_that_are_all_refused_once_are_served_as_soon_as_they_have_wai
         assert_eq!(finished.summary()["http"]["throttled"], 40);
     }
 }
+
+#[tokio::test]
+async fn a_pause_shows_in_the_log_and_on_the_status_address_while_it_lasts() {
+    let mut world = World::with_customers(30).await;
+    world.set("retry.max_elapsed_time", "10m");
+    world.set("status.listen", "127.0.0.1:0");
+    // The next call after the first one is allowed in a hundred seconds.
+    let limit = json!({ "rate_limit": 0.01, "burst": 1 });
+    world.simulator.patch(limit).await;
+    let daemon = world.start(&[]);
+    daemon.says("all calls wait").await;
+    let said = daemon.stderr();
+    let line = |words: &str| {
+        let found = said.lines().find(|line| line.contains(words));
+        serde_json::from_str::<Value>(found.unwrap()).unwrap()
+    };
+    let pause = line("all calls wait");
+    assert_eq!(pause["level"], "INFO");
+    assert!(pause["wait_ms"].as_u64().unwrap() > 30_000, "{pause}");
+    let address = line("Serving the status address")["address"].clone();
+    let get = async |path: &str| {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}{path}", address.as_str().unwrap());
+        client.get(url).send().await.unwrap().text().await.unwrap()
+    };
+    let status: Value = serde_json::from_str(&get("/").await).unwrap();
+    let throttle = &status["throttle"];
+    assert!(throttle["paused_until"].is_string(), "{throttle}");
+    assert!(
+        throttle["refused"]["tenant"].as_u64().unwrap() >= 3,
+        "{throttle}"
+    );
+    let metrics = get("/metrics").await;
+    assert!(metrics.contains("seatledger_api_paused 1"), "{metrics}");
+    assert!(
+        metrics.contains("seatledger_api_allowed_requests_per_second"),
+        "{metrics}"
+    );
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}

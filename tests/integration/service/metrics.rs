@@ -52,6 +52,11 @@ async fn the_metrics_tell_of_the_last_run_the_next_and_the_consent_also_without_
     assert_eq!(
         names,
         [
+            "seatledger_api_paused",
+            "seatledger_api_paused_seconds_total",
+            "seatledger_api_requests_in_flight",
+            "seatledger_api_requests_refused_total{scope=\"customer\"}",
+            "seatledger_api_requests_refused_total{scope=\"tenant\"}",
             "seatledger_consent_age_seconds",
             "seatledger_database_up",
             "seatledger_last_run_customers",
@@ -94,6 +99,11 @@ async fn the_metrics_tell_of_the_last_run_the_next_and_the_consent_also_without_
     assert_eq!(
         names,
         [
+            "seatledger_api_paused",
+            "seatledger_api_paused_seconds_total",
+            "seatledger_api_requests_in_flight",
+            "seatledger_api_requests_refused_total{scope=\"customer\"}",
+            "seatledger_api_requests_refused_total{scope=\"tenant\"}",
             "seatledger_consent_age_seconds",
             "seatledger_database_up",
             "seatledger_next_run_timestamp_seconds",

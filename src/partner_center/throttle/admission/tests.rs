@@ -217,7 +217,11 @@ async fn a_throttle_on_everything_costs_about_its_own_length() {
                     };
                     let most = alone.took + length + wish.slack(length) + longer;
                     if run.took > most || run.failed > 0 {
-                        missed.push(format!("{customers} customers, {length:?} from {from:?}, {wish:?}: {run:?} instead of {:?}", alone.took));
+                        missed.push(format!(
+                            "{customers} customers, {length:?} from {from:?}, {wish:?}: {run:?} \
+                             instead of {:?}",
+                            alone.took
+                        ));
                     }
                 }
             }
@@ -316,7 +320,8 @@ async fn limits_of_the_customers_own_cost_about_their_own_length() {
                 let most = alone.took * 2 + length + wish.slack(length);
                 if run.took > most || run.failed > 0 {
                     missed.push(format!(
-                        "{length:?} for one in {every} of {customers} customers, {wish:?}: {run:?} instead of {:?}",
+                        "{length:?} for one in {every} of {customers} customers, {wish:?}: {run:?} \
+                         instead of {:?}",
                         alone.took
                     ));
                 }

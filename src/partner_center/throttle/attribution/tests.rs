@@ -149,7 +149,8 @@ proptest! {
                 }
             } else if let Some(sent) = under_way.pop_front() {
                 let wish = Some(Duration::from_secs(wait / 50));
-                let verdict = [Reply::Served, Reply::Missing, Reply::RateLimited { retry_after: wish }];
+                let refused = Reply::RateLimited { retry_after: wish };
+                let verdict = [Reply::Served, Reply::Missing, refused];
                 gate.complete(sent, verdict[usize::from(what - 3)], now);
             }
             if let Decision::PausedUntil(until) = gate.try_acquire(about, true, now) {

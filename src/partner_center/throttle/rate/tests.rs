@@ -33,7 +33,8 @@ fn a_limit_is_used_and_few_requests_are_refused() {
                 };
                 if used < least || refused > most {
                     missed.push(format!(
-                        "{latency} ms, {in_flight} in flight, {limit:?}: {used:.3} used, {refused:.4} refused"
+                        "{latency} ms, {in_flight} in flight, {limit:?}: {used:.3} used, \
+                         {refused:.4} refused"
                     ));
                 }
             }
