@@ -57,8 +57,9 @@
 //!   6 end        Report ──► log, sync_run: succeeded, partial, failed,        sync/report
 //!                           interrupted; lock released
 //!
-//!   A graceful stop: no further customer, those under way finish. A forced stop: calls are dropped,
-//!   what was fetched is stored, the end is recorded, each within a bound (shutdown::waits).
+//!   graceful stop: no further customer is begun, those under way finish
+//!   forced stop:   calls are dropped; what was fetched is stored, and the end recorded,
+//!                  each within a bound (shutdown::waits)
 //! ```
 
 pub mod app;
