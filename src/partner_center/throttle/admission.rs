@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::POLL;
-use super::attribution::FEW_CALLS;
+use super::attribution::UNSURE_QUORUM;
 use super::limiter::{Limiter, PausedTooLong, RequestPermit};
 use super::retry_budget::{Claim, Counted, RetryBudget};
 use crate::ledger::CustomerId;
@@ -107,7 +107,7 @@ impl Admission {
     fn claim(&self, budget: &RetryBudget, retry: Retry) -> Claim {
         let has_first_attempts = self.first_attempts.load(Ordering::Relaxed) > 0;
         // Too few for a quorum: each goes by its own waits.
-        let are_few = budget.most_calls() <= FEW_CALLS;
+        let are_few = budget.most_calls() <= UNSURE_QUORUM;
         let is_stuck = self.limiter.is_stuck();
         match retry.cause {
             RetryCause::RetryAfter => Claim::Free,

@@ -4,10 +4,11 @@
 //! A refusal opens an incident, which an answer that is served to a request sent after it closes as
 //! customers' own limits. Once a quorum of customers is refused without such an answer, the limit
 //! is the tenant's: everybody pauses for as long as the quorum was told, or for a third of the time
-//! that it has lasted, and one request at a time probes. The quorum is three customers, and three
-//! more for each reason to doubt: an incident of late that was customers' own, a wait of over five
-//! seconds, and, counted three times, that nobody was served yet or that a 503 without
-//! `Retry-After` may mean a fault.
+//! that it has lasted, and one request at a time probes.
+//!
+//! The quorum is three customers: four times as many while nobody was served yet and for 503
+//! without `Retry-After`, three more for each incident of late that was customers' own, and twice
+//! as many for a wait of over five seconds.
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,10 @@ use crate::retry::{LONGEST_SPREAD, SPREAD_SHARE};
 /// two, a pair of customers with limits of their own would pause everybody.
 const QUORUM: usize = 3;
 
-/// How many times [`QUORUM`] a doubt about everything counts.
-const GRAVE_DOUBT: usize = 3;
+/// The quorum while nobody was served yet, and for 503 without `Retry-After`: each customer's own
+/// limit or fault looks like everybody's then. With half as many, ten faulty customers at the
+/// beginning of a run pause it.
+pub(super) const UNSURE_QUORUM: usize = 4 * QUORUM;
 
 /// Refusals and incidents among this many answers are looked at together.
 const RECENT: u64 = 100;
@@ -35,10 +38,6 @@ const RECENT: u64 = 100;
 /// A pause beyond the time in which calls are retried is interrupted by this many probes in that
 /// time, so that a wait of a century does not end a run that could go on.
 const PROBES: u32 = 16;
-
-/// As many customers under way, or fewer, can never show that it is the tenant's limit before
-/// anybody was served.
-pub(super) const FEW_CALLS: usize = QUORUM * (1 + GRAVE_DOUBT);
 
 /// Whose limit a refusal comes from, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,14 +310,16 @@ impl Attribution {
     fn quorum(&self, may_be_fault: bool) -> usize {
         let recent = usize::try_from(self.answers.min(RECENT)).unwrap_or(usize::MAX);
         let are_most_refused = self.recent_refused.len() * 2 > recent && !may_be_fault;
-        let mut doubts = 0;
-        if !are_most_refused {
-            doubts += self.recent_own.len();
+        let least = if self.has_served && !may_be_fault {
+            QUORUM
+        } else {
+            UNSURE_QUORUM
+        };
+        if are_most_refused {
+            least
+        } else {
+            least + QUORUM * self.recent_own.len()
         }
-        if !self.has_served || may_be_fault {
-            doubts += GRAVE_DOUBT;
-        }
-        QUORUM * (1 + doubts)
     }
 
     /// Adds a refusal to the incident, or opens one. Pauses everybody if it is the tenant's.

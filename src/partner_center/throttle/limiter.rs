@@ -21,10 +21,6 @@ use crate::ledger::CustomerId;
 /// pause would fail all customers.
 const WITHOUT_RETRIES: Duration = Duration::from_mins(2);
 
-/// The longest time for which a call is taken to be retried: any longer is all the same, and this
-/// can be added to a moment.
-const LONGEST_PATIENCE: Duration = Duration::from_hours(24);
-
 /// Shared by all calls; what it has learned outlives a run.
 #[derive(Debug)]
 pub(in crate::partner_center) struct Limiter {
@@ -56,7 +52,9 @@ impl Limiter {
         } else {
             Duration::ZERO
         };
-        let patience = patience.max(least).clamp(SHORT_PAUSE, LONGEST_PATIENCE);
+        // A day or a century is the same, and a day can be added to any moment.
+        let most = Duration::from_hours(24);
+        let patience = patience.max(least).clamp(SHORT_PAUSE, most);
         Self {
             gate: Mutex::new(Gate::new(max_per_second, patience)),
             queue: tokio::sync::Mutex::new(()),
