@@ -5,9 +5,9 @@
 //!
 //! ```text
 //! main
-//!  └─► app            one file per command: daemon, backfill, check, login, status, migrate
+//!  └─► app            one file per command: daemon, backfill, check, login, status
 //!       ├─► cli            the command line          telemetry   the log
-//!       ├─► config         what the operator wrote   progress    the bar on a terminal
+//!       ├─► config         what the operator wrote
 //!       ├─► lifecycle      signals, tracked tasks, exit codes
 //!       ├─► schedule       when a run is due
 //!       ├─► status         the status address: JSON and metrics
@@ -72,7 +72,6 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod partner_center;
 mod printable;
-mod progress;
 pub mod retry;
 pub mod schedule;
 pub mod shutdown;

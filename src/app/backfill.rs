@@ -14,12 +14,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::printable::printable;
-use crate::progress;
 use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunError, Syncer};
 
 use super::consent_watch::ConsentWatch;
-use super::{START_RETRY, complain, database_retry_of_a_person, print, say, syncer};
+use super::{START_RETRY, complain, database_retry_of_a_person, print, progress, say, syncer};
 
 /// How long the summary waits for the customers' names.
 const NAMES_TIMEOUT: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ mod consent_watch;
 mod daemon;
 mod login;
 mod ownership;
+mod progress;
 mod status;
 
 use std::error::Error;

@@ -10,7 +10,7 @@ use sqlx::migrate::MigrateError;
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Classify, Disposition, Remedy};
-use sqlstate::{Phase, Verdict};
+use sqlstate::{ConnectionPhase, Verdict};
 
 /// An operation on the database failed.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +140,7 @@ fn each(failures: &[StoreError]) -> String {
 impl StoreError {
     /// For `map_err`: chooses the variant by SQLSTATE.
     pub(crate) fn during(operation: impl Into<Cow<'static, str>>) -> impl Fn(sqlx::Error) -> Self {
-        Self::judged(operation.into(), Phase::Connected)
+        Self::judged(operation.into(), ConnectionPhase::Connected)
     }
 
     /// As [`StoreError::during`], for an attempt to connect: until the login has succeeded, servers
@@ -148,10 +148,13 @@ impl StoreError {
     pub(super) fn connecting(
         operation: impl Into<Cow<'static, str>>,
     ) -> impl Fn(sqlx::Error) -> Self {
-        Self::judged(operation.into(), Phase::Connecting)
+        Self::judged(operation.into(), ConnectionPhase::Connecting)
     }
 
-    fn judged(operation: Cow<'static, str>, phase: Phase) -> impl Fn(sqlx::Error) -> Self {
+    fn judged(
+        operation: Cow<'static, str>,
+        phase: ConnectionPhase,
+    ) -> impl Fn(sqlx::Error) -> Self {
         move |error| {
             let operation = operation.clone();
             let verdict = sqlstate::verdict(&error, phase);

@@ -21,7 +21,7 @@ pub(super) enum Verdict {
 /// When an error occurred: until the login has succeeded, servers and poolers use some codes with
 /// other meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     Connecting,
     Connected,
 }
@@ -55,7 +55,7 @@ const TRANSIENT_CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
 /// dropped it), and syntax or access rule violation (such as a missing table or right).
 const PERMANENT_CLASSES: [&str; 6] = ["28", "3D", "3F", "0A", "26", "42"];
 
-pub(super) fn verdict(error: &sqlx::Error, phase: Phase) -> Verdict {
+pub(super) fn verdict(error: &sqlx::Error, phase: ConnectionPhase) -> Verdict {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
@@ -89,7 +89,7 @@ pub(super) fn verdict(error: &sqlx::Error, phase: Phase) -> Verdict {
     }
 }
 
-fn of_code(code: &str, message: &str, routine: Option<&str>, phase: Phase) -> Verdict {
+fn of_code(code: &str, message: &str, routine: Option<&str>, phase: ConnectionPhase) -> Verdict {
     match code {
         // Read-only transaction (a standby, or a server during a failover), idle or too long a
         // transaction, lock not available, object in use, snapshot too old.
@@ -118,8 +118,8 @@ fn of_code(code: &str, message: &str, routine: Option<&str>, phase: Phase) -> Ve
     match phase {
         // A pooler without a server reports an internal error, and so do servers that are not
         // accepting connections yet. An unknown code is taken for one of these.
-        Phase::Connecting => Verdict::Unavailable,
-        Phase::Connected => Verdict::Refused,
+        ConnectionPhase::Connecting => Verdict::Unavailable,
+        ConnectionPhase::Connected => Verdict::Refused,
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn advice(code: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn judged(code: &str, phase: Phase) -> Verdict {
+    fn judged(code: &str, phase: ConnectionPhase) -> Verdict {
         of_code(code, "", None, phase)
     }
 
@@ -157,17 +157,25 @@ mod tests {
             "53400", "08006", "08001", "08P01", "40001", "40P01", "40003", "55P03", "58030",
             "58P01", "72000",
         ] {
-            for phase in [Phase::Connecting, Phase::Connected] {
+            for phase in [ConnectionPhase::Connecting, ConnectionPhase::Connected] {
                 assert_eq!(judged(code, phase), Verdict::Unavailable, "{code}");
             }
         }
         for code in ["XX000", "F0000", "55000", "HV00N", ""] {
-            assert_eq!(judged(code, Phase::Connecting), Verdict::Unavailable);
+            assert_eq!(
+                judged(code, ConnectionPhase::Connecting),
+                Verdict::Unavailable
+            );
         }
-        let stale = of_code("0A000", "", Some("RevalidateCachedQuery"), Phase::Connected);
+        let stale = of_code(
+            "0A000",
+            "",
+            Some("RevalidateCachedQuery"),
+            ConnectionPhase::Connected,
+        );
         assert_eq!(stale, Verdict::Unavailable);
         let starting = "server login failed: FATAL the database system is starting up";
-        let starting = of_code("08P01", starting, None, Phase::Connecting);
+        let starting = of_code("08P01", starting, None, ConnectionPhase::Connecting);
         assert_eq!(starting, Verdict::Unavailable);
     }
 
@@ -177,12 +185,12 @@ mod tests {
             "28000", "28P01", "3D000", "3F000", "42501", "42P01", "42703", "42883", "42601",
             "42P05", "26000", "0A000", "XX001",
         ] {
-            for phase in [Phase::Connecting, Phase::Connected] {
+            for phase in [ConnectionPhase::Connecting, ConnectionPhase::Connected] {
                 assert_eq!(judged(code, phase), Verdict::Unusable, "{code}");
             }
         }
         for words in REFUSED_BY_A_POOLER {
-            let refused = of_code("08P01", words, None, Phase::Connecting);
+            let refused = of_code("08P01", words, None, ConnectionPhase::Connecting);
             assert_eq!(refused, Verdict::Unusable, "{words}");
         }
     }
@@ -192,7 +200,11 @@ mod tests {
         for code in [
             "22021", "22P05", "23505", "23514", "54000", "P0001", "XX000",
         ] {
-            assert_eq!(judged(code, Phase::Connected), Verdict::Refused, "{code}");
+            assert_eq!(
+                judged(code, ConnectionPhase::Connected),
+                Verdict::Refused,
+                "{code}"
+            );
         }
     }
 }
