@@ -5,9 +5,9 @@
 //! says that the partner's own limit is used up, and both are put together in `gate`, pure in time.
 
 pub(super) mod admission;
-mod attribution;
+pub(super) mod attribution;
 mod events;
-mod gate;
+pub(super) mod gate;
 pub(super) mod limiter;
 mod rate;
 pub(super) mod retry_budget;
@@ -15,9 +15,6 @@ pub(super) mod retry_budget;
 mod simulation;
 
 use std::time::Duration;
-
-pub use attribution::RefusedByScope;
-pub use gate::ThrottleStatus;
 
 /// The burst that a server's token bucket is taken to hold, in time at its rate. After a longer
 /// idle time the bucket is full, so that what it serves then is no measure of the rate.

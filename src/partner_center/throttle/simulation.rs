@@ -228,8 +228,9 @@ pub(super) fn endless(server: &mut Server, in_flight: usize, secs: u64) -> Vec<C
     run(&mut gate, server, in_flight, secs, u64::MAX)
 }
 
-/// A wish that some customers are always told.
-pub(super) fn wish(secs: u64) -> Reply {
-    let wish = (secs > 0).then(|| Duration::from_secs(secs));
-    Reply::RateLimited { retry_after: wish }
+/// What customers with a limit of their own are told: to wait this many seconds, or nothing.
+pub(super) fn limited(secs: u64) -> Reply {
+    Reply::RateLimited {
+        retry_after: (secs > 0).then(|| Duration::from_secs(secs)),
+    }
 }

@@ -10,16 +10,16 @@ use uuid::Uuid;
 use crate::ledger::CustomerId;
 use crate::partner_center::throttle::gate::{Decision, Gate, Reply, SentRequest};
 use crate::partner_center::throttle::simulation::{
-    Counts, MILLI, Own, Server, gate, run, sum, wish,
+    Counts, MILLI, Own, Server, gate, limited, run, sum,
 };
 
 #[test]
 fn a_few_customers_with_limits_of_their_own_do_not_hold_up_the_others() {
     let few: [Own; 4] = [
-        |customer| (customer % 20 == 7).then(|| wish(0)),
-        |customer| (customer % 20 == 7).then(|| wish(2)),
-        |customer| (customer % 20 == 7).then(|| wish(3_600)),
-        |customer| ((20..23).contains(&customer)).then(|| wish(3_600)),
+        |customer| (customer % 20 == 7).then(|| limited(0)),
+        |customer| (customer % 20 == 7).then(|| limited(2)),
+        |customer| (customer % 20 == 7).then(|| limited(3_600)),
+        |customer| ((20..23).contains(&customer)).then(|| limited(3_600)),
     ];
     for own in few {
         for (in_flight, latency) in [(1, 10), (2, 10), (8, 40), (24, 5)] {
@@ -39,7 +39,7 @@ fn a_few_customers_with_limits_of_their_own_do_not_hold_up_the_others() {
 #[test]
 fn customers_refused_at_the_very_beginning_are_no_reason_to_wait() {
     let mut server = Server::with(None, 2);
-    server.own = |customer| (customer < 10).then(|| wish(2));
+    server.own = |customer| (customer < 10).then(|| limited(2));
     let mut gate = gate();
     let seconds = run(&mut gate, &mut server, 2, 2, 30);
     assert_eq!(

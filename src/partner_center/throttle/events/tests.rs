@@ -9,7 +9,7 @@ use tokio::time::advance;
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-use crate::partner_center::throttle::RefusedByScope;
+use crate::partner_center::throttle::attribution::RefusedByScope;
 use crate::partner_center::throttle::limiter::{Limiter, Reply};
 
 #[derive(Clone, Default)]

@@ -1,6 +1,6 @@
 //! The learned rate against a simulated server.
 
-use crate::partner_center::throttle::simulation::{Limit, Server, endless, sum, wish};
+use crate::partner_center::throttle::simulation::{Limit, Server, endless, limited, sum};
 
 #[test]
 fn a_limit_is_used_and_few_requests_are_refused() {
@@ -117,7 +117,7 @@ fn a_limit_that_changes_is_followed() {
 #[test]
 fn many_customers_with_limits_of_their_own_do_not_lower_the_rate_for_long() {
     let mut server = Server::with(None, 10);
-    server.own = |customer| (customer % 50 == 7).then(|| wish(3_600));
+    server.own = |customer| (customer % 50 == 7).then(|| limited(3_600));
     let counts = sum(&endless(&mut server, 8, 300));
     // 8 in flight, 10 ms each.
     assert!(counts.served > 300 * 800 / 2, "{counts:?}");
