@@ -185,17 +185,33 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once()
     // A role's timeout does not hold for migrations: those of a large ledger take minutes.
     world
         .execute(
-            "do $$ begin execute format('alter database %I set statement_timeout = 1', \
-            current_database()); end $$",
+            "create schema slow;
+             create sequence slow.views;
+             create function slow.sleep() returns event_trigger language plpgsql as $$ begin
+                 if nextval('slow.views') = 1 then perform pg_sleep(2); end if;
+             end $$;
+             create event trigger slow on ddl_command_start when tag in ('CREATE VIEW')
+             execute function slow.sleep();
+             do $$ begin
+                 execute format('alter database %I set statement_timeout = 999', current_database());
+             end $$",
         )
         .await;
     world.run(&["migrate"]).await.assert_code(0);
     world
         .execute(
-            "do $$ begin execute format('alter database %I reset statement_timeout', \
-            current_database()); end $$",
+            "drop event trigger slow;
+             do $$ begin
+                 execute format('alter database %I reset statement_timeout', current_database());
+             end $$",
         )
         .await;
+    assert!(
+        world
+            .value::<i64>("select last_value from slow.views")
+            .await
+            > 1
+    );
     let migrations = "select version, installed_on from _sqlx_migrations order by 1";
     let applied = world.lines(migrations).await;
     assert!(!applied.is_empty());
