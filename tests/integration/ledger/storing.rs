@@ -193,7 +193,8 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once()
              create event trigger slow on ddl_command_start when tag in ('CREATE VIEW')
              execute function slow.sleep();
              do $$ begin
-                 execute format('alter database %I set statement_timeout = 999', current_database());
+                 execute format('alter database %I set statement_timeout = 1000',
+                                current_database());
              end $$",
         )
         .await;
