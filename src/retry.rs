@@ -18,7 +18,8 @@ pub use error::RetryError;
 
 use crate::shutdown::{Shutdown, Stopped};
 
-/// Under a rate limit the next attempt comes after a fourth of the time that the limit has lasted.
+/// Under a rate limit that names no wait, the next attempt comes after a fourth of the time that
+/// the limit has lasted: a call is delayed by at most about a third more than the limit lasts.
 const LIMIT_SHARE: u32 = 4;
 
 /// A wait that the server asks for is lengthened at random by up to an eighth of it, and by at most
@@ -33,11 +34,11 @@ pub struct RetryPolicy {
     initial: Duration,
     max: Duration,
     max_elapsed: Duration,
-    /// The same for failures that are most likely permanent.
+    /// As `max_elapsed`, for failures that are most likely permanent.
     likely_permanent: Duration,
 }
 
-/// Intervals that make no policy.
+/// Why intervals are not a valid policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
     /// The first interval is zero, which would be a busy loop.
@@ -70,7 +71,7 @@ impl RetryPolicy {
         })
     }
 
-    /// The same intervals without an end.
+    /// The same intervals, and retrying without an end.
     #[must_use]
     pub fn unbounded(self) -> Self {
         self.with_max_elapsed(Duration::MAX)
@@ -179,7 +180,7 @@ pub struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// Does not count the time that was spent in a queue of our own.
+    /// Leaves the time that was spent in our own queue out of the policy's time.
     pub fn discount(&mut self, queued: Duration) {
         self.began += queued;
     }

@@ -10,7 +10,8 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::printable::printable;
 
-/// Names of a certificate that a message lists; of more it gives only the number.
+/// Names of a certificate that a message lists. It gives only the number of the others: a
+/// certificate may have hundreds.
 const MAX_NAMES: usize = 5;
 
 /// Why the TLS handshake with a server fails at every attempt. Displayed as a sentence about the
@@ -97,7 +98,7 @@ fn certificate_fault(error: &CertificateError) -> (String, TlsRemedy) {
             TlsRemedy::Trust,
         ),
         // The issuer has the name of a trusted authority but another key: the authority has changed
-        // its key, or somebody impersonates it.
+        // its key, or another server impersonates it.
         CertificateError::BadSignature => (
             "its certificate is signed with another key than that of the authority that this \
              machine trusts"

@@ -6,7 +6,8 @@ use foldhash::fast::RandomState;
 
 use super::{RejectionReason, Row};
 
-/// Bytes of a rejected item that are kept. The rest would fill the ledger and explain nothing more.
+/// Bytes of a rejected item's JSON that are stored. The rest would fill the ledger and explain
+/// nothing more.
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// Which of the API's two families of collections is fetched. The names are an interface.

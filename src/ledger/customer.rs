@@ -43,7 +43,7 @@ impl From<CustomerId> for Customer {
     }
 }
 
-/// What earlier runs have found of a customer, as far as the next run is judged by it. Nothing, for
+/// The findings of earlier runs about a customer by which the next run is judged. The default, for
 /// a new customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CustomerHistory {
@@ -69,7 +69,7 @@ pub(crate) enum CustomerIdError {
     /// It is not a GUID in any form.
     #[error(transparent)]
     NotAGuid(#[from] NotAGuid),
-    /// It is an example GUID that was to be replaced by a real one.
+    /// It is an example GUID that should have been replaced by a real one.
     #[error("a placeholder and not a customer's id")]
     Placeholder,
 }
@@ -112,7 +112,7 @@ impl fmt::Display for CustomerId {
     }
 }
 
-/// The GUID in `text`, if it holds one and nothing else that matters.
+/// The GUID in `text`, if nothing but quotes, brackets, white space and the like surrounds it.
 pub(crate) fn parse_guid_leniently(text: &str) -> Option<Uuid> {
     // The fast path: customer lists are long, and nearly all ids are in the standard form.
     if let Ok(id) = Uuid::try_parse(text) {

@@ -2,7 +2,7 @@
 
 use crate::retry::Remedy;
 
-/// What a code means and what to do about it. A person has to do each of these.
+/// What a code means and what to do about it. Each of these needs a person to act.
 fn advice_on_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "900421" | "10001" => {
@@ -66,8 +66,8 @@ pub fn advice(status: Option<u16>, code: Option<&str>) -> &'static str {
     }
 }
 
-/// As [`advice`], if most customers are refused for the same reason: the advice on one customer
-/// would not fit then.
+/// As [`advice`], for a reason for which most customers are refused: the advice about a single
+/// customer would be wrong there.
 #[must_use]
 pub fn advice_for_many(status: Option<u16>, code: Option<&str>) -> &'static str {
     match code {

@@ -34,8 +34,8 @@ use crate::shutdown::{Shutdown, Stopped};
 /// An error answer is read up to this length in bytes: what comes after explains nothing.
 const MAX_FAULT_BYTES: usize = 64 * 1024;
 
-/// Failed attempts of one kind that are logged as warnings in a run; further ones at debug level.
-/// A cause that all customers share would fill the log.
+/// Failed attempts of one kind that are logged as warnings in a run; further ones are logged at
+/// debug level. Without the bound, a cause that all customers share would fill the log.
 const MAX_WARNINGS: u64 = 5;
 
 /// One logical call, the same over all its attempts.
@@ -305,10 +305,10 @@ impl Session {
     /// Notes what a failed attempt says about the API as a whole.
     fn note_failure(&self, error: &ApiError, is_retry: bool) {
         match error.disposition() {
-            // Never sent.
+            // The request was not sent.
             _ if matches!(error, ApiError::Throttled) => {}
             Disposition::Retry { .. } => self.budget.failed(is_retry),
-            // The server is there.
+            // The server has responded, so there is no outage.
             Disposition::SkipCustomer(_) => self.budget.answered(),
             Disposition::AbortRun(_) => {}
         }
@@ -318,7 +318,7 @@ impl Session {
     fn log(&self, call: &Call, error: &ApiError) {
         let count = self.failures.count(error);
         let error = with_causes(error);
-        // In the message too: the journal shows nothing else.
+        // In the message too: the journal shows only the message.
         let customer = call
             .customer
             .map_or_else(String::new, |id| format!("for customer {id} "));

@@ -21,8 +21,8 @@ use crate::partner_center::transport::http::{SetUpError, http_client, stay_at_or
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
 
-/// How long [`Client::reach`] waits for an answer. A server that takes longer is slow, which is for
-/// the first call to find out.
+/// How long [`Client::reach`] waits for an answer. A server that takes longer is slow and no
+/// barrier; the first call has its own time limit.
 const REACH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Speaks to one partner's Partner Center for as long as the program runs.
@@ -92,7 +92,7 @@ impl Client {
         })
     }
 
-    /// Looks for a barrier between this machine and the API that no waiting removes. Sends no
+    /// Looks for a barrier between this machine and the API that waiting does not remove. Sends no
     /// token, and leaves every other fault to the first call.
     ///
     /// # Errors

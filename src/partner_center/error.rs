@@ -45,8 +45,8 @@ pub enum ApiError {
     /// A whole answer that cannot be a list or a collection.
     #[error("{0}")]
     Unexpected(String),
-    /// The partner's rate limit has paused all calls for longer than a call is retried, so that
-    /// this one was not sent.
+    /// The partner's rate limit has paused all calls for longer than a call is retried, so this one
+    /// was not sent.
     #[error(
         "the partner's calls are refused for longer than they are retried (retry.max_elapsed_time)"
     )]
@@ -54,7 +54,7 @@ pub enum ApiError {
     /// There is no token, for this call or any other.
     #[error(transparent)]
     SignIn(Arc<AuthError>),
-    /// The pages that came could not be kept until all had come.
+    /// The pages of a list could not be stored on disk until all had been received.
     #[error("a temporary file cannot be used (the directory is that of TMPDIR)")]
     Spool(#[source] io::Error),
 }
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_nothing_further_can_succeed_however_it_failed() {
+    fn without_a_token_the_run_is_aborted_however_signing_in_failed() {
         let failed = RetryError::Failed {
             error: AuthError::CodeExpired,
             attempts: 3,

@@ -84,7 +84,7 @@ pub fn remedy_of_io(error: &io::Error, otherwise: Remedy) -> Remedy {
     }
 }
 
-/// Whether an I/O error is due to a shortage of the machine, and not to the file or address.
+/// Whether an I/O error is due to a shortage on this machine, and not to the file or address.
 #[must_use]
 pub fn passes_by_itself(error: &io::Error) -> bool {
     // EINTR, EAGAIN, ENOMEM, ENFILE and EMFILE, which have these numbers on every Linux. The last

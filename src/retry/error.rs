@@ -1,5 +1,5 @@
-//! How an operation ends without success. Being stopped is one of its ends, and no variant of any
-//! other error.
+//! How an operation ends without success. Being stopped is one of these ends, so the error of an
+//! operation needs no variant for it.
 
 use std::error::Error;
 use std::fmt;
@@ -31,7 +31,7 @@ pub enum RetryError<E> {
 }
 
 impl<E> RetryError<E> {
-    /// The same end, of this many attempts.
+    /// The same end, with this number of attempts.
     #[must_use]
     pub fn with_attempts(self, attempts: u32) -> Self {
         match self {

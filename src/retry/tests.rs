@@ -17,7 +17,7 @@ impl Classify for Limited {
     }
 }
 
-/// How long a limit of this length costs, and how many attempts.
+/// The time and the attempts that a limit of this length costs.
 async fn limited(secs: u64, wish: Option<Duration>) -> (Duration, u32) {
     let began = Instant::now();
     let shutdown = Shutdown::default();
@@ -125,7 +125,7 @@ fn a_policy_that_makes_no_sense_cannot_be_built() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_servers_wish_is_a_lower_bound_of_the_wait() {
+async fn the_wait_that_the_server_asks_for_is_a_lower_bound() {
     let began = Instant::now();
     let after = Some(Duration::from_secs(7));
     let result = retry(policy(10, 20, 60_000), &Shutdown::default(), |n| {
@@ -141,7 +141,7 @@ async fn the_servers_wish_is_a_lower_bound_of_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wish_beyond_the_time_left_ends_it_at_once() {
+async fn a_requested_wait_beyond_the_time_left_ends_the_operation_at_once() {
     let began = Instant::now();
     let after = Some(Duration::from_hours(1));
     let result = retry(policy(10, 20, 60_000), &Shutdown::default(), |_| {

@@ -13,11 +13,11 @@ pub(crate) const STORE_FETCHED: Duration = Duration::from_secs(3);
 /// The end of the run is recorded.
 pub(crate) const RECORD_END: Duration = Duration::from_secs(3);
 
-/// Connections to the database that others may still use are closed.
+/// The pool of database connections is closed, some of which may still be in use.
 pub(crate) const CLOSE_POOL: Duration = Duration::from_secs(1);
 
-/// Tasks of the program end. Answers of the status address under way have [`LAST_ANSWERS`] since
-/// the first signal and are among them.
+/// Tasks of the program end. Among them are the last answers of the status address, which may take
+/// [`LAST_ANSWERS`] from the first signal on.
 pub(crate) const END_TASKS: Duration = Duration::from_secs(3);
 
 /// After the first signal, beside the other steps: the status address sends its last answers.

@@ -90,7 +90,7 @@ fn is_base64(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '\n'))
 }
 
-/// Why the text of a PEM file has no usable private key, if a marker in it tells.
+/// Why the text of a PEM file has no usable private key, if one of its markers shows it.
 pub(crate) fn key_problem(text: &str) -> Option<&'static str> {
     const REASONS: [(&str, &str); 8] = [
         (

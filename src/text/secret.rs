@@ -2,7 +2,7 @@
 //! No error quotes any of the text.
 //!
 //! Every secret of the program is ASCII text: a client secret, a token or a database URL. None
-//! starts or ends with white space or is in quotes, so that both are artefacts of how it was saved.
+//! starts or ends with white space or is in quotes, so both are artefacts of how it was saved.
 
 use std::path::Path;
 

@@ -66,8 +66,8 @@ pub(super) struct TokenProvider {
 #[derive(Default)]
 struct TokenCache {
     token: Option<Arc<Token>>,
-    /// Why the last renewal failed. Every task that waited for it gets this error, so that not each
-    /// of them tries again.
+    /// Why the last renewal failed. Until the next run begins, every task that needs a token gets
+    /// this error, so that they do not all try again.
     failure: Option<AuthError>,
 }
 
@@ -123,7 +123,7 @@ impl TokenProvider {
             _ => {}
         }
         // The token may have expired between our check and the call, so it is renewed once. If the
-        // API refuses the renewed token as well, the reason is another one.
+        // API refuses the renewed token as well, expiry was not the reason.
         let method = &self.authority.settings.method;
         if refused.is_futile_renewal() || matches!(method, config::Method::AccessToken(_)) {
             return Ok(None);
@@ -140,7 +140,7 @@ impl TokenProvider {
         if let Some(failure) = &cache.failure {
             return Err(RetryError::Fatal(failure.clone()));
         }
-        // The task would go on after the stop.
+        // The task that is spawned below would outlive the stop.
         if shutdown.forced.is_cancelled() {
             return Err(Stopped.into());
         }
@@ -156,7 +156,7 @@ impl TokenProvider {
                 let token = match task.await {
                     Ok(token) => token,
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                    // The runtime is shutting down and polls nothing any more.
+                    // The runtime is shutting down and no longer polls this future.
                     Err(_) => std::future::pending().await,
                 };
                 token.inspect_err(|error| match error.disposition() {

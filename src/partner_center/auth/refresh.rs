@@ -126,8 +126,8 @@ impl Spending<'_> {
             let grant = Grant::RefreshToken;
             match self.authority.request_token(self.app, grant, &form).await {
                 Ok(response) => {
-                    // Stored first, even if the response is of no other use: the authority may have
-                    // revoked the old token.
+                    // Stored first, even if the rest of the response is unusable: the authority may
+                    // have revoked the old token.
                     if let Some(next) = response.next_refresh_token() {
                         save_token(reservation, next, file)?;
                         self.record_renewal(is_stored(candidate), response.refresh_lifetime());

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_to_be_replaced_where_it_is_configured() {
+    fn the_advice_names_the_place_where_the_secret_is_configured() {
         for code in [7_000_222, 7_000_215] {
             let interpretation =
                 interpreted("invalid_client", &[code], Grant::ClientCredentials, false);

@@ -8,7 +8,8 @@ use serde::Deserialize;
 /// The lifetime of an access token whose response names none.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
-/// The longest lifetime of an access token that is believed. Microsoft issues no longer ones.
+/// The longest lifetime of an access token that is believed; Microsoft's are shorter. A longer one
+/// in a response would put off the renewal until the API refuses the token.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
 
 /// The lifetime of a refresh token whose response names none; Microsoft's documented one.
@@ -52,8 +53,11 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// service that wants fewer polls asks to slow down.
 const MAX_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long a code is valid if the service does not say, and at most.
+/// How long a device code is polled for if the service names no lifetime.
 const DEFAULT_CODE_LIFETIME: Duration = Duration::from_mins(15);
+
+/// The longest time that a device code is polled for, whatever the service says. Without the bound
+/// an abandoned sign-in could poll for days.
 const MAX_CODE_LIFETIME: Duration = Duration::from_hours(1);
 
 impl DeviceCode {

@@ -1,7 +1,7 @@
 //! Reads the body of an answer as text and as a JSON object, whatever it contains.
 
-/// Levels of nesting. Honest answers have fewer; a recursive parser could overflow the stack on a
-/// hostile one.
+/// Levels of nesting in a body. Honest answers have fewer; a recursive parser could overflow the
+/// stack on a hostile one.
 const MAX_DEPTH: usize = 128;
 
 /// Why a body cannot be read as a JSON object.
@@ -28,7 +28,7 @@ pub(in crate::partner_center) fn json_text(body: &[u8]) -> Result<&str, BodyErro
     Ok(text)
 }
 
-/// Must be called before a parser reads the text that does not bound the depth itself.
+/// Must be called before the text is read by a parser that does not bound the depth itself.
 pub(in crate::partner_center) fn check_depth(text: &str) -> Result<(), BodyError> {
     if is_nested_too_deep(text.as_bytes()) {
         return Err(BodyError::TooDeep);

@@ -4,8 +4,8 @@
 
 use crate::partner_center::decode::json::Json;
 
-/// Levels of nesting; the API's answers have fewer. Reading recurses, so that without a bound a
-/// hostile answer could overflow the stack.
+/// Levels of nesting; the API's answers have fewer. Reading recurses, so without a bound a hostile
+/// answer could overflow the stack.
 const MAX_DEPTH: u8 = 8;
 
 /// A position in a JSON text. A method that returns `None` has met JSON that this cursor does not
@@ -32,7 +32,7 @@ impl<'a> JsonCursor<'a> {
         self.at == self.text.len()
     }
 
-    /// Calls `member` with the name of each member of an object; it has to read the value.
+    /// Calls `member` with the name of each member of an object; `member` must read the value.
     pub(in crate::partner_center) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, &'a str) -> Option<()>,
@@ -46,7 +46,7 @@ impl<'a> JsonCursor<'a> {
         })
     }
 
-    /// Calls `element` for each element of a list; it has to read the value.
+    /// Calls `element` for each element of a list; `element` must read the value.
     pub(in crate::partner_center) fn list(
         &mut self,
         element: impl FnMut(&mut Self) -> Option<()>,

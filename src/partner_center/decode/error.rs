@@ -5,8 +5,8 @@ use crate::partner_center::decode::body::BodyError;
 use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::decode::next::NextLinkError;
 
-/// Rejections of one collection. With more, the answer is not what it should be, and keeping each
-/// item would fill memory and the ledger: the whole collection fails.
+/// Rejections of one collection. With more, the whole collection fails: the answer is hardly the
+/// one that was requested, and storing each of its items would fill memory and the ledger.
 pub(in crate::partner_center) const MAX_REJECTIONS: usize = 10_000;
 
 /// Bytes of the payloads of one collection's rejections; with more the whole collection fails.

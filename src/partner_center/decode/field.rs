@@ -58,7 +58,7 @@ pub(super) fn text<'a>(field: &str, value: Raw<'a>) -> Result<Option<Cow<'a, str
     if !value.is_string() {
         return Err(ItemError::invalid(field, "is not a text"));
     }
-    // The JSON is known to be valid, so that only an unpaired surrogate can be wrong.
+    // The JSON is known to be valid, so only an unpaired surrogate can be wrong.
     let text = value
         .as_str()
         .ok_or_else(|| ItemError::not_storable(field, "holds an unpaired surrogate"))?;

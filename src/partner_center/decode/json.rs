@@ -58,8 +58,8 @@ impl<'de> Deserialize<'de> for Json<'de> {
     }
 }
 
-/// Calls `visit` with each element of a list until it breaks. Collecting the elements would take
-/// many times the memory of their text if they are small.
+/// Calls `visit` with each element of a list until `visit` breaks. Collecting the elements would
+/// take many times the memory of their text if they are small.
 ///
 /// # Errors
 /// When `list` is not a list.

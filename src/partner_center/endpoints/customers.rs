@@ -29,10 +29,12 @@ const PAGE_SIZE: u32 = 500;
 /// Pages of the list. No partner has a million customers, and each page is a call.
 const MAX_PAGES: u32 = 2_000;
 
-/// Entries on one page, for the sake of memory. A server that knows no pages sends all on one.
+/// Entries on one page, which are in memory together. A server without paging sends the whole list
+/// as one page.
 const MAX_PAGE_ENTRIES: u64 = 1_000_000;
 
-/// All pages together may be this many times as large as one body may be.
+/// All pages together may have this many times `partner_center.max_response_bytes`, the limit of
+/// one page. Without the bound an endless list would fill memory.
 const MAX_BODIES: u64 = 16;
 
 /// One page of the list.
@@ -50,7 +52,7 @@ impl Session {
     /// Every customer of the partner, each once.
     ///
     /// # Errors
-    /// When a page cannot be had, leads to another host, or repeats an earlier one, or when no
+    /// When a page cannot be fetched, leads to another host, or repeats an earlier one, or when no
     /// entry names a customer: half a list would silently leave customers out.
     pub async fn fetch_customers(
         &self,

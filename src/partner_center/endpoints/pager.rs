@@ -12,7 +12,7 @@ use crate::partner_center::transport::error::TransportError;
 /// Empty pages in a row that may each have a link to a next page; after more the list is a loop.
 const MAX_EMPTY_PAGES: u32 = 10;
 
-/// What all pages of a list may come to. A longer list is generated as it is read, or hostile.
+/// The most that all pages of a list may have together. A list beyond that is endless or hostile.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::partner_center) struct Limits {
     /// Pages, each of which is a call.
@@ -86,7 +86,7 @@ pub(in crate::partner_center) struct Pager {
     /// Fingerprints of all pages.
     received: HashSet<u64>,
     pages: u32,
-    /// Empty pages since the last that was not.
+    /// Empty pages since the last page with items.
     empty_pages: u32,
     bytes: u64,
     /// Items of all pages, repeated ones left out.

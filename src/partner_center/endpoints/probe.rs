@@ -18,7 +18,7 @@ use crate::shutdown::Shutdown;
 /// The request header that asks whether the token is compliant.
 const VALIDATE_MFA: HeaderName = HeaderName::from_static("validatemfa");
 
-/// The answer's header that says so.
+/// The answer's header that says whether it is.
 const IS_MFA_COMPLIANT: HeaderName = HeaderName::from_static("ismfacompliant");
 
 /// What one customer's collection showed.
@@ -33,7 +33,7 @@ pub struct Probed {
 }
 
 impl Session {
-    /// Fetches one customer's usage from either source, and keeps nothing.
+    /// Fetches one customer's usage from either source, and stores nothing.
     ///
     /// # Errors
     /// When it cannot be fetched, or none of its items could become a row.

@@ -30,7 +30,7 @@ pub struct CustomerCollection<R> {
     pub attempts: u32,
     /// 200, or 204 for nothing at all.
     pub http_status: u16,
-    /// To be kept until the collection has been handed on, so that fetching cannot run ahead of
+    /// Must be held until the collection has been handed on, so that fetching cannot run ahead of
     /// storing.
     pub permit: OwnedSemaphorePermit,
 }
@@ -47,7 +47,7 @@ struct Pages<R> {
 }
 
 impl<R: Row> Pages<R> {
-    /// Adds a page. Gives the request for the one after it.
+    /// Adds a page. Returns the request for the next page, if there is one.
     fn add(
         &mut self,
         items: PageItems<R>,

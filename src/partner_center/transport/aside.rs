@@ -1,11 +1,11 @@
-//! CPU-bound work: the program has one thread for everything that waits, so that work on large
-//! bodies is done on another.
+//! CPU-bound work: the program has one thread for everything that waits, so work on large bodies is
+//! done on another.
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 /// Bodies of this length and more are large: decoding 256 KiB takes about a millisecond, and about
-/// ten where the body is made to be slow.
+/// ten if the body is crafted to be slow.
 const LARGE_BYTES: usize = 256 * 1024;
 
 /// Large bodies that are worked on at a time. More would only share the processors, and each takes
@@ -41,7 +41,7 @@ impl Aside {
         match self.tasks.spawn_blocking(work).await {
             Ok(done) => done,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is shutting down and polls nothing any more.
+            // The runtime is shutting down and no longer polls this future.
             Err(_) => std::future::pending().await,
         }
     }

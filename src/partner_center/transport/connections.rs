@@ -12,9 +12,10 @@ use tracing::debug;
 
 use crate::partner_center::transport::http::SetUpError;
 
-/// How often a request that was not processed is sent again, each time after twice the wait. Then
-/// the attempt has failed.
+/// How often a request that was not processed is sent again, each time after twice the wait. After
+/// that the attempt has failed.
 const MAX_UNPROCESSED: u32 = 5;
+/// The wait before a request that was not processed is sent again for the first time.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 
 /// How often a request that reached the wrong server is sent on a connection of its own.

@@ -19,7 +19,7 @@ pub enum TransportError {
         #[source]
         source: Arc<reqwest::Error>,
     },
-    /// No connection, and none to be had before a person has acted.
+    /// No connection is possible before a person has acted.
     #[error(transparent)]
     Barred(Barrier),
     /// The body cannot be decompressed.

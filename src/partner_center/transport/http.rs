@@ -23,7 +23,7 @@ use crate::tls;
 /// than it is read would hold up all others.
 const BYTES_PER_TURN: usize = 128 * 1024;
 
-/// Redirects followed within the configured origin.
+/// Redirects followed within the configured origin. More are taken for a loop.
 const MAX_REDIRECTS: usize = 5;
 
 /// The TLS or HTTP machinery could not be set up.

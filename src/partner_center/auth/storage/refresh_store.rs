@@ -18,7 +18,8 @@ use crate::text::secret;
 /// Without the reservation a full disk would show only once the old token is spent.
 const RESERVED_BYTES: usize = 16 * 1024;
 
-/// How long a renewal waits for another process's renewal. A longer one hangs.
+/// How long a renewal waits for that of another process. After that the other process is taken to
+/// hang, and this one renews without the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long a mere check waits for the lock: a person is watching, and if another process holds
@@ -54,8 +55,8 @@ enum LockState {
 }
 
 impl RenewalLock {
-    /// Whether certainly no other process renews. The file's lock alone is not enough: the file may
-    /// have been renamed over.
+    /// Whether it is certain that no other process renews. The file's lock alone is not enough: the
+    /// file may have been renamed over.
     fn is_exclusive(&self) -> bool {
         matches!(self.folder, LockState::Held { .. })
             && !matches!(self.file, LockState::HeldElsewhere)
@@ -76,8 +77,9 @@ impl RefreshStore {
     pub(in crate::partner_center::auth) async fn lock(&self) -> io::Result<RenewalLock> {
         let lock = self.lock_within(LOCK_TIMEOUT).await?;
         if !lock.is_exclusive() {
-            // Some network file systems have no locks. The renewal goes on all the same; only two
-            // processes at the same moment could each spend the token.
+            // Some network file systems have no locks, and a process that hangs keeps its lock. The
+            // renewal goes on without one: only if two processes renew at the same moment could
+            // each spend the token.
             warn!(
                 folder = ?lock.folder,
                 file = ?lock.file,

@@ -237,7 +237,7 @@ fn value(json: Json<'_>) -> Result<Value, NextLinkError> {
     if json.get().len() > 4 * MAX_LINK_BYTES {
         return Err(NextLinkError::TooLong);
     }
-    // The JSON is known to be valid, so that only an unpaired surrogate can be wrong.
+    // The JSON is known to be valid, so only an unpaired surrogate can be wrong.
     serde_json::from_str(json.get()).map_err(|_| NextLinkError::NotText)
 }
 

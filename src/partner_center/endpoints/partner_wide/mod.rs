@@ -43,7 +43,7 @@ impl Session {
     /// fetches their usage.
     ///
     /// # Errors
-    /// As there.
+    /// As those of [`Session::fetch_partner_wide_usage`].
     pub async fn fetch_partner_wide_deployment(
         &self,
         wanted: &WantedCustomers,

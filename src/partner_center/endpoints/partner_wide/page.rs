@@ -37,12 +37,12 @@ pub(super) struct PartnerWidePage {
     pub(super) http_status: u16,
 }
 
-/// What is read of a page.
+/// Which items of a page are read, and how they are numbered.
 #[derive(Debug, Clone)]
 pub(super) struct PageScope {
     /// The customers whose items are kept, sorted.
     pub(super) wanted: Arc<[CustomerId]>,
-    /// The number of items on earlier pages, from which the items are numbered on.
+    /// The number of items on earlier pages, from which the numbering continues.
     pub(super) prior_items: u64,
 }
 

@@ -1,8 +1,8 @@
 //! Follows the pages of a partner-wide collection: by links, or by the parameter `skip` if the
 //! server sends none. Pure.
 //!
-//! A gap in such a collection would be a gap in the history of many customers that nobody notices.
-//! What may be one is therefore an error, and what is merely odd becomes a note.
+//! A gap in such a collection would be an unnoticed gap in the history of many customers. What may
+//! be a gap is therefore an error, and what is merely odd becomes a note.
 
 use super::page::PartnerWidePage;
 use crate::partner_center::ApiError;
@@ -13,7 +13,7 @@ use crate::partner_center::endpoints::pager::{Limits, NextStep, PageSummary, Pag
 pub(super) const PAGE_SIZE: u64 = 10_000;
 
 /// The limits of a collection. At 500 bytes a row, 8 GiB are 16 million rows, more than any partner
-/// has; a list beyond that is generated endlessly and would fill the disk.
+/// has; a list beyond that is endless and would fill the disk.
 const LIMITS: Limits = Limits {
     pages: 50_000,
     bytes: 8 << 30,
@@ -22,8 +22,8 @@ const LIMITS: Limits = Limits {
 /// Why the pages are not a complete collection.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Incomplete {
-    /// The total changed between two pages, so that items may have been skipped. Reading the
-    /// collection again from its first page helps.
+    /// The total changed between two pages, so items may have been skipped. Reading the collection
+    /// again from its first page helps.
     #[error("the collection changed while it was read")]
     Changed,
     #[error("the collection announced {announced} items and sent {received}")]
@@ -52,7 +52,7 @@ pub(super) struct PartnerWidePager {
     pages_with_items: u32,
     /// The total that the last page announced.
     announced: Option<u64>,
-    /// Whether each page so far announced its own length, so that totals are not those of the list.
+    /// Whether each page so far announced its own length, so totals are not those of the list.
     announces_pages: bool,
     note: Option<String>,
 }

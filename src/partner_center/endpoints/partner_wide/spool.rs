@@ -1,9 +1,9 @@
 //! Sorts the items of a partner-wide collection by customer, on disk. Any page may hold items of
-//! any customer, and a customer is stored as a whole, so that no customer is complete before the
-//! last page. A collection does not fit into memory: the items are written to a temporary file,
-//! divided into buckets that are read one at a time.
+//! any customer, and a customer is stored as a whole, so no customer is complete before the last
+//! page. A collection does not fit into memory: the items are written to a temporary file, divided
+//! into buckets that are read one at a time.
 //!
-//! The file has no name, so that nothing is left behind however the program ends. It is compressed,
+//! The file has no name, so nothing is left behind however the program ends. It is compressed,
 //! because `/tmp` is often in memory.
 
 use std::fs::File;

@@ -18,7 +18,8 @@ const MAX_FILTERED_CUSTOMERS: usize = 100;
 /// Customers per bucket, on average. With 20 rows each they take about 1 MB in memory.
 const CUSTOMERS_PER_BUCKET: usize = 128;
 
-/// Buckets of a collection. Each has a buffer in memory, so that their number has to be bounded.
+/// Buckets of a collection. Each has a buffer in memory; without the bound, a large partner's
+/// buffers would fill it.
 const MAX_BUCKETS: usize = 1_024;
 
 /// The customers whose items are wanted.
@@ -30,8 +31,8 @@ pub struct WantedCustomers {
 }
 
 impl WantedCustomers {
-    /// `are_all` says that these are all or nearly all of the partner's customers, so that filters
-    /// would only cost calls.
+    /// `are_all` says that these are all or nearly all of the partner's customers, so filters would
+    /// only cost calls.
     #[must_use]
     pub fn new(ids: impl IntoIterator<Item = CustomerId>, are_all: bool) -> Self {
         let mut ids: Vec<CustomerId> = ids.into_iter().collect();
@@ -53,7 +54,7 @@ impl WantedCustomers {
     /// The bucket of a customer, below [`WantedCustomers::bucket_count`], for either dataset.
     #[must_use]
     pub fn bucket_of(&self, customer: CustomerId) -> usize {
-        // FNV-1a over all bytes: ids need not be random, so that no part of one is a good hash.
+        // FNV-1a over all bytes: ids need not be random, so no part of one is a good hash.
         let hash = customer
             .as_uuid()
             .as_bytes()
@@ -83,7 +84,7 @@ impl WantedCustomers {
 /// The percent-encoded value of the parameter `filter` that selects these customers.
 ///
 /// Ids have been seen in upper case in items and in lower case in the list of customers, and the
-/// comparison may be case-sensitive, so that both spellings are listed.
+/// comparison may be case-sensitive, so both spellings are listed.
 pub(super) fn filter(customers: &[CustomerId]) -> String {
     let mut terms = Vec::with_capacity(2 * customers.len());
     for customer in customers {
