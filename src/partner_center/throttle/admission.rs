@@ -50,7 +50,7 @@ pub(in crate::partner_center) enum RetryCause {
     ServerError,
 }
 
-/// The time for which a call is retried is over before its attempt could be made.
+/// The time for which a call is retried was over before its attempt could be made.
 #[derive(Debug)]
 pub(in crate::partner_center) struct TimeUp;
 
@@ -101,12 +101,12 @@ impl Admission {
             .map_err(|_| TimeUp)
     }
 
-    /// A call that has waited as it was told to is denied nothing. While nobody is served, the
-    /// limiter lets one probe at a time through, which had better be a first attempt: a retry would
-    /// burden the server again with what it has refused.
+    /// What a retry may cost. After a wait that the server asked for it costs nothing. While no
+    /// call is served, the limiter lets one probe at a time through, and a first attempt is the
+    /// better probe: a retry would burden the server again with what it has just refused.
     fn claim(&self, budget: &RetryBudget, retry: Retry) -> Claim {
         let has_first_attempts = self.first_attempts.load(Ordering::Relaxed) > 0;
-        // Too few for a quorum: each goes by its own waits.
+        // With so few calls a quorum is hardly reached, so each call goes by its own waits.
         let are_few = budget.most_calls() <= UNSURE_QUORUM;
         let is_stuck = self.limiter.is_stuck();
         match retry.cause {
@@ -129,7 +129,7 @@ impl Admission {
         }
     }
 
-    /// Waits for a place in flight, and for the limiter.
+    /// Waits for a place among the requests in flight, and for the limiter.
     async fn acquire_place(
         &self,
         customer: Option<CustomerId>,
@@ -137,7 +137,7 @@ impl Admission {
         is_retry: bool,
     ) -> Result<(OwnedSemaphorePermit, RequestPermit<'_>), TimeUp> {
         let (queued, paused) = (Instant::now(), self.limiter.paused());
-        // Held until the permit is there.
+        // Held until the permit is acquired.
         let _first = if is_retry {
             None
         } else {

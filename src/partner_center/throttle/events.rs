@@ -1,5 +1,5 @@
-//! What the log says of the throttle: each change of the learned rate, each pause and its end. One
-//! of a kind is logged at `info` in a minute, the others at `debug`.
+//! What the log says of the throttle: each step of the learned rate, each pause and its end. At
+//! most one of each kind a minute is logged at `info`, the others at `debug`.
 
 #[cfg(test)]
 mod tests;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-/// The shortest time between two events of a kind at `info`. Without it, a limit that is searched
-/// for fills the log.
+/// The shortest time between two events of a kind at `info`. Without it, the search for a limit
+/// would fill the log.
 const INFO_INTERVAL: Duration = Duration::from_mins(1);
 
 /// When an event of each kind was last logged at `info`.
@@ -40,14 +40,14 @@ fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
     is_due
 }
 
-/// As a number that every log format has.
+/// As whole milliseconds, a number that every log format can show.
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Events {
-    /// The learned rate, before and after a reply. Its steady rise between two incidents is no
-    /// event, but each step is.
+    /// Logs that a reply has lowered the learned rate, or about doubled it. Its steady rise between
+    /// two incidents is not logged.
     pub(super) fn rate(&mut self, now: Instant, before: Option<f64>, after: Option<f64>) {
         let Some(rate) = after else {
             return;
@@ -71,7 +71,9 @@ impl Events {
         }
     }
 
-    /// For how long nobody was served before a reply and after it, and what is left of the pause.
+    /// Logs that a pause has begun, goes on or has ended. `before` and `after`: for how long the
+    /// tenant's limit had let no call through, before a reply and after it. `left`: what is left of
+    /// the pause.
     pub(super) fn pause(
         &mut self,
         now: Instant,

@@ -1,5 +1,5 @@
 //! Which request may go out when: the learned rate, the configured bound and the pauses, put
-//! together. Pure in time.
+//! together. Reads no clock: the time is an argument.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ const CATCH_UP: Duration = Duration::from_millis(8);
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::partner_center) enum Reply {
-    /// By whatever counts requests, which let it through.
+    /// With a status that shows that the rate limit let the request through.
     Served,
-    /// By a server in trouble.
+    /// With an error of the server's: 408, or 5xx that is not a limit.
     ServerError,
     /// By a limit, with the wait that the server asks for.
     RateLimited { retry_after: Option<Duration> },
-    /// With 503 and no such wait: a proxy's limit, or a server in trouble.
+    /// With 503 and no requested wait: a proxy's limit, or a server in trouble.
     Unavailable,
     /// Not at all.
     Missing,
@@ -47,15 +47,15 @@ pub(super) struct SentRequest {
 pub(super) enum Decision {
     /// It goes out now.
     Send(SentRequest),
-    /// Ask again then, or when a reply comes.
+    /// Ask again at this time, or when a reply comes.
     WaitUntil(Instant),
-    /// As before, but everybody waits for the tenant's limit.
+    /// As `WaitUntil`, but every call waits for the tenant's limit.
     PausedUntil(Instant),
     /// Retries go before this first attempt.
     RetriesFirst,
     /// Ask again when a reply comes.
     WaitForReply,
-    /// Everybody has waited for longer than any call is retried.
+    /// The tenant's limit has let no call through for longer than any call is retried.
     GiveUp,
 }
 
@@ -68,7 +68,7 @@ pub struct ThrottleStatus {
     pub in_flight: usize,
     /// When the present pause ends. It may be followed by another.
     pub paused_until: Option<DateTime<Utc>>,
-    /// How long nobody was served because of the tenant's limit, since the program began.
+    /// Seconds in which the tenant's limit let no call through, since the program began.
     pub paused_seconds: f64,
     /// Refused requests since the program began.
     pub refused: RefusedByScope,
@@ -76,7 +76,7 @@ pub struct ThrottleStatus {
 
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// The configured bound.
+    /// The configured bound, in requests a second.
     max_per_second: Option<f64>,
     in_flight: usize,
     sent: u64,
@@ -165,7 +165,7 @@ impl Gate {
         if late > BURST {
             self.rate.rested();
         }
-        // A pause is no rest.
+        // The time of a pause is not idle time.
         let awaited = self.attribution.paused_until().max(Some(due));
         if awaited.is_some_and(|due| now.saturating_duration_since(due) > SHORT_PAUSE) {
             self.attribution.rested(now);
@@ -198,8 +198,8 @@ impl Gate {
             }
             Reply::ServerError => self.attribution.served(request.customer, request.at, now),
             Reply::RateLimited { retry_after } => self.refused(request, retry_after, false, now),
-            // A server that has served nobody yet is more likely down than throttling: the retry
-            // budget keeps the rest away from it.
+            // A server that has not served any request yet is more likely down than throttling,
+            // which is for the retry budget to handle.
             Reply::Unavailable if !self.attribution.has_served() => {}
             Reply::Unavailable => self.refused(request, None, true, now),
             Reply::Missing => {}
@@ -225,7 +225,8 @@ impl Gate {
         };
         let scope = self.attribution.refused(refusal, now);
         self.rate.refused(now, request.at, scope);
-        // Refused requests may be counted too. Where no wait is named, each is made up for.
+        // The limit may count refused requests too. If no wait was requested, the next request is
+        // therefore put off by one interval for each.
         if let Some(interval) = self.interval()
             && self.rate.learned().is_some()
             && retry_after.is_none()

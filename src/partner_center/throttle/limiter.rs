@@ -1,5 +1,5 @@
-//! The one gate that every request to the API passes. Partner Center's limits are not published,
-//! differ and change, so that they are learned. Decision 6 says why the limiter is our own.
+//! The one gate that every request to the API passes. Partner Center's limits are not published and
+//! change, so they are learned from its answers. Decision 6 says why the limiter is our own.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use super::gate::{Decision, Gate, SentRequest};
 use super::{POLL, SHORT_PAUSE};
 use crate::ledger::CustomerId;
 
-/// How long first attempts wait for the tenant's limit where calls are not retried. Without it, one
+/// How long a request waits for the tenant's limit where calls are not retried. Without it, one
 /// pause would fail all customers.
 const WITHOUT_RETRIES: Duration = Duration::from_mins(2);
 
@@ -27,7 +27,7 @@ pub(in crate::partner_center) struct Limiter {
     gate: Mutex<Gate>,
     /// Requests queue in the order in which they came; the first waits for the gate.
     queue: tokio::sync::Mutex<()>,
-    /// A reply came.
+    /// Notified when a reply has come.
     changed: Notify,
     /// The shortest time for which a request waits for the tenant's limit.
     least: Duration,
@@ -40,7 +40,7 @@ pub(in crate::partner_center) struct RequestPermit<'a> {
     request: Option<SentRequest>,
 }
 
-/// The tenant's limit makes everybody wait for longer than a call is retried.
+/// The tenant's limit makes every call wait for longer than a call is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::partner_center) struct PausedTooLong;
 
@@ -52,7 +52,8 @@ impl Limiter {
         } else {
             Duration::ZERO
         };
-        // A day or a century is the same, and a day can be added to any moment.
+        // A time limit beyond a day makes no difference in practice, and could overflow an
+        // `Instant`.
         let most = Duration::from_hours(24);
         let patience = patience.max(least).clamp(SHORT_PAUSE, most);
         Self {
@@ -68,17 +69,17 @@ impl Limiter {
         self.gate().learned()
     }
 
-    /// All the time so far in which everybody had to wait because the server said so.
+    /// All the time so far in which every call had to wait for the tenant's limit.
     pub(super) fn paused(&self) -> Duration {
         self.gate().paused(Instant::now())
     }
 
-    /// Whether anybody was ever served.
+    /// Whether any request was ever served.
     pub(super) fn has_served(&self) -> bool {
         self.gate().has_served()
     }
 
-    /// Whether it is known that nobody is served at present.
+    /// Whether the tenant's limit is known to let no call through at present.
     pub(super) fn is_stuck(&self) -> bool {
         self.gate().is_stuck(Instant::now())
     }
@@ -88,7 +89,7 @@ impl Limiter {
     }
 
     /// Waits until a request about a customer, or about none, may be sent. Waits in pauses for no
-    /// longer than `left`; a first attempt for a short pause at least.
+    /// longer than `left`; a first attempt waits for a short pause even if less is left.
     pub(in crate::partner_center) async fn acquire(
         &self,
         customer: Option<CustomerId>,

@@ -2,7 +2,8 @@
 //!
 //! A call goes through [`admission`]: the retry budget of its session, a place in flight, and the
 //! [`limiter`]. The limiter paces requests at the learned `rate`, pauses them while `attribution`
-//! says that the partner's own limit is used up, and both are put together in `gate`, pure in time.
+//! says that the partner's own limit is used up, and both are put together in `gate`, which reads
+//! no clock.
 
 pub(super) mod admission;
 pub(super) mod attribution;
@@ -16,18 +17,18 @@ mod simulation;
 
 use std::time::Duration;
 
-/// The burst that a server's token bucket is taken to hold, in time at its rate. After a longer
-/// idle time the bucket is full, so that what it serves then is no measure of the rate.
+/// The assumed burst of a server's token bucket, as the time in which it refills. After a longer
+/// idle time the bucket is full, and what it serves then does not measure the rate.
 const BURST: Duration = Duration::from_secs(1);
 
-/// A pause up to this length is taken at the word of one quorum, no call is given up because of it,
-/// and idle time of this length ends an incident. Without it, one customer's short wait would fail
+/// The longest pause for which one quorum is enough and because of which no call is given up; idle
+/// time of this length also ends an incident. Without it, one customer's short wait would fail
 /// others.
 const SHORT_PAUSE: Duration = Duration::from_secs(5);
 
-/// Where no wait is named, the next probe comes after one part in so many of the time for which
-/// nobody has been served. The end of a throttle is noticed late by no more than that.
+/// If no wait was requested, the next probe comes after the time without a served call, divided by
+/// this. The end of a throttle is noticed late by no more than that.
 const PROBE_SHARE: u32 = 3;
 
-/// How often a waiting call looks again, and the shortest pause.
+/// The interval at which a waiting call checks again, and the shortest pause.
 const POLL: Duration = Duration::from_millis(100);

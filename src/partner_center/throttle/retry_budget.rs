@@ -1,8 +1,8 @@
-//! How much all calls of a session together may retry: a server in trouble is not to be pushed
-//! under by our own retries. Since the last answer, retries stay under a sixth of the calls, except
-//! that a few are always allowed, so that a small run may retry at all, and one now and then, so
-//! that the end of the trouble is noticed. Also knows since when nothing has succeeded. Pure in
-//! time.
+//! How many retries all calls of a session may make together, so that they do not overload a server
+//! in trouble. Since the last answer, at most a sixth of the requests are retries, with two
+//! exceptions: a few are always allowed, so that a small run can retry at all, and one is allowed
+//! now and then, so that the end of the trouble is noticed. Also records since when no call has
+//! succeeded.
 //!
 //! `tower`'s budget does not fit: it forgets after a minute at the most, and what it always allows
 //! is at least one retry a second, for as long as an outage lasts.
@@ -17,18 +17,19 @@ use tokio::time::Instant;
 
 use super::{PROBE_SHARE, SHORT_PAUSE};
 
-/// Since the last answer, retries stay under one in this many calls, retries included.
+/// Since the last answer, at most one request in this many is a retry.
 const CALLS_PER_RETRY: u64 = 6;
 
-/// Retries that are always allowed. Where everything fails, retries are under a fifth of the calls
-/// from a hundred calls on.
+/// Retries that are always allowed; without them a small run could not retry at all. Where
+/// everything fails, retries are under a fifth of the calls from a hundred calls on.
 const ALWAYS: u64 = 20;
 
 /// Shared by all calls of a session.
 #[derive(Debug, Default)]
 pub(in crate::partner_center) struct RetryBudget {
-    /// Calls under way, those that wait included, and the most that there were.
+    /// Calls under way, those that wait included.
     calls: AtomicUsize,
+    /// The most calls that were under way at a time.
     most_calls: AtomicUsize,
     state: Mutex<State>,
 }
@@ -36,7 +37,7 @@ pub(in crate::partner_center) struct RetryBudget {
 /// Nothing has succeeded for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
-    /// When the first call failed after the last that did not.
+    /// When the first attempt failed since the last success.
     pub since: Instant,
     /// Attempts that failed since.
     pub failures: u64,
@@ -50,14 +51,15 @@ pub(super) enum Claim {
     /// Nothing: it has waited as the server told it to, or is the only one that can find out
     /// whether calls are served again.
     Free,
-    /// No more than its share: first attempts can find that out.
+    /// No more than the share of one in `CALLS_PER_RETRY`: first attempts can find out whether
+    /// calls are served again.
     Share,
     /// The n-th retry of a call, counted from zero. From the second on it leaves half of the budget
     /// to first ones, so that a few calls that always fail do not use it up.
     Retry(u32),
 }
 
-/// Calls and retries since the last answer.
+/// Requests and retries since the last answer.
 #[derive(Debug, Default)]
 struct State {
     calls: u64,
@@ -85,7 +87,7 @@ impl RetryBudget {
         self.state().calls += 1;
     }
 
-    /// A request goes out again that no retry was acquired for.
+    /// A request is sent again for which no retry was acquired.
     pub(in crate::partner_center) fn repeated(&self) {
         self.state().retries += 1;
     }
@@ -113,7 +115,7 @@ impl RetryBudget {
         }
     }
 
-    /// A call was given up before its first attempt, because nobody's is let through.
+    /// A call was given up before its first attempt, because no call is let through.
     pub(in crate::partner_center) fn gave_up_in_queue(&self) {
         if let Some(outage) = &mut self.state().outage {
             outage.first_attempt_at = Instant::now();
@@ -124,7 +126,7 @@ impl RetryBudget {
         self.state().outage
     }
 
-    /// Takes one retry, if there is one.
+    /// Takes one retry, if the budget allows one.
     pub(super) fn try_acquire(&self, claim: Claim) -> bool {
         let now = Instant::now();
         let mut state = self.state();
@@ -159,7 +161,7 @@ impl State {
     }
 }
 
-/// Counts one for as long as it lives.
+/// Adds one to a counter for as long as it lives.
 pub(super) struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {

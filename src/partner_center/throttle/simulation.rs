@@ -1,5 +1,5 @@
-//! A simulated server with a token bucket, and requests to it event by event, so that minutes pass
-//! in no time.
+//! A simulated server with a token bucket, and requests to it, event by event, so that simulated
+//! minutes take no time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -33,11 +33,11 @@ impl Limit {
     }
 }
 
-/// What some customers are told whatever the limit is.
+/// The reply to a request about a customer with a limit of its own, by the customer's number.
 pub(super) type Own = fn(u64) -> Option<Reply>;
 
 pub(super) struct Server {
-    /// Limits, each from so many seconds on.
+    /// Limits, each with the second from which it applies.
     pub(super) schedule: Vec<(u64, Option<Limit>)>,
     pub(super) latency: Duration,
     pub(super) jitter: Duration,
@@ -104,8 +104,8 @@ enum Event {
     Retry(u64),
 }
 
-/// Makes requests about ever new customers, at most `in_flight` at once, for so long; counts each
-/// second's.
+/// Makes requests about one new customer after the other, at most `in_flight` at once, for `secs`
+/// seconds. Returns the counts of each second.
 pub(super) fn run(
     gate: &mut Gate,
     server: &mut Server,
@@ -184,7 +184,7 @@ pub(super) fn run(
                 }
                 Decision::WaitUntil(due) | Decision::PausedUntil(due) => {
                     let due = due.duration_since(start);
-                    // As fine as timers are.
+                    // Rounded up to a millisecond, as timers are.
                     let due = Duration::from_millis(
                         u64::try_from(due.as_nanos().div_ceil(MILLI.as_nanos())).unwrap(),
                     );
@@ -222,13 +222,13 @@ pub(super) fn gate() -> Gate {
     Gate::new(None, Duration::from_mins(15))
 }
 
-/// Requests without an end for so long.
+/// As [`run`], with a customer list that does not end.
 pub(super) fn endless(server: &mut Server, in_flight: usize, secs: u64) -> Vec<Counts> {
     let mut gate = gate();
     run(&mut gate, server, in_flight, secs, u64::MAX)
 }
 
-/// What customers with a limit of their own are told: to wait this many seconds, or nothing.
+/// A refusal that asks for a wait of this many seconds; of zero, for none.
 pub(super) fn limited(secs: u64) -> Reply {
     Reply::RateLimited {
         retry_after: (secs > 0).then(|| Duration::from_secs(secs)),

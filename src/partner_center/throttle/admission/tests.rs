@@ -1,5 +1,5 @@
-//! Whole runs against a server that throttles for a while: what a throttle costs, minute by minute,
-//! in no time.
+//! Whole runs, in paused time, against a server that throttles for a while: how long they take, and
+//! how many requests they send.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -12,21 +12,21 @@ use crate::partner_center::throttle::limiter::Reply;
 use crate::retry::{Classify, Disposition, Pace, RetryPolicy};
 use crate::shutdown::Shutdown;
 
-/// As many calls as a run has under way and waiting.
+/// As many calls as a run has in flight and waiting.
 const WORKERS: usize = 264;
 const IN_FLIGHT: usize = 8;
 const LATENCY: Duration = Duration::from_millis(20);
 
-/// What the server says to the n-th request about a customer at a moment of the run.
+/// The server's answer to the n-th request about a customer, by the time since the run began.
 type Answer<'a> = dyn Fn(usize, u32, Duration) -> Result<(), Refusal> + 'a;
 
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     /// A limit, with the wait that is asked for.
     Limit(Option<Duration>),
-    /// 503.
+    /// 503 without `Retry-After`.
     Doubtful,
-    /// Trouble of the server's own.
+    /// A server error, such as 500.
     Trouble,
 }
 
@@ -80,7 +80,7 @@ impl Client<'_> {
         }
     }
 
-    /// As the client makes a call, without HTTP.
+    /// Makes a call as the client does, without HTTP.
     async fn call(&self, customer: usize) -> Result<(), ()> {
         let _counted = self.budget.begin_call();
         let shutdown = Shutdown::default();
@@ -159,13 +159,13 @@ async fn run_with(
 
 const QUARTER: Duration = Duration::from_mins(15);
 
-/// How a throttle says how long it lasts.
+/// The wait that a throttle asks for.
 #[derive(Debug, Clone, Copy)]
 enum Wish {
     Exact,
     OneSecond,
     Nothing,
-    /// It is a 503 without a word.
+    /// None, with status 503.
     Doubtful,
 }
 
@@ -181,7 +181,7 @@ impl Wish {
         }
     }
 
-    /// How much longer than itself a throttle may take.
+    /// By how much more than the throttle's own length it may delay a run.
     fn slack(self, length: Duration) -> Duration {
         match self {
             Self::Exact | Self::OneSecond => Duration::from_secs(3),
@@ -207,8 +207,8 @@ async fn a_throttle_on_everything_costs_about_its_own_length() {
                         }
                     })
                     .await;
-                    // A server that fails from the beginning may be down, so that it is asked again
-                    // less often.
+                    // A server that fails from the beginning may be down, so it is asked again less
+                    // often.
                     let is_down = begins == 0.0 && matches!(wish, Wish::Doubtful);
                     let longer = if is_down {
                         length / 3 + Duration::from_secs(5)
@@ -231,7 +231,7 @@ async fn a_throttle_on_everything_costs_about_its_own_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttle_costs_thousands_of_customers_no_more() {
+async fn a_throttle_costs_a_large_run_no_more_than_a_small_one() {
     let length = Duration::from_secs(10);
     for (begins, wish) in [(0, Wish::Exact), (6, Wish::Nothing), (6, Wish::Doubtful)] {
         let from = Duration::from_secs(begins);
@@ -243,14 +243,14 @@ async fn a_throttle_costs_thousands_of_customers_no_more() {
             }
         })
         .await;
-        // Without a throttle it takes fifteen seconds.
+        // Without a throttle the run takes fifteen seconds.
         let most = Duration::from_secs(16) + length + wish.slack(length);
         assert!(run.took < most && run.failed == 0, "{wish:?}: {run:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proxys_limit_that_is_told_by_503_is_learned_like_one_told_by_429() {
+async fn a_proxys_limit_with_status_503_is_learned_like_one_with_429() {
     // As nginx and its like limit: twenty a second, five at once.
     let (per_second, burst, customers) = (20.0, 5.0, 500);
     let run_with = async |refusal: Refusal| {
@@ -268,13 +268,13 @@ async fn a_proxys_limit_that_is_told_by_503_is_learned_like_one_told_by_429() {
         let run = run_with(refusal).await;
         assert_eq!(run.failed, 0, "{refusal:?}: {run:?}");
         assert!(run.took < Duration::from_secs(35), "{refusal:?}: {run:?}");
-        // Until it shows that those who were refused are served later, a 503 may be each customer's
-        // own.
+        // Until refused customers are seen to be served later, each 503 may be a fault of one
+        // customer.
         assert!(run.requests < 2_000, "{refusal:?}: {run:?}");
     }
 }
 
-/// A run in which each of the n-th customers is refused from its first request on for so long.
+/// A run in which one customer in `every` is refused for `length`, from its first request on.
 async fn run_with_limits_of_their_own(
     customers: usize,
     every: usize,
@@ -308,8 +308,8 @@ async fn limits_of_the_customers_own_cost_about_their_own_length() {
     ] {
         let alone = run(customers, QUARTER, &|_, _, _| Ok(())).await;
         for length in [2, 10, 60].map(Duration::from_secs) {
-            // Where very many are refused again and again, some of the refusals in a row are taken
-            // for the partner's.
+            // Where very many customers are refused again and again, some refusals in a row are
+            // attributed to the tenant's limit.
             let wishes = WISHES.iter().take(match customers {
                 0..=12 => 4,
                 13..=60 => 2,
@@ -332,7 +332,7 @@ async fn limits_of_the_customers_own_cost_about_their_own_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_every_customer_is_refused_at_first_the_others_wait_a_few_times_for_nothing() {
+async fn where_every_customer_is_refused_at_first_a_run_takes_a_bounded_time() {
     for (customers, most) in [(60, 15), (600, 100)] {
         let length = Duration::from_secs(2);
         let run = run_with_limits_of_their_own(customers, 1, length, Wish::Exact).await;
@@ -442,7 +442,7 @@ async fn a_limit_is_used_by_a_run_from_a_cold_start() {
         .await;
         let used = f64::from(customers) / run.took.as_secs_f64() / per_second;
         let refused = f64::from(refused.get()) / f64::from(customers + refused.get());
-        // Retries are spread at random, so that a run of 600 calls has a few refusals more or less.
+        // Retries are spread at random, so a run of 600 calls has a few refusals more or less.
         let (least, most) = if counted { (0.75, 0.07) } else { (0.9, 0.045) };
         assert!(
             used >= least && refused <= most,

@@ -75,7 +75,7 @@ async fn a_pause_and_its_end_are_logged_at_info_once_a_minute() {
                 && line.contains("wait_ms=10000")),
             "{lines:?}"
         );
-        // A probe that is refused goes on with the pause.
+        // A probe that is refused prolongs the pause.
         request(&limiter, refused(5)).await;
         let lines = log.take();
         assert!(

@@ -20,7 +20,7 @@ async fn the_configured_rate_is_a_bound_whatever_the_server_allows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_no_time_left_does_not_wait_for_the_end_of_a_pause() {
+async fn a_call_without_time_left_does_not_wait_for_the_end_of_a_pause() {
     let limiter = Limiter::new(None, Duration::from_mins(15));
     let permit = limiter.acquire(None, true, Duration::MAX).await.unwrap();
     let wish = Some(Duration::from_mins(1));
@@ -31,12 +31,12 @@ async fn who_has_no_time_left_does_not_wait_for_the_end_of_a_pause() {
     assert_eq!(began.elapsed().as_secs(), 7);
     drop(limiter.acquire(None, true, Duration::MAX).await.unwrap());
     assert_eq!(began.elapsed().as_secs(), 60);
-    // It was dropped without an answer, so that somebody else is to find out.
+    // That permit was dropped without a reply, so the next request becomes the probe.
     limiter.acquire(None, true, Duration::MAX).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_calls_are_not_retried_the_first_attempt_waits_all_the_same() {
+async fn where_calls_are_not_retried_a_request_waits_for_the_end_of_a_pause() {
     let limiter = Limiter::new(None, Duration::ZERO);
     let refused = |permit: RequestPermit<'_>| {
         permit.complete(Reply::RateLimited {

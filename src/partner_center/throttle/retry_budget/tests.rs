@@ -1,4 +1,4 @@
-//! The retry budget over minutes, in no time.
+//! The retry budget over minutes, in paused time.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn retries_stay_under_a_fifth_of_the_calls_where_everything_fails() {
             }
             tokio::time::advance(Duration::from_millis(500)).await;
         }
-        // Found out more than a dozen times that nobody is there.
+        // At least 20 retries have checked whether the server is back.
         let all = calls as u64 + retries;
         assert!(retries * 4 < all && retries >= 20, "{retries} of {all}");
         if calls > 200 {
@@ -43,7 +43,7 @@ async fn retries_stay_under_a_fifth_of_the_calls_where_everything_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_an_outage_is_noticed_and_everybody_is_retried_at_once() {
+async fn the_end_of_an_outage_is_noticed_and_every_call_is_retried_at_once() {
     for secs in [2, 30, 300] {
         let budget = called(264);
         while take_all(&budget, Claim::Retry(0)) > 0 {}
@@ -55,7 +55,7 @@ async fn the_end_of_an_outage_is_noticed_and_everybody_is_retried_at_once() {
         let took = began.elapsed().as_secs();
         assert!(took <= 5 + secs * 4 / 3, "{took} s after {secs}");
         budget.answered();
-        // Each that is answered lets others through.
+        // Each answer lets further retries through.
         let (mut waiting, mut rounds) = (264, 0);
         while waiting > 0 {
             let some = take_all(&budget, Claim::Retry(3)).min(waiting);
@@ -102,7 +102,7 @@ async fn a_retry_after_the_wait_that_the_server_asked_for_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_lasts_from_the_first_failure_to_the_next_sign_of_life() {
+async fn an_outage_lasts_from_the_first_failure_to_the_next_answer() {
     let budget = RetryBudget::default();
     assert_eq!(budget.outage(), None);
     let since = Instant::now();
