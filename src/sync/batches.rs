@@ -15,18 +15,20 @@ use crate::clock::Clock;
 use crate::ledger::{Collection, Customer, CustomerOutcome, Failure, FailureReason, RowCounts};
 use crate::store::StoreError;
 
-/// Fetched customers that may wait to be stored. With more, fetching would run ahead of storing and
-/// take memory without end.
+/// Fetched customers that may wait to be stored. Without a bound, fetching would run ahead of
+/// storing and memory would grow without end.
 pub(super) const QUEUE_LENGTH: usize = 256;
 
-/// Customers in a transaction at most. A larger one would win little and lose more when it has to
-/// be taken apart.
+/// Customers in one transaction at most. A larger batch saves little, and costs more when Postgres
+/// refuses it and its customers are stored one by one.
 const BATCH_CUSTOMERS: usize = 256;
 
-/// Rows in a transaction at most, unless one customer has more: they are in memory all together.
+/// Rows in one transaction at most, unless a single customer has more. All of them are in memory at
+/// the same time.
 const BATCH_ROWS: usize = 5_000;
 
-/// Customers in a transaction at most where the run has not reached them. They have no rows.
+/// Customers that the run has not reached, in one transaction at most. They have no rows, so more
+/// of them fit than of others.
 const BATCH_UNREACHED: usize = 1_000;
 
 /// A customer on its way to the ledger.
@@ -166,7 +168,7 @@ impl Recorder<'_> {
     }
 }
 
-/// Stores one customer, or else the failure that the database refused it.
+/// Stores one customer. If the database refuses its rows, stores that as the customer's failure.
 async fn record_alone(
     ledger: &mut Ledger,
     outcome: CustomerOutcome,

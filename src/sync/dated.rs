@@ -42,11 +42,12 @@ impl Dates {
 }
 
 impl Syncer {
-    /// Does one run for each date that is not complete, and sums them up. Ends after the first that
-    /// could not go on.
+    /// Does one run for each date that is not complete, and sums them up. Requests no further date
+    /// after a run that ended early or could not go on, or after several dates in a row that failed
+    /// for every customer.
     ///
     /// # Errors
-    /// When not even the first could begin.
+    /// When the complete dates cannot be looked up, or the first run cannot begin.
     pub async fn run_dates(
         self: &Arc<Self>,
         request: &Request,
@@ -92,7 +93,7 @@ impl Syncer {
                         break;
                     }
                 }
-                // The passes before it are reported.
+                // The passes before this one are still reported.
                 Err(error) => {
                     sum.end(error)?;
                     break;
@@ -110,7 +111,7 @@ struct DatedSum {
     /// Customers that failed on any date.
     failed: HashSet<CustomerId>,
     outcomes: DateOutcomes,
-    /// The most customers that one pass has not come to.
+    /// The highest number of customers that a single pass did not reach.
     unreached: u64,
     /// How the passes ended, in their order.
     passes: Vec<RunOutcome>,
@@ -178,7 +179,7 @@ impl DatedSum {
         }
     }
 
-    /// Whether no further date is to be requested, because the cause is not the dates.
+    /// Whether to request no further date, because the cause of the failures is not the dates.
     fn give_up(&mut self) -> bool {
         let is_hopeless = dates_are_hopeless(&self.passes);
         if let (true, Some(sum)) = (is_hopeless, &mut self.report) {

@@ -1,6 +1,6 @@
 //! When a run begins no further customer: the API is silent, every customer is refused alike, or
-//! the token is refused. Pure: it is told what became of each customer and for how long the API
-//! has been silent, and returns a verdict. The caller acts on it.
+//! the token is refused. Pure: takes each customer's outcome and how long the API has been silent,
+//! and returns a verdict. The caller acts on it.
 
 use std::time::Duration;
 
@@ -64,10 +64,10 @@ pub(super) enum RunVerdict {
 /// The time without any answer of the API, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Silence {
-    /// Since the first call failed after the last that was answered.
+    /// Since the first failed call after the last answered one.
     lasted: Duration,
-    /// From that call to the newest failure of a call made for the first time. Calls that fail
-    /// again say nothing new.
+    /// From that failed call to the newest failure of a first attempt. A retry that fails again
+    /// proves nothing new.
     newest_first_attempt: Duration,
 }
 
@@ -106,16 +106,17 @@ impl OutageLimit {
         silence.lasted >= self.give_up_after / 2
     }
 
-    /// Whether the API is down: a customer that was asked for the first time failed late in the
-    /// outage, or, where none is left to be asked, it lasts twice as long. Earlier failures may all
-    /// be of customers that always fail.
+    /// Whether the API is down: a first attempt failed `give_up_after` or later into the outage, or,
+    /// for when no customer is left for a first attempt, the outage lasts twice that. Earlier
+    /// failures may all be of customers that always fail.
     fn is_exceeded(self, silence: Silence) -> bool {
         silence.newest_first_attempt >= self.give_up_after
             || silence.lasted >= self.give_up_after * 2
     }
 
-    /// The verdict while no customer comes to an end because calls take so long to fail. It takes
-    /// longer than one customer's failure, so that customers that wait for their first call get it.
+    /// The verdict while calls take so long to fail that no customer comes to an end. The outage
+    /// must last four times `give_up_after`, so that customers that wait for their first call get
+    /// it.
     pub(super) fn stalled(self, silence: Silence) -> Option<EarlyEnd> {
         let is_down = self.is_exceeded(silence) && silence.lasted >= self.give_up_after * 4;
         (self.is_retried && is_down).then(|| EarlyEnd::ApiDown {
@@ -206,8 +207,8 @@ impl Streaks {
         }))
     }
 
-    /// The verdict at the end of the list: where 401 is all that any customer came to, however few
-    /// they are, the token is refused.
+    /// The verdict at the end of the list: if every customer failed with 401, however few there
+    /// were, the token is refused.
     pub(super) fn judge_end(&self, last: &str) -> Option<AuthError> {
         let is_all = self.unauthorized == self.customers;
         self.token_refused(last).filter(|_| is_all)

@@ -32,11 +32,11 @@ pub enum RunError {
         /// The configured locale.
         asked: String,
     },
-    /// The run ended early because further customers would not have fared better.
+    /// The run ended early because further customers would have failed, too.
     #[error(transparent)]
     EarlyEnd(#[from] EarlyEnd),
-    /// While the database was away another process took the run lock and found this run left
-    /// behind.
+    /// While the database was away, another process took the run lock and marked this run as
+    /// interrupted, or the record of this run was lost.
     #[error(
         "after the database came back this run was no longer on record as under way: another \
          process marked it as interrupted, or the record was lost"
@@ -47,7 +47,7 @@ pub enum RunError {
     Stopped,
 }
 
-/// The end of a call, where no further call can be made.
+/// The error with which a call ended, or the stop that ended it.
 impl From<RetryError<ApiError>> for RunError {
     fn from(error: RetryError<ApiError>) -> Self {
         match error.into_error() {

@@ -12,13 +12,16 @@ use crate::partner_center::{ApiError, advice_for_many};
 /// Failures of a kind that are logged as errors as they come. More would bury everything else.
 const EXAMPLES: u64 = 3;
 
-/// Failures of a kind that are logged one by one in all, unless most customers share it.
+/// Failures of a kind that are logged one by one at most, the examples included. Those after the
+/// examples are logged at the end of the run, unless one message covers the whole kind.
 const LOGGED: u64 = 20;
 
-/// Kinds of failures told apart. The API may invent codes without end, and each kind takes memory.
+/// Kinds of failures that are counted apart at most. The API may send new codes without end, and
+/// each kind takes memory.
 const MAX_KINDS: usize = 100;
 
-/// With fewer customers than this, a majority is chance.
+/// Customers that must share a cause before it counts as the cause of most, unless all customers
+/// share it. With fewer, a majority may be chance.
 const SMALLEST_MAJORITY: u64 = 3;
 
 /// What failures with one cause have in common.
@@ -75,8 +78,8 @@ pub(super) fn api_failure(dataset: Dataset, error: &ApiError) -> Failure {
     }
 }
 
-/// The failure of a customer of whose items none could become a row: a part is never a success, and
-/// nothing even less.
+/// The failure of a customer none of whose items could become a row. Such a collection must not
+/// count as a success.
 pub(super) fn no_row_failure<R>(dataset: Dataset, collection: &Collection<R>) -> Option<Failure> {
     let error = ApiError::Unexpected(collection.all_rejected()?);
     Some(api_failure(dataset, &error))
@@ -201,13 +204,13 @@ impl FailureGroups {
         }
     }
 
-    /// The cause that most of the customers reached failed for, with the message about it.
+    /// The cause for which most of the reached customers failed, with the message about it.
     fn common_cause(&self) -> Option<(&FailureKind, String)> {
         let (kind, group) = self.groups.iter().max_by_key(|(_, group)| group.count)?;
         let (count, of) = (group.count, self.reached);
         let is_all = count == of && count > 1;
         let is_most = count >= SMALLEST_MAJORITY && count * 2 > of;
-        // A stop is nobody's fault.
+        // A stop is not a cause that an operator could remove.
         if kind.reason == FailureReason::Interrupted || !(is_all || is_most) {
             return None;
         }
@@ -226,9 +229,9 @@ impl FailureGroups {
         Some((kind, note))
     }
 
-    /// Ends the count: gives the message about the cause that most customers failed for, if they
-    /// did, and logs the deferred failures that neither this message nor the reason for which the
-    /// run `ended_early` covers.
+    /// Ends the count. Returns the message about the cause that most customers share, if there is
+    /// one, and logs the deferred failures of every other cause. A run that `ended_early` has been
+    /// reported with its reason, so it gets no message.
     pub(super) fn conclude(&mut self, ended_early: bool) -> Option<String> {
         let common = self.common_cause();
         let (kind, note) = common.map_or((None, None), |(kind, note)| {
@@ -346,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_ended_early_has_told_why() {
+    fn a_run_that_ended_early_or_was_stopped_gets_no_message() {
         let refused = failure(FailureReason::Forbidden, None);
         assert_eq!(message(100, 0, &refused, true), None);
         let stopped = failure(FailureReason::Interrupted, None);
@@ -354,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn customers_that_were_not_reached_and_what_was_told_of_all_do_not_count() {
+    fn customers_not_reached_and_failures_reported_for_all_do_not_count() {
         let refused = failure(FailureReason::Forbidden, None);
         let kind = FailureKind::of(&refused, Some(403));
         let mut unreached = FailureGroups::default();
@@ -371,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn many_customers_without_a_relationship_are_not_to_be_taken_off_the_list() {
+    fn many_customers_without_a_relationship_get_no_advice_to_take_them_off_the_list() {
         let refused = failure(FailureReason::Forbidden, Some("20002"));
         let message = message(6, 0, &refused, false).unwrap();
         assert!(

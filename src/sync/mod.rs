@@ -1,6 +1,7 @@
 //! One run over the customers of a partner: many workers fetch, one recorder stores.
 //!
-//! A customer's failure is its own. What would fail every customer ends the run.
+//! A failure of one customer is recorded, and the run goes on. A failure that every customer would
+//! meet ends the run.
 //! [`Syncer`] has what runs share; `run` is one run from its lock to the record of its end.
 
 mod batches;
@@ -94,7 +95,7 @@ impl Syncer {
         .await
     }
 
-    /// Marks the runs that a crash left behind, unless another process is running.
+    /// Marks the runs that a crash left behind, unless another process has a run under way.
     ///
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.

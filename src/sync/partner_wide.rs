@@ -1,6 +1,6 @@
 //! A run over the partner-wide collections: each dataset is fetched as a whole, and only then
-//! divided into outcomes, because a customer's rows may be on any page. What fails fails for all
-//! customers at once.
+//! divided into outcomes, because a customer's rows may be on any page. A dataset that fails, fails
+//! for all customers at once.
 
 use std::collections::HashMap;
 use std::io;
@@ -24,7 +24,7 @@ use crate::partner_center::{ApiError, PartnerWideCollection, Session, WantedCust
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
-/// The collections of one bucket of customers, or why a customer has none that could be kept.
+/// The collections of one bucket of customers, each with the reason instead if it is unusable.
 type Collections<R> = HashMap<CustomerId, Result<Collection<R>, ApiError>>;
 
 /// What came of fetching one dataset.

@@ -20,15 +20,17 @@ use crate::partner_center::{ApiError, CustomerCollection, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
-/// Rows from which on a collection counts as large. While such a collection waits to be stored it
-/// keeps its place among the requests in flight, which bounds how many are in memory.
+/// A collection with more rows than this is large: while it waits to be stored, it keeps its place
+/// among the requests in flight, which bounds how many large collections are in memory.
 const LARGE_COLLECTION: usize = 1_000;
 
-/// How often a run looks whether the API is down while no customer comes to an end.
+/// How often a run checks whether the API is down. It must not rely on outcomes for this: while
+/// calls take long to fail, no customer comes to an end.
 const OUTAGE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Customers that may wait for their next attempt while others are asked. Without them, a few slow
-/// or throttled customers would hold up the rest.
+/// Workers beyond the number of requests in flight: that many customers may wait for their next
+/// attempt while others are fetched. Without them, a few throttled customers would hold up the
+/// rest.
 const WAITING_CUSTOMERS: usize = 256;
 
 /// What the workers of a run share.
@@ -73,7 +75,7 @@ impl Workers {
     /// or when nothing can be stored any more.
     pub(super) async fn run(self, recorder: &mut Recorder<'_>) -> Result<(), RunError> {
         let this = Arc::new(self);
-        // However this ends, nobody takes what workers would still fetch.
+        // However this ends, nothing receives what the workers would still fetch.
         let _graceful = this.shutdown.graceful.clone().drop_guard();
         let _forced = this.shutdown.forced.clone().drop_guard();
         let outcomes = this.start();
@@ -96,7 +98,7 @@ impl Workers {
                 .record_unreached(unreached, &early_end.to_string())
                 .await?;
         }
-        // Otherwise the last customers had been begun before the verdict.
+        // If every customer came to an end, the last ones had been begun before the verdict.
         if recorder.tally.is_complete() {
             return Ok(());
         }
@@ -117,7 +119,7 @@ impl Workers {
         receiver
     }
 
-    /// Works until the list is done, no further customer is to be begun, or outcomes are no longer
+    /// Works until the list is done, no further customer may begin, or outcomes are no longer
     /// taken.
     async fn work(&self, outcomes: mpsc::Sender<FetchedCustomer>) {
         while let Some(customer) = self.next() {
@@ -137,7 +139,7 @@ impl Workers {
         let silence = self.silence();
         let mut queue = lock(&self.queue);
         // The list begins with the customers that failed in the last run. While the API may be
-        // down, those at its end are asked, whose failures prove it.
+        // down, customers from its end come next, because their failures are evidence of it.
         if silence.is_some_and(|silence| self.limit.is_suspected(silence)) {
             queue.next_back()
         } else {
@@ -184,7 +186,7 @@ impl Workers {
     fn begin_no_more(&self, early_end: EarlyEnd) {
         // The first reason is reported.
         let _set = self.early_end.set(early_end);
-        // Workers that wait for their turn or for another attempt wait no longer.
+        // Ends the waits of workers for their turn or for another attempt.
         self.shutdown.graceful.cancel();
     }
 
@@ -269,7 +271,7 @@ impl CustomerCalls {
     /// are stored all the same.
     ///
     /// # Errors
-    /// When no further call is to be made: after a stop, or because none can succeed.
+    /// When no further call should be made: after a stop, or because none can succeed.
     fn add<R: Row>(
         &mut self,
         dataset: Dataset,

@@ -79,7 +79,8 @@ impl Syncer {
     }
 }
 
-/// Comes some time after a forced stop, in which what was fetched is still stored.
+/// Completes [`waits::STORE_FETCHED`] after a forced stop. Until then, what was fetched is still
+/// stored.
 async fn last_moment(shutdown: &Shutdown) {
     shutdown.forced.cancelled().await;
     tokio::time::sleep(waits::STORE_FETCHED).await;
@@ -122,7 +123,7 @@ impl Run<'_> {
                 .admit_locale(&syncer.locale, syncer.allow_locale_change)
                 .await?;
         }
-        // A dead grant shows here, once, and not at each customer.
+        // A grant that is no longer valid fails here once, and not at each customer.
         self.session.sign_in(self.shutdown).await?;
         let list = self.list().await?;
         self.fetch(list).await
@@ -155,7 +156,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let listed = customer_list::discover(&self.session, self.shutdown).await?;
-        // Kept for the passes that follow. Any other run would have it in memory twice.
+        // Stored for the passes that follow. In any other run it would be in memory twice.
         if self.request.dated.is_some() {
             known.get_or_init(|| listed.clone());
         }
@@ -296,7 +297,7 @@ async fn record_end(ledger: Ledger, report: &Report, is_stopping: bool) -> Resul
             warn!("The end of the run could not be recorded");
             Ok(())
         }
-        // The report says already why the run could not go on.
+        // The report already says why the run could not go on.
         Err(error) if report.fatal.is_some() => {
             let error = with_causes(&error);
             warn!(error, "The end of the run could not be recorded");

@@ -10,8 +10,8 @@ use crate::ledger::{CustomerOutcome, Dataset, Failure, FailureReason, Row, RowCo
 use crate::partner_center::{AuthError, advice_for_many};
 use crate::store::RunOutcome;
 
-/// Customers without usage that had some in the last run, from which on it is a fault of the API.
-/// A few at a time do give up their licences.
+/// Customers that had usage in the last run and lost it, from which on that is reported as a fault
+/// of the API. A few at a time do give up their licences.
 const MANY_WITHOUT_USAGE: u64 = 10;
 
 /// What a run has recorded so far.
@@ -158,7 +158,7 @@ impl Tally {
         self.failures.last().map_or("", |failure| &failure.detail)
     }
 
-    /// How a run ends that nothing kept from going through its list.
+    /// The outcome of a run that went through its whole list.
     pub(super) fn outcome(&self) -> RunOutcome {
         if self.customers.failed == 0 && !self.is_dataset_missing {
             RunOutcome::Succeeded
@@ -193,7 +193,8 @@ impl Tally {
     }
 
     /// A collection that is shorter than announced is taken as complete: nothing in it says where
-    /// the rest would be, and the announced total may count something else. A person can tell.
+    /// the rest would be, and the announced total may count something else. The note lets a person
+    /// decide.
     fn short_collections(&self) -> Option<String> {
         let (short, done) = (self.short, self.done());
         (short > 0).then(|| {

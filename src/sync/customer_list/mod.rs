@@ -19,7 +19,7 @@ use crate::store::{DueCustomer, RunKind};
 /// Bad lines of `customers.file` that a message names. All of them could fill the log.
 const NAMED_FAULTS: usize = 10;
 
-/// There is no list.
+/// Why a run has no list of customers.
 #[derive(Debug, thiserror::Error)]
 pub enum CustomersError {
     /// `customers.file` cannot be read, or is not a list.
@@ -59,7 +59,7 @@ impl CustomersError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            // It was there when the configuration was read, so that it is probably being replaced.
+            // The file existed when the configuration was read, so it is probably being replaced.
             Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Remedy::Time,
             Self::File { source, .. } => remedy_of_io(source, Remedy::Configuration),
             Self::Lines { .. } | Self::Empty { discovered: false } => Remedy::Configuration,
@@ -132,9 +132,9 @@ pub(super) async fn discover(
         .map_err(CustomersError::Discovery)
 }
 
-/// Puts a list into the order in which its customers are `due`, with what earlier runs have found
-/// of each. Customers that are not due are left out. Usage counts as expected only where the run
-/// `expects_usage`.
+/// Puts a list into the order in which its customers are `due`, and adds each customer's history
+/// from earlier runs. Customers that are not due are left out. Usage counts as expected only where
+/// the run `expects_usage`.
 pub(super) fn in_order(
     list: Vec<RunCustomer>,
     due: &[DueCustomer],
@@ -170,7 +170,7 @@ pub(super) fn resolve(
     let mut all: Vec<RunCustomer> = Vec::new();
     let discovered = listed.is_some();
     if only.is_empty() {
-        // First, because it knows the names.
+        // The partner's list comes first, because only it has the customers' names.
         all.extend(listed.into_iter().flatten().map(RunCustomer::from));
         all.extend(settings.ids.iter().copied().map(RunCustomer::from));
         if let Some(path) = &settings.file {
@@ -200,8 +200,8 @@ fn read_file(path: &Path, kind: RunKind) -> Result<Vec<CustomerId>, CustomersErr
         faults.push(format!("and {further} more lines"));
     }
     // A person who started the run can mend the file before anything is fetched. In a scheduled
-    // run, one bad line must not cost all other customers their day; but a file without a good line
-    // is not a list.
+    // run, one bad line must not keep all other customers from being fetched; but a file without a
+    // good line is not a list.
     let is_watched = match kind {
         RunKind::Backfill => true,
         RunKind::Schedule | RunKind::Startup => false,

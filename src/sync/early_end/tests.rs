@@ -77,7 +77,7 @@ fn verdict(groups: &[(u64, Option<FailureKind>, bool)]) -> &'static str {
 fn a_hundred_refusals_alike_and_nothing_else_end_a_run() {
     assert_eq!(verdict(&[(99, Some(forbidden()), false)]), "go on");
     assert_eq!(verdict(&[(100, Some(forbidden()), false)]), "all refused");
-    // One was let through.
+    // The API let one customer through.
     let one = (1, None, false);
     assert_eq!(verdict(&[one, (500, Some(forbidden()), false)]), "go on");
     // Two kinds are two causes.

@@ -17,7 +17,7 @@ use crate::sync::report::Progress;
 /// How often the run lock is tried while another process holds it.
 const LOCK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long the look-up of the other run may take. The message goes without it then.
+/// How long the look-up of the other run may take. After that, the message is logged without it.
 const OTHER_RUN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a run needs to write to the ledger.
@@ -98,7 +98,7 @@ impl LedgerAccess<'_> {
     }
 }
 
-/// Marks the runs that a crash left behind. The lock is held, so that none of them is alive.
+/// Marks the runs that a crash left behind. The lock is held, so none of them is still under way.
 pub(in crate::sync) async fn mark_interrupted(
     lock: &mut RunLock,
     clock: &dyn Clock,

@@ -40,8 +40,8 @@ impl Ledger {
         self.run_id
     }
 
-    /// Does `work` under the run lock, again and again while the database is away. It is told
-    /// whether the connection is a new one since the attempt before.
+    /// Does `work` under the run lock, and repeats it while the database is away. The second
+    /// argument of `work` is whether the connection had to be opened again for this attempt.
     ///
     /// # Errors
     /// When the database refuses or is away for too long, or the run is no longer on record as
@@ -157,7 +157,7 @@ impl Ledger {
             .await
     }
 
-    /// Keeps the items of a partner-wide collection that name no customer.
+    /// Stores the items of a partner-wide collection that name no customer.
     pub(super) async fn record_strays(
         &mut self,
         dataset: Dataset,
@@ -179,7 +179,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// As [`Ledger::finish`], within the time that is left after a stop, in which a broken
+    /// As [`Ledger::finish`], but within `limit`, and regardless of a stop: in that time, a broken
     /// connection is still opened again.
     pub(super) async fn finish_within(
         mut self,

@@ -1,5 +1,5 @@
-//! Waits for a database that is away, and logs that it went, every quarter of an hour that it is
-//! still away, and that it is back. A line for each attempt would bury these.
+//! Waits for a database that is away. Logs when it goes away, every quarter of an hour while it
+//! stays away, and when it is back; a line for each attempt would bury these.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl DatabaseOutage {
         Self { began, logged }
     }
 
-    /// Notes another failure. Gives the length of the outage when a reminder is due.
+    /// After another failure: the length of the outage so far, if a reminder is due.
     fn reminder(&mut self, now: Instant) -> Option<Duration> {
         (now - self.logged >= REMINDER_INTERVAL).then(|| {
             self.logged = now;
@@ -47,8 +47,8 @@ impl DatabaseOutage {
     }
 }
 
-/// Does `work` on the database, again and again while it is away, for as long as `policy` says.
-/// Logs whose lock it waits for, too.
+/// Does `work` on the database, and repeats it while the database is away, for as long as `policy`
+/// says. Meanwhile logs whose lock it waits for.
 ///
 /// # Errors
 /// When the database refuses, stays away, or the program is asked to stop meanwhile.

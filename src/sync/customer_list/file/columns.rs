@@ -7,10 +7,11 @@ use crate::ledger::parse_guid_leniently;
 
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
-/// Lines in which a header is looked for. Exports begin with a title, a date or blank lines.
+/// Lines in which a header is looked for, not counting blank lines and comments. Exports may begin
+/// with a title or a date; much further down, a line that looks like a header is a row.
 const MAX_HEAD: usize = 20;
 
-/// How the file is to be read.
+/// How to read the file.
 pub(super) enum Layout {
     /// One customer a line.
     Lines { first: usize },
@@ -125,8 +126,8 @@ fn declared_separator(lines: &[&str]) -> (Option<char>, usize) {
     }
 }
 
-/// The cells of the record that begins at a line, by the separator that gives the most cells that
-/// `fit`.
+/// The cells of the record that begins at a line. Of the separators whose cells `fit`, the one that
+/// gives the most cells is chosen.
 fn cells_at(
     lines: &[&str],
     index: usize,
@@ -137,7 +138,7 @@ fn cells_at(
         let cells = records(lines, index, separator).next()?.cells.ok()?;
         fit(&cells).then_some((separator, cells))
     };
-    // A declared separator that occurs nowhere is a mistake.
+    // A declared separator that this record does not contain is a mistake and is ignored.
     let declared = declared.and_then(by).filter(|(_, cells)| cells.len() > 1);
     declared.or_else(|| {
         let all = SEPARATORS.into_iter().rev().filter_map(by);

@@ -2,7 +2,8 @@
 
 use crate::ledger::parse_guid_leniently;
 
-/// Lines that a quoted cell may span. A quote that is not closed until then is misplaced.
+/// Lines that one record may span, by line breaks in quoted cells. A quote that is still open after
+/// that is taken as misplaced; otherwise it would swallow the rest of the file.
 const MAX_LINES: usize = 20;
 
 /// One record, and the index of the line on which it begins.
@@ -55,8 +56,8 @@ pub(super) fn tokens(line: &str) -> impl Iterator<Item = (usize, &str)> {
         })
 }
 
-/// The lines without the quotes around each whole line, if they have them. Excel writes these where
-/// it does not take the separator for one.
+/// The lines without the quotes around each whole line, if they have them. Excel writes such quotes
+/// where it does not recognise the separator.
 pub(super) fn unwrapped(lines: &[&str]) -> Option<Vec<String>> {
     // No line contains this separator, so that a line quoted from end to end is one cell.
     let inner = |line: &str| {
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_would_swallow_other_customers_is_a_slip() {
+    fn a_cell_that_would_swallow_other_customers_is_refused() {
         let id = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
         let read = read(&format!("\"a,{id}\nb\",{id}"));
         assert!(read[0].1.is_err());

@@ -67,8 +67,11 @@ impl GuidCounts {
 }
 
 impl Table {
-    /// Chooses the column. Without a header it must be the only one that holds GUIDs. None if no
-    /// column does.
+    /// Chooses the column with the customers. Other columns that may hold them, which without a
+    /// header are all columns with GUIDs, must not contradict it. None if no column holds GUIDs.
+    ///
+    /// # Errors
+    /// With the problem, if the columns contradict each other or no name in the header is known.
     pub(super) fn find(
         lines: &[&str],
         separator: char,

@@ -85,7 +85,7 @@ fn every_way_to_write_a_list_gives_the_same_customers() {
 }
 
 #[test]
-fn a_line_that_names_no_customer_is_told_with_its_number_and_the_others_are_read() {
+fn a_line_that_names_no_customer_is_a_fault_with_its_number_and_the_others_are_read() {
     let not_a_guid = "is not a GUID such as 4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
     for (text, fault) in [
         (
@@ -183,7 +183,7 @@ fn bytes_of_any_encoding_cost_no_line_whose_guid_can_be_read() {
 }
 
 #[test]
-fn what_is_no_list_is_told_once_and_with_what_was_found() {
+fn a_file_that_is_no_list_is_one_error_that_says_what_was_found() {
     for (text, told) in [
         ("Name,Domain\nx,y\n".to_owned(), "customer_id"),
         (
@@ -215,7 +215,7 @@ fn what_is_no_list_is_told_once_and_with_what_was_found() {
 
 proptest! {
     #[test]
-    fn no_file_is_too_odd_to_answer(text in "[ab4\",;|\t\n\r #=-]{0,80}", bytes: Vec<u8>) {
+    fn parsing_any_file_does_not_panic(text in "[ab4\",;|\t\n\r #=-]{0,80}", bytes: Vec<u8>) {
         let _answers = (parse(text.as_bytes()).is_ok(), parse(&bytes).is_ok());
     }
 
