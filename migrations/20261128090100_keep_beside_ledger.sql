@@ -158,7 +158,7 @@ create table license_usage_month (
 create index license_usage_month_newest_idx on license_usage_month (customer_id) where newest;
 
 comment on index license_usage_month_newest_idx
-    is 'The newest rows of everybody, or of one customer.';
+    is 'The newest rows of every customer, or of one.';
 
 comment on table license_usage_month
     is 'The newest row of each of a customer''s series in a month. Read license_usage_monthly or '

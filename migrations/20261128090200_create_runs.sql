@@ -159,7 +159,7 @@ create table rejected_row (
 
 create index rejected_row_run_idx on rejected_row (run_id, customer_id);
 
-comment on index rejected_row_run_idx is 'What a run rejected, of everybody or of one customer.';
+comment on index rejected_row_run_idx is 'What a run rejected, of every customer or of one.';
 
 comment on table rejected_row
     is 'Items of the API that could not become rows of the ledger, as they came.';

@@ -408,7 +408,7 @@ left join (
 ) as s on s.customer_id = c.customer_id;
 
 comment on view customer_freshness
-    is 'One row per customer: how old what is known of it is, and how fetching it last failed.';
+    is 'One row per customer: how old its newest figures are, and how fetching it last failed.';
 comment on column customer_freshness.last_success_at
     is 'When the customer''s collection was last fetched and stored.';
 comment on column customer_freshness.age is 'The time since the newest processed date.';

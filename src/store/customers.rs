@@ -45,8 +45,9 @@ pub struct DueCustomer {
 
 impl RunLock {
     /// Sorts customers by when they are due: first those without figures of the newest processed
-    /// date; among these and among the others, those whose last success is the longest ago; then by
-    /// id. Customers that the run `resumes`, or a run that resumed it, has stored are left out.
+    /// date, then the others; in each of the two groups by their last success, the longest ago
+    /// first, and then by id. Customers that the run `resumes`, or a run that resumed it, has
+    /// stored are left out.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

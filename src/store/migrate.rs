@@ -9,7 +9,7 @@ use super::pool::Store;
 /// The table in which the driver records the applied migrations.
 pub(super) const RECORD: &str = "_sqlx_migrations";
 
-/// The migrations. None creates a temporary table: many a database does not give that right.
+/// The migrations. None creates a temporary table: many databases do not grant that right.
 pub(super) fn migrations() -> Migrator {
     sqlx::migrate!()
 }

@@ -1,6 +1,6 @@
 //! The ledger's database, and the only SQL. Makes no HTTP call, does not sleep and does not retry:
-//! its errors say what they ask for. [`Store`] opens connections and reads; [`RunLock`] is the one
-//! connection that a run writes through.
+//! a [`StoreError`] says whether the caller should. [`Store`] opens connections and reads;
+//! [`RunLock`] is the one connection that a run writes through.
 
 mod batch;
 mod connect;

@@ -74,7 +74,8 @@ impl Store {
         Ok(connected.connection)
     }
 
-    /// A connection for a run or the migrations: [`Store::load_holders`] is about its waits.
+    /// A connection for a run or the migrations. [`Store::load_holders`] looks up which sessions it
+    /// waits for.
     pub(super) async fn connect_for_work(&self) -> Result<PgConnection, StoreError> {
         let mut connection = self.connect().await?;
         let query = sqlx::query_scalar!(r#"select pg_backend_pid() as "pid!""#);

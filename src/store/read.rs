@@ -53,7 +53,7 @@ pub struct Freshness {
 /// been wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LastFinish {
-    /// When the newest run ended whose end is not in the future.
+    /// When the newest of the runs ended whose end is not in the future.
     pub not_ahead: Option<DateTime<Utc>>,
     /// When the newest run ended.
     pub newest: Option<DateTime<Utc>>,

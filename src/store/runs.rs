@@ -101,7 +101,7 @@ pub struct FinishedRun {
     pub ended_early: bool,
     /// The requests per second that the API was found to allow.
     pub learned_rate: Option<f64>,
-    /// When.
+    /// When it ended.
     pub finished_at: DateTime<Utc>,
     /// Customers on the list.
     pub customers_total: u64,
@@ -321,7 +321,7 @@ impl RunLock {
     }
 
     /// Which of `customers` the run has recorded, with their counts. Ask after the connection
-    /// broke, which leaves it open whether the last transaction was committed.
+    /// broke, when it is unknown whether the last transaction was committed.
     ///
     /// # Errors
     /// When Postgres is away or refuses.

@@ -9,7 +9,7 @@ use super::names::NameCache;
 use super::written::{Stamp, Written, WrittenRows};
 use crate::ledger::{CustomerOutcome, DeploymentRow};
 
-/// A deployment row with its customer, and with its name as the ledger spells it.
+/// A deployment row with its customer, and with the product's name as the ledger spells it.
 struct DeploymentLedgerRow<'a> {
     at: DateTime<Utc>,
     customer: Uuid,

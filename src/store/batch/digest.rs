@@ -30,7 +30,7 @@ pub(super) struct CustomerDateRows<'a> {
     pub(super) series_hash: i64,
 }
 
-/// A customer's rows of one day (UTC), by processed date. There is rarely more than one.
+/// A customer's rows of one day (UTC), by processed date. A day rarely has more than one date.
 pub(super) struct CustomerDay<'a> {
     pub(super) dates: &'a [CustomerDateRows<'a>],
     pub(super) digest: Digest,
@@ -203,7 +203,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn figures_leave_the_hash_of_texts_alone_and_a_customers_name_that_of_series() {
+    fn the_texts_hash_ignores_figures_and_the_series_hash_the_customers_name() {
         let plain = row("2026-03-01T00:00:00Z");
         let mut figures = row("2026-03-02T00:00:00Z");
         figures.licenses_active = 7;

@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 
 use crate::ledger::{MAX_KEY_BYTES, Name, UsageRow};
 
-/// Names remembered, far more than a product catalogue has. Without this bound an API that invents
-/// names would fill the memory.
+/// Names cached at most, far more than a product catalogue has. Without this bound an API that
+/// invents names would fill the memory.
 const MAX_CACHED_NAMES: usize = 100_000;
 
 /// What a run has looked up of names, so that it asks once per name and not once per row.

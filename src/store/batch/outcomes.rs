@@ -9,8 +9,8 @@ use crate::ledger::{CustomerOutcome, RowCounts};
 /// The width of `sync_customer.fault_code`, in characters.
 const MAX_FAULT_CODE_CHARS: usize = 64;
 
-/// By COPY, which logs a page of rows at a time: even a run that finds nothing new writes a row per
-/// customer to this table, and to no other.
+/// By COPY, which writes one WAL record for a page of rows: even a run that finds nothing new
+/// writes a row per customer to this table, and to no other.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     run_id: i64,

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-/// The days (UTC) whose partition exists, so that a run asks once a day and not once a batch.
+/// The days (UTC) whose partition is known to exist, so that a run asks once for each day that its
+/// rows are of, and not once for each batch.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     covered: BTreeSet<NaiveDate>,

@@ -11,8 +11,9 @@ use crate::ledger::{CustomerOutcome, Dataset, MAX_PAYLOAD_BYTES, Rejection};
 /// may add up to many megabytes, during which no other task of this thread would run.
 const MAX_BYTES_UNTIL_YIELD: usize = 256 * 1024;
 
-/// Digits of a number, and size of its exponent. `jsonb` stores numbers as `numeric`, which refuses
-/// more than 16,383 digits after the point; no figure of the API comes near this bound.
+/// Digits of a number, and size of its exponent, at most. `jsonb` stores numbers as `numeric`,
+/// which refuses more than 16,383 digits after the point; no figure of the API comes near this
+/// bound.
 const MAX_DIGITS: usize = 1_000;
 
 /// Items, each with the customer whose collection held it; none if no customer's did.

@@ -138,8 +138,9 @@ async fn load_digests(
         .collect())
 }
 
-/// Stores rows of customers and dates that the ledger has no rows of. If somebody else inserts the
-/// same rows meanwhile, the batch fails by the primary key and finds them when it is repeated.
+/// Stores rows of customers and dates that the ledger has no rows of. If another writer inserts the
+/// same rows meanwhile, the primary key refuses the batch, and its customers, which are then stored
+/// one by one, find those rows.
 async fn insert(
     connection: &mut PgConnection,
     fresh: &[&CustomerDateRows<'_>],

@@ -105,8 +105,8 @@ pub enum StoreError {
     Migrate(#[source] Box<MigrateError>),
 }
 
-/// The driver's error. Of an error of Postgres it shows the message alone: the driver adds where in
-/// Postgres' source code it was raised.
+/// The driver's error. For an error of Postgres it shows the message alone: the driver would add
+/// where in Postgres' source code the error was raised.
 #[derive(Debug)]
 pub struct Cause(sqlx::Error);
 
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_that_is_unknown_or_differs_takes_a_person() {
+    fn a_migration_that_is_unknown_or_differs_needs_a_person() {
         let newer = StoreError::migrating(MigrateError::VersionMissing(7));
         assert!(matches!(newer, StoreError::NewerSchema { migration: 7 }));
         let other = StoreError::migrating(MigrateError::VersionMismatch(7));

@@ -1,5 +1,5 @@
 //! Checks, before a run, that the database has what a run needs: the server's version and settings
-//! (`facts`), sessions (`session`) and rights (`rights`). At last a run is rehearsed in a
+//! (`facts`), sessions (`session`) and rights (`rights`). Finally, a run is rehearsed in a
 //! transaction that is rolled back (`rehearsal`), because nothing else proves that it works.
 //!
 //! Statements here are not prepared: behind a pooler in transaction mode a prepared statement would
@@ -36,7 +36,7 @@ const BOUNDS: &str = "set lock_timeout = '3s'; set statement_timeout = '7s'";
 pub struct ProbedPart {
     /// The part's name.
     pub part: &'static str,
-    /// What was found, in words; or what has to be mended.
+    /// What was found, in words; or the fault to mend.
     pub found: Result<String, StoreError>,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for SchemaVersion {
 
 impl Store {
     /// Checks every part that does not depend on one that failed. The parts are in the order in
-    /// which they have to be mended.
+    /// which a person should mend them.
     pub async fn probe(&self, clock: &dyn Clock) -> Vec<ProbedPart> {
         let mut parts = Vec::new();
         let mut add = |part, found: Result<String, StoreError>| {

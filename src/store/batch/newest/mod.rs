@@ -22,8 +22,9 @@ use super::written::Stamp;
 use plan::{FirstRows, MonthKey, RefreshPlan, StoredMonth, StoredMonths};
 pub(in crate::store) use series_sets::SeriesSets;
 
-/// Call it after the rows were stored, in the same transaction. `fresh` are customers and dates
-/// that had no rows before, `changed` those of which stored rows may have changed.
+/// Updates the months of these rows. Call it after the rows were stored, in the same transaction.
+/// `fresh` are customers and dates that had no rows before, `changed` those of which stored rows
+/// may have changed.
 pub(super) async fn refresh(
     connection: &mut PgConnection,
     series_sets: &mut SeriesSets,
@@ -38,7 +39,7 @@ pub(super) async fn refresh(
     series_sets.learn(connection, first).await?;
     insert(connection, series_sets, &plan.first, stamp).await?;
     if !replace(connection, &plan.next, stamp).await? {
-        // Somebody else has just rewritten one of them.
+        // Another writer has just rewritten one of these months.
         plan.collect_next();
     }
     demote(connection, &plan.demoted).await?;

@@ -30,7 +30,7 @@ pub(super) struct StoredMonth {
     pub(super) month: NaiveDate,
     /// Whether it has rows that are the newest of their series in the whole ledger.
     pub(super) newest: bool,
-    /// Of all texts of its rows; none where it is not known.
+    /// A hash of all texts of its rows; none where it is not known.
     pub(super) texts_hash: Option<i64>,
     /// The newest processed date.
     pub(super) last: Option<DateTime<Utc>>,
@@ -77,7 +77,7 @@ impl<'a> RefreshPlan<'a> {
         };
         for date in fresh {
             let key = MonthKey::of(date);
-            // Which of several dates is a series' newest takes a look at each series.
+            // Of several dates, each series may have another newest one; the ledger finds it.
             if dates_of.get(&date.customer) == Some(&1) && !plan.collected.contains(&key) {
                 plan.incoming.insert(key, date);
             } else {
@@ -121,7 +121,7 @@ impl<'a> RefreshPlan<'a> {
             self.collected.insert(key);
             return;
         }
-        // The same series in each month, so the rows of the last month are the newest.
+        // Each month has the same series, so the rows of the last month are the newest.
         let newest = others().all(|stored| stored.month < key.month);
         if newest {
             self.demoted.extend(others().map(|stored| MonthKey {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn other_series_in_another_month_with_newest_rows_ask_for_a_look_at_the_ledger() {
+    fn a_month_is_collected_if_another_has_newest_rows_of_other_series() {
         let other = ("2026-02-01", true, false, "2026-02-28T00:00:00Z");
         decided("2026-03-01T00:00:00Z", &[other], |plan| {
             assert_eq!(plan.collected.len(), 1);

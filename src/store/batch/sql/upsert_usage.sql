@@ -1,7 +1,7 @@
 -- For customers and dates that the ledger has rows of. Rows that are stored already with the same
 -- values are left out before "on conflict" sees them: an "on conflict do update" whose condition is
 -- false still locks the row, and so writes a tuple. Only one run writes at a time; "on conflict" is
--- for rows that somebody else inserts meanwhile.
+-- for rows that another writer inserts meanwhile.
 --
 -- If a row comes from another source than before, what only the earlier source knows is kept: ids
 -- and codes, the service's display name, and a percentage whose figures have not changed.
