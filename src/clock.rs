@@ -1,4 +1,4 @@
-//! The only reader of the wall clock. Every other room is given a [`Clock`], or the moment itself.
+//! The only reader of the wall clock. Every other module takes a [`Clock`], or the moment itself.
 //! Waits do not come from here: they are `tokio::time`, which tests can pause.
 
 use std::sync::{Mutex, PoisonError};

@@ -20,7 +20,8 @@ use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunErro
 use super::consent_watch::ConsentWatch;
 use super::{START_RETRY, complain, database_retry_of_a_person, print, progress, say, syncer};
 
-/// How long the summary waits for the customers' names.
+/// How long the summary waits for the customers' names. A database that does not answer must not
+/// hold it up.
 const NAMES_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(

@@ -24,7 +24,8 @@ use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 use super::DATABASE_MAX_INTERVAL;
 use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
 
-/// How soon the service manager learns that Partner Center makes a run wait.
+/// How often the daemon checks whether Partner Center makes a run wait, to show that to the service
+/// manager.
 const PAUSE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
@@ -48,9 +49,9 @@ pub(super) async fn run(
             in_run: forever,
         },
     };
-    // Before the database: waiting for it is not a failed start.
+    // Before the wait for the database, which the service manager would take for a failed start.
     notify_ready("Waiting for the database");
-    // Before the database, too: a tick that comes meanwhile is not lost.
+    // Before that wait, too, so that a tick that comes meanwhile is not lost.
     let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
     if let Some(address) = config.status.listen {
         let inputs = StatusInputs {
@@ -116,7 +117,7 @@ async fn while_ticking<T>(
 struct Start {
     /// A run is due at once.
     is_due: bool,
-    /// When the last run over the whole list ended, by the clock of its time.
+    /// When the last run over the whole list ended, by the machine's clock at that time.
     last_finish: Option<DateTime<Utc>>,
 }
 
@@ -256,8 +257,8 @@ impl Daemon {
     /// Gives the error back if the next run may succeed.
     ///
     /// # Errors
-    /// With the same error, if a person has to act first: a service that has ended is noticed, one
-    /// that fails every day in its log is not.
+    /// With the same error, if the program was stopped or a person has to act first: an operator
+    /// notices a service that has ended, but not failures that only its log shows.
     fn survivable(error: RunError) -> Result<RunError, RunError> {
         match (&error, error.remedy()) {
             (RunError::Stopped, _) | (_, Remedy::Person | Remedy::Configuration) => Err(error),

@@ -264,8 +264,9 @@ pub fn syncer(
     }))
 }
 
-/// How long a run that a person started waits for a database that is away: shortly before it
-/// begins, and while it is under way as long as for the API, but at least a minute.
+/// How long a run that a person started waits for a database that is away: only seconds before it
+/// begins; while it is under way, for as long as a call to the API is retried, but at least a
+/// minute.
 #[must_use]
 pub fn database_retry_of_a_person(retry: RetryPolicy) -> DatabaseRetry {
     let max_elapsed = retry.max_elapsed().max(DATABASE_RUN_RETRY);

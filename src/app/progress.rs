@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use crate::partner_center::Client;
 use crate::sync::Progress;
 
-/// How often the bar is drawn without news. Longer, it would look like a standstill.
+/// How often the bar is drawn without news. With a longer interval, the run would seem to stand
+/// still.
 const REDRAW: Duration = Duration::from_millis(500);
 
 /// Draws `progress` until its sender is gone; on anything but a terminal nothing is drawn. That the
@@ -32,7 +33,7 @@ pub(crate) async fn draw(
     );
     bar.enable_steady_tick(REDRAW);
     loop {
-        // A pause changes no progress, and is looked for.
+        // A pause does not change `progress`, so it is looked for at every redraw.
         let is_news = match timeout(REDRAW, progress.changed()).await {
             Ok(Ok(())) => true,
             Ok(Err(_)) => break,

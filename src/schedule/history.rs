@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-/// Spans that are kept. Each jump of the clock over several ticks adds at most one; without a
-/// bound, a clock that jumps for ever would use up the memory.
+/// Spans that are stored at most. Each jump of the clock over several ticks adds at most one;
+/// without a bound, a clock that jumps again and again would use up the memory.
 const MAX_SPANS: usize = 64;
 
 /// Disjoint spans, the earliest first.
@@ -39,7 +39,7 @@ impl TickHistory {
         let place = self.0.partition_point(|known| known.from < added.from);
         self.0.insert(place, added);
         if self.0.len() > MAX_SPANS {
-            // The clock is least likely to be set back into the earliest.
+            // The clock is least likely to be set back into the earliest span.
             self.0.remove(0);
         }
     }

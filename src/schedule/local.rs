@@ -81,7 +81,7 @@ pub(super) fn next_change(
     None
 }
 
-/// The first second after `before` at which `holds`, which it does at `after`.
+/// The first second after `before` at which `holds` is true; it must be true at `after`.
 fn first(
     mut before: DateTime<Utc>,
     mut after: DateTime<Utc>,

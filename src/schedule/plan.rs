@@ -1,5 +1,5 @@
-//! Which tick is due and which is next, while the wall clock may be set forward and back. Pure: it
-//! is told the time.
+//! Which tick is due and which is next, while the wall clock may be set forward and back. Pure:
+//! the caller passes the time.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Schedule;
 use super::history::TickHistory;
 
-/// The largest difference between the wall clock and the time that passed at which the clock counts
-/// as not set.
+/// By how much the advance of the wall clock may differ from the time that passed before the clock
+/// counts as set. Clocks are adjusted by less all the time.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
 /// How far back [`TickPlan::mark_done`] looks for a tick. Schedules with longer pauses are not in

@@ -29,8 +29,8 @@ fn shown(zone: Tz, moment: DateTime<Utc>) -> NaiveDateTime {
     moment.with_timezone(&zone).naive_local()
 }
 
-/// Holds daily schedules against a clock on the wall that is read every hour: each local day that
-/// is ever shown has one tick, at the first moment that shows the time of day where one does.
+/// Compares daily schedules with a wall clock that is read every hour: each local day that is ever
+/// shown has one tick, at the first moment that shows the time of day where one does.
 fn have_one_tick_a_day(zone: Tz, times: &[NaiveTime], from: DateTime<Utc>, to: DateTime<Utc>) {
     let hour = TimeDelta::hours(1);
     let moments = std::iter::successors(Some(from), |moment| Some(*moment + hour));
@@ -179,7 +179,7 @@ proptest! {
         for _ in 0..50 {
             let next = schedule.next_after(tick).unwrap();
             prop_assert!(next > tick, "{cron} in {zone}: {next} after {tick}");
-            // From anywhere before it, it is the same.
+            // From any moment before the tick, the next one is the same.
             let between = tick + (next - tick) / 2;
             prop_assert_eq!(schedule.next_after(between), Some(next));
             prop_assert_eq!(schedule.next_after(next - TimeDelta::seconds(1)), Some(next));
@@ -196,7 +196,7 @@ proptest! {
         }
     }
 
-    /// Every hour named: whatever the clock shows, and nothing else.
+    /// A schedule that matches every hour has its ticks whenever the clock shows a matching time.
     #[test]
     fn a_schedule_by_intervals_follows_the_local_clock(zone in any_zone(), from in any_moment()) {
         let schedule = schedule("0 */20 * * * *", zone.name());

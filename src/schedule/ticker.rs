@@ -113,7 +113,7 @@ impl Ticker {
         });
     }
 
-    /// Waits until the clock is to be looked at again.
+    /// Waits until it is time to look at the clock again.
     async fn wait(&mut self) {
         let now = self.clock.now();
         let next = self.plan.next();

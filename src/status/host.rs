@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_one_clear_host_is_refused_unless_it_is_of_old() {
+    fn a_request_without_one_clear_host_is_refused_unless_it_is_http_1_0() {
         assert_eq!(
             check("127.0.0.1", Version::HTTP_11, &[]),
             Err(HostError::Unclear)

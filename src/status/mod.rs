@@ -48,10 +48,10 @@ pub(crate) struct StatusInputs {
 /// How long a request waits for the database or the disk. A scraper gives up after a few seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The state of a database that takes longer.
+/// The state of a database that takes longer than [`TIMEOUT`].
 const NO_ANSWER: &str = "no answer";
 
-/// Newest runs among which one that has ended is looked for.
+/// How many of the newest runs are searched for one that has ended.
 const RECENT_RUNS: i64 = 10;
 
 /// The newest runs, or why they are unknown.
@@ -169,8 +169,8 @@ fn refuse(shared: &Shared, refusal: &HostError) -> Response {
         HostError::Unclear => StatusCode::BAD_REQUEST,
         HostError::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
     };
-    // A warning once, for an operator who has forgotten a name. Somebody who tries names must not
-    // fill the log.
+    // One warning, for an operator who has forgotten a name. A client that tries many names must
+    // not fill the log.
     if shared.has_warned.swap(true, Ordering::Relaxed) {
         debug!(%refusal, "A request to the status address was refused");
     } else {

@@ -78,7 +78,7 @@ pub(super) async fn run<F: Future<Output = ()>>(
                 continue;
             }
         };
-        // A panic has ended its own connection and was printed.
+        // A panic has ended only the connection in which it occurred, and was printed.
         while tasks.try_join_next().is_some() {}
         open.retain(|connection| !connection.task.is_finished());
         if open.len() >= MAX_CONNECTIONS {

@@ -37,7 +37,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The plan, and beside it the plain truth: which ticks have come.
+/// The plan, and beside it a simple model of it: which ticks have come.
 struct World {
     schedule: Schedule,
     plan: TickPlan,
@@ -81,10 +81,10 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
-    /// A clock lives through hours and is set by seconds to years, at random. For a daily schedule,
-    /// whatever the zone: the tick of a local day comes once if the clock ever goes over it, be it
-    /// by living through it or by leaping over no later one; it never comes twice; and the next
-    /// tick told is always the first ahead that has not come.
+    /// A clock runs for hours and is set by seconds to years, at random. For a daily schedule,
+    /// whatever the zone: the tick of a local day comes once if the clock ever passes it, while it
+    /// runs or in a jump in which it is the newest; it never comes twice; and the next tick
+    /// reported is always the first ahead that has not come.
     #[test]
     fn whatever_the_clock_does_each_local_day_has_its_tick_once(
         zone in proptest::sample::select(&TZ_VARIANTS[..]),
@@ -155,7 +155,7 @@ fn a_clock_that_was_ahead_for_a_moment_costs_no_day() {
 }
 
 #[test]
-fn what_an_earlier_run_brought_does_not_come_again_when_the_clock_is_set_back() {
+fn a_tick_that_an_earlier_run_covered_does_not_come_when_the_clock_is_set_back() {
     let mut plan = plan("2026-05-04T06:30:00Z");
     plan.mark_done(at("2026-05-04T06:10:00Z"));
     plan.look(at("2026-05-04T05:30:00Z"), Duration::ZERO);
@@ -163,7 +163,7 @@ fn what_an_earlier_run_brought_does_not_come_again_when_the_clock_is_set_back() 
 }
 
 #[test]
-fn what_nobody_brought_comes_when_the_clock_is_set_back() {
+fn a_tick_that_no_run_has_covered_comes_when_the_clock_is_set_back() {
     let mut plan = plan("2026-05-04T06:30:00Z");
     plan.look(at("2026-05-04T05:30:00Z"), Duration::ZERO);
     assert_eq!(plan.next(), Some(at("2026-05-04T06:00:00Z")));

@@ -68,7 +68,7 @@ async fn an_alarm_that_does_not_ring_costs_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_while_a_tick_is_near_has_the_next_told_within_a_look() {
+async fn a_clock_set_while_a_tick_is_near_has_its_next_tick_published_within_a_look() {
     let (mut ticker, clock) = daily("2031-05-04T05:59:30Z");
     let mut next = ticker.next_tick();
     assert!(
