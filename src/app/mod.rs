@@ -35,7 +35,8 @@ use crate::store::{Store, StoreError};
 use crate::sync::{DatabaseRetry, RunError, Syncer, tell_of_locks};
 use crate::telemetry;
 
-/// The longest wait between two attempts to reach a database that is away.
+/// The longest wait between two attempts to reach a database that is away. A longer one would delay
+/// the run after the database is back.
 const DATABASE_MAX_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The shortest time for which a run waits for a database that is away: it may be restarting.

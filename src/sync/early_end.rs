@@ -106,8 +106,8 @@ impl OutageLimit {
         silence.lasted >= self.give_up_after / 2
     }
 
-    /// Whether the API is down: a first attempt failed `give_up_after` or later into the outage, or,
-    /// for when no customer is left for a first attempt, the outage lasts twice that. Earlier
+    /// Whether the API is down: a first attempt failed `give_up_after` or later into the outage,
+    /// or, for when no customer is left for a first attempt, the outage lasts twice that. Earlier
     /// failures may all be of customers that always fail.
     fn is_exceeded(self, silence: Silence) -> bool {
         silence.newest_first_attempt >= self.give_up_after

@@ -25,7 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(28);
 /// The timeout of a call, at most: a person is waiting.
 const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a failed call is retried, at most.
+/// How long a failed call is retried, at most: the command has to end in time.
 const MAX_RETRY_TIME: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(

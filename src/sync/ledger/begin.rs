@@ -14,7 +14,8 @@ use crate::store::{NewRun, RunLock, Store, StoreError};
 use crate::sync::error::RunError;
 use crate::sync::report::Progress;
 
-/// How often the run lock is tried while another process holds it.
+/// How often the run lock is tried while another process holds it. Each try opens a connection, so
+/// a shorter interval would burden the server for nothing.
 const LOCK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long the look-up of the other run may take. After that, the message is logged without it.
