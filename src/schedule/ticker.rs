@@ -24,7 +24,8 @@ const ALARM_LEAD: Duration = Duration::from_mins(1);
 /// set.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long an alarm is waited for beyond its moment. After that, the clock is looked at without it.
+/// How long an alarm is waited for beyond its moment. After that, the clock is looked at without
+/// it.
 const ALARM_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Jumps of the clock from which on they are logged. Time synchronisation makes smaller ones.
