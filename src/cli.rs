@@ -29,15 +29,15 @@ pub(crate) struct Cli {
     /// `/etc/seatledger/config.toml`]
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
-    /// The options of one run.
+    /// The options of a backfill.
     #[command(flatten)]
     pub(crate) backfill: Backfill,
-    /// Another command than to run.
+    /// What to do instead of running the daemon or a backfill.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// The options of one run.
+/// The options of a backfill.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -75,7 +75,7 @@ pub(crate) struct Backfill {
     pub(crate) resume: bool,
 }
 
-/// Another command than to run.
+/// What to do instead of running the daemon or a backfill.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check the configuration, the database, the sign-in and one API call, and name the first

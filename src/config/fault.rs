@@ -1,5 +1,5 @@
-//! What is wrong with a configuration, in words that tell an operator how to fix it. A fault may be
-//! shown to anybody: secrets are removed before one is made.
+//! What is wrong with a configuration, in words that tell an operator how to fix it. A fault holds
+//! no secret, so it may be shown and logged.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,8 @@ use crate::retry::Remedy;
 /// Shown in place of a value that must not be in a log.
 const NOT_SHOWN: &str = "(not shown)";
 
-/// Characters of a value that are shown; a longer value is cut.
+/// The maximum number of characters shown of a value. A longer value is cut, so that one fault
+/// stays one line of the report.
 const MAX_SHOWN_CHARS: usize = 80;
 
 /// Where a value comes from.
@@ -41,7 +42,7 @@ enum ShownValue {
     Text(String),
 }
 
-/// One fault. Displayed on one line: key, value, what would be right, origin.
+/// One fault. Displayed on one line: key, value, problem, origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFault {
     key: String,
@@ -78,8 +79,8 @@ impl ConfigFault {
         self
     }
 
-    /// `is_transient`: the machine is short of memory or open files; the configuration may be
-    /// right.
+    /// `is_transient`: the value could not be read because the machine is short of memory or file
+    /// descriptors, so the configuration may be right.
     pub(super) fn transient(mut self, is_transient: bool) -> Self {
         self.is_transient = is_transient;
         self
@@ -116,7 +117,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{head:?}{cut}")
 }
 
-/// All faults of the configuration. Displayed as a report with one line for each.
+/// All faults of the configuration. Displayed as a report with one line per fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<ConfigFault>,

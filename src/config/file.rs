@@ -117,7 +117,7 @@ fn likely_cause(text: &str, line_start: usize) -> Option<String> {
             u32::from(c)
         ));
     }
-    // Such as in a Windows path or in a password.
+    // A backslash is common in Windows paths and in passwords.
     (line.contains('\\') && line.contains('"')).then(|| {
         "; in double quotes a backslash is written twice, in single quotes once".to_owned()
     })

@@ -10,7 +10,8 @@ use super::keys::{self, ConfigKey};
 
 const PREFIX: &str = "SEATLEDGER_";
 
-/// Marks a default among the origins that are names of variables. No variable has this name.
+/// The origin that marks a default. The other origins here are names of variables, all of which
+/// begin with [`PREFIX`] in some letter case, so none is equal to this.
 const DEFAULT: &str = "default";
 
 /// Known keys and their values, from one origin.
@@ -152,7 +153,7 @@ pub(super) fn from_environment(environment: &HashMap<String, String>) -> (Layer,
     (layer, faults)
 }
 
-/// In the order of the keys, so that a report has one.
+/// Sorts by key, so that a report lists its faults in a fixed order.
 fn sorted<K: Ord, V>(entries: impl IntoIterator<Item = (K, V)>) -> Vec<(K, V)> {
     let mut entries: Vec<_> = entries.into_iter().collect();
     entries.sort_by(|(left, _), (right, _)| left.cmp(right));

@@ -1,11 +1,11 @@
-//! The configuration: defaults, a TOML file and the environment, of which the later overrides the
-//! earlier. The only room that reads the environment. Opens no connection.
+//! The configuration: defaults, a TOML file and the environment. The file overrides the defaults,
+//! the environment overrides both. The only room that reads the environment. Opens no connection.
 //!
 //! [`load`] goes through these files: `file` finds and parses the TOML, `layers` sorts known keys
 //! (`keys`) from unknown ones and merges, `reader` converts single values, and `sections`, `auth`,
 //! `database` and `secrets` check them and build the `settings`, which the other rooms see.
-//! `network` and `desktop` check what the environment holds besides. All faults are collected in
-//! one [`ConfigError`], which holds no secret.
+//! `network` checks the variables that the HTTP libraries read, and `desktop` picks those that a
+//! browser needs. All faults are collected in one [`ConfigError`], which holds no secret.
 
 mod auth;
 mod database;

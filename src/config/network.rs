@@ -20,13 +20,14 @@ use crate::retry::passes_by_itself;
 
 const HTTPS_PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const ALL_PROXY: [&str; 2] = ["ALL_PROXY", "all_proxy"];
-/// Never used, because plain HTTP is for loopback only; checked all the same.
+/// Never used, because plain HTTP is allowed to loopback addresses only. Checked nevertheless.
 const HTTP_PROXY: [&str; 2] = ["HTTP_PROXY", "http_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const CERT_FILE: &str = "SSL_CERT_FILE";
 const CERT_DIR: &str = "SSL_CERT_DIR";
 
-/// Bytes of a certificate file, at most; a larger file is something else.
+/// The maximum size of a certificate file, in bytes. A larger file holds something else, and
+/// reading it could fill the memory.
 const MAX_CERT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is wrong with a proxy's address.
@@ -93,7 +94,7 @@ fn effective_proxy(sources: &Sources) -> Option<(&'static str, &str)> {
         .find(|(_, value)| !value.is_empty())
 }
 
-/// Whether `NO_PROXY` leaves the origin to the proxy.
+/// Whether requests to the origin go through the proxy, that is, `NO_PROXY` does not exempt it.
 fn is_proxied(origin: &Url, sources: &Sources) -> bool {
     let excepted = first_set(sources, NO_PROXY).map_or("", |(_, value)| value);
     let matcher = Matcher::builder().all("http://any").no(excepted).build();

@@ -11,10 +11,11 @@ use super::keys::ConfigKey;
 use super::layers::{Layers, displayed};
 use crate::text::trimmed;
 
-/// Faulty entries of a list that a message names; of more it gives only the number.
+/// How many faulty entries of one list a message names. Of the rest it gives only the number, so
+/// that a long list does not fill the report.
 const MAX_ENTRIES_NAMED: usize = 5;
 
-/// There is no value; the report says why.
+/// There is no value; the report already says why.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reported;
 

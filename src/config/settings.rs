@@ -16,13 +16,13 @@ use crate::schedule::Schedule;
 /// The whole configuration. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file that was read.
+    /// The configuration file.
     pub path: PathBuf,
     /// How to call the API.
     pub partner_center: PartnerCenter,
     /// How to sign in.
     pub auth: Auth,
-    /// The customers whose usage is kept.
+    /// The customers whose usage is stored.
     pub customers: Customers,
     /// When runs are due.
     pub schedule: ScheduleSettings,
@@ -92,13 +92,13 @@ pub struct PartnerCenter {
     pub allow_locale_change: bool,
     /// Requests in flight, at most. Never zero.
     pub max_concurrency: usize,
-    /// More than zero.
+    /// More than zero; none: no limit.
     pub max_requests_per_second: Option<f64>,
-    /// For one attempt, body included. Never zero.
+    /// The time limit of one attempt, including the body. Never zero.
     pub request_timeout: Duration,
-    /// Never zero.
+    /// The time limit for establishing a connection. Never zero.
     pub connect_timeout: Duration,
-    /// Counted after decompression.
+    /// The maximum size of a response body in bytes, counted after decompression.
     pub max_response_bytes: u64,
 }
 
@@ -172,7 +172,8 @@ pub enum ClientCredential {
     CertificateFile(PathBuf),
 }
 
-/// The customers whose usage is kept: the union of the first three, without `exclude`.
+/// The customers whose usage is stored: the union of `ids`, `file` and, with `discover`, all of the
+/// partner's customers, without those in `exclude`.
 #[derive(Debug, Clone)]
 pub struct Customers {
     /// In the order of the setting, each once.

@@ -1,5 +1,5 @@
-//! What a configuration is read from: the file that the command line names and the environment, and
-//! the folders that these two name.
+//! What a configuration is read from: the environment and the file that the command line names, and
+//! the folders that follow from these.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ pub struct DatabaseAddress {
     pub application_name: Option<String>,
     /// The longest time that a connection to one host may take.
     pub connect_timeout: Option<Duration>,
-    /// How many prepared statements are kept.
+    /// How many prepared statements a connection caches.
     pub statement_cache: Option<usize>,
 }
 
@@ -125,6 +125,6 @@ pub enum SslMode {
     Require,
     /// With TLS, and the server's certificate is signed by a trusted authority.
     VerifyCa,
-    /// As [`SslMode::VerifyCa`], and the certificate names the host.
+    /// Like [`SslMode::VerifyCa`], and the certificate names the host.
     VerifyFull,
 }

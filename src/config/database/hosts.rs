@@ -11,7 +11,7 @@ const DEFAULT_PORT: u16 = 5432;
 /// The socket folders of local servers: Debian's default, and that of Postgres itself.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// The length of a DNS name, at most.
+/// The maximum length of a DNS name in bytes.
 const MAX_NAME_LENGTH: usize = 253;
 
 /// Where a server listens.
@@ -106,7 +106,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), AddressFault> {
             None if after.is_empty() => "",
             None => return Err("has something other than a port after the ] of its host".into()),
         };
-        // Some write the % of a zone percent-encoded, others do not.
+        // The % before a zone may be percent-encoded or not.
         let name = name.replacen("%25", "%", 1);
         let address = name.split('%').next().unwrap_or_default();
         if address.parse::<Ipv6Addr>().is_err() {

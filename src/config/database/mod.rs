@@ -1,10 +1,10 @@
 //! The database's address, checked as a whole before anything connects. The driver never gets the
-//! text: it logs unknown parameters with their values, and takes from the environment what the text
-//! leaves out.
+//! text: it would log unknown parameters with their values, and take whatever the text leaves out
+//! from the environment.
 //!
 //! `parts` splits the text, `parse` checks each part with `hosts`, `values` and the table of
 //! `parameters`, and makes an `address` of them. `files` reads certificates, and `passfile` looks
-//! up the password where libpq's users keep it. No error holds any part of the text but the names
+//! up the password in libpq's password file. No error holds any part of the text except the names
 //! of parameters: everything else may be a piece of a password.
 
 mod address;

@@ -1,12 +1,12 @@
 //! Every parameter that may follow the question mark of an address: all of libpq's, and those that
-//! people bring along from other clients. Each is supported, or refused with the advice what to
+//! people bring along from other clients. Each is supported, or refused with advice on what to
 //! write instead. No message holds a value.
 
 /// What becomes of a parameter.
 pub(super) enum ParameterSupport {
     Supported(Parameter),
-    /// The program always behaves as one of these values asks (no value listed: as any value asks).
-    /// Another value is refused with the advice.
+    /// Has no effect: the program always behaves as these values ask. Any other value is refused
+    /// with the advice; with an empty list, every value is accepted.
     OnlyValues(&'static [&'static str], &'static str),
     /// Refused with the advice.
     Refused(&'static str),
@@ -61,8 +61,8 @@ const NOT_SSLMODE: &str = "is not a parameter of Postgres; write sslmode=verify-
 const NOT_TIMEOUT: &str = "is not a parameter of Postgres; write connect_timeout, in seconds";
 const UTF8: &str = "is not needed: the program uses UTF-8; remove it";
 
-/// Names that mean the same, and what becomes of them. A second name of a supported parameter is
-/// the driver's own.
+/// Groups of names with the same meaning, and what becomes of each group. Further names of a
+/// supported parameter are those of the database driver.
 const TABLE: &[(&[&str], ParameterSupport)] = &[
     (&["host"], Supported(Parameter::Host)),
     (&["hostaddr"], Supported(Parameter::HostAddress)),

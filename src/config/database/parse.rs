@@ -13,7 +13,8 @@ use super::parameters::{self, Parameter, ParameterSupport};
 use super::parts::{self, AddressFault, AddressParts, UNESCAPED};
 use super::values::{is_name, options, ssl_mode, target};
 
-/// The longest statement cache. A session has fewer statements.
+/// The largest accepted `statement_cache_capacity`, in statements. A session has far fewer, so a
+/// larger number is a mistake.
 const MAX_STATEMENT_CACHE: usize = 10_000;
 
 /// The values of the parameters, each given at most once.
@@ -37,10 +38,11 @@ struct ParameterValues {
     statement_cache: Option<usize>,
 }
 
-/// Parses an address without a look at this machine's files.
+/// Parses an address without reading the files that it names.
 ///
 /// # Errors
-/// Says what is wrong, and what would be right. Holds no part of the text but names of parameters.
+/// Says what is wrong and what to write instead. Holds no part of the text except the names of
+/// parameters.
 pub(super) fn parse(url: &str) -> Result<DatabaseAddress, String> {
     let parts = parts::split(url)?;
     // With an @ after the ? and none before it, the faulty part may be a piece of a password.
@@ -119,7 +121,7 @@ fn address(parts: AddressParts) -> Result<DatabaseAddress, AddressFault> {
         user,
         password: parts.password.or(given.password),
         passfile: given.passfile,
-        // Of several servers all but one are usually read-only.
+        // With several servers, usually all but one are read-only.
         target: given.target.unwrap_or(if several {
             Target::ReadWrite
         } else {

@@ -4,7 +4,7 @@
 
 use secrecy::SecretString;
 
-/// The most frequent fault.
+/// The most frequent fault. The text completes a sentence about the address.
 pub(super) const UNESCAPED: &str = "seems to have a password or user with unescaped characters; \
     percent-encode them: \
      @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25, a blank as %20";

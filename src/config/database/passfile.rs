@@ -9,7 +9,8 @@ use tracing::warn;
 
 use super::hosts::Host;
 
-/// A larger file is not a password file.
+/// The maximum size of a password file in bytes. A larger file holds something else, and reading it
+/// could fill the memory.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The password of the first line that matches. None if there is no such file, or if other users

@@ -359,7 +359,7 @@ fn neither_debug_nor_display_shows_a_password() {
 }
 
 proptest::proptest! {
-    /// Any characters may be in a part, if they are encoded.
+    /// A part may contain any characters if they are percent-encoded.
     #[test]
     fn percent_encoded_parts_are_decoded(
         user in "\\PC{1,12}",

@@ -54,8 +54,8 @@ pub(super) fn target(value: &str) -> Result<Target, String> {
     }
 }
 
-/// `-c name=value`, `-cname=value` or `--name=value`; a backslash escapes a blank. Some hosted
-/// servers want `name=value` alone.
+/// Settings of the session: `-c name=value`, `-cname=value` or `--name=value`. A backslash escapes
+/// a blank. `name=value` alone is accepted too: some hosted servers ask for that form.
 pub(super) fn options(value: &str) -> Result<Vec<(String, String)>, String> {
     let mut words = vec![String::new()];
     let mut chars = value.chars();

@@ -1,5 +1,5 @@
 //! Reads each secret from one of its sources: the setting itself, a file that a setting names, or a
-//! systemd credential. No fault holds anything of a secret, nor of a text that may be one.
+//! systemd credential. No fault holds any part of a secret, or of a text that may be one.
 
 pub(super) mod exposure;
 pub(super) mod placeholder;
@@ -34,8 +34,8 @@ pub(super) const CLIENT_SECRET: Secret = Secret {
     check: check_unbroken,
 };
 
-/// The token to begin with. It has no file of its own: `auth.refresh_token_file` is the file of
-/// renewed tokens.
+/// The refresh token before its first renewal. It has no file of its own: `auth.refresh_token_file`
+/// is the file of renewed tokens.
 pub(super) const REFRESH_TOKEN: Secret = Secret {
     direct: keys::REFRESH_TOKEN,
     file: None,
@@ -72,7 +72,7 @@ fn check_filled_in(text: &str) -> Result<(), String> {
 }
 
 impl Secret {
-    /// The secret; none if no source has it.
+    /// The secret, or none if it has no source.
     pub(super) fn optional(
         &self,
         reader: &mut SettingsReader,
@@ -94,7 +94,8 @@ impl Secret {
                 let problem = format!("is given together with {}; keep one of them", key.path);
                 Err(reader.refuse(self.direct, problem))
             }
-            // Of two different layers the environment takes precedence, with a warning.
+            // One is set in the file, the other in the environment: the environment takes
+            // precedence, with a warning.
             (None | Some(Origin::File(_) | Origin::Default), Some((key, origin))) => {
                 if given.is_some() {
                     warn_of_override(reader, &origin, self.direct);
@@ -112,7 +113,7 @@ impl Secret {
         }
     }
 
-    /// As [`Secret::optional`], but one source must have it.
+    /// Like [`Secret::optional`], but a secret without a source is a fault.
     pub(super) fn required(
         &self,
         reader: &mut SettingsReader,
@@ -122,7 +123,7 @@ impl Secret {
         secret.ok_or_else(|| self.report_missing(reader, ""))
     }
 
-    /// Reports that no source has it. `alternative` is appended to the message.
+    /// Reports that the secret has no source. `alternative` is appended to the message.
     pub(super) fn report_missing(
         &self,
         reader: &mut SettingsReader,
@@ -139,7 +140,7 @@ impl Secret {
         reader.report(ConfigFault::new(self.direct.path, problem))
     }
 
-    /// The key by which it was given, and the file that holds it, if a file does.
+    /// The key that the secret came from, and the path of its file if it is in one.
     pub(super) fn source(
         &self,
         reader: &mut SettingsReader,
@@ -158,7 +159,7 @@ impl Secret {
         }
     }
 
-    /// Where a person has to replace it, in words that complete "put it into".
+    /// Where an operator replaces the secret, in words that complete "put it into".
     pub(super) fn place_to_edit(&self, reader: &mut SettingsReader, dirs: &BaseDirs) -> String {
         let origin = reader.origin(self.direct);
         let (key, path) = self.source(reader, dirs);
@@ -212,7 +213,8 @@ impl Secret {
         self.checked(text, false).map_err(FileReadError::Unsuitable)
     }
 
-    /// The secret in `text`. `is_guessed`: letters beyond ASCII in it are guesses.
+    /// The secret in `text`. `is_guessed`: the encoding was guessed, so letters beyond ASCII may be
+    /// wrong.
     fn checked(&self, text: &str, is_guessed: bool) -> Result<SecretString, String> {
         let text = secret::strip(text);
         secret::check(text)?;
@@ -231,7 +233,7 @@ impl Secret {
     }
 }
 
-/// Where a person has to replace the certificate at `path`, in words that complete "put it into".
+/// Where an operator replaces the certificate at `path`, in words that complete "put it into".
 pub(super) fn certificate_place(reader: &mut SettingsReader, path: &Path) -> String {
     match reader.origin(keys::CLIENT_CERTIFICATE_FILE) {
         Some(_) => format!("the file {}", path.display()),
@@ -239,8 +241,8 @@ pub(super) fn certificate_place(reader: &mut SettingsReader, path: &Path) -> Str
     }
 }
 
-/// The program reads a copy that systemd deletes with the service; a person needs the file that
-/// systemd copies from.
+/// Names the file that systemd copies the credential from. The copy that the program reads is
+/// deleted when the service stops, so editing that one would not help.
 fn credential_place(name: &str) -> String {
     format!(
         "the systemd credential {name}, that is, the file which LoadCredential= or \
@@ -279,7 +281,7 @@ fn report_path(
     reader.report(fault.transient(error.is_transient()))
 }
 
-/// The file of the client certificate. Only the path is kept: the file is read for each use.
+/// The file of the client certificate. Only the path is returned: the file is read for each use.
 pub(super) fn client_certificate_file(
     reader: &mut SettingsReader,
     dirs: &BaseDirs,

@@ -1,12 +1,13 @@
-//! Recognises placeholders of documentation, consoles and templates. Only texts count that cannot
-//! be a real value: a tenant may have nearly any name.
+//! Recognises placeholders of documentation, consoles and templates. A text that could be a real
+//! value is never taken for one: a tenant may have nearly any name.
 
 use crate::ledger::{is_example_guid, parse_guid_leniently};
 
 /// What is wrong with a placeholder.
 pub(in crate::config) const PROBLEM: &str = "is still a placeholder";
 
-/// Characters of a placeholder, at most.
+/// The maximum length of a placeholder in characters. Longer texts are not searched for the words
+/// of placeholders: they are tokens, which may contain any word by chance.
 const MAX_PLACEHOLDER_CHARS: usize = 80;
 
 /// Words that are never a secret or an ID, reduced to letters and digits.
@@ -40,7 +41,6 @@ pub(in crate::config) fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     let lower = text.to_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    // Longer texts are tokens, which may contain any word by chance.
     let is_short = text.chars().count() <= MAX_PLACEHOLDER_CHARS;
     is_bracketed(text)
         || is_filler(&lower)
