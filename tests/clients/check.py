@@ -1,5 +1,6 @@
-"""Public clients against the simulator: Microsoft's own sign-in library in each of its ways, and a
-client of the Partner Center API. That neither was written with the simulator in mind is the point.
+"""Public clients against the simulator: Microsoft's own sign-in library with each of its grants,
+and a client of the Partner Center API. Neither was written for the simulator, so they show where it
+differs from the real services.
 
 Run by scripts/test-clients, which has the packages of requirements.txt in a folder of its own.
 Ends with 0 if all went well, else with 1 and the first thing that did not.
@@ -43,7 +44,7 @@ PAGE = 5
 
 
 def identity(name):
-    """A private key and a certificate of its own for it, both as PEM."""
+    """A private key and a self-signed certificate for it, both as PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -68,7 +69,7 @@ def identity(name):
 
 
 class TlsInFront(http.server.BaseHTTPRequestHandler):
-    """A reverse proxy: the library speaks to an authority by https only."""
+    """A reverse proxy, because the library accepts only https authorities."""
 
     protocol_version = "HTTP/1.1"
     backend = None
@@ -96,7 +97,7 @@ class TlsInFront(http.server.BaseHTTPRequestHandler):
 
 
 class Browser(webbrowser.BaseBrowser):
-    """Opens a page, and does what its form would do by itself in a real browser."""
+    """Opens a page, and submits its form as a real browser would."""
 
     def __init__(self, ca):
         super().__init__("simulated")
@@ -107,7 +108,7 @@ class Browser(webbrowser.BaseBrowser):
         return True
 
     def visit(self, url):
-        """Gives the fields that the page brought back to the application."""
+        """Returns the fields that the page sent back to the application."""
         page = requests.get(url, verify=self.ca, allow_redirects=False, timeout=30)
         if page.status_code == 302:
             query = urllib.parse.urlparse(page.headers["Location"]).query
@@ -131,7 +132,7 @@ def passed(what):
 
 
 class World:
-    """The simulator, TLS in front of it, and what both are reached with."""
+    """The simulator, the TLS proxy in front of it, and the means to reach both."""
 
     def __init__(self, program, folder):
         self.simulator = subprocess.Popen(
@@ -152,7 +153,7 @@ class World:
         key, certificate = identity("localhost")
         self.ca = str(folder / "ca.pem")
         pathlib.Path(self.ca).write_text(certificate)
-        # What the environment says wins over what a session is told.
+        # The environment takes precedence over the settings of a session.
         os.environ["REQUESTS_CA_BUNDLE"] = self.ca
         os.environ.pop("CURL_CA_BUNDLE", None)
         pathlib.Path(folder / "key.pem").write_text(key)
@@ -182,7 +183,8 @@ class World:
         )
 
     def judge(self, answer, way, person=True):
-        """An access token that the API takes, and an ID token that its key has signed."""
+        """Checks that the API accepts the access token and that the ID token is signed by the
+        provider's key."""
         check("access_token" in answer, f"{way}: {answer}")
         check(answer["token_type"] == "Bearer", f"{way}: {answer['token_type']}")
         if person:
@@ -200,7 +202,7 @@ class World:
             )
             check(claims["tid"], f"{way}: {claims}")
             check(answer.get("client_info"), f"{way}: no client_info")
-        # The API lets an application without a person list customers and no more.
+        # Without a signed-in person, an application may list customers and do nothing else.
         listed = requests.get(
             f"{self.base}/v1/customers?size=1",
             headers={"Authorization": f"Bearer {answer['access_token']}"},
@@ -214,7 +216,7 @@ class World:
 
 
 def confidential_clients(world):
-    """Each way in which the library proves that it is the application."""
+    """Each credential by which the library can authenticate the application."""
     key, certificate = identity("application")
     world.settings(client_certificate=certificate, require_client_secret=True)
     der = ssl.PEM_cert_to_DER_cert(certificate)
@@ -232,7 +234,7 @@ def confidential_clients(world):
 
 
 def sign_in(world):
-    """All grants with all credentials. Gives an access token of a person."""
+    """Tests all grants with all credentials. Returns an access token of a person."""
     for name, credential in confidential_clients(world).items():
         app = world.application(msal.ConfidentialClientApplication, credential)
         world.judge(
@@ -288,7 +290,7 @@ def sign_in(world):
 
 
 def read(world, token):
-    """The list of customers over its pages, then usage and deployment of each."""
+    """Reads the customer list page by page, then usage and deployment of each customer."""
     client = MicrosoftPartnerStoreApis(
         BasicTokenAuthentication({"access_token": token}), base_url=world.base
     )
@@ -312,7 +314,8 @@ def read(world, token):
     rows = {"usage": 0, "deployment": 0}
 
     def collection(dataset, call):
-        # Its operations are described as answering a single item; it knows the collection, too.
+        # The library declares that the operation returns one item, so deserialize the collection
+        # here.
         answer = call(customer, "1", raw=True).response
         check(answer.status_code == 200, f"partnercenterservices: {customer}: {answer.text}")
         return client._deserialize(COLLECTION.format(dataset), answer)

@@ -1,41 +1,43 @@
-//! Everything that needs more than one room: the real binary, a real Postgres, real HTTP over
-//! loopback. `cargo test --test integration -- throttling` runs one of these modules.
+//! Tests of the whole program: the real binary, a real Postgres, real HTTP over loopback.
+//! `cargo test --test integration -- throttling` runs one of these modules.
 
 #![cfg(test)]
 
-/// One database, one simulated Partner Center and one real binary for each test.
+/// The fixture: a database, a simulated Partner Center and the real binary for each test.
 mod support;
 
-/// The configuration: what is read from where, what is refused, and in which words.
+/// The configuration: its sources, what is refused, and the wording of the report.
 mod config;
 
 /// A run, from its list of customers to its summary and exit code.
 mod run {
     /// Every customer's rows are stored, a second run changes nothing, corrections overwrite.
     mod basics;
-    /// `kill -9` at any moment leaves every customer whole, and the next run mends the rest.
+    /// `kill -9` at any moment leaves no customer half stored, and the next run stores the rest.
     mod crash;
-    /// Which customers a run is over: ids, file, discovery, exclusions, the command line.
+    /// The customers of a run: ids, file, discovery, exclusions, the command line.
     mod customer_list;
     /// Backfills of past dates: newest first, complete dates left out.
     mod dated;
-    /// Customers that leave the partner's list and return, and lists that are not believed.
+    /// Customers that leave the partner's list and return, and lists that are too short to be
+    /// trusted.
     mod discovery;
     /// The command line: one run at a time, what is printed, exit codes.
     mod one_shot;
     /// An API that is down ends the run early, with one reason.
     mod outage;
-    /// After a run was cut off the next begins with what is missing; `--resume` does only that.
+    /// After an interrupted run the next one begins with the missing customers; `--resume` fetches
+    /// only those.
     mod resuming;
-    /// A signal: what is finished, what is dropped, how long that takes.
+    /// Signals: what is finished, what is dropped, how long that takes.
     mod stopping;
-    /// A refusal of nearly all customers is one message of the run.
+    /// A refusal of nearly all customers is reported once, by the run.
     mod verdicts;
 }
 
-/// Partner Center as it answers, and what stands between it and us.
+/// The answers of Partner Center, and the proxies and gateways on the way to it.
 mod api {
-    /// Each answer has its outcome, and touches no other customer.
+    /// Each kind of answer has its outcome, and affects no other customer.
     mod answers;
     /// Sold and assigned seats beside the active ones.
     mod deployment;
@@ -47,41 +49,42 @@ mod api {
     mod pages;
     /// The partner-wide collections are stored customer by customer.
     mod partner_wide;
-    /// A fault of a partner-wide collection stores nothing in part and is told once.
+    /// A partner-wide collection that fails is stored for no customer, and its reason is logged
+    /// once.
     mod partner_wide_faults;
     /// Gateways that throttle by 503, close HTTP/2 connections and misdirect requests.
     mod proxies;
     /// The requests as Partner Center sees them: headers, connections, rate.
     mod requests;
-    /// Limits: whose they are, how they are learned, how little is retried.
+    /// Limits: the partner's or one customer's, how they are learned, how little is retried.
     mod throttling;
-    /// Certificates, TLS, proxies, host names: what ends the program and what is tried again.
+    /// Certificates, TLS, proxies, host names: what ends the program and what is retried.
     mod transport;
 }
 
-/// Tokens: how they are had, renewed, kept, and what is said when that fails.
+/// Tokens: how they are obtained, renewed and stored, and the messages when that fails.
 mod sign_in {
     /// A certificate in place of the client secret.
     mod certificate;
-    /// How old the consent is, how long it lasts, and the warnings before its end.
+    /// The age of the consent, how long it lasts, and the warnings before it ends.
     mod consent;
-    /// A sign-in service that misbehaves: what is repeated and when it is given up.
+    /// A sign-in service that misbehaves: what is retried, and for how long.
     mod faults;
     /// `login` by device code.
     mod login;
-    /// `login` in a browser, and what is checked in the token it gives.
+    /// `login` in a browser, and the checks of the token.
     mod login_browser;
-    /// A failed sign-in names what was refused and where to mend it.
+    /// A failed sign-in names what was refused and where to replace it.
     mod messages;
-    /// The refresh token's file behind links and mounts, on full and read-only file systems.
+    /// The refresh token's file behind links and mounts, on full and on read-only file systems.
     mod token_file;
-    /// Tokens are kept before they are used, and renewed once for all that wait.
+    /// A token is stored before it is used, and one renewal serves all calls that wait for it.
     mod tokens;
 }
 
 /// What the tables and views hold after runs.
 mod ledger {
-    /// Which customer has figures of which date, and why not.
+    /// Which customers have figures of which date, and why others have none.
     mod coverage;
     /// A name has one spelling and one language.
     mod naming;
@@ -89,55 +92,55 @@ mod ledger {
     mod newest;
     /// Rows that Postgres refuses take no other customer with them.
     mod refused_rows;
-    /// A corrected figure is kept as old and new.
+    /// A corrected figure is recorded with its old and its new value.
     mod restatements;
-    /// A series stays one over sources, product names, languages and letter cases.
+    /// A series stays one series over sources, product names, languages and letter cases.
     mod series;
     /// Types and comments, rejections, views over days and months, two schemas.
     mod storing;
 }
 
-/// Postgres as it is reached, lost and found again.
+/// Connecting to Postgres, losing it, and waiting for it.
 mod database {
-    /// The address: judged before connecting, several hosts, TLS, no password shown.
+    /// The address: checked before connecting, several hosts, TLS, no password shown.
     mod address;
-    /// A database that is late, crashes, refuses the role, or says nothing.
+    /// A database that starts late, crashes, refuses the role, or stops answering.
     mod away;
     /// `check` finds every right that a run lacks.
     mod rights;
-    /// What is waited for is named once: an outage, a lock, another run.
+    /// The log names once what the program waits for: the database, a lock, another run.
     mod waiting;
 }
 
-/// The program as a service, and the commands for the people in charge of it.
+/// The program as a service, and the commands for its operators.
 mod service {
     /// `check` tries each part and estimates a full run.
     mod check;
-    /// The daemon keeps its schedule and catches up what it missed.
+    /// The daemon keeps its schedule and catches up on a missed run.
     mod daemon;
-    /// The numbers for Prometheus.
+    /// The metrics for Prometheus.
     mod metrics;
-    /// Files as people and their tools save them.
+    /// Files in the encodings and formats that editors and spreadsheets save.
     mod saved_files;
-    /// The status address defends itself against any client.
+    /// The status address withstands hostile clients.
     mod status_address;
-    /// Terminals, closed pipes and full disks under the output.
+    /// Output to a terminal, a closed pipe and a full disk.
     mod terminal;
 }
 
-/// What is shown nowhere.
+/// What appears in no output.
 mod secrecy {
-    /// A token that the API sends back reaches neither tables nor logs.
+    /// A token that the API echoes reaches neither tables nor logs.
     mod echoes;
     /// Text from outside cannot forge log lines or deface a terminal.
     mod error_texts;
-    /// No secret is in output, tables or a command line.
+    /// No secret is in the output, in the tables or on a command line.
     mod secrets;
 }
 
 /// The simulator itself, apart from the program.
 mod simulator {
-    /// Its limits, its partner-wide collections, and its days.
+    /// Its limits, its partner-wide collections, and its simulated days.
     mod partner_center;
     /// Its sign-in service, and its HTTP.
     mod provider;

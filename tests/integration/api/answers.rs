@@ -1,4 +1,4 @@
-//! What becomes of a customer for each answer of the API, and that no other customer is touched.
+//! The outcome of a customer for each kind of answer of the API. No other customer is affected.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,10 +11,10 @@ use crate::support::answers::{answer, collection, gzipped, item_with, raw, two_i
 /// `partner_center.max_response_bytes` in these tests.
 const LIMIT: u64 = 200_000;
 
-/// A name, the answers (the last one for ever), and what is to come of it. For a failure: reason,
-/// status, whether it was tried again, and for one that is kept item by item what follows. For a
-/// success: status, whether it was tried again, items received and rows stored, rejections by
-/// reason, and whether there is a note.
+/// A name, the answers (the last is repeated for ever), and the expected outcome. For a failure:
+/// reason, status and whether the call was retried; if its items were recorded as rejections, also
+/// items received, rows stored and rejections by reason. For a success: status, whether the call
+/// was retried, items received and rows stored, rejections by reason, and whether there is a note.
 type Case = (&'static str, Value, &'static str);
 
 macro_rules! cases {
@@ -32,7 +32,7 @@ fn status(status: u16) -> Value {
     json!({ "status": status, "text": page, "headers": [["Content-Type", "text/html"]] })
 }
 
-/// A first answer without a body, and then good ones.
+/// One answer without a body, followed by good answers.
 fn then_good(status: u16, headers: &Value) -> Value {
     json!([{ "status": status, "headers": headers }, body(two_items())])
 }
@@ -238,7 +238,7 @@ fn broken_on_the_way() -> Vec<Case> {
         "an unknown encoding":
             answer(&packed, json!({ "headers": [["Content-Encoding", "zstd"]] })) =>
             "invalid_response 200 once";
-        // Somebody on the way has unpacked it and left the header.
+        // As when a gateway unpacks the body and leaves the header.
         "gzip announced only": gzip(good.as_bytes()) => "ok 200 once 2/2";
     }
 }
@@ -301,7 +301,7 @@ fn in_turn(answers: &Value) -> Value {
     }
 }
 
-/// What became of each customer in the last run, in the words of [`Case`].
+/// The outcome of each customer in the last run, in the form that [`Case`] describes.
 async fn outcomes(world: &World) -> HashMap<String, String> {
     let rows = world
         .rows(
@@ -331,7 +331,7 @@ async fn outcomes(world: &World) -> HashMap<String, String> {
             Some(reason) if received == 0 && stored == 0 && detail.is_some() => {
                 format!("{reason} {status} {tried}")
             }
-            // Nothing of it was usable, and all of it is kept.
+            // No item was usable, and all of them are recorded as rejections.
             Some(reason) if stored == 0 && rejected.is_some() => {
                 let rejected = rejected.unwrap_or_default();
                 format!("{reason} {status} {tried} {received}/{stored} {rejected}")
@@ -363,7 +363,7 @@ async fn every_answer_has_its_outcome_and_touches_no_other_customer() {
     world.set("retry.max_interval", "1s");
     world.set("retry.max_elapsed_time", "3500ms");
     let ids = world.simulator.customers().await;
-    // The healthy are spread among the others: the first one and every tenth.
+    // Every twentieth customer, beginning with the first, is healthy.
     let (mut expected, mut healthy) = (BTreeMap::new(), Vec::new());
     let mut places = ids.iter().enumerate();
     for (name, answers, outcome) in &cases {
@@ -430,7 +430,8 @@ async fn every_answer_has_its_outcome_and_touches_no_other_customer() {
         rows["rejected"].to_string()
     );
 
-    // After the faults: what a run without them would have put there, and the healthy already had.
+    // A run without faults stores the rows of all customers. Those of the healthy ones were stored
+    // before, so nothing is written for them.
     world.simulator.unscript().await;
     let usual =
         "select customer_id::text, rows_received - rows_unchanged as written from sync_customer
@@ -449,7 +450,7 @@ async fn every_answer_has_its_outcome_and_touches_no_other_customer() {
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_ends_the_run_and_is_no_customers_failure() {
     let mut world = World::with_customers(1).await;
-    // Speaks before the handshake, and not TLS.
+    // A server that answers in plain HTTP before the handshake.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("https://{}", listener.local_addr().unwrap());
     world.set("partner_center.base_url", &base);

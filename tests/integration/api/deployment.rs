@@ -168,7 +168,7 @@ async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored() {
         world.simulator.unscript().await;
     }
     world.backfill().await.assert_code(0);
-    // Of the customer whose deployment failed the figures were there all the same.
+    // The usage of the customer whose deployment failed was stored all the same.
     assert_eq!(
         world
             .lines(

@@ -14,8 +14,8 @@ macro_rules! table {
     };
 }
 
-/// A member, its JSON text (none: the member is missing), and what becomes of an item with it: the
-/// reason of its rejection, or active and qualified seats, per cent and date as they are stored.
+/// A member, its JSON text (empty: the member is missing), and the outcome of an item with it: the
+/// reason for its rejection, or active seats, qualified seats, percentage and date as stored.
 type Case = (&'static str, String, String);
 
 const DAY: &str = "2026-09-28 00:00:00";
@@ -156,8 +156,8 @@ async fn store(world: &World, items: &[String]) -> String {
 async fn every_item_becomes_a_row_or_a_rejection_with_its_reason() {
     let world = World::with_customers(1).await;
     let cases = [numbers(), dates(), texts()].concat();
-    // The number of the case stands in the workload's name, and in a member that only the payload
-    // shows.
+    // The number of the case is in the workload's name, and in an extra member that only the
+    // payload of a rejection shows.
     let items: Vec<String> = cases
         .iter()
         .enumerate()
@@ -237,7 +237,7 @@ async fn a_rejected_item_is_kept_as_it_came() {
         .chain(&held_as_text)
         .chain(&odd)
         .cloned()
-        // Without any row the customer would have failed.
+        // Without a single row the customer would fail.
         .chain([item_with(&[])])
         .collect();
     store(&world, &items).await;
@@ -314,7 +314,7 @@ async fn of_items_with_the_same_key_the_last_is_stored() {
 #[tokio::test]
 async fn key_texts_are_stored_as_long_as_the_key_can_hold_them() {
     let world = World::with_customers(1).await;
-    // Letters that do not repeat, so that no compression helps.
+    // Pseudo-random letters, which Postgres cannot compress.
     let letters = |count: usize, salt: u32| -> String {
         let mut state = salt;
         let mut next = || {

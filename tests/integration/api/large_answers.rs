@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
-/// Some megabytes of JSON, of so few bytes that the simulator has it at hand: `part` again and
-/// again.
+/// An answer that unpacks to megabytes of JSON: `before`, `times` times `part`, and `after`. Packed
+/// it is small enough for a script of the simulator.
 fn bomb(before: &str, part: &str, times: usize, after: &str) -> Value {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(before.as_bytes()).unwrap();
@@ -51,7 +51,8 @@ async fn hostile_answers_fail_their_customers_and_delay_no_other() {
     expected.sort();
     assert_eq!(failed, expected);
     assert_eq!(finished.summary()["customers"]["succeeded"], 55);
-    // They are the first that were asked for, and others were through before any of them was read.
+    // The hostile answers were requested first, and yet other customers succeeded before any of
+    // them was read to its end.
     let before = "select count(*) from sync_customer
                   where outcome = 'succeeded'
                       and finished_at < (select min(finished_at) from sync_customer where outcome \

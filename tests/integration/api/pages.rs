@@ -1,16 +1,16 @@
-//! A part is never a success: a collection that goes on is fetched to its end, or fails.
+//! A collection of several pages is fetched to its last page, or fails. It is never stored in part.
 
 use serde_json::{Value, json};
 
 use crate::support::answers::{answer, collection, item_with};
 use crate::support::{Finished, Simulator, World, item};
 
-/// An item of a workload.
+/// An item with this workload.
 fn of(workload: &str) -> Value {
     item(&json!({ "workloadName": workload }))
 }
 
-/// A page of one item, with some members beside.
+/// A page with one item and additional members.
 fn page(workload: &str, beside: &Value) -> Value {
     let mut page = json!({ "totalCount": 1, "items": [of(workload)] });
     for (member, value) in beside.as_object().unwrap() {
@@ -19,7 +19,7 @@ fn page(workload: &str, beside: &Value) -> Value {
     json!({ "json": page })
 }
 
-/// What became of each customer: outcome or reason, items received, rows stored.
+/// Each customer's outcome or reason, items received and rows stored.
 async fn ends(world: &World) -> Vec<String> {
     world
         .lines(
@@ -35,7 +35,7 @@ async fn stored(world: &World) -> Vec<String> {
         .await
 }
 
-/// The addresses and continuations that were asked for, of a kind.
+/// The query and the continuation token of each request of this kind.
 async fn asked(world: &World, kind: &str) -> Vec<String> {
     let requests = world.simulator.requests(kind).await;
     let told = requests.iter().map(|request| {
@@ -111,7 +111,7 @@ async fn a_collection_that_goes_on_is_fetched_to_its_end_in_every_form_of_its_li
 }
 
 #[tokio::test]
-async fn a_link_that_is_empty_is_none() {
+async fn an_empty_link_ends_the_collection() {
     let world = World::with_customers(1).await;
     let id = &world.simulator.customers().await[0];
     for beside in [
@@ -170,7 +170,7 @@ async fn an_incomplete_collection_fails_its_customer_and_no_other() {
             "invalid_response",
             "code 1",
         ),
-        // The same page for ever, under the same link or another.
+        // The same page for ever, with the same link or a new one each time.
         (json!([first]), "invalid_response", "repeats a page"),
         (
             json!([first, page("Exchange", &next(3))]),
@@ -308,7 +308,7 @@ async fn a_deployment_that_goes_on_is_fetched_to_its_end_or_fails() {
 }
 
 #[tokio::test]
-async fn more_items_announced_than_sent_are_told_of_the_run() {
+async fn more_items_announced_than_sent_are_reported_by_the_run() {
     let world = World::with_customers(3).await;
     let short = page("Exchange", &json!({ "totalCount": 5 }));
     world
@@ -329,7 +329,8 @@ async fn more_items_announced_than_sent_are_told_of_the_run() {
     );
 }
 
-/// Asserts that a customer failed for want of a single usable item, and that the items are kept.
+/// Asserts that a customer failed because none of its items was usable, and that all `kept` items
+/// are recorded as rejections.
 async fn assert_useless(world: &World, finished: &Finished, kept: &str) {
     finished.assert_code(3);
     assert_eq!(
@@ -368,7 +369,7 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
         assert_useless(&world, &finished, &kept).await;
         assert_eq!(finished.summary()["outcome"], "partial");
         assert_eq!(finished.summary()["rows"]["rejected"].to_string(), kept);
-        // Nor does the check take it for one that a run could use.
+        // `check` does not accept the collection either.
         world
             .simulator
             .script_for_ever("usage", json!([{ "items": items }]))
@@ -387,7 +388,7 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
         );
         assert_eq!(world.lines(&freshness).await, ["true|invalid_response"]);
     }
-    // One that could is enough.
+    // One usable item is enough.
     world.empty_the_ledger().await;
     let items = json!([renamed, of("Exchange"), {}]);
     world
@@ -402,7 +403,7 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
         2
     );
 
-    // Of the other dataset: usage is stored all the same.
+    // If it is the deployment that has no usable item, usage is stored all the same.
     world.set("partner_center.datasets", "usage,deployment");
     world.empty_the_ledger().await;
     let nothing = json!([{ "items": [{ "productName": "A" }] }, { "items": [] }]);
@@ -424,7 +425,7 @@ async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_it
 #[tokio::test]
 async fn a_run_in_which_nothing_could_be_used_has_not_succeeded_and_says_why() {
     let world = World::with_customers(4).await;
-    // As it looks where this machine's clock is years behind.
+    // What a machine receives whose clock is years behind.
     let mut ahead = answer(
         collection(&[item_with(&[(
             "processedDateTime",
@@ -460,7 +461,7 @@ async fn a_run_in_which_nothing_could_be_used_has_not_succeeded_and_says_why() {
             "{told}: {summary}"
         );
     }
-    // A clock that is right is not spoken of.
+    // Without a `Date` that contradicts this machine's clock, the clock is not mentioned.
     ahead["headers"] = json!([]);
     world
         .simulator
@@ -521,8 +522,7 @@ async fn a_list_of_customers_goes_on_in_every_form_of_its_link() {
         let asked = asked(&world, "customers").await;
         assert_eq!(asked, ["size=500 -", second], "{beside}");
     }
-    // Of a list in which nobody is named nothing can be fetched, and it is not one without
-    // customers.
+    // A list without a single usable id is an error, not a list without customers.
     let nameless = json!([{ "json": { "items": [{}, { "id": "Contoso" }] } }]);
     world.simulator.script_for_ever("customers", nameless).await;
     let finished = world.backfill().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Finished, World, queries};
 
-/// Whom any table knows of.
+/// Every customer that is mentioned in any table.
 const KNOWN: &str = "select customer_id from license_usage union select customer_id from \
     license_deployment
                      union select customer_id from customer union select customer_id from \
@@ -15,8 +15,8 @@ const KNOWN: &str = "select customer_id from license_usage union select customer
                      union select customer_id from sync_customer union select customer_id from \
                      rejected_row";
 
-/// Keys and figures of usage, and of deployment by date: a customer's own collection has the time
-/// of day, too.
+/// Keys and figures of both datasets. Those of deployment are compared by date only, because a
+/// customer's own collection also has the time of day.
 const FIGURES: &str =
     "select customer_id, product_name, workload_name, processed_date_time::text as date, \
         customer_name, channel,
@@ -29,7 +29,7 @@ const FIGURES: &str =
      from license_deployment
      order by 1, 2, 3, 4";
 
-/// Asserts that a run met only what the ledger holds already.
+/// Asserts that a run received only rows that the ledger already held.
 #[track_caller]
 fn assert_nothing_new(finished: &Finished, rows: &Value, what: &str) {
     finished.assert_code(0);
@@ -194,7 +194,7 @@ async fn the_collection_is_read_in_every_spelling_and_form_of_link() {
 }
 
 #[tokio::test]
-async fn where_the_path_is_missing_its_other_beginning_is_tried_and_kept() {
+async fn if_the_path_does_not_exist_the_other_prefix_is_tried_and_then_used() {
     let mut world = World::commercial(10).await;
     world.set("partner_center.datasets", "usage");
     for form in ["absolute", "without_v1", "with_v1"] {
@@ -308,7 +308,7 @@ async fn every_item_of_every_page_becomes_a_row_or_a_rejection() {
             .await,
         ["9|3|1|5"]
     );
-    // The third had nothing, and that is a success.
+    // The third customer had no items, which is a success.
     assert_eq!(
         world
             .lines("select outcome, count(*) from sync_customer group by 1")
@@ -364,7 +364,7 @@ async fn the_check_asks_for_one_customer_and_counts_pages() {
         "{}",
         checked.stdout
     );
-    // Two pages of the list, and one or two of each collection.
+    // Two pages of the customer list, and one or two of each collection.
     assert!(
         checked.stdout.contains("a full run takes about 4 calls")
             || checked.stdout.contains("a full run takes about 6 calls"),

@@ -19,7 +19,7 @@ async fn world() -> World {
     world
 }
 
-/// Twelve customers of whom only usage is fetched.
+/// Twelve customers for which only usage is fetched.
 async fn usage_only() -> World {
     let mut world = world().await;
     world.set("partner_center.datasets", "usage");
@@ -63,7 +63,7 @@ async fn assert_all_failed(world: &World, finished: &Finished, end: &str, detail
     assert_eq!(world.lines(run).await, [note]);
     let like = format!("select count(*) from sync_customer where detail like '%{detail}%'");
     assert!(world.value::<i64>(&like).await >= 12, "{detail}");
-    // One line for the journal, and not one for each customer.
+    // One line in the log, not one for each customer.
     let said = finished.stderr.matches("\"ERROR\"").count();
     assert_eq!(said, 1, "{}", finished.stderr);
 }
@@ -186,7 +186,7 @@ async fn a_failed_usage_fails_all_customers_and_leaves_deployment_stored() {
     let (error, reset) = (json!({ "status": 500 }), json!({ "reset": true }));
     for (bad, end, detail) in [
         (&error, "server_error|-|500", "500"),
-        // Not the other's status.
+        // The recorded status is not that of deployment, which was served.
         (&reset, "connection|-|-", "connection"),
     ] {
         world.empty_the_ledger().await;
@@ -404,7 +404,8 @@ async fn a_signal_between_pages_ends_the_run_and_nothing_is_stored() {
 #[tokio::test]
 async fn after_a_kill_each_customer_is_whole_and_resume_stores_the_rest() {
     let world = World::commercial(300).await;
-    // The last transaction waits for the test: one holds no more than 256 customers.
+    // A transaction holds at most 256 customers, so the run needs two, and the second waits for the
+    // test.
     let hold = world.hold_after(270).await;
     let running = world.start(&["--backfill"]);
     world.held().await;
@@ -414,7 +415,7 @@ async fn after_a_kill_each_customer_is_whole_and_resume_stores_the_rest() {
     world.database_left().await;
     let done: i64 = world.value("select count(*) from sync_customer").await;
     assert!((1..300).contains(&done), "{done}");
-    // What is recorded of a customer is what is stored of it.
+    // The recorded number of rows of each customer is the number stored.
     let half = "select from sync_customer as c
                 full join (
                     select customer_id, count(*) as rows

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::answers::{answer, gzipped, two_items};
 use crate::support::{H2Server, Turn, World};
 
-/// A partner whose API is spoken over HTTP/2.
+/// A partner whose API is served over HTTP/2.
 async fn over_http2(
     customers: usize,
     turns: impl Fn(u64) -> Turn + Send + Sync + 'static,
@@ -29,8 +29,8 @@ async fn over_http2(
 
 #[tokio::test]
 async fn connections_that_a_server_closes_are_no_failures_of_the_calls() {
-    // The first connection is closed with all that came over it left behind, and the others with
-    // every tenth request.
+    // The first connection is closed at once and none of its requests is processed. The others are
+    // closed at every tenth request.
     let (world, server) = over_http2(60, |request| match request % 10 {
         0 => Turn::GoAway,
         _ => Turn::Serve,
@@ -45,7 +45,7 @@ async fn connections_that_a_server_closes_are_no_failures_of_the_calls() {
         json!({ "requests": 60, "retries": 0, "throttled": 0 })
     );
     assert!(server.connections() > 3, "{}", server.connections());
-    // One event for each connection, and none of them a warning.
+    // One event for each closed connection, and none of them is a warning.
     let lost = finished
         .stderr
         .matches("took no more requests on a connection")
@@ -55,7 +55,7 @@ async fn connections_that_a_server_closes_are_no_failures_of_the_calls() {
 }
 
 #[tokio::test]
-async fn streams_that_a_server_refuses_are_asked_again_and_cost_no_retry() {
+async fn requests_on_refused_streams_are_sent_again_and_cost_no_retry() {
     let (world, _server) = over_http2(60, |request| match request % 3 {
         2 => Turn::Refuse,
         _ => Turn::Serve,
@@ -83,19 +83,19 @@ async fn a_server_that_refuses_every_stream_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_request_that_came_to_the_wrong_server_is_asked_again_on_another_connection() {
+async fn a_misdirected_request_is_sent_again_on_another_connection() {
     let (world, server) = over_http2(20, |_| Turn::MisdirectedOnFirst).await;
     let finished = world.backfill().await;
     finished.assert_code(0);
     assert_eq!(finished.summary()["customers"]["succeeded"], 20);
-    // The first connection is not used any more.
+    // The first connection is no longer used.
     assert!(server.connections() >= 2, "{}", server.connections());
     let retries = finished.summary()["http"]["retries"].as_u64().unwrap();
     assert!((1..=10).contains(&retries), "{retries}");
 }
 
 #[tokio::test]
-async fn a_request_that_is_always_at_the_wrong_server_fails_after_three_times() {
+async fn a_request_that_is_always_misdirected_fails_after_three_attempts() {
     let world = World::with_customers(4).await;
     let customer = &world.simulator.customers().await[1];
     world
@@ -142,7 +142,7 @@ async fn a_proxy_may_throttle_with_any_status_that_says_when_to_come_again() {
 
 #[tokio::test]
 async fn a_throttle_by_503_starves_no_customer() {
-    // The first are served, so that it is not a server that was down from the beginning.
+    // The first calls are served, so that the API does not count as down from the beginning.
     let mut world = World::with_customers(300).await;
     world.set("retry.initial_interval", "1s");
     world.set("retry.max_interval", "60s");
@@ -156,7 +156,8 @@ async fn a_throttle_by_503_starves_no_customer() {
     assert_eq!(finished.summary()["customers"]["succeeded"], 300);
 }
 
-/// No customer is let through for three seconds; a call that waits ten times as long is given up.
+/// Every call is refused for three seconds. A call may wait up to ten times as long, so all
+/// succeed.
 async fn a_short_throttle_costs_its_own_length(customers: usize) {
     let mut world = World::with_customers(customers).await;
     world.set("retry.initial_interval", "1s");

@@ -70,7 +70,7 @@ async fn a_retry_carries_the_ids_of_the_call_that_it_repeats() {
     for id in ["ms-requestid", "ms-correlationid"] {
         let ids: HashSet<&str> = own.iter().map(|request| header(request, id)).collect();
         assert_eq!(ids.len(), 1, "{id}");
-        // Microsoft's support asks for them.
+        // Microsoft's support asks for these ids.
         assert!(
             finished.stderr.contains(header(own[0], id)),
             "{}",
@@ -102,7 +102,7 @@ async fn connections_are_kept_and_never_more_requests_under_way_than_allowed() {
     let stats = world.simulator.get("stats").await;
     assert_eq!(stats["answers"]["usage"]["200"], 120, "{stats}");
     assert_eq!(stats["max_in_flight"], 3, "{stats}");
-    // Those of the sign-in and of the test itself are among them.
+    // The connections of the sign-in and of the test itself are among them.
     assert!(stats["connections"].as_u64().unwrap() <= 8, "{stats}");
 }
 
@@ -112,7 +112,7 @@ async fn throttled_customers_do_not_hold_up_the_others() {
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "10s");
     let mut ids = world.simulator.customers().await;
-    // The order in which they are asked.
+    // The order in which customers are requested.
     ids.sort();
     for id in &ids[..10] {
         let later = json!([{ "status": 429, "headers": [["Retry-After", "2"]] }]);
@@ -171,7 +171,7 @@ async fn retry_after_is_a_lower_bound_in_seconds_and_as_a_date() {
 async fn the_rate_of_requests_stays_below_its_bound() {
     let mut world = World::with_customers(30).await;
     world.set("partner_center.max_requests_per_second", "20");
-    // The wait for one's turn counts as time spent on the call.
+    // Waiting in the queue for the rate limit counts towards a call's elapsed time.
     world.set("retry.max_elapsed_time", "30s");
     let retried = &world.simulator.customers().await[3];
     world
@@ -192,7 +192,7 @@ async fn the_rate_of_requests_stays_below_its_bound() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_followed_at_home_and_nowhere_else() {
+async fn a_redirect_is_followed_within_the_api_and_nowhere_else() {
     let world = World::with_customers(4).await;
     let elsewhere = Simulator::start(&["--customers", "1"]).await;
     let ids = world.simulator.customers().await;

@@ -1,5 +1,5 @@
-//! Limits of the API: whose they are, how they are learned and kept, and how much is retried when
-//! everything fails.
+//! Limits of the API: whether they are the partner's or one customer's, how they are learned and
+//! kept, and how much is retried when every call fails.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn a_limit_of_the_partner_pauses_all_customers() {
     let refused = finished.summary()["http"]["throttled"].as_u64().unwrap();
     let times = times(&world).await;
     assert_eq!(times.len() as u64, 40 + refused);
-    // Those under way at the first refusal, and the probes of the limit.
+    // The calls under way at the first refusal, and the probes of the limit.
     assert!((2..=5).contains(&refused), "{refused} refused: {times:?}");
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
     assert!(longest.unwrap() >= 2_500, "{times:?}");
@@ -150,7 +150,7 @@ async fn when_everything_fails_few_calls_are_retried() {
 async fn a_partner_that_is_refused_for_ever_is_given_up_in_time() {
     let mut world = World::with_customers(400).await;
     world.set("retry.max_elapsed_time", "4s");
-    // The first are served, so that this is not an API that was down from the beginning.
+    // The first calls are served, so that the API does not count as down from the beginning.
     let limit = json!({ "rate_limit": 0.001, "burst": 20 });
     world.simulator.patch(limit).await;
     let finished = world.backfill().await;
@@ -164,7 +164,8 @@ async fn a_partner_that_is_refused_for_ever_is_given_up_in_time() {
             .await,
         ["failed|380", "succeeded|20"]
     );
-    // Customers that were asked for are throttled; the others have the reason why they were not.
+    // Customers that were requested failed as throttled; the others record why they were not
+    // requested.
     assert_eq!(
         world
             .lines(
@@ -174,13 +175,13 @@ async fn a_partner_that_is_refused_for_ever_is_given_up_in_time() {
             .await,
         ["interrupted|true", "throttled|false"]
     );
-    // Most were not even asked for.
+    // Most customers were not requested at all.
     let requests = world.simulator.requests("usage").await.len();
     assert!(requests < 100, "{requests}");
 }
 
 #[tokio::test]
-async fn without_retries_the_partners_limit_costs_only_those_it_refuses() {
+async fn without_retries_the_partners_limit_fails_only_the_customers_it_refuses() {
     let mut world = World::with_customers(40).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "0s");
@@ -192,7 +193,7 @@ async fn without_retries_the_partners_limit_costs_only_those_it_refuses() {
     let finished = running.finish().await;
     finished.assert_code(3);
     let summary = finished.summary();
-    // No customer fails without having been asked for.
+    // No customer fails without having been requested.
     assert_eq!(summary["http"]["requests"], 40, "{summary}");
     let refused = &summary["http"]["throttled"];
     assert_eq!(summary["customers"]["failed"], *refused, "{summary}");

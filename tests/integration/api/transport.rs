@@ -1,5 +1,6 @@
-//! The connection to Microsoft: certificates, TLS, proxies and host names. A fault that no waiting
-//! mends ends the program at once and says where and what to do; any other is tried again.
+//! The connection to Microsoft: certificates, TLS, proxies and host names. A fault that does not
+//! pass by itself ends the program at once, with a message that says where it is and what to do.
+//! Any other fault is retried.
 
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::json;
@@ -8,10 +9,11 @@ use tokio::net::TcpListener;
 
 use crate::support::{CertificateAuthority, Claims, TlsFront, World, self_signed, spawn, until};
 
-/// Every way to begin.
+/// Each way to start the program: a backfill, `check` and the daemon.
 const CALLS: [&[&str]; 3] = [&["--backfill"], &["check"], &[]];
 
-/// A world that is asked over TLS. Calls are retried for much longer than a test waits.
+/// A world whose simulator is reached over TLS. Calls are retried for much longer than a test
+/// waits.
 async fn world(authority: &CertificateAuthority) -> (World, TlsFront) {
     let mut world = World::new().await;
     let good = authority.certify(&Claims::default());
@@ -24,7 +26,7 @@ async fn world(authority: &CertificateAuthority) -> (World, TlsFront) {
     (world, front)
 }
 
-/// Runs the program each way and expects it to end with `code` and all of `words`.
+/// Runs the program in each way and expects exit code `code` and all of `words` in its output.
 async fn gives_up(world: &World, code: i32, words: &[&str]) {
     for arguments in CALLS {
         let finished = world.run(arguments).await;
@@ -46,7 +48,7 @@ async fn a_trusted_certificate_is_all_it_takes() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_to_be_trusted_ends_the_program_at_once() {
+async fn an_untrusted_certificate_ends_the_program_at_once() {
     let authority = CertificateAuthority::new("ours");
     let (mut world, front) = world(&authority).await;
     let good = Claims::default();
@@ -172,7 +174,7 @@ async fn a_server_that_speaks_no_tls_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn authorities_to_trust_that_are_not_there_are_told_with_their_place() {
+async fn unusable_files_of_trusted_authorities_are_reported_with_their_path() {
     let authority = CertificateAuthority::new("ours");
     let (mut world, _front) = world(&authority).await;
     let folder = world.folder.path().to_str().unwrap().to_owned();
@@ -257,7 +259,7 @@ async fn a_proxy_that_wants_another_password_ends_the_program_at_once() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named() {
+async fn a_proxy_that_is_down_or_refuses_for_now_is_retried_and_named() {
     let authority = CertificateAuthority::new("ours");
     let (mut world, _front) = world(&authority).await;
     world.set("retry.max_elapsed_time", "300ms");
@@ -275,7 +277,7 @@ async fn a_proxy_that_is_away_or_turns_us_away_for_now_is_waited_for_and_named()
 }
 
 #[tokio::test]
-async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment() {
+async fn an_unsupported_proxy_is_a_fault_of_the_environment() {
     let authority = CertificateAuthority::new("ours");
     let (mut world, _front) = world(&authority).await;
     let socks = ("socks5://me:a-secret@proxy.example:1080", "socks5://");
@@ -301,7 +303,7 @@ async fn a_proxy_that_we_cannot_speak_to_is_a_fault_of_the_environment() {
         assert!(!said.contains("a-secret"), "{said}");
         world.unset_variable(variable);
     }
-    // Neither is used: the one is for plain HTTP, and `NO_PROXY` overrules the other.
+    // Neither is used: `HTTP_PROXY` is for plain HTTP only, and `NO_PROXY` overrules `ALL_PROXY`.
     world.set_variable("HTTP_PROXY", "socks5://proxy.example:1080");
     world.set_variable("ALL_PROXY", "socks5://proxy.example:1080");
     world.set_variable("NO_PROXY", "localhost");

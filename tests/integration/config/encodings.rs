@@ -53,7 +53,7 @@ fn a_fault_has_its_line_in_every_encoding() {
 }
 
 #[test]
-fn what_is_hardly_seen_in_a_wrong_line_is_named() {
+fn an_easily_overlooked_cause_of_a_syntax_error_is_named() {
     for (line, instead, told) in [
         (
             "url = \"",
@@ -84,7 +84,7 @@ fn what_is_hardly_seen_in_a_wrong_line_is_named() {
 }
 
 #[test]
-fn a_letter_that_is_a_guess_is_no_part_of_a_secret() {
+fn a_secret_with_letters_of_unknown_encoding_is_refused() {
     let world = World::new("");
     let mut toml = MINIMAL
         .replace("[customers]", "client_secret = \"hunter~\"\n[customers]")
@@ -110,7 +110,7 @@ fn a_letter_that_is_a_guess_is_no_part_of_a_secret() {
 }
 
 #[test]
-fn what_came_with_saving_a_secret_is_no_part_of_it() {
+fn characters_that_saving_added_to_a_secret_are_removed() {
     let wanted = "abc~D.e_f";
     let secret = |world: &World| match world.loaded().auth.method {
         Method::RefreshToken { app, .. } => match app.credential {
@@ -150,7 +150,7 @@ fn what_came_with_saving_a_secret_is_no_part_of_it() {
 }
 
 #[test]
-fn what_is_no_secret_is_told_without_being_shown() {
+fn text_that_cannot_be_a_secret_is_reported_without_being_shown() {
     let world = World::new(MINIMAL).set("SEATLEDGER__AUTH__CLIENT_SECRET_FILE", "saved");
     let told: Vec<String> = [
         "hunter2\nhunter2",
@@ -189,7 +189,7 @@ fn what_is_no_secret_is_told_without_being_shown() {
 }
 
 #[test]
-fn what_is_no_file_is_told_at_once() {
+fn a_folder_or_device_in_place_of_a_file_is_reported_at_once() {
     let world = World::new(MINIMAL).set("SEATLEDGER__AUTH__CLIENT_SECRET_FILE", "saved");
     std::fs::create_dir(world.folder.path().join("saved")).unwrap();
     let world = world.set("SEATLEDGER__AUTH__REFRESH_TOKEN", "x");

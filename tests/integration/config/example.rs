@@ -1,8 +1,8 @@
-//! The example that is shipped: it loads, and it is the whole truth about the keys.
+//! The example that is shipped: it loads, and shows every key.
 
 use super::*;
 
-/// The example with what an operator has to put in.
+/// The example with its placeholders filled in.
 fn filled_in() -> String {
     let [tenant, client, customer] = [
         "contoso.onmicrosoft.com",
@@ -17,7 +17,8 @@ fn filled_in() -> String {
         })
 }
 
-/// Section and key of each setting in the example, and its line without the comment sign.
+/// For each setting in the example: section and key, its line without the comment sign, and whether
+/// it is commented out.
 fn settings_of_the_example() -> Vec<(String, String, bool)> {
     let mut section = "";
     let mut settings = Vec::new();
@@ -104,10 +105,10 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
 }
 
 #[test]
-fn each_commented_line_of_the_example_can_be_put_to_use() {
+fn each_commented_line_of_the_example_can_be_uncommented() {
     for (key, line, commented) in settings_of_the_example() {
-        // What names a file of the operator's, and what would be a second place of one secret,
-        // cannot stand here.
+        // These two cannot be tried here: one names a file that does not exist, the other would be
+        // a second source of the same secret.
         if !commented || ["customers.file", "database.url_file"].contains(&key.as_str()) {
             continue;
         }
@@ -129,7 +130,7 @@ fn each_commented_line_of_the_example_can_be_put_to_use() {
 }
 
 #[test]
-fn the_least_that_is_given_gets_the_documented_defaults() {
+fn the_smallest_configuration_gets_the_documented_defaults() {
     let world = World::new(MINIMAL);
     let config = world.loaded();
     let api = &config.partner_center;

@@ -1,5 +1,5 @@
-//! The configuration as an operator meets it: files, environment, credentials, and the report of
-//! what is wrong. The environment is always an invented one, never that of the process.
+//! The configuration as an operator sees it: files, environment, credentials, and the report of
+//! faults. The environment is always an invented one, never that of the process.
 
 mod encodings;
 mod example;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml"));
 
-/// The least that loads.
+/// The smallest configuration that loads.
 const MINIMAL: &str = r#"
 [auth]
 tenant_id = "contoso.onmicrosoft.com"
@@ -48,7 +48,7 @@ impl World {
         world
     }
 
-    /// `MINIMAL` with one line put in the place of another.
+    /// `MINIMAL` with `line` replaced by `instead`.
     fn minimal_but(line: &str, instead: &str) -> Self {
         assert!(MINIMAL.contains(line), "{line} is not in the minimal file");
         Self::new(&MINIMAL.replace(line, instead))
@@ -89,7 +89,7 @@ impl World {
         self.load().expect("the configuration is right")
     }
 
-    /// The report, without the folder's own name.
+    /// The report of faults, with `[folder]` in place of the folder's path.
     fn report(&self) -> String {
         let report = self
             .load()
@@ -99,7 +99,7 @@ impl World {
     }
 }
 
-/// The text with its lines broken before column 88, and what is broken off indented.
+/// The text with lines broken before column 88. Continuation lines are indented.
 fn folded(text: &str) -> String {
     let mut folded = Vec::new();
     for line in text.lines() {
@@ -116,7 +116,7 @@ fn folded(text: &str) -> String {
     folded.join("\n")
 }
 
-/// The last blank before column 88 of a longer line.
+/// Where to break a line that is longer than 88 bytes: at the last blank before column 88.
 fn break_of(line: &str) -> Option<usize> {
     let lead = line.len() - line.trim_start().len();
     let head = line.get(..=88)?;
@@ -260,7 +260,7 @@ fn the_command_line_names_the_file_before_the_environment_does() {
         (config.path, config.database.max_connections),
         (other.clone(), 7)
     );
-    // A file that was named and is not there is a fault: no other is taken in its place.
+    // A named file that does not exist is a fault: no other file is used instead.
     std::fs::remove_file(&other).unwrap();
     let report = config::load(&sources).unwrap_err().to_string();
     assert!(report.contains("other.toml"), "{report}");

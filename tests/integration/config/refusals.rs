@@ -1,4 +1,4 @@
-//! What is wrong, where, and what would be right: all of it in one report.
+//! One report of all faults: what is wrong, where, and what to write instead.
 
 use super::*;
 
@@ -170,7 +170,7 @@ fn a_setting_under_a_misspelt_harmless_key_is_shown_with_the_right_key() {
 }
 
 #[test]
-fn text_in_the_file_is_no_number() {
+fn a_number_in_quotes_in_the_file_is_refused() {
     let world = World::new(&format!("{MINIMAL}max_connections = \"4\""));
     insta::assert_snapshot!(folded(&world.report()), @r#"
     the configuration has a fault:
@@ -339,7 +339,7 @@ fn a_syntax_error_is_reported_with_its_position_and_without_the_line() {
 }
 
 #[test]
-fn a_file_that_is_no_text_or_is_not_there_is_reported() {
+fn a_file_that_is_not_text_or_does_not_exist_is_reported() {
     let world = World::new("");
     world.write("config.toml", b"PK\x03\x04\x14\0");
     insta::assert_snapshot!(folded(&world.report()), @"

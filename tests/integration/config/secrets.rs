@@ -1,4 +1,4 @@
-//! Where secrets come from, and that none comes out.
+//! The sources of secrets. No secret appears in any output.
 
 use super::*;
 
@@ -207,8 +207,7 @@ fn the_refresh_token_is_kept_in_the_state_folder_or_beside_the_configuration() {
         PathBuf::from("/var/lib/one/refresh_token")
     );
 
-    // Both are given here, and do not contradict each other: the one is where the other is kept
-    // once renewed.
+    // Both may be given: the token is the first one, and the file is where renewed ones are stored.
     let world = world
         .set("SEATLEDGER__AUTH__REFRESH_TOKEN_FILE", "tokens/kept")
         .set("SEATLEDGER__AUTH__REFRESH_TOKEN", "first");

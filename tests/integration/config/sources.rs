@@ -1,5 +1,5 @@
-//! More than one source of a secret, placeholders that were left, and files that everybody may
-//! read.
+//! More than one source of a secret, placeholders that were not filled in, and files that every
+//! user of the machine may read.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -11,7 +11,7 @@ fn with_mode(path: &std::path::Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The warnings, without the folder's own name.
+/// The warnings, with `[folder]` in place of the folder's path.
 fn warnings(world: &World) -> String {
     let warnings = world.loaded().warnings.join("\n");
     warnings.replace(&*world.folder.path().to_string_lossy(), "[folder]")

@@ -81,7 +81,7 @@ async fn an_unverified_remote_server_learns_nothing_but_that_tls_is_wanted() {
     let mut world = World::on_server(&server, 1).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    // This machine by an address that does not say so.
+    // An address of this machine that does not look like one, so the server counts as remote.
     world.set(
         "database.url",
         &format!("postgres://me:s3cret@0.0.0.0:{port}/ledger"),
@@ -93,7 +93,7 @@ async fn an_unverified_remote_server_learns_nothing_but_that_tls_is_wanted() {
     assert_eq!(wish, [0, 0, 0, 8, 4, 210, 22, 47], "the wish for TLS");
     stream.write_all(b"N").await.unwrap();
     let mut more = Vec::new();
-    // The end of the connection may be a reset.
+    // The client may end the connection with a reset.
     let _end = stream.read_to_end(&mut more).await;
     assert_eq!(more, b"");
     let check = running.finish().await;
@@ -198,7 +198,7 @@ async fn a_password_that_was_changed_meanwhile_is_read_again_from_its_file() {
     daemon.finish().await.assert_code(0);
 }
 
-/// Role and host, the address's parameters, the exit code of `check`, and what it says.
+/// Role and host, the address's parameters, and the exit code and output of `check`.
 const AS_ASKED: &[(&str, &str, i32, &str)] = &[
     (
         "seatledger@localhost",

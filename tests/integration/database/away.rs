@@ -1,4 +1,4 @@
-//! A database that comes late, goes away in mid-run, does not let us in, or says nothing at all.
+//! A database that starts late, crashes in mid-run, refuses the role, or stops answering.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,10 +13,11 @@ async fn stop(daemon: Running) {
     daemon.finish().await.assert_code(0);
 }
 
-/// A customer with one item that is no row.
+/// Gives one customer an item that is rejected.
 async fn spoil_one(world: &World) {
     let customer = &world.simulator.customers().await[4];
-    // Of a name of its own: of two spellings the first to come stays, and which that is is chance.
+    // A product name of its own. With a shared one, the spelling in the ledger would depend on
+    // which customer is stored first.
     let item = |active| item(&json!({ "productName": "Spoilt", "licensesActive": active }));
     let items = json!([item(3), item(-1)]);
     world
@@ -155,7 +156,7 @@ async fn a_command_line_call_gives_up_soon_on_the_database() {
     world.set("database.url", "postgres://x@localhost/x?host=/nowhere");
     world.unset("retry.max_interval");
     world.unset("retry.max_elapsed_time");
-    // By default a call is retried for a quarter of an hour.
+    // With the default settings, the daemon would retry for a quarter of an hour.
     let finished = world.backfill().await;
     finished.assert_code(1);
     let last = finished.stderr.lines().last().unwrap();
@@ -166,7 +167,7 @@ async fn a_command_line_call_gives_up_soon_on_the_database() {
     assert!(world.simulator.requests("token").await.is_empty());
 }
 
-/// Asks the status address and leaves.
+/// Sends a request to the status address without waiting for the answer.
 async fn send(address: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let question = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -174,7 +175,7 @@ async fn send(address: &str) -> TcpStream {
     stream
 }
 
-/// Asks the status address and waits for its answer.
+/// Sends a request to the status address and waits for the answer.
 async fn ask(address: &str) -> String {
     let mut answer = String::new();
     send(address)
@@ -185,12 +186,12 @@ async fn ask(address: &str) -> String {
     answer
 }
 
-/// Stops every process of the server where it stands, or lets it go on.
+/// Sends a signal to every process of the server: `-STOP` freezes them, `-CONT` lets them continue.
 fn freeze(server: &Server, signal: &str) {
     let main = server.pid();
     let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
     for process in std::iter::once(main.as_str()).chain(children.split_whitespace()) {
-        // A child may have ended by itself meanwhile.
+        // A child may have ended by itself in the meantime.
         let _sent = send_signal(signal.trim_start_matches('-'), process);
     }
 }
@@ -212,7 +213,7 @@ async fn a_frozen_database_does_not_delay_the_end() {
         .unwrap();
     daemon.says("Run begun").await;
     world.simulator.received("usage", 8).await;
-    // Opens a connection that the next question is asked over.
+    // Opens the database connection that the next status request uses.
     drop(ask(&address).await);
     freeze(&server, "-STOP");
     let _unanswered = send(&address).await;

@@ -1,12 +1,13 @@
-//! `check` proves what a run needs of the database: where it says ok a run succeeds, and where a
-//! run would fail for good both say why and end with 4.
+//! `check` tests everything that a run needs of the database. If it reports ok, a run succeeds. If
+//! a run would fail permanently, both say why and end with exit code 4.
 
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::support::{Finished, Server, World};
 
-/// A database of its own on the server, and a role named like it that may make tables in it.
+/// Creates a database on the server and a role of the same name. `how` holds options of the
+/// database.
 async fn database(world: &World, name: &str, how: &str) {
     for statement in [
         format!("create role {name} login"),
@@ -23,7 +24,7 @@ fn address(server: &Server, role: &str, database: &str) -> url::Url {
     url
 }
 
-/// Statements as the superuser in one of the databases.
+/// Executes statements as the superuser in one of the databases.
 async fn within(server: &Server, database: &str, statements: &str) {
     let url = address(server, "seatledger", database);
     let pool = sqlx::PgPool::connect(url.as_str()).await.unwrap();
@@ -41,13 +42,14 @@ fn line<'a>(finished: &'a Finished, part: &str) -> &'a str {
         .unwrap_or_else(|| panic!("nothing of {part}: {}{}", finished.stdout, finished.stderr))
 }
 
-/// What a database lacks, and what `check` says of it. `me` in a statement is the ledger's role.
+/// Something that a database lacks, and what `check` says about it. `me` in a statement stands for
+/// the ledger's role.
 struct Lack {
     /// Options of the database.
     options: &'static str,
     /// What is executed in the empty database.
     before: &'static str,
-    /// What is executed after the migrations. Without it there are none.
+    /// What is executed after the migrations; none: the migrations are not applied.
     after: Option<&'static str>,
     /// Parameters of the database's address.
     query: &'static str,
@@ -317,7 +319,7 @@ async fn a_connection_limit_below_what_the_program_opens_is_reported() {
 async fn every_independent_part_is_tried_and_the_first_to_mend_is_named() {
     let server = Server::start();
     let mut world = World::on_server(&server, 1).await;
-    // Takes connections and says nothing.
+    // Accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = silent.local_addr().unwrap().port();
     world.set(

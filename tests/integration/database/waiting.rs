@@ -1,11 +1,11 @@
-//! What the program waits for and logs: a database that is away, a lock that another session holds,
-//! another run.
+//! What the program waits for, and logs once: an unavailable database, a lock that another session
+//! holds, another run.
 
 use std::process::Stdio;
 
 use crate::support::{Finished, Running, Server, World};
 
-/// Lines of standard error with `text`.
+/// The number of lines of standard error that contain `text`.
 fn count(said: &str, text: &str) -> usize {
     said.lines().filter(|line| line.contains(text)).count()
 }
@@ -18,13 +18,13 @@ async fn stop(daemon: Running) -> Finished {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_database_is_logged_once_at_its_begin_and_once_at_its_end() {
+async fn an_outage_of_the_database_is_logged_once_when_it_begins_and_once_when_it_ends() {
     let server = Server::start();
     let mut world = World::on_server(&server, 3).await;
     world.set("log.filter", "seatledger=debug");
     server.stop();
     let daemon = world.start(&[]);
-    // Not the first attempt that failed, and at `info` nothing would have been said of it.
+    // Further failed attempts are logged at `debug` only.
     daemon.says("The database is still away").await;
     server.start_again();
     daemon.says("Waiting for the next run").await;
@@ -48,7 +48,8 @@ async fn lock(world: &World, table: &str) -> sqlx::Transaction<'static, sqlx::Po
     holder
 }
 
-/// A command that waits for a lock on the table says so once, and by whom it is held.
+/// Asserts that a command that waits for a lock on the table says so once and names the session
+/// that holds it.
 async fn names_the_holder(arguments: &[&str], table: &str) {
     let mut world = World::new().await;
     world.set("schedule.run_on_start", "always");
@@ -116,7 +117,7 @@ async fn a_full_or_read_only_database_is_waited_for() {
     let mut url = url::Url::parse(&server.url()).unwrap();
     url.set_username("limited").unwrap();
     world.set("database.url", url.as_str());
-    // Of one outage only the beginning is told otherwise.
+    // Without `debug`, only the beginning of an outage would be logged.
     world.set("log.filter", "seatledger=debug");
     let daemon = world.start(&[]);
     daemon.says("SQLSTATE 53300").await;

@@ -1,4 +1,4 @@
-//! Which customer has figures of which processed date, and why not.
+//! Which customers have figures of which processed date, and why others have none.
 
 use std::collections::BTreeMap;
 
@@ -110,7 +110,7 @@ async fn each_customer_has_one_state_at_each_processed_date() {
         ),
         (denied, ["stored", "denied"], ["denied", "stored"]),
         (no_sign_in, ["stored", "denied"], ["denied", "stored"]),
-        // What the API did not give in time it does not give again.
+        // A date that was not fetched in time stays missing: the API no longer has it.
         (throttled, ["stored", "throttled"], ["missed", "stored"]),
         (failed, ["stored", "failed"], ["missed", "stored"]),
     ];
@@ -136,7 +136,7 @@ async fn each_customer_has_one_state_at_each_processed_date() {
     for (id, _, then) in &expected {
         assert_eq!(&found[*id], then, "{id}");
     }
-    // Of the time before it was known there is nothing to say.
+    // Nothing is recorded of the time before the customer was known.
     assert_eq!(found[late], ["-", "stored"]);
     let first =
         format!("select count(*) from coverage where customer_id = '{late}' and state <> 'stored'");
@@ -173,7 +173,7 @@ async fn a_date_reported_by_one_service_only_is_no_gap_of_the_others() {
     let slower = json!([{ "items": [on("Office", "2026-09-28"), on("Dynamics", "2026-09-26")] }]);
     world.simulator.script_for_ever(&ids[1], slower).await;
     world.backfill().await.assert_code(0);
-    // All were known long before.
+    // All customers were known long before these dates.
     world
         .execute("update customer set first_seen_at = '2026-01-01'")
         .await;
@@ -188,7 +188,7 @@ async fn a_date_reported_by_one_service_only_is_no_gap_of_the_others() {
 }
 
 #[tokio::test]
-async fn a_customer_that_is_on_no_list_any_more_has_no_gaps() {
+async fn a_customer_that_is_no_longer_on_any_list_has_no_gaps() {
     let mut world = World::with_customers(5).await;
     let ids = world.simulator.customers().await;
     world.unset("customers.ids");
@@ -203,7 +203,7 @@ async fn a_customer_that_is_on_no_list_any_more_has_no_gaps() {
         world
             .execute("update customer set first_seen_at = '2026-01-01'")
             .await;
-        // From the second day on.
+        // These settings hold from the second day on.
         world.set("customers.exclude", &ids[..2].join(","));
         world.unset("customers.ids");
     }
@@ -233,7 +233,7 @@ async fn customers_not_reached_by_a_run_are_missed_once_the_date_has_passed() {
     let mut world = World::with_customers(3).await;
     world.ask_in_order();
     let mut ids = world.simulator.customers().await;
-    // The order in which they are asked.
+    // The order in which customers are requested.
     ids.sort();
     let on = |day: &str| json!([{ "items": [item(&json!({ "processedDateTime": day }))] }]);
     world

@@ -1,4 +1,4 @@
-//! Names are a series' identity: one spelling each, in one language.
+//! Names identify a series, so each has one spelling and one language in the ledger.
 
 use serde_json::json;
 
@@ -58,7 +58,7 @@ async fn another_spelling_of_a_name_goes_on_with_the_series() {
         world.lines(SERIES).await,
         ["Microsoft 365 Büro|Ünternehmen|10"]
     );
-    // Another name is another series.
+    // A different name, here with two blanks, is another series.
     let other = [named("Microsoft  365 Büro", "Ünternehmen", "2026-09-30")];
     fetch(&world, "usage", &other).await.assert_code(0);
     assert_eq!(
@@ -109,7 +109,7 @@ async fn within_one_collection_two_spellings_of_a_key_are_one_key() {
             .await,
         ["duplicate_key|3"]
     );
-    // The other dataset spells the product as the ledger does.
+    // Deployment is stored under the product's spelling in the ledger.
     let deployment = item_with(&[
         ("productName", "\"BÜRO\""),
         ("licensesDeployed", "1"),
@@ -174,7 +174,7 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused() {
             .await,
         ["failed|true"]
     );
-    // A service that fails in its log day after day is not noticed; one that ends is.
+    // The daemon ends instead of failing every day: a service that ends is noticed.
     world.set("schedule.run_on_start", "always");
     let daemon = world.run(&[]).await;
     daemon.assert_code(78);
@@ -190,7 +190,7 @@ async fn a_run_in_another_language_than_the_ledgers_is_refused() {
     world.backfill().await.assert_code(0);
     assert_eq!(world.lines(locales).await, ["en-US", "de-DE"]);
     assert!(world.ledger().await.len() > ledger.len());
-    // From now on that is the ledger's.
+    // From now on that is the locale of the ledger.
     world.unset("partner_center.allow_locale_change");
     world.backfill().await.assert_code(0);
     world.unset("partner_center.locale");

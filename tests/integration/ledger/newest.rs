@@ -56,7 +56,7 @@ async fn assert_views(world: &World, when: &str) {
     }
 }
 
-/// Asserts that the dates kept beside the ledger are those of its rows.
+/// Asserts that the table of stored dates agrees with the ledger's rows.
 async fn assert_dates(world: &World, when: &str) {
     let of_rows = "(processed_date_time at time zone 'UTC')::date";
     for (rows, kept) in [
@@ -144,7 +144,7 @@ const DAYS: [(&str, &str); 19] = [
     ("nothing", ""),
 ];
 
-/// Items of such rows.
+/// The items of rows in the form that [`DAYS`] has.
 fn items(rows: &str) -> Value {
     let rows = rows.split(", ").filter(|row| !row.is_empty());
     let items = rows.map(|text| {
@@ -230,7 +230,7 @@ async fn rows_that_a_person_writes_or_deletes_are_in_the_views_and_come_again() 
 async fn rows_written_by_a_role_with_rights_to_the_ledger_alone_are_in_the_views() {
     let world = World::with_customers(2).await;
     world.backfill().await.assert_code(0);
-    // Roles are the server's, not the database's.
+    // A role belongs to the server, not to the database, so it may exist already.
     world
         .execute(
             "do $$ begin create role ledger_writer; exception when duplicate_object then null; end \
@@ -344,7 +344,8 @@ async fn a_detached_partition_takes_its_rows_along_and_a_new_one_takes_new_rows(
             .await,
         4
     );
-    // What was put away keeps its name; what is asked for again is stored again.
+    // The detached partition keeps its name. Its dates are stored again when they are fetched
+    // again, in a partition of another name.
     world
         .simulator
         .script_for_ever("usage", of("2026-08-05"))
@@ -364,7 +365,7 @@ async fn a_detached_partition_takes_its_rows_along_and_a_new_one_takes_new_rows(
             .await,
         6
     );
-    // Partitions that were merged into one keep their rows, and no other is made for their dates.
+    // Partitions that an operator merged keep their rows, and no other is created for their dates.
     world
         .execute(
             "alter table license_usage detach partition license_usage_2026_09_11;

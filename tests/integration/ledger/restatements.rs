@@ -1,4 +1,5 @@
-//! Figures that the API corrects: the ledger holds the newest, and each correction is kept once.
+//! Figures that the API corrects: the ledger holds the newest, and each correction is recorded
+//! once.
 
 use std::collections::BTreeMap;
 
@@ -46,9 +47,9 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
     let corrected = json!({ "licensesActive": 4, "licensesQualified": 11, "usagePercent": 36.4 });
     for (changes, updated) in [
         (corrected.clone(), 2),
-        // As it was: nothing is recorded.
+        // Unchanged: nothing is recorded.
         (corrected.clone(), 0),
-        // Only the percentage, and then that it is gone.
+        // Only the percentage changes, and then it is missing.
         (
             json!({ "licensesActive": 4, "licensesQualified": 11, "usagePercent": 36.36 }),
             2,
@@ -57,13 +58,13 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
             json!({ "licensesActive": 4, "licensesQualified": 11, "usagePercent": null }),
             0,
         ),
-        // What describes the row is no figure.
+        // A descriptive column is not a figure, so its change is no restatement.
         (
             json!({ "licensesActive": 4, "licensesQualified": 11, "usagePercent": 36.36,
                 "channel": "indirect" }),
             2,
         ),
-        // Back again.
+        // Back to the first figures.
         (json!({}), 2),
     ] {
         let rows = fetch(&world, "usage", day(changes.clone())).await;

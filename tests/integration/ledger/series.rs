@@ -1,5 +1,5 @@
-//! Series that stay one: over both sources, over new names of products, over languages, over letter
-//! cases of ids.
+//! A series stays one series when the source, the product's name, the language or the letter case
+//! of ids changes.
 
 use serde_json::{Value, json};
 
@@ -8,17 +8,17 @@ use crate::support::{TODAY, World};
 const OLD: &str = "Microsoft 365 Business Standard";
 const NEW: &str = "Microsoft 365 Business Standard (no Teams)";
 
-/// Seats of each processed date, in the ledger as it is.
+/// The seats of each customer and processed date, from the ledger's table.
 const SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), \
     sum(licenses_qualified), count(*)
                      from license_usage group by 1, 2 order by 1, 2";
 
-/// The same of the series.
+/// The same from the view of series.
 const SERIES_SEATS: &str = "select customer_id, processed_date_time, sum(licenses_active), \
     sum(licenses_qualified), count(*)
                             from license_usage_series group by 1, 2 order by 1, 2";
 
-/// Sixty customers of whom usage is fetched.
+/// Sixty customers for which only usage is fetched.
 async fn world() -> World {
     let mut world = World::commercial(60).await;
     world.set("partner_center.datasets", "usage");
@@ -37,8 +37,7 @@ async fn restatements(world: &World) -> i64 {
         .await
 }
 
-/// Series under one identity: a customer's product and workload, by ids where the series knows
-/// them.
+/// The number of series.
 async fn count_series(world: &World) -> i64 {
     world
         .value(
@@ -80,8 +79,8 @@ async fn a_ledger_changes_its_source_and_back_without_new_rows() {
     assert_eq!(world.lines(percents).await, before);
     assert_eq!(restatements(&world).await, 0);
 
-    // A ledger that begins with the ids gets its percentages from the other source. That is no
-    // other figure.
+    // A ledger that began with source "commercial" gets its percentages from the other source. That
+    // is not a restatement.
     world.empty_the_ledger().await;
     rows(&world).await;
     world.use_source_customer();
@@ -133,7 +132,7 @@ async fn the_computed_percentage_is_the_same_for_both_sources() {
 #[tokio::test]
 async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
     let mut world = world().await;
-    // Before ids were known, and then with them.
+    // First without ids, as source "customer" has none, then with them.
     world.use_source_customer();
     world.simulator.set_today("2026-05-01").await;
     rows(&world).await;
@@ -149,7 +148,7 @@ async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
         world.simulator.set_today(day).await;
         rows(&world).await;
     }
-    // By its names alone the source that came first goes on, too.
+    // Source "customer", which knows names only, continues the series too.
     world.use_source_customer();
     world.simulator.set_today("2026-05-08").await;
     rows(&world).await;
@@ -176,7 +175,7 @@ async fn a_products_new_name_is_recorded_and_its_series_goes_on() {
     let present = format!("select count(*) from license_usage_series where product_name = '{OLD}'");
     assert_eq!(world.value::<i64>(&present).await, 0);
     assert!(count_series(&world).await >= series);
-    // Every date of a series is there once, and no seat is lost.
+    // Each series has each date once, and no seats are lost.
     assert_eq!(
         world.lines(SERIES_SEATS).await,
         world.lines(SEATS).await,
@@ -197,7 +196,7 @@ async fn a_date_that_came_under_two_names_is_counted_once_and_under_the_later() 
     let world = world().await;
     rows(&world).await;
     let seats = world.lines(SERIES_SEATS).await;
-    // The same processed date on the same day, so that only the name is another.
+    // The same processed date on the same day, so that only the name differs.
     world
         .simulator
         .patch(json!({ "renamed_from": TODAY }))
@@ -292,7 +291,7 @@ async fn two_products_that_come_to_share_a_name_stay_two_series() {
         ]
     };
     store(&world, &day("2026-04-01", "Plan (legacy)")).await;
-    // The second leaves the catalogue, the first takes its name.
+    // The second product leaves the catalogue, and the first takes its name.
     store(&world, &[item(customer, "A", "Plan", "2026-04-02", 3)]).await;
     assert_eq!(
         world

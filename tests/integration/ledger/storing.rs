@@ -1,4 +1,4 @@
-//! What the ledger keeps, as its readers see it.
+//! What the ledger stores, as its readers see it.
 
 use serde_json::json;
 
@@ -149,7 +149,7 @@ async fn every_column_has_the_type_promised() {
             "workload_name"
         ]
     );
-    // BI tools cut a number without bounds off, or show it as text.
+    // BI tools truncate a `numeric` without precision, or show it as text.
     let numbers = "select table_name, column_name from information_schema.columns
                    where table_schema = 'public' and data_type = 'numeric'";
     assert_eq!(world.lines(numbers).await, [""; 0]);
@@ -182,7 +182,7 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once()
         "{}",
         before.stderr
     );
-    // A role's timeout does not hold for migrations: those of a large ledger take minutes.
+    // The role's timeout does not apply to migrations: those of a large ledger take minutes.
     world
         .execute(
             "create schema slow;
@@ -240,7 +240,7 @@ async fn the_views_follow_a_series_over_days_and_months() {
             ("licensesActive", active),
             ("usagePercent", percent),
         ];
-        // A second series, of another service, stands still and is given with each answer.
+        // A second series, of another service, is in each answer with the same date and figures.
         let crm = [
             ("productName", "\"Dynamics\""),
             ("processedDateTime", "\"2026-08-29T00:00:00Z\""),
@@ -346,7 +346,7 @@ async fn days_add_up_and_nothing_is_ever_deleted() {
             known
         );
     }
-    // Once the customers have gone, or answer with nothing, their history stays.
+    // If customers leave, or their collections are empty, their history stays.
     world
         .simulator
         .script_for_ever("usage", json!([{ "status": 204 }]))
@@ -403,7 +403,7 @@ async fn two_schemas_of_one_database_are_two_ledgers_that_run_side_by_side() {
         url.set_query(Some(&format!("{plain}options=-csearch_path%3D{schema}")));
         world.set("database.url", url.as_str());
         if waiting.is_none() {
-            // The first one is held up in the midst of its run, with the lock in its hands.
+            // The first ledger's run is held up while it holds the lock.
             world
                 .simulator
                 .script(&customer, json!([{ "delay_ms": 60_000 }]))

@@ -1,5 +1,5 @@
-//! `kill -9` at any moment: nothing is half stored, nothing stays `running`, and the next run mends
-//! all.
+//! `kill -9` at any moment: no customer is half stored, no run stays `running`, and the next run
+//! stores what is missing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ async fn rows_of_each(world: &World) -> BTreeMap<String, String> {
 async fn a_killed_runs_lock_is_free_and_its_record_is_mended_by_the_next() {
     let mut world = World::with_customers(CUSTOMERS).await;
     world.set("partner_center.max_concurrency", "4");
-    // The others are not answered as long as the first run lasts.
+    // Ten calls are answered; the others hang until the program is killed.
     let mut answers = vec![json!({ "normal": true }); 10];
     answers.push(json!({ "text": "", "delay_ms": 600_000 }));
     let answers = json!(answers);
@@ -86,7 +86,7 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole() {
     let whole = rows_of_each(&world).await;
     let reference = world.ledger().await;
 
-    // Seeded: a failure comes again.
+    // A fixed seed, so that a failure can be reproduced.
     let mut random = 0x5ea7_1ed9_e200_u64;
     for _ in 0..10 {
         world
@@ -128,7 +128,7 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole() {
             [""; 0],
             "after {moment:?}"
         );
-        // The next run is a whole one, and mends what this one left.
+        // The next run fetches all customers and stores what this one left out.
         world
             .simulator
             .patch(json!({ "latency_ms": 0, "jitter_ms": 0 }))

@@ -94,7 +94,7 @@ async fn an_empty_union_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_bad_line_of_the_file_is_told_with_its_number_before_anything_is_fetched() {
+async fn a_bad_line_of_the_file_is_reported_with_its_number_before_anything_is_fetched() {
     let mut world = World::new().await;
     let id = &world.simulator.customers().await[0];
     for (text, told) in [
@@ -246,7 +246,7 @@ async fn a_next_link_to_another_host_ends_the_run_and_is_not_given_the_token() {
 
 #[tokio::test]
 async fn an_incomplete_list_of_customers_ends_the_run() {
-    // With customers of its own to go on with, it could be overlooked.
+    // Customers are also configured by id, so a run could go on without the list. It must not.
     let mut world = World::new().await;
     world.set("customers.discover", "true");
     world
@@ -278,7 +278,7 @@ async fn an_incomplete_list_of_customers_ends_the_run() {
             .script_for_ever("customers", json!([answer]))
             .await;
         let finished = world.backfill().await;
-        // Only the first names a reason that no waiting mends.
+        // Only the first answer gives a reason that does not pass by itself.
         let code = if answer["status"] == 403 { 4 } else { 1 };
         assert_eq!(finished.code(), code, "{answer}: {}", finished.stdout);
         assert!(

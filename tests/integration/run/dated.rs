@@ -1,5 +1,4 @@
-//! Dated backfills: one run for each processed date, newest first, those that are complete left
-//! out.
+//! Dated backfills: one run for each processed date, newest first. Complete dates are skipped.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -10,10 +9,10 @@ use crate::support::{World, queries};
 
 const USAGE: &str = "commercial_usage";
 
-/// The simulated API reaches back to this date.
+/// The oldest date that the simulated API has figures for.
 const REACH: &str = "2026-04-28";
 
-/// Twenty customers of whom usage is fetched, at an API that reaches back a few days.
+/// Twenty customers for which usage is fetched, from an API that has figures of a few days only.
 async fn world() -> World {
     let mut world = World::commercial(20).await;
     world.set("partner_center.datasets", "usage");
@@ -25,7 +24,7 @@ fn range<'a>(from: &'a str, to: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["--backfill", "--from", from, "--to", to][..], rest].concat()
 }
 
-/// The dates that were asked for, in their order, and forgets them.
+/// The dates that were requested, in order. Clears the log of requests.
 async fn asked(world: &World) -> Vec<String> {
     let queries = queries(world, USAGE).await;
     world.simulator.forget_requests().await;
@@ -109,7 +108,7 @@ async fn dates_are_asked_for_newest_first_and_complete_ones_not_again() {
 #[tokio::test]
 async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have_reported() {
     let world = world().await;
-    // The real day, since it is by the real day that a date is old.
+    // The simulated day is the real one, because the program compares a date with its own clock.
     world.simulator.set_today("").await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let today = SystemClock.now().date_naive();
@@ -132,7 +131,7 @@ async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have
 }
 
 #[tokio::test]
-async fn a_date_of_which_only_deployment_is_asked_for_is_complete_too() {
+async fn a_date_for_which_only_deployment_is_configured_can_be_complete() {
     let mut world = world().await;
     world.set("partner_center.datasets", "deployment");
     let all = range(REACH, "2026-04-29", &["--json"]);
@@ -202,7 +201,7 @@ async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let all = range("2026-04-01", "2026-04-10", &["--json"]);
     world.simulator.patch(json!({ "latency_ms": 150 })).await;
-    // The newest date that is not complete. Of some dates there is nothing, and they never are.
+    // The newest date that is not complete. A date without figures never becomes complete.
     let complete =
         "select asked_date from sync_run inner join ledger_date on processed_date = asked_date
                     where sync_run.outcome = 'succeeded'";
@@ -275,7 +274,7 @@ async fn a_backfill_whose_oldest_dates_were_already_complete_is_not_unfinished()
     let finished = world.run(&all).await;
     finished.assert_code(0);
     assert_eq!(finished.summary()["dates"]["stored"], json!(["2026-04-30"]));
-    // Nor is one left that was cut off at a date which another completed.
+    // Neither is an interrupted backfill if another run has completed the date that it stopped at.
     let cut = format!(
         "update sync_run set outcome = 'interrupted', ended_early = true where asked_date = \
             '{REACH}'"
@@ -302,7 +301,7 @@ async fn the_summary_has_a_query_for_rejections_of_any_date() {
     let page = json!([{ "json": { "Value": [nameless], "TotalCount": 1 } }, { "normal": true }]);
     world.simulator.script(USAGE, page).await;
     let finished = world.run(&range("2026-04-29", "2026-04-30", &[])).await;
-    // The customer of whose items none became a row has failed.
+    // A customer without a single usable item has failed.
     finished.assert_code(3);
     let (_, query) = finished.stdout.split_once("rejected:  ").unwrap();
     assert_eq!(world.rows(query.trim()).await.len(), 1, "{query}");

@@ -1,4 +1,4 @@
-//! Customers that leave the partner and come back, and lists that are not to be believed.
+//! Customers that leave the partner and come back, and customer lists that cannot be trusted.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ async fn discovering(customers: usize) -> World {
 async fn a_customer_that_is_gone_keeps_its_history_and_its_return_is_noted() {
     let mut world = discovering(8).await;
     let ids = world.simulator.customers().await;
-    // One that the partner's list never had cannot go from it.
+    // A customer that was never on the partner's list cannot leave it.
     let own = "11111111-70f4-4e1e-9ff1-b2bfce8d9f04";
     world.set("customers.ids", own);
     world.backfill().await.assert_code(3);
@@ -107,7 +107,7 @@ async fn a_list_that_lost_over_half_of_its_customers_is_warned_of_and_not_believ
     let gone = "select count(*) from customer where gone_since is not null";
     assert_eq!(world.value::<i64>(gone).await, 0);
 
-    // Half of them may well have gone.
+    // A list that names half of the customers is believed.
     world.simulator.patch(json!({ "shrink_list": 0.5 })).await;
     let finished = world.backfill().await;
     finished.assert_code(0);
@@ -153,7 +153,7 @@ async fn the_message_says_how_to_accept_a_list_that_really_shrank() {
     let summary = finished.summary();
     let note = summary["notes"][0].as_str().unwrap();
     let (_, statement) = note.split_once("If they have really left: ").unwrap();
-    // One that has left before keeps its date.
+    // A customer that left earlier keeps its date.
     let left = "update customer set gone_since = '2026-01-31' where customer_id =
                     (select max(customer_id::text)::uuid from customer where listed_at < (select \
                     max(listed_at) from customer))";
@@ -186,7 +186,7 @@ async fn the_file_of_customers_is_read_again_at_each_run_of_the_daemon() {
             (world.value::<i64>(&sql).await > 0).then_some(())
         })
         .await;
-        // In one step, so that no run finds half of it.
+        // Renamed into place, so that no run reads a half-written file.
         let next = world.folder.path().join("next.txt");
         std::fs::write(&next, ids[..3].join("\n")).unwrap();
         std::fs::rename(&next, &path).unwrap();

@@ -1,5 +1,4 @@
-//! `--backfill` and the other calls at a command line: one at a time, what they print, and how they
-//! end.
+//! `--backfill` and the other commands: one run at a time, what is printed, and the exit codes.
 
 use std::process::Stdio;
 
@@ -20,7 +19,7 @@ async fn assert_one_at_a_time(world: &World) {
     );
 }
 
-/// A run that has begun.
+/// Starts the program and waits until its run has begun.
 async fn begun(world: &World, arguments: &[&str]) -> Running {
     let running = world.start(arguments);
     running.says("Run begun").await;

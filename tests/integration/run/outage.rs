@@ -1,5 +1,5 @@
-//! An API that is down: the run ends early with one reason, and the customers that it did not reach
-//! are recorded and come first in the next.
+//! An API that is down: the run ends early with one reason. The customers that it did not reach are
+//! recorded and come first in the next run.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::support::World;
 
 const CUSTOMERS: usize = 600;
 
-/// `after` normal answers, then only 503.
+/// `after` normal answers, followed by 503 for ever.
 fn dying(after: usize) -> Value {
     let normal = std::iter::repeat_n(json!({ "normal": true }), after);
     normal.chain([json!({ "status": 503 })]).collect()
@@ -36,7 +36,7 @@ async fn a_dead_api_ends_the_run_early_with_one_reason() {
             .await,
         ["true|failed"]
     );
-    // Customers under way failed by their own answers; no other was asked for.
+    // The customers under way failed by their own answers. The others were never requested.
     let reasons = world
         .lines(
             "select reason, attempts > 0, count(*) > 50 from sync_customer group by 1, 2 order \
@@ -49,7 +49,7 @@ async fn a_dead_api_ends_the_run_early_with_one_reason() {
     );
     let unreached = "select count(*) from sync_customer where detail like 'not reached: %'";
     assert!(world.value::<i64>(unreached).await > 100);
-    // One line each for the first of a kind, not one for each customer.
+    // The log has lines for the first failures of each kind, not for every customer.
     let logged = finished.stderr.lines().count();
     assert!(logged < 120, "{logged} lines");
     // The retries of the whole run are bounded.
@@ -100,14 +100,14 @@ async fn an_api_that_dies_on_the_way_leaves_a_run_in_part_and_the_rest_for_the_n
 async fn many_dead_customers_do_not_starve_the_others() {
     let mut world = World::with_customers(500).await;
     let customers = world.simulator.customers().await;
-    // More of them than can wait for their next attempt at a time.
+    // More failing customers than can wait for their next attempt at the same time.
     for customer in &customers[..300] {
         world
             .simulator
             .script_for_ever(customer, json!([{ "status": 503 }]))
             .await;
     }
-    // In the second run those that failed in the first are asked before all others.
+    // In the second run, the customers that failed in the first are requested first.
     for retried_for in ["0s", "10s"] {
         world.set("retry.max_elapsed_time", retried_for);
         let finished = world.backfill().await;
@@ -142,7 +142,8 @@ async fn an_api_that_never_answers_ends_the_run_early_too() {
         detail.contains("has not answered a single call"),
         "{detail}"
     );
-    // Each call took a second, and few were made at a time: not even all were asked once.
+    // Each call takes a second and few are in flight, so not even every customer was requested
+    // once.
     let asked = world.simulator.requests("usage").await.len();
     assert!(asked < CUSTOMERS, "{asked}");
 }

@@ -1,5 +1,5 @@
-//! Runs that were cut off: the next one begins with what is missing, and `--resume` does nothing
-//! but that.
+//! Interrupted runs: the next run begins with the missing customers, and `--resume` fetches only
+//! those.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{World, item, until};
 
-/// Answers every customer without a script of its own with one item of that day.
+/// Scripts one item of this day as the answer for every customer without a script of its own.
 async fn answer_all(world: &World, day: &str) {
     let items = json!([item(&json!({ "processedDateTime": day }))]);
     world
@@ -16,7 +16,7 @@ async fn answer_all(world: &World, day: &str) {
         .await;
 }
 
-/// Likewise, but only for `calls` calls; further ones get no answer.
+/// Like [`answer_all`], but only for `calls` calls. Further calls get no answer.
 async fn answer_some(world: &World, day: &str, calls: usize) {
     let items = json!([item(&json!({ "processedDateTime": day }))]);
     let mut answers = vec![json!({ "items": items }); calls];
@@ -27,7 +27,7 @@ async fn answer_some(world: &World, day: &str, calls: usize) {
         .await;
 }
 
-/// The customers that the last run, or all runs since `run`, stored.
+/// The customers that `run` and all later runs stored.
 async fn stored(world: &World, run: &str) -> BTreeSet<String> {
     let ids = format!(
         "select distinct customer_id from sync_customer where outcome = 'succeeded' and run_id >= \
@@ -38,8 +38,8 @@ async fn stored(world: &World, run: &str) -> BTreeSet<String> {
 
 const LAST_RUN: &str = "select max(run_id) from sync_run";
 
-/// Starts a run, ends it once `customers` are recorded, and waits until Postgres has ended its
-/// work.
+/// Starts a run, ends it with `signal` once this number of `customers` is recorded, and waits until
+/// its connections to Postgres are closed.
 async fn cut_off(world: &World, arguments: &[&str], signal: &str, customers: i64) {
     let before: i64 = world
         .value("select coalesce(max(run_id), 0) from sync_run")
@@ -52,7 +52,7 @@ async fn cut_off(world: &World, arguments: &[&str], signal: &str, customers: i64
     .await;
     running.signal(signal);
     if signal != "KILL" {
-        // The first lets what is under way come to its end, which it does not.
+        // The first signal waits for the calls under way, which never end. The second does not.
         running.says("Stopping:").await;
         running.signal(signal);
     }
@@ -117,7 +117,7 @@ async fn customers_that_failed_come_before_those_that_are_fresh() {
             .await;
     }
     world.backfill().await.assert_code(3);
-    // The last of the list; it has a success, but of a date that is not the newest any more.
+    // The last customer of the list fails, too. It has figures, but not of the newest date.
     answer_all(&world, "2026-09-29").await;
     world
         .simulator
@@ -151,7 +151,8 @@ async fn resuming_asks_only_for_what_the_unfinished_backfill_has_not_stored() {
     answer_all(&world, "2026-09-28").await;
     world.backfill().await.assert_code(3);
 
-    // With the one that is refused, which is asked for first.
+    // Five customers are recorded: four successes and the refused customer, which is requested
+    // first.
     answer_some(&world, "2026-09-28", 4).await;
     cut_off(&world, &["--backfill"], "KILL", 5).await;
     let mut done = stored(&world, "2").await;
@@ -296,7 +297,7 @@ async fn a_backfill_of_one_customer_does_not_hide_an_unfinished_one_of_all() {
         .run(&["--backfill", "--customer", &customers[0]])
         .await
         .assert_code(0);
-    // As a run that was cut off after its first customer leaves it.
+    // The record of a run that was interrupted after its first customer.
     world
         .execute(
             "update sync_run set whole_list = true, only_customers = null, outcome = \
@@ -312,7 +313,7 @@ async fn a_backfill_of_one_customer_does_not_hide_an_unfinished_one_of_all() {
     finished.assert_code(0);
     assert_eq!(finished.summary()["customers"]["total"], 4);
     assert_eq!(world.simulator.requests("usage").await.len(), 4);
-    // Now all is done, and the summary says so.
+    // Nothing is left to fetch, and the summary says so.
     let finished = world.run(&["--backfill", "--resume", "--json"]).await;
     finished.assert_code(0);
     assert_eq!(finished.summary()["customers"]["total"], 0);

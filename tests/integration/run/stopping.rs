@@ -1,4 +1,4 @@
-//! Being asked to stop: what still ends, what is dropped, how long it takes, and what is recorded.
+//! Stopping by signals: what is finished, what is dropped, how long it takes, and what is recorded.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::support::{Finished, Running, World, until};
 
-/// What systemd waits for after its SIGTERM, and ten times what the program lets requests take.
+/// How long systemd waits after its SIGTERM before it kills the service.
 const SERVICE_MANAGER: Duration = Duration::from_secs(90);
 
-/// Far less than the program would let requests take after a first signal.
+/// Much less than the time that the program gives requests after a first signal.
 const SOON: Duration = Duration::from_secs(4);
 
-/// A world whose customers are asked four at a time.
+/// A world whose customers are requested four at a time.
 async fn world(customers: usize) -> World {
     let mut world = World::with_customers(customers).await;
     world.set("partner_center.max_concurrency", "4");
@@ -32,7 +32,7 @@ async fn stop(running: Running, signal: &str) -> Finished {
     finished
 }
 
-/// Likewise, where the end must come within `bound`.
+/// Like [`stop`], and asserts that the program ends within `bound`.
 async fn stop_within(bound: Duration, running: Running, signal: &str) -> Finished {
     let began = Instant::now();
     let finished = stop(running, signal).await;
@@ -181,7 +181,8 @@ async fn a_long_wait_for_the_next_attempt_ends_with_the_signal() {
     assert_eq!(outcomes(&world).await, ["failed|interrupted|6"]);
 }
 
-/// A command whose sign-in waits is stopped before it asks for a single customer.
+/// Stops a command while it waits for the sign-in service, and asserts that it requested no
+/// customer.
 async fn is_stopped_while_signing_in(
     answer: &serde_json::Value,
     bound: Duration,
@@ -246,7 +247,8 @@ async fn a_command_that_waits_for_the_database_can_be_stopped() {
         .execute(&mut *holder)
         .await
         .unwrap();
-    // The connection of the first waits on until Postgres checks whether its client is still there.
+    // The first command's connection still waits while the second runs: Postgres notices only at
+    // its next check that the client is gone.
     for (command, waiters) in [("status", 1), ("migrate", 2)] {
         let running = world.start(&[command]);
         until("the program waits for the lock", async || {

@@ -1,5 +1,5 @@
-//! Failures that many customers share are one message of the run, with what to do, and not one for
-//! each customer.
+//! Failures that many customers share are reported once, by the run, with what to do about them,
+//! and not for each customer.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn logged(finished: &Finished) -> usize {
         .count()
 }
 
-/// Scripts each of these customers.
+/// Scripts this answer for each of these customers.
 async fn refuse(world: &World, ids: &[String], answer: &Value) {
     for id in ids {
         world.simulator.script_for_ever(id, json!([answer])).await;
@@ -43,8 +43,7 @@ async fn a_refusal_of_all_customers_ends_the_run_with_one_message() {
             .execute("truncate sync_customer, sync_run, rejected_row, customer")
             .await;
         world.simulator.forget_requests().await;
-        // Those that would still be under way when the verdict is known take so long that it surely
-        // is.
+        // Later answers are so slow that the run knows the common reason before they arrive.
         let mut answers = vec![answer.clone(); 110];
         let mut slow = answer;
         slow["delay_ms"] = json!(1_500);
@@ -127,7 +126,7 @@ async fn a_refusal_of_nearly_all_customers_is_noted_with_its_reason() {
     assert_eq!(world.lines(&recorded).await, ["partial|false|true"]);
 }
 
-/// Lines of the log that a person reads.
+/// The number of warnings and errors in the log.
 fn complaints(finished: &Finished) -> usize {
     let lines = finished.stderr.lines();
     lines
@@ -186,7 +185,7 @@ async fn the_reason_for_which_most_customers_fail_is_one_message() {
         );
         let detail: String = world.value("select detail from sync_run").await;
         assert_eq!(detail, note);
-        // A person is shown a few of them, and the way to the others.
+        // The summary as text shows three of them and a query for the others.
         let mut arguments = arguments.clone();
         arguments.retain(|argument| *argument != "--json");
         let shown = world.run(&arguments).await.stdout;
@@ -195,7 +194,7 @@ async fn the_reason_for_which_most_customers_fail_is_one_message() {
         assert_eq!(examples, refused.min(3), "{shown}");
         let hidden = format!("and {} more: select", refused.saturating_sub(3));
         assert_eq!(shown.contains(&hidden), refused > 3, "{shown}");
-        // All of them are in the record and in the summary.
+        // All of them are in the database and in the JSON summary.
         let failures = finished.summary()["failures"].as_array().unwrap().len();
         assert_eq!(failures, refused);
         let failed = "select count(*) from sync_customer where outcome = 'failed'
@@ -222,7 +221,7 @@ async fn customers_refused_in_every_run_do_not_starve_the_others() {
         for _ in 0..2 {
             world.simulator.forget_requests().await;
             let finished = world.backfill().await;
-            // From the second run on they come first.
+            // From the second run on, the refused customers are requested first.
             finished.assert_code(3);
             assert_eq!(
                 finished.summary()["customers"],

@@ -1,4 +1,4 @@
-//! A token that the API sends back goes no further: not into the tables, and not into the log.
+//! A token that the API echoes appears neither in the tables nor in the log.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ async fn tables(world: &World) -> String {
     text
 }
 
-/// A text, each of its bytes spelt otherwise.
+/// The text with each of its bytes written as `spelling` says.
 fn spelt(text: &str, spelling: impl Fn(u8) -> String) -> String {
     let spellings: Vec<String> = text.bytes().map(spelling).collect();
     spellings.concat()
@@ -52,17 +52,17 @@ async fn an_echoed_token_is_kept_in_no_table_in_any_spelling() {
     let half = &token[..token.len() * 2 / 3];
     let quoted = |text: &str| format!("\"{text}\"");
     let bodies = [
-        // In an item that is refused: as a value, a name, deep within, alone.
+        // In an item that is rejected: as a value, as a name, nested, and as the whole item.
         format!(r#"{{"items":[{{"authorization":"Bearer {token}"}}]}}"#),
         format!(r#"{{"items":[{{"{token}":1}}]}}"#),
         format!(r#"{{"items":[{{"a":[{{"b":["x {token}"]}}]}}]}}"#),
         format!(r#"{{"items":["{token}",null]}}"#),
-        // Written otherwise.
+        // Escaped, percent-encoded, in base64, and cut.
         format!(r#"{{"items":[{{"a":"{escaped}"}},{{"{escaped}":1}}]}}"#),
         format!(r#"{{"items":[{{"a":"https://x.example/?t={percent}"}}]}}"#),
         format!(r#"{{"items":[{{"a":"{base64}"}}]}}"#),
         format!(r#"{{"items":[{{"a":"Bearer {half}"}}]}}"#),
-        // In an item that becomes a row, and in one that a later one displaces.
+        // In an item that becomes a row, and in one that a later item with the same key replaces.
         format!(
             r#"{{"items":[{}]}}"#,
             item_with(&[
@@ -75,7 +75,7 @@ async fn an_echoed_token_is_kept_in_no_table_in_any_spelling() {
             item_with(&[("new", &quoted(token))]),
             item_with(&[("licensesActive", "5")])
         ),
-        // In a fault, and in what is no collection.
+        // In an error of the API, and in a body that is not a collection.
         format!(r#"{{"code":"{token}","description":"{percent} {base64}"}}"#),
         format!("{token} {percent}"),
     ];

@@ -1,5 +1,5 @@
-//! What an error says of itself is a stranger's text: it is shown, but it can neither steal nor
-//! deface.
+//! Texts of errors come from outside. They are shown, but they reveal no secret, forge no log line
+//! and send no control characters to a terminal.
 
 use serde_json::{Value, json};
 
@@ -131,7 +131,7 @@ async fn control_characters_and_endless_texts_do_not_reach_the_terminal() {
 async fn a_texts_line_breaks_cannot_forge_a_log_line() {
     let world = World::with_customers(1).await;
     let customer = &world.simulator.customers().await[0];
-    // A detail is made of texts of the item too: only its field names may come through.
+    // The detail of a rejection names fields of the item. It must not contain their values.
     let items = [
         item_with(&[("customerId", "\"x\\n{\\\"level\\\":\\\"INFO\\\"}\"")]),
         item_with(&[("processedDateTime", "\"\\u001b[2J\"")]),

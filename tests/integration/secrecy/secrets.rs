@@ -1,4 +1,4 @@
-//! Secrets stay where they are: not in what is said, not in the tables, not on any command line.
+//! Secrets appear neither in the output nor in the tables nor on any command line.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::World;
 const CLIENT_SECRET: &str = "sim-secret";
 const PASSWORD: &str = "a-database-password";
 
-/// All text that the tables hold.
+/// The contents of the tables, as text.
 async fn tables(world: &World) -> String {
     let mut text = String::new();
     for table in [
@@ -27,7 +27,7 @@ async fn tables(world: &World) -> String {
     text
 }
 
-/// Every process's arguments.
+/// The arguments of every process on this machine.
 fn arguments() -> String {
     let mut all = String::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

@@ -1,4 +1,4 @@
-//! `seatledger check`: each part in turn, and what a full run would take.
+//! `seatledger check`: the result of each part, and the estimate of a full run.
 
 use serde_json::json;
 
@@ -86,14 +86,14 @@ async fn a_token_that_passes_for_now_and_is_not_compliant_is_named_too() {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_told_with_what_to_do() {
+async fn a_refused_call_is_reported_with_what_to_do() {
     let world = World::new().await;
     let customer = &world.simulator.customers().await[0];
     for (status, named, advice, code) in [
         (403, "900329", "auth.method", 4),
         (403, "900308", "role", 4),
         (403, "20002", "commerce relationship", 4),
-        // An API that is out of order has answered this, too.
+        // Exit code 1, not 4, because the API has also given this answer while it was out of order.
         (404, "1000", "base_url", 1),
     ] {
         let body = json!({ "code": named, "description": "no" });

@@ -1,4 +1,4 @@
-//! The daemon on its schedule: when it runs, when it does not, and what it shows meanwhile.
+//! The daemon on its schedule: when it runs, when it does not, and what it shows in the meantime.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn runs(world: &World) -> Vec<String> {
         .await
 }
 
-/// Ends an idle daemon.
+/// Stops an idle daemon.
 async fn stop(daemon: Running) -> Finished {
     daemon.signal("TERM");
     let finished = daemon.finish().await;
@@ -36,7 +36,7 @@ async fn start_and_stop(world: &World) {
     stop(daemon).await;
 }
 
-/// A status address that the daemon chose, from its log.
+/// The status address, whose port the daemon chose, from its log.
 async fn status_address(daemon: &Running) -> String {
     daemon.says("Serving the status address").await;
     let said = daemon.stderr();
@@ -77,19 +77,19 @@ async fn a_run_begins_at_each_tick() {
             .await,
         ["schedule|succeeded|true"]
     );
-    // A token that lives on is not renewed for each run.
+    // A token that is still valid is not renewed for each run.
     assert_eq!(world.simulator.requests("token").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_tick_missed_while_down_is_caught_up_at_start() {
     let world = World::new().await;
-    // An empty ledger has missed all ticks.
+    // With an empty ledger, every tick counts as missed.
     let daemon = world.start(&[]);
     daemon.says("Waiting for the next run").await;
     stop(daemon).await;
     assert_eq!(runs(&world).await, ["startup|succeeded"]);
-    // Just run: nothing was missed.
+    // The last run has just ended: no tick was missed.
     start_and_stop(&world).await;
     assert_eq!(runs(&world).await.len(), 1);
     world
@@ -143,13 +143,14 @@ async fn a_run_recorded_in_the_future_does_not_suppress_the_missed_run() {
                 ('schedule', true, now() - interval '{ago}', now() - interval '{ago}', 'succeeded')"
         )
     };
-    // Every tick of the years to come has been had, as it seems; in truth one was missed two hours
-    // ago.
+    // The record in the future looks as if no tick was missed. In fact one was, after the run of
+    // two hours ago.
     world.execute(&finished("2 hours")).await;
     world.execute(&finished("-5 years")).await;
     start_and_stop(&world).await;
     assert_eq!(runs(&world).await.last().unwrap(), "startup|succeeded");
-    // The run that this was is not in the future: nothing is missed now.
+    // The startup run of just now counts, and the record in the future still does not: no tick was
+    // missed.
     world.execute(&finished("-5 years")).await;
     start_and_stop(&world).await;
     assert_eq!(runs(&world).await.len(), 4);
@@ -197,7 +198,7 @@ async fn a_run_longer_than_the_time_between_ticks_never_overlaps_another() {
 }
 
 #[tokio::test]
-async fn the_next_run_is_told_in_the_configured_zone() {
+async fn the_next_run_is_shown_in_the_configured_zone() {
     let mut world = World::new().await;
     world.set("schedule.cron", "0 30 6 * * *");
     world.set("schedule.timezone", "Asia/Kathmandu");
@@ -221,7 +222,7 @@ async fn the_status_address_shows_the_last_and_the_next_run() {
     assert_eq!(status["last_run"]["customers_succeeded"], 5);
     let at = status["next_run"]["at"].as_str().unwrap();
     assert!(at.contains("T06:00:00"), "{status}");
-    // The log says the same.
+    // The log shows the same time.
     let local = status["next_run"]["local"].as_str().unwrap();
     daemon
         .says(&format!("Waiting for the next run at {local}"))

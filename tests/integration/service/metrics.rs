@@ -1,4 +1,4 @@
-//! The figures for Prometheus. Their names are an interface.
+//! The metrics for Prometheus. Their names are an interface.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn scrape(url: &str) -> BTreeMap<String, f64> {
 }
 
 #[tokio::test]
-async fn the_metrics_tell_of_the_last_run_the_next_and_the_consent_also_without_a_database() {
+async fn the_metrics_show_both_runs_and_the_consent_even_without_a_database() {
     let server = Server::start();
     let mut world = World::on_server(&server, 3).await;
     world.set("status.listen", "127.0.0.1:0");

@@ -1,4 +1,4 @@
-//! The real program with files as people and their tools save them: lists of customers, tokens,
+//! Files in the encodings and formats that editors and spreadsheets save: customer lists, tokens,
 //! secrets, certificates.
 
 use std::collections::BTreeSet;
@@ -14,13 +14,13 @@ fn utf_16(text: &str) -> Vec<u8> {
     marked.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// As programs of Windows write it that know nothing of Unicode.
+/// As Windows programs without Unicode write it.
 fn ansi(text: &str) -> Vec<u8> {
     let chars = text.chars();
     chars.map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
 }
 
-/// A world whose customers are those of a file.
+/// A world whose customers come from a file.
 async fn listed() -> World {
     let mut world = World::new().await;
     world.unset("customers.ids");
@@ -100,7 +100,7 @@ async fn a_list_without_a_known_column_says_what_is_wanted_and_what_was_found() 
 }
 
 #[tokio::test]
-async fn one_bad_line_of_any_kind_costs_the_daemon_itself_alone() {
+async fn a_bad_line_of_any_kind_costs_the_daemon_only_that_line() {
     let mut world = listed().await;
     let ids = world.simulator.customers().await;
     let other = "22222222-70f4-4e1e-9ff1-b2bfce8d9f04";
@@ -138,7 +138,7 @@ async fn one_bad_line_of_any_kind_costs_the_daemon_itself_alone() {
             finished.stderr
         );
     }
-    // At a command line all of them are named before anything is fetched.
+    // A backfill names all bad lines before anything is fetched.
     world.simulator.forget_requests().await;
     let finished = world.backfill().await;
     finished.assert_code(78);
@@ -173,7 +173,7 @@ async fn a_list_that_is_a_pipe_without_a_writer_hangs_nothing() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_sent_without_what_came_with_saving_it() {
+async fn a_refresh_token_is_sent_without_characters_that_saving_added() {
     let mut world = World::new().await;
     world.unset("auth.refresh_token");
     for bytes in [
@@ -191,7 +191,7 @@ async fn a_refresh_token_is_sent_without_what_came_with_saving_it() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_none_is_not_sent_and_not_called_expired() {
+async fn text_that_cannot_be_a_refresh_token_is_not_sent_and_not_called_expired() {
     let mut world = World::new().await;
     world.unset("auth.refresh_token");
     for (bytes, told) in [

@@ -1,4 +1,4 @@
-//! The status address under attack: it defends itself, and the daemon goes on.
+//! Hostile requests to the status address: it stays available, and so does the daemon.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::{PATIENCE, Running, World, until};
 
 const PROBE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// A daemon that is idle, and the place of its status address.
+/// An idle daemon, and its status address.
 async fn start(world: &mut World) -> (Running, String) {
     world.set("status.listen", "127.0.0.1:0");
     let daemon = world.start(&[]);
@@ -32,7 +32,7 @@ async fn connect(address: &str) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
-/// Everything that comes until the other end closes or resets the connection.
+/// Everything received until the other end closes or resets the connection.
 async fn read(stream: &mut TcpStream) -> String {
     let mut came = Vec::new();
     let read = async {
@@ -49,7 +49,7 @@ async fn read(stream: &mut TcpStream) -> String {
     came
 }
 
-/// What `request` is answered before the connection is closed.
+/// The answer to `request`, up to the end of the connection.
 async fn ask(address: &str, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(address).await;
     // The answer may come, and the connection go, while the request is still being sent.
@@ -131,7 +131,7 @@ async fn only_reading_is_answered_and_a_body_is_never_waited_for() {
         &ask(&address, PROBE.replace("/ ", "/elsewhere ")).await,
         404,
     );
-    // One request a connection: what comes behind it is not answered.
+    // Only the first request on a connection is answered.
     let answers = ask(&address, PROBE.repeat(50)).await;
     assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     // A client that goes on sending is cut off.
@@ -163,13 +163,14 @@ async fn silent_connections_do_not_block_a_probe() {
     }
     let asked = Instant::now();
     assert_status(&ask(&address, PROBE).await, 200);
-    // Not after the silent ones were given up, but beside them.
+    // The probe did not have to wait until the silent connections timed out.
     assert!(
         asked.elapsed() < Duration::from_secs(9),
         "{:?}",
         asked.elapsed()
     );
-    // The oldest had to go for it, and those that stay are closed when their header does not come.
+    // The oldest were closed to make room, and the others time out because no complete header
+    // comes.
     for stream in &mut silent {
         assert!(!read(stream).await.contains(" 200 "));
     }
@@ -219,7 +220,7 @@ async fn the_daemon_survives_hostile_requests() {
         assert!(!answer.contains(" 500 "), "{shown}: {answer}");
         assert_status(&ask(&address, PROBE).await, 200);
     }
-    // A thousand connections, most of them silent, all kept open as long as the daemon likes.
+    // A thousand connections, most of them silent. The client closes none.
     let mut flood = Vec::new();
     for number in 0..1_000 {
         let mut stream = connect(&address).await;
@@ -266,13 +267,13 @@ async fn a_hanging_database_is_reported_within_seconds_and_costs_the_run_nothing
     let metrics = ask(&address, PROBE.replace("GET / ", "GET /metrics ")).await;
     assert_status(&metrics, 200);
     assert!(metrics.contains("seatledger_database_up 0\n"), "{metrics}");
-    // Two seconds for all at once, and not for each after the other.
+    // The requests time out after two seconds together, not one after the other.
     assert!(
         asked.elapsed() < Duration::from_secs(40),
         "{:?}",
         asked.elapsed()
     );
-    // The queries of clients that are gone do not stay in the database.
+    // The queries of closed connections do not stay in the database.
     until("the questions have left the database", async || {
         let waiting: i64 = world
             .value(

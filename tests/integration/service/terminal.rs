@@ -95,7 +95,7 @@ async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
     world.run(&["--backfill"]).await.assert_code(0);
     let bad = world.simulator.customers().await[2].clone();
     let of_it = format!("where customer_id = '{bad}'");
-    // What a terminal would obey is not shown.
+    // Control characters of a name are not printed.
     let rename = "update customer set customer_name = E'Contoso \\x1b[31mRed\\u202e & Söhne'";
     world.execute(&format!("{rename} {of_it}")).await;
     let named = format!("{bad} (Contoso  [31mRed & Söhne)");
@@ -105,7 +105,7 @@ async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
     let status = world.run(&["status"]).await;
     assert!(status.stdout.contains(&named), "{}", status.stdout);
 
-    // A pipe may end in a log.
+    // The output of a pipe may be stored in a log.
     let piped = world.run(&["--backfill"]).await;
     piped.assert_code(3);
     assert!(piped.stdout.contains(&bad), "{}", piped.stdout);

@@ -1,5 +1,5 @@
-//! A certificate in place of the client secret: what is sent, what is refused, and that the key
-//! stays where it is.
+//! A certificate in place of the client secret: what is sent and what is refused. The key appears
+//! in no output.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,8 @@ async fn world() -> World {
     world
 }
 
-/// Has the application known by `identity`, and the program use the text of `pem`.
+/// Registers the certificate of `identity` for the application, and configures the program to use
+/// the file contents `pem`.
 async fn use_certificate(world: &mut World, identity: &Identity, pem: &str) {
     let path = world.write("app.pem", pem);
     world.set("auth.client_certificate_file", &path);
@@ -87,13 +88,14 @@ async fn a_certificate_is_read_in_each_form_and_again_at_each_use() {
             "Bag Attributes\r\n{}",
             format!("{certificate}{pkcs1_key}").replace('\n', "\r\n")
         ),
-        // With the certificate of an issuer before its own.
+        // With an issuer's certificate before its own.
         format!("{}{certificate}{key}", other.certificate),
     ] {
         use_certificate(&mut world, &one, &pem).await;
         world.backfill().await.assert_code(0);
     }
-    // Renewed while the daemon runs: both are registered meanwhile, as one would do it.
+    // A certificate is replaced while the daemon runs. In the meantime both are registered, as in
+    // practice.
     let both = format!("{}{}", one.certificate, other.certificate);
     let registered = json!({ "client_certificate": both, "access_token_ttl_secs": 1 });
     world.simulator.patch(registered).await;

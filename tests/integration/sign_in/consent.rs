@@ -1,4 +1,5 @@
-//! How old the consent is and how long it lasts: where that is written down, shown, and warned of.
+//! The age of the consent and how long it lasts: where that is recorded and shown, and the warnings
+//! before it ends.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -49,7 +50,7 @@ async fn a_renewal_moves_the_end_of_the_consent_and_not_its_date() {
     assert_eq!(mode & 0o777, 0o600);
     let kept = std::fs::read_to_string(world.refresh_token_path()).unwrap();
     assert!(!given.to_string().contains(&kept));
-    // Signed in before the database had a table for it; the run brings it there.
+    // The sign-in has recorded the consent in the database, too, from which `status` reads it.
     let shown = status(&world).await;
     assert_eq!(shown["signed_in_at"], given["signed_in_at"], "{shown}");
     assert_eq!(
@@ -92,7 +93,7 @@ async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use() {
     assert_eq!(written(&world)["first_used_at"], first["first_used_at"]);
     let text = world.run(&["status"]).await.stdout;
     assert!(text.contains("brought from elsewhere"), "{text}");
-    // The earlier sign-in says nothing about the token in the setting.
+    // The sign-in was for another token than the one in the setting, so its date does not apply.
     login(&world).await;
     std::fs::write(world.refresh_token_path(), "worn-out").unwrap();
     world.backfill().await.assert_code(0);
@@ -127,10 +128,10 @@ async fn fourteen_days_before_the_end_every_run_and_the_daemon_warn() {
     daemon.signal("TERM");
     let finished = daemon.finish().await;
     finished.assert_code(0);
-    // The run that it began with warned; it does not say the same again before it waits.
+    // The startup run has warned, and the daemon does not repeat the warning before it waits.
     assert_eq!(warnings(&finished.stderr), 1, "{}", finished.stderr);
     assert!(finished.stderr.contains("seatledger --config FILE login"));
-    // Also where no run is due.
+    // The daemon also warns if no run is due.
     world.set("schedule.run_on_start", "never");
     let daemon = world.start(&[]);
     daemon.says("sign in again while there is time").await;

@@ -1,4 +1,5 @@
-//! A sign-in service that misbehaves: what is repeated, what is not, and that it ends in good time.
+//! A sign-in service that misbehaves: what is retried, what is not, and that each command ends in
+//! time.
 
 use serde_json::{Value, json};
 
@@ -7,14 +8,14 @@ use crate::support::World;
 const FIRST: &str = "sim-refresh-0";
 const PAGE: &str = "<!DOCTYPE html><html><body>Sign in to your account</body></html>";
 
-/// A world with one customer whose requests end soon.
+/// A world with two customers and a short time limit for requests.
 async fn world() -> World {
     let mut world = World::with_customers(2).await;
     world.set("partner_center.request_timeout", "300ms");
     world
 }
 
-/// What the API takes.
+/// An access token that the API accepts.
 async fn good_token(world: &World) -> String {
     let token = world.simulator.post("access-token", String::new()).await;
     token.trim().to_owned()
@@ -24,7 +25,8 @@ fn kept(world: &World) -> Option<String> {
     std::fs::read_to_string(world.refresh_token_path()).ok()
 }
 
-/// Scripts the token endpoint for ever and expects the run to fail with `said`.
+/// Scripts this answer of the token endpoint for ever, and expects a run to fail with `said` and
+/// `code` after at most `most_requests` token requests.
 async fn fails(world: &World, answer: Value, said: &str, code: i32, most_requests: usize) {
     world
         .simulator

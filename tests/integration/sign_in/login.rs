@@ -1,4 +1,4 @@
-//! `login` and `check`: what a person sees while setting the program up.
+//! `login` and `check`: what an operator sees while setting the program up.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -185,8 +185,9 @@ async fn a_check_names_the_first_thing_to_mend() {
             json!([{ "status": 403, "json": { "code": "2032" } }]),
         )
         .await;
-    // Each further fault comes before the ones that are there already: what may pass by itself
-    // after what a person has to see to, and the configuration before all.
+    // Each fault added here takes precedence over those that are there already. Faults that may
+    // pass by themselves come after those that need an operator, and faults of the configuration
+    // come first.
     let everybody = world.simulator.customers().await.join(",");
     for (key, value, part, why, code) in [
         (

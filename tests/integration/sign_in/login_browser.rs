@@ -1,5 +1,5 @@
-//! `login` in a browser: the test is the browser. Also what both ways of signing in look for in the
-//! token.
+//! `login` in a browser; the test plays the browser. Also the checks of the token, which both ways
+//! of signing in share.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -10,7 +10,7 @@ fn browser() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// The page that a person is asked to open.
+/// The address that `login` asks the person to open.
 async fn page(login: &Running) -> Url {
     login.prints("http").await.parse().unwrap()
 }
@@ -23,7 +23,8 @@ fn query(page: &Url, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Opens the page as a person would, and gives what the browser shows at last.
+/// Opens the page as a person would. Returns the status and text of the page that the browser shows
+/// in the end.
 async fn open(login: &Running) -> (u16, String) {
     get(page(login).await.as_str()).await
 }
@@ -70,7 +71,7 @@ async fn a_sign_in_in_the_browser_gives_a_token_that_runs_live_on() {
     ] {
         assert_eq!(query(&asked, name), value);
     }
-    // Exactly as registered, but for the port.
+    // Exactly the registered address, except for the port.
     let redirect_uri = query(&asked, "redirect_uri");
     let port = redirect_uri.strip_prefix("http://localhost:").unwrap();
     assert!(port.parse::<u16>().is_ok(), "{redirect_uri}");
@@ -132,7 +133,7 @@ async fn other_requests_to_the_waiting_address_change_nothing() {
     let login = world.start(&["login"]);
     let asked = page(&login).await;
     let (back, state) = (query(&asked, "redirect_uri"), query(&asked, "state"));
-    // A browser that connects beforehand and then has nothing to say.
+    // A browser that opens a connection in advance and sends nothing on it.
     let address = back.strip_prefix("http://").unwrap();
     let silent = std::net::TcpStream::connect(address.replace("localhost", "127.0.0.1")).unwrap();
     for (stray, status) in [
@@ -163,7 +164,7 @@ async fn other_requests_to_the_waiting_address_change_nothing() {
     }
     assert!(world.simulator.requests("token").await.is_empty());
     assert_nothing_kept(&world);
-    // The person comes back after all.
+    // The person completes the sign-in.
     let (status, shown) = get(asked.as_str()).await;
     assert_eq!((status, shown.contains("terminal")), (200, true), "{shown}");
     login.finish().await.assert_code(0);
@@ -180,7 +181,7 @@ async fn the_first_of_two_answers_counts() {
     let refused = format!("{back}/?error=access_denied&state={state}");
     let late = format!("{back}/?code=sim-code&state={state}");
     assert_eq!(get(&refused).await.0, 200);
-    // It may find the address closed already.
+    // The second request may find the port closed already.
     if let Ok(answer) = browser().get(&late).send().await {
         assert_eq!(answer.status(), 200);
     }
@@ -194,7 +195,7 @@ async fn a_code_of_another_sign_in_is_refused() {
     let mine = world.start(&["login"]);
     let state = query(&page(&mine).await, "state");
     let back = query(&page(&mine).await, "redirect_uri");
-    // Somebody else's code for the same address, which was asked for with another secret.
+    // A code for the same address that another sign-in requested, with another PKCE challenge.
     let mut theirs = page(&mine).await;
     let pairs: Vec<(String, String)> = theirs.query_pairs().into_owned().collect();
     theirs

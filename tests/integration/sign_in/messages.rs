@@ -1,5 +1,6 @@
 //! The message of a failed sign-in says that the fault passes by itself, or names what was refused
-//! and where in this installation to mend it. It reaches only those that it is meant for.
+//! and where in this installation to replace it. Only the operator sees it: a browser that `login`
+//! opens inherits no secret.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::process::Stdio;
@@ -18,7 +19,8 @@ fn refusal(error: &str, code: u32) -> Value {
     json!({ "status": 400, "json": { "error": error, "error_codes": [code] } })
 }
 
-/// The program with more in its environment than settings, after `before` in a shell.
+/// Starts the program from a shell that first executes `before`, with the variables of `more`
+/// besides the settings.
 fn started(world: &World, more: &[(&str, &str)], before: &str, arguments: &str) -> Child {
     let script = format!(r#"{before} exec "$PROGRAM" --config "$CONFIG" {arguments}"#);
     Command::new("sh")
@@ -37,7 +39,7 @@ fn started(world: &World, more: &[(&str, &str)], before: &str, arguments: &str) 
         .unwrap()
 }
 
-/// Its exit code, and all that it said.
+/// Waits for the end. Returns the exit code and the whole output.
 async fn ended(child: Child) -> (i32, String) {
     let output = child.wait_with_output().await.unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
@@ -111,7 +113,7 @@ async fn a_page_in_place_of_an_answer_is_shown_as_what_it_was() {
 }
 
 #[tokio::test]
-async fn a_secret_that_has_expired_is_to_be_renewed_where_it_really_is() {
+async fn the_message_about_an_expired_secret_names_where_it_is_configured() {
     let mut world = World::with_customers(2).await;
     let folder = world.folder.path().to_str().unwrap().to_owned();
     let file = world.write("app-secret", "sim-secret\n");
@@ -149,7 +151,7 @@ async fn a_secret_that_has_expired_is_to_be_renewed_where_it_really_is() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_expired_is_to_be_renewed_where_it_really_is() {
+async fn the_message_about_an_expired_certificate_names_where_it_is_configured() {
     let mut world = World::with_customers(2).await;
     world.unset("auth.client_secret");
     let folder = world.folder.path().to_str().unwrap().to_owned();
@@ -178,7 +180,7 @@ async fn a_certificate_that_has_expired_is_to_be_renewed_where_it_really_is() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_refused_is_not_told_as_a_dead_refresh_token() {
+async fn a_refused_code_is_not_reported_as_a_dead_refresh_token() {
     let mut world = World::new().await;
     world.unset("auth.refresh_token");
     for code in [70_008, 70_000, 54_005, 9_002_313] {
@@ -236,7 +238,8 @@ async fn a_token_of_another_type_than_bearer_is_refused() {
     finished.assert_code(4);
     assert!(finished.stderr.contains("type pop"), "{}", finished.stderr);
     assert!(world.simulator.requests("usage").await.is_empty());
-    // The old token may be spent even where the rest of the answer is of no use.
+    // The new refresh token is stored although the access token is unusable: the old one may be
+    // spent.
     assert_eq!(kept(&world).as_deref(), Some("next"));
     std::fs::remove_file(world.refresh_token_path()).unwrap();
     world.unset("auth.refresh_token");
@@ -273,7 +276,7 @@ async fn a_device_code_is_polled_for_once_a_second_at_the_most() {
         .map(|poll| poll["at_ms"].as_u64().unwrap())
         .collect();
     assert_eq!(at.len(), 3);
-    // The simulator's clock rounds down.
+    // 999, because the simulator's log rounds times down.
     assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= 999), "{at:?}");
     assert_eq!(kept(&world).as_deref(), Some("kept"));
 }
@@ -329,7 +332,7 @@ async fn the_browser_that_is_opened_inherits_no_secret() {
 }
 
 #[tokio::test]
-async fn root_is_told_which_service_will_not_read_what_a_sign_in_wrote() {
+async fn root_is_warned_that_a_service_may_not_read_what_a_sign_in_wrote() {
     let mut world = World::new().await;
     let settings = json!({ "device_code_polls": 0 });
     world.simulator.patch(settings).await;
@@ -344,7 +347,7 @@ async fn root_is_told_which_service_will_not_read_what_a_sign_in_wrote() {
     for part in ["You are root", "will not read", "STATE_DIRECTORY"] {
         assert_eq!(said.contains(part), root, "{part}: {said}");
     }
-    // In a service's own folder the file is the service's.
+    // In a folder that a service owns, the file is given to that service's user.
     let state = world.folder.path().join("state");
     std::fs::create_dir(&state).unwrap();
     let nobody = if root {

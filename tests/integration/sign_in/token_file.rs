@@ -1,7 +1,6 @@
-//! The refresh token's file where it is not a plain file in a folder of our own: behind links,
-//! mounted by itself, on a file system that is full or read-only, in a folder of somebody else's.
-//! The tests that need mounts have namespaces of their own for them, for which one need not be
-//! root.
+//! The refresh token's file when it is not a plain file in a folder of our own: behind links,
+//! mounted by itself, on a full or read-only file system, in a folder of another user. Tests that
+//! need mounts make them in a namespace of their own, which works without root.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use crate::support::World;
 
 const FIRST: &str = "sim-refresh-0";
 
-/// A world without a token but that in its file, each of which can be spent once.
+/// A world whose token is in the file only. Each refresh token can be spent once.
 async fn world() -> World {
     let mut world = World::with_customers(2).await;
     world.unset("auth.refresh_token");
@@ -51,8 +50,8 @@ fn places(world: &World) -> (PathBuf, PathBuf) {
     (volume, world.refresh_token_path())
 }
 
-/// What a script did in which `run` is one `--backfill`, `login` a sign-in by device code, and
-/// `unprivileged COMMAND` what a user may do whom modes bind.
+/// The result of a script. In it, `run` is one `--backfill`, `login` a sign-in by device code, and
+/// `unprivileged COMMAND` runs a command that is subject to file modes even as root.
 struct Done {
     code: i32,
     said: String,
@@ -75,7 +74,7 @@ impl Done {
     }
 }
 
-/// Runs a script that may mount in its folder, which is the world's.
+/// Runs a script in the world's folder. The script may mount file systems there.
 async fn with_mounts(world: &World, script: &str) -> Done {
     let prelude = r#"
         set -eu
@@ -86,7 +85,7 @@ async fn with_mounts(world: &World, script: &str) -> Done {
             setpriv --bounding-set=-dac_override,-dac_read_search,-fowner,-chown "$@"
         }
     "#;
-    // An ordinary user is root in a user namespace.
+    // An ordinary user becomes root in a user namespace of its own, which allows mounting.
     let namespaces = r#"
         if [ "$(id -u)" = 0 ]; then exec unshare --mount sh -c "$1"; fi
         exec unshare --mount --map-root-user sh -c "$1"
@@ -136,7 +135,7 @@ async fn a_link_stays_and_the_volume_behind_it_gets_the_new_token() {
 }
 
 #[tokio::test]
-async fn a_sign_in_puts_its_token_where_a_link_leads_that_leads_to_nothing_yet() {
+async fn a_sign_in_creates_the_file_that_a_dangling_link_names() {
     let world = world().await;
     let (volume, path) = places(&world);
     symlink("volume/token", &path).unwrap();
@@ -248,7 +247,7 @@ async fn a_file_that_is_a_mount_of_its_own_gets_the_new_token() {
     twice.assert_code(0);
     assert_eq!(text(&volume.join("token")), "sim-refresh-2");
     assert_eq!(mode(&volume.join("token")), 0o600);
-    // The folder around it may take no new files at all, as in a container whose root is read-only.
+    // The folder around it is read-only, as in a container whose root file system is.
     let script = r"
         mkdir root; mount -t tmpfs tmpfs root; : >root/token; mount -o remount,ro root
         mount --bind volume/token root/token
@@ -259,7 +258,7 @@ async fn a_file_that_is_a_mount_of_its_own_gets_the_new_token() {
 }
 
 #[tokio::test]
-async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token() {
+async fn no_token_is_spent_if_the_file_system_could_not_store_the_next_one() {
     let world = world().await;
     let (volume, path) = places(&world);
     symlink("volume/token", &path).unwrap();
@@ -294,7 +293,7 @@ async fn nothing_is_spent_on_a_file_system_that_does_not_take_the_next_token() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_ours_does_for_a_file_that_is() {
+async fn write_access_to_the_token_file_or_to_its_folder_is_enough() {
     let world = world().await;
     let settings = json!({ "device_code_polls": 0 });
     world.simulator.patch(settings).await;
@@ -302,7 +301,7 @@ async fn a_folder_that_is_not_ours_does_for_a_file_that_is() {
     let token = volume.join("token");
     symlink("volume/token", &path).unwrap();
     std::fs::write(&token, FIRST).unwrap();
-    // A sign-in needs no database, whose socket others may not reach.
+    // A sign-in, because it needs no database: an unprivileged user may not reach the socket.
     let sign_in = r#"unprivileged "$PROGRAM" --config "$CONFIG" login --device-code"#;
     let script = format!("chmod 0555 volume; {sign_in}");
     with_mounts(&world, &script).await.assert_code(0);
@@ -314,7 +313,7 @@ async fn a_folder_that_is_not_ours_does_for_a_file_that_is() {
         .assert_says(&[path.to_str().unwrap(), "volume/token", "Permission denied"]);
     assert_eq!(world.simulator.requests("devicecode").await.len(), before);
     assert_eq!(text(&token), "sim-refresh-1");
-    // The folder alone will do, too.
+    // Write access to the folder alone is enough, too.
     let script = format!("chmod 0755 volume; chmod 0400 volume/token; {sign_in}");
     with_mounts(&world, &script).await.assert_code(0);
     assert_eq!(text(&token), "sim-refresh-2");

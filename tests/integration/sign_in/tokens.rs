@@ -1,5 +1,5 @@
-//! Tokens as they come, go and are kept: what the authority and the API receive, and what lies in
-//! the folder.
+//! Tokens as they are issued, spent and stored: what the authority and the API receive, and what is
+//! in the folder.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -21,7 +21,7 @@ async fn count(world: &World, kind: &str) -> usize {
     world.simulator.requests(kind).await.len()
 }
 
-/// What the token endpoint answers when it issues `access_token`.
+/// An answer of the token endpoint that issues `access_token`.
 fn issued(access_token: &str) -> Value {
     json!({ "json": { "token_type": "Bearer", "expires_in": 3600, "access_token": access_token } })
 }
@@ -79,7 +79,7 @@ async fn a_kill_at_any_moment_of_a_renewal_loses_no_token() {
             "{kept:?}"
         );
     }
-    // What a killed program left beside the token must not stand in the way of the next.
+    // Temporary files that a killed program left beside the token must not disturb the next one.
     world.backfill().await.assert_code(0);
 }
 
@@ -94,7 +94,7 @@ async fn the_files_token_wins_over_the_setting() {
 }
 
 #[tokio::test]
-async fn the_settings_token_is_tried_once_where_the_files_is_refused() {
+async fn the_token_of_the_setting_is_tried_once_if_that_of_the_file_is_refused() {
     let mut world = World::new().await;
     std::fs::write(world.refresh_token_path(), "worn-out").unwrap();
     world.backfill().await.assert_code(0);
@@ -304,7 +304,7 @@ async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays() {
         .value("select count(*) from sync_customer where outcome = 'succeeded'")
         .await;
     assert_eq!(stored, succeeded);
-    // No customer was asked for again with a token that was known to be dead.
+    // Once the token was known to be dead, no further customer was requested.
     let asked = i64::try_from(count(&world, "usage").await).unwrap();
     assert!(asked <= succeeded + 8, "{asked} asked, {succeeded} stored");
     assert_eq!(spent(&world).await, [FIRST, "sim-refresh-1", FIRST]);
@@ -334,7 +334,7 @@ async fn a_token_that_the_api_refuses_for_all_customers_ends_the_run() {
     assert_eq!(finished.summary()["outcome"], "failed");
     assert_eq!(count(&world, "token").await, 2);
     let asked = count(&world, "usage").await;
-    // Not every customer was asked again with the second token.
+    // The run ended before every customer was requested with the second token.
     assert!(asked < 900, "{asked} requests with a token that is refused");
 }
 

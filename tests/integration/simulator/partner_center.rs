@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::Simulator;
 
-/// A caller with a token.
+/// A client of the API, with an access token.
 struct Caller {
     simulator: Simulator,
     http: reqwest::Client,
@@ -109,7 +109,7 @@ async fn a_spent_burst_is_refused_in_the_form_asked_for_and_counted() {
 }
 
 #[tokio::test]
-async fn a_limit_per_customer_spares_the_others_and_a_schedule_sets_in_at_once() {
+async fn a_limit_per_customer_spares_the_others_and_a_schedule_starts_at_once() {
     let caller = Caller::new(&["--customer-rate-limit", "0.001"]).await;
     let ids = caller.customers().await;
     for (id, expected) in [(0, 200), (0, 429), (1, 200)] {
@@ -123,7 +123,7 @@ async fn a_limit_per_customer_spares_the_others_and_a_schedule_sets_in_at_once()
 }
 
 #[tokio::test]
-async fn a_share_of_calls_is_refused_for_want_of_mfa_and_a_probe_is_told() {
+async fn a_share_of_calls_is_refused_for_lack_of_mfa_and_a_probe_says_so() {
     let caller = Caller::new(&["--customers", "200"]).await;
     let probe = ("ValidateMfa", "true");
     let passed = caller.get_with("/v1/customers?size=1", probe).await;
@@ -235,7 +235,7 @@ async fn both_deployment_collections_agree_and_refuse_an_app_without_a_user() {
 }
 
 #[tokio::test]
-async fn figures_that_were_out_are_restated_on_both_endpoints() {
+async fn published_figures_are_restated_on_both_endpoints() {
     let caller = Caller::new(&["--customers", "3"]).await;
     let one = caller.customers().await[0].clone();
     let restate = json!({"restate": {"from": "2026-05-10", "share": 1.0}});

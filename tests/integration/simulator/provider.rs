@@ -1,5 +1,5 @@
-//! The simulator as an `OpenID` provider and as a server of HTTP. What Microsoft's own library
-//! makes of it is tried by `make test-clients`.
+//! The simulator as an `OpenID` provider and as an HTTP server. `make test-clients` tests it with
+//! Microsoft's own library.
 
 use std::process::Command;
 
@@ -245,7 +245,7 @@ async fn a_head_gets_the_headers_of_the_get_and_no_body() {
         assert_eq!(get.1, get.2.len().to_string());
         assert_eq!(head.2, "");
     }
-    // The connection is still in step, also after a scripted answer.
+    // The connection is still usable: no body follows the head, not even of a scripted answer.
     let script = json!([{ "json": { "items": [] }, "chunked": true }]);
     provider.simulator.script("customers", script).await;
     let scripted = provider.http.head(provider.url("/v1/customers"));
@@ -254,7 +254,7 @@ async fn a_head_gets_the_headers_of_the_get_and_no_body() {
 }
 
 #[test]
-fn a_port_in_use_is_said_in_plain_words() {
+fn a_port_in_use_is_reported_in_plain_words() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_seatledger-simulator"))

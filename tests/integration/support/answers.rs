@@ -1,4 +1,4 @@
-//! Answers as the API may give them, letter by letter: JSON text is never parsed on the way.
+//! Answers of the API, byte by byte: JSON is handled as text and never parsed on the way.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ const MEMBERS: [(&str, &str); 9] = [
     ("channel", "\"reseller\""),
 ];
 
-/// A good item with some members replaced or added. An empty text takes a member away.
+/// A good item with some members replaced or added. An empty text removes the member.
 pub(crate) fn item_with(changes: &[(&str, &str)]) -> String {
     let replaced = |name: &str| changes.iter().find(|(own, _)| *own == name);
     let usual = MEMBERS
@@ -48,14 +48,14 @@ pub(crate) fn two_items() -> String {
     collection(&[item_with(&[]), item_with(&[("workloadName", "\"Teams\"")])])
 }
 
-/// An answer with this body, with some of its other fields.
+/// A scripted answer with this body and the other `fields`.
 pub(crate) fn answer(body: impl AsRef<[u8]>, fields: Value) -> Value {
     let mut answer = fields;
     answer["base64"] = STANDARD.encode(body).into();
     answer
 }
 
-/// An answer that is exactly these bytes.
+/// A scripted answer of exactly these bytes.
 pub(crate) fn raw(bytes: impl AsRef<[u8]>) -> Value {
     json!({ "raw_base64": STANDARD.encode(bytes) })
 }

@@ -1,4 +1,4 @@
-//! Certificates made by each test: no private key lies in the repository.
+//! Certificates that each test generates, so that the repository contains no private key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,25 +10,25 @@ use rcgen::{
 /// A certificate and its private key, in PEM.
 pub(crate) struct Identity {
     pub(crate) certificate: String,
-    /// As most tools write it.
+    /// In PKCS#8, as most tools write it.
     pub(crate) key: String,
-    /// As older tools write it.
+    /// In PKCS#1, as older tools write it.
     pub(crate) pkcs1_key: String,
 }
 
 impl Identity {
-    /// Good for this century.
+    /// Valid from 2020 to 2090.
     pub(crate) fn new() -> Self {
         Self::valid(2020, 2090)
     }
 
-    /// Good from the beginning of one year to that of another.
+    /// Valid from the beginning of one year to the beginning of another.
     pub(crate) fn valid(from: i32, to: i32) -> Self {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(to, 1, 1);
-        // What precedes the older form in the newer one is of the same length for every key of this
+        // The header that PKCS#8 puts before the PKCS#1 form has 26 bytes for every key of this
         // size.
         let pkcs1 = STANDARD.encode(&key.serialize_der()[26..]);
         let lines: Vec<_> = pkcs1.as_bytes().chunks(64).collect();
@@ -43,13 +43,13 @@ impl Identity {
         }
     }
 
-    /// Both in one file's text.
+    /// Certificate and key as the text of one file.
     pub(crate) fn pem(&self) -> String {
         format!("{}{}", self.certificate, self.key)
     }
 }
 
-/// An authority for certificates of database servers and their clients.
+/// An authority that certifies database servers and their clients.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// Its own certificate.

@@ -1,5 +1,5 @@
-//! A database for each test on the server that the tests share, copied from one that has all
-//! migrations: copying takes a third of the time of applying them.
+//! A database for each test, on the server that the tests share. It is a copy of one that has all
+//! migrations, because copying takes a third of the time of applying them.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ impl Database {
         Self::create(&format!("template {template}")).await
     }
 
-    /// Without a single table.
+    /// Without any table.
     pub(super) async fn empty() -> Self {
         Self::create("").await
     }
@@ -56,11 +56,11 @@ impl Drop for Database {
         if std::thread::panicking() {
             return;
         }
-        // Otherwise Postgres would have to end these connections itself, and would look only every
-        // tenth of a second whether they are gone.
+        // Otherwise `drop … with (force)` would have to end these connections, and would check only
+        // every tenth of a second whether they are gone.
         let _in_use = self.pool.close().now_or_never();
         let drop = format!("drop database {} with (force)", self.name);
-        // The test's own runtime cannot be waited for from within.
+        // A thread of its own, because `drop` cannot block on the runtime that it is called from.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -72,8 +72,8 @@ impl Drop for Database {
     }
 }
 
-/// Makes the template unless the server has it already, and gives its name, which stands for the
-/// migrations that it has.
+/// Creates the template unless the server has it already. Returns its name, which contains the
+/// checksums of its migrations.
 async fn template() -> String {
     let mut name = "template".to_owned();
     for migration in MIGRATIONS.iter() {
@@ -82,7 +82,7 @@ async fn template() -> String {
         }
     }
     let mut connection = connect("postgres").await;
-    // Held until the connection is closed: another process may be about to make it, too.
+    // Held until the connection is closed, because another process may create it at the same time.
     raw_sql("select pg_advisory_lock(7328)")
         .execute(&mut connection)
         .await
@@ -93,7 +93,7 @@ async fn template() -> String {
         .await
         .unwrap();
     if !exists {
-        // Under another name, so that half a template is never taken for a whole one.
+        // Under another name first, so that an unfinished template is never copied.
         let unfinished = format!("unfinished_{}", uuid::Uuid::new_v4().simple());
         execute("postgres", &format!("create database {unfinished}")).await;
         let mut inside = connect(&unfinished).await;

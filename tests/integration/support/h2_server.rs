@@ -1,4 +1,4 @@
-//! An API behind a server of HTTP/2 that a test can have close connections and refuse streams.
+//! An API behind an HTTP/2 server that closes connections and refuses streams as a test says.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use tokio_util::task::AbortOnDropHandle;
 use super::answers::two_items;
 use super::program::spawn;
 
-/// What becomes of a request.
+/// How the server treats a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Turn {
     Serve,
-    /// It is served, and its connection is closed for those that come after it. The first
-    /// connection is closed at once, with what came over it left behind.
+    /// Serves it, and takes no further requests on its connection. The first connection is closed
+    /// without processing any of its requests.
     GoAway,
-    /// Its stream is refused.
+    /// Refuses its stream.
     Refuse,
-    /// On the first connection it is at the wrong server.
+    /// Answers it as misdirected (421) on the first connection, and serves it on others.
     MisdirectedOnFirst,
 }
 
 /// Ends with the test.
 pub(crate) struct H2Server {
     pub(crate) base_url: String,
-    /// The path of what a client has to trust.
+    /// The path of the certificate that a client has to trust.
     pub(crate) certificate: String,
     counts: Arc<Counts>,
     _serving: AbortOnDropHandle<()>,
@@ -47,7 +47,7 @@ struct Counts {
 }
 
 impl H2Server {
-    /// `turns` says what becomes of the n-th request.
+    /// Starts a server that treats the n-th request as `turns` says.
     pub(crate) async fn start(
         folder: &Path,
         turns: impl Fn(u64) -> Turn + Send + Sync + 'static,
@@ -70,7 +70,7 @@ impl H2Server {
                 let (acceptor, counts) = (acceptor.clone(), Arc::clone(&shared));
                 let turns = Arc::clone(&turns);
                 connections.spawn(async move {
-                    // A client that goes away is none of the server's business.
+                    // A client may close its connection at any time.
                     let _gone = serve(stream, &acceptor, number, &counts, &*turns).await;
                 });
             }
@@ -83,7 +83,7 @@ impl H2Server {
         }
     }
 
-    /// How many there were so far.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
     }
@@ -137,7 +137,7 @@ async fn serve(
     Ok(())
 }
 
-/// Takes requests and says that none of them was processed.
+/// Reads requests and answers that none of them was processed.
 async fn leave_behind(mut stream: TlsStream<TcpStream>) -> Result<(), Box<dyn std::error::Error>> {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const SETTINGS_ACK: [u8; 9] = [0, 0, 0, 4, 1, 0, 0, 0, 0];

@@ -1,14 +1,14 @@
-//! Runs that wait for the test, so that what a test does in the middle of a run is in its middle.
+//! Holds runs at a certain point, so that a test can act in the middle of a run.
 
 use sqlx::{Postgres, Transaction};
 
 use super::{World, until};
 
-/// Runs wait as long as this lives, or the server that the ledger is on.
+/// Runs wait until this is dropped or released, or until the database server ends.
 pub(crate) struct Hold(Transaction<'static, Postgres>);
 
 impl World {
-    /// Has runs wait before they commit more customers than this.
+    /// Makes runs wait before they commit more than this number of customers.
     pub(crate) async fn hold_after(&self, customers: usize) -> Hold {
         self.execute(&format!(
             "create or replace function wait_for_the_test() returns trigger language plpgsql as $$ \

@@ -1,5 +1,4 @@
-//! One fixture that stands the world up: a database of its own, a simulator of its own, and the
-//! real binary.
+//! The fixture of the tests: a database and a simulator for each test, and the real binary.
 
 pub(crate) mod answers;
 mod certificate;
@@ -29,8 +28,9 @@ pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 
-/// The longest that a test waits for anything: ten times what the slowest end of a program takes,
-/// and far less than the waits of ten minutes and more that a program is to cut short.
+/// The longest that a test waits for anything. Ten times as long as a program takes to stop, so
+/// that a busy machine fails no test, and much less than the waits of ten minutes and more that a
+/// program must cut short.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A partner: customers at a simulator, a ledger, and a configuration.
@@ -39,15 +39,16 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) folder: TempDir,
     settings: BTreeMap<String, String>,
-    /// Those that are not settings of ours.
+    /// Environment variables that are not settings of Seatledger.
     variables: BTreeMap<String, String>,
     one_thread: bool,
-    /// Kept for its end only. None where the ledger is on a server of the test's own.
+    /// Held so that it is deleted with the world. None if the ledger is on a server of the test's
+    /// own.
     database: Option<Database>,
 }
 
 impl World {
-    /// Five customers of the simulator, all configured by id, quick retries, a sign-in by refresh
+    /// A partner with five customers, all configured by id, short retries, and a sign-in by refresh
     /// token.
     pub(crate) async fn new() -> Self {
         Self::with_customers(5).await
@@ -75,7 +76,7 @@ impl World {
         Self::at(server.pool(), &server.url(), customers).await
     }
 
-    /// A partner whose ledger is where `pool` and `database_url` lead.
+    /// A partner whose ledger is in the database of `pool` and `database_url`.
     pub(crate) async fn at(pool: PgPool, database_url: &str, customers: usize) -> Self {
         let simulator = Simulator::start(&["--customers", &customers.to_string()]).await;
         let folder = TempDir::new().unwrap();
@@ -115,12 +116,12 @@ impl World {
         world
     }
 
-    /// Sets a key of the configuration, by its environment variable. Gives what it was before.
+    /// Sets a key of the configuration, by its environment variable. Returns the previous value.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Option<String> {
         self.settings.insert(key.to_owned(), value.to_owned())
     }
 
-    /// Sets an environment variable that is not one of ours.
+    /// Sets an environment variable that is not a setting of Seatledger.
     pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
@@ -133,13 +134,13 @@ impl World {
         self.settings.remove(key);
     }
 
-    /// Has customers asked for one at a time, and exactly in the order of the run's list.
+    /// Makes runs request one customer at a time, exactly in the order of the run's list.
     pub(crate) fn ask_in_order(&mut self) {
         self.set("partner_center.max_concurrency", "1");
         self.one_thread = true;
     }
 
-    /// The customers whose usage was asked for, in that order.
+    /// The customers whose usage was requested, in the order of the requests.
     pub(crate) async fn asked(&self) -> Vec<String> {
         let requests = self.simulator.requests("usage").await;
         let ids = requests.iter().map(|request| {
@@ -162,7 +163,7 @@ impl World {
         self.folder.path().join("refresh_token")
     }
 
-    /// Writes a file into the folder and gives its path.
+    /// Writes a file into the folder and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -175,7 +176,7 @@ impl World {
             let variable = format!("SEATLEDGER__{}", key.to_uppercase().replace('.', "__"));
             (variable, value.clone())
         });
-        // Two threads could take customers in one order and ask for them in another.
+        // Two threads could take customers in one order and request them in another.
         let threads = ("TOKIO_WORKER_THREADS".to_owned(), "1".to_owned());
         let others = self.variables.clone();
         settings
@@ -193,7 +194,7 @@ impl World {
         self.start(arguments).finish().await
     }
 
-    /// One `--backfill --json` to its end.
+    /// Runs `--backfill --json` to its end.
     pub(crate) async fn backfill(&self) -> Finished {
         self.run(&["--backfill", "--json"]).await
     }
@@ -216,7 +217,7 @@ impl World {
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// A query's rows as text, columns joined by a bar.
+    /// The rows of a query as text, with columns joined by `|`.
     pub(crate) async fn lines(&self, sql: &str) -> Vec<String> {
         let sql = format!(
             "select concat_ws('|', variadic array(select coalesce(value, '-') from \
@@ -236,7 +237,7 @@ impl World {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Waits until Postgres has ended the work of a program that is gone.
+    /// Waits until the database has no connection of a program that has ended.
     pub(crate) async fn database_left(&self) {
         let left = "select count(*) from pg_stat_activity where application_name = 'seatledger' \
             and datname = current_database()";
@@ -246,7 +247,7 @@ impl World {
         .await;
     }
 
-    /// Everything that a run puts into the ledger, without what differs from run to run.
+    /// Everything that a run stores in the ledger, without the columns that differ from run to run.
     pub(crate) async fn ledger(&self) -> Vec<String> {
         self.lines(
             "select customer_id, product_name, workload_name, processed_date_time, customer_name, \
@@ -259,7 +260,7 @@ impl World {
     }
 }
 
-/// Waits until `condition` gives something.
+/// Waits until `condition` returns a value. `what` describes it in the message of a failure.
 pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {

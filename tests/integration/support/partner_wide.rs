@@ -8,7 +8,7 @@ use super::World;
 pub(crate) const TODAY: &str = "2026-05-04";
 
 impl World {
-    /// Customers that are all fetched because the partner's own list names them.
+    /// A partner with source "commercial" whose customers are all discovered.
     pub(crate) async fn commercial(customers: usize) -> Self {
         let mut world = Self::with_customers(customers).await;
         world.unset("customers.ids");
@@ -18,23 +18,23 @@ impl World {
         world
     }
 
-    /// Has only these customers fetched.
+    /// Configures these customers in place of discovery.
     pub(crate) fn want(&mut self, ids: &[String]) {
         self.unset("customers.discover");
         self.set("customers.ids", &ids.join(","));
     }
 
-    /// Asks each customer's own collection from now on.
+    /// Reads each customer's own collection from now on.
     pub(crate) fn use_source_customer(&mut self) {
         self.set("partner_center.source", "customer");
     }
 
-    /// Asks the partner-wide collections from now on.
+    /// Reads the partner-wide collections from now on.
     pub(crate) fn use_source_commercial(&mut self) {
         self.set("partner_center.source", "commercial");
     }
 
-    /// Empties every table but that of the migrations.
+    /// Empties every table except that of the migrations.
     pub(crate) async fn empty_the_ledger(&self) {
         self.execute(
             "do $$ declare names text; begin
@@ -48,7 +48,7 @@ impl World {
     }
 }
 
-/// The queries of the requests received of a kind, in their order, as they were sent.
+/// The query of each received request of this kind, in order and as it was sent.
 pub(crate) async fn queries(world: &World, kind: &str) -> Vec<String> {
     let requests = world.simulator.requests(kind).await;
     let query = |request: &Value| request["query"].as_str().unwrap().to_owned();

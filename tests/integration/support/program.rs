@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::PATIENCE;
 
-/// A program under way. Killed when dropped.
+/// A running program. Killed when dropped.
 pub(crate) struct Running {
     child: Child,
     stdout: JoinHandle<()>,
@@ -73,7 +73,7 @@ impl Running {
         }
     }
 
-    /// Waits until standard output has a whole line that starts so, and gives it.
+    /// Waits until standard output has a complete line that begins with `start`, and returns it.
     pub(crate) async fn prints(&self, start: &str) -> String {
         let what = format!("standard output has a line that starts with {start}");
         super::until(&what, async || {
@@ -113,7 +113,7 @@ impl Running {
         assert!(sent, "no process to send SIG{name} to");
     }
 
-    /// Waits for the end.
+    /// Waits until the program ends.
     pub(crate) async fn finish(mut self) -> Finished {
         let Ok(status) = tokio::time::timeout(PATIENCE, self.child.wait()).await else {
             panic!("the program does not end; it said:\n{}", self.stderr());
@@ -140,7 +140,7 @@ impl Finished {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Asserts on the exit code and shows what was said where it differs.
+    /// Asserts the exit code, and shows the output if it differs.
     #[track_caller]
     pub(crate) fn assert_code(&self, code: i32) -> &Self {
         assert_eq!(self.code(), code, "{}\n{}", self.stdout, self.stderr);
@@ -158,8 +158,8 @@ pub(crate) fn spawn<T: Send + 'static>(
     tokio::spawn(work)
 }
 
-/// Sends a signal by name to a process; false where there is none. The shell's own `kill`: the
-/// program of that name is not on every machine.
+/// Sends a signal by name to a process; false if there is no such process. Uses the shell's
+/// built-in `kill`, because not every machine has the program of that name.
 pub(crate) fn send_signal(name: &str, process: &str) -> bool {
     let status = std::process::Command::new("sh")
         .args(["-c", &format!("kill -{name} {process}")])

@@ -1,4 +1,5 @@
-//! A Postgres of a test's own, to be taken away in mid-run. See `scripts/postgres`.
+//! A Postgres server of a test's own, which the test can stop or kill in mid-run. See
+//! `scripts/postgres`.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,15 +11,15 @@ use sqlx::postgres::PgPoolOptions;
 use super::certificate::Authority;
 use super::root;
 
-/// A server in a folder of its own. Ends with the test, however that ends.
+/// A server in a folder of its own. It ends with the test, even if the test is killed.
 pub(crate) struct Server {
     folder: PathBuf,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        // The script deletes the folder. It lies beside that of the server that the tests share, as
-        // the user to whom root lends its servers can reach that place.
+        // The script deletes the folder. It is beside the folder of the shared server, because
+        // there the unprivileged user that runs the servers for root can reach it.
         #[expect(
             clippy::disallowed_methods,
             reason = "the folder of the shared server is handed over in the environment"
@@ -37,22 +38,22 @@ impl Server {
 
     pub(crate) fn start_again(&self) {
         let watched = std::process::id().to_string();
-        // What was committed must outlive a crash of its processes, though not one of the machine.
+        // Commits must survive a crash of the processes, but need not survive one of the machine.
         let watch = ["--watch-pid", &watched, "-c", "fsync=off", "-c", "jit=off"];
         self.script("start", &watch);
     }
 
-    /// An orderly end, which ends every connection.
+    /// Stops the server in order, which ends every connection.
     pub(crate) fn stop(&self) {
         self.script("stop", &[]);
     }
 
-    /// The end of every process at once, as in a crash.
+    /// Kills every process of the server at once, as in a crash.
     pub(crate) fn kill(&self) {
         self.script("kill", &[]);
     }
 
-    /// The server's first process.
+    /// The process id of the server's main process.
     pub(crate) fn pid(&self) -> String {
         let lock = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         lock.lines().next().unwrap().to_owned()
@@ -66,7 +67,7 @@ impl Server {
         self.script("url", &[])
     }
 
-    /// A way in for the test; opens nothing yet.
+    /// A connection pool for the test. Connects only when it is used.
     pub(crate) fn pool(&self) -> PgPool {
         PgPoolOptions::new().connect_lazy(&self.url()).unwrap()
     }
@@ -83,7 +84,7 @@ pub(crate) struct TlsServer {
 }
 
 impl TlsServer {
-    /// For the test, which has no need of TLS.
+    /// The address for the test itself, which connects without TLS.
     pub(crate) fn url(&self) -> String {
         format!(
             "postgres://seatledger@127.0.0.1:{}/postgres?sslmode=disable",
@@ -91,14 +92,14 @@ impl TlsServer {
         )
     }
 
-    /// A way in for the test; opens nothing yet.
+    /// A connection pool for the test. Connects only when it is used.
     pub(crate) fn pool(&self) -> PgPool {
         PgPoolOptions::new().connect_lazy(&self.url()).unwrap()
     }
 }
 
-/// The server, and the authority that vouches for it. The role `me` is let in by a certificate of
-/// that authority only.
+/// A server, and the authority that signed its certificate. The role `me` can connect only with a
+/// client certificate of that authority.
 pub(crate) fn server_with_tls() -> (TlsServer, Authority) {
     let server = Server::start();
     let authority = Authority::new();
@@ -147,7 +148,7 @@ impl Drop for Server {
         if !std::thread::panicking() {
             self.script("rm", &[]);
         }
-        // Otherwise the script's watcher sees to it once the tests are over.
+        // After a failed test, the script's watcher deletes the folder once the tests have ended.
     }
 }
 
@@ -157,7 +158,7 @@ fn run(folder: &Path, action: &str, arguments: &[&str]) -> String {
         .arg(action)
         .arg(folder)
         .args(arguments)
-        // A file, because the server that is started keeps what it inherits.
+        // A file, not a pipe: the started server inherits it and would keep a pipe open.
         .stderr(log.reopen().unwrap())
         .output()
         .unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// A Partner Center of one's own. Ends with the test.
+/// A simulated Partner Center. Ends with the test.
 pub(crate) struct Simulator {
     pub(crate) base_url: String,
     http: reqwest::Client,
@@ -15,7 +15,7 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one on a free port; `today` is a fixed day so that its data are the same each time.
+    /// Starts a simulator on a free port. Its day is the real one unless `arguments` name another.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_seatledger-simulator"))
             .args(["--listen", "127.0.0.1:0", "--exit-with-parent"])
@@ -51,7 +51,7 @@ impl Simulator {
         format!("{}/_sim/{path}", self.base_url)
     }
 
-    /// Sends what the control call takes and gives what it answers.
+    /// Makes a control call with this body and returns the answer.
     pub(crate) async fn post(&self, path: &str, body: String) -> String {
         self.control(self.http.post(self.url(path)).body(body))
             .await
@@ -83,13 +83,13 @@ impl Simulator {
         .await;
     }
 
-    /// The next answers of `target` (a customer's id, `usage`, `customers`, `token`), then normal
-    /// service.
+    /// Scripts the next answers of `target`: a customer's id, `usage`, `customers`, `token` or
+    /// another endpoint. Ordinary answers follow.
     pub(crate) async fn script(&self, target: &str, answers: Value) {
         self.script_then(target, answers, "normal").await;
     }
 
-    /// The next answers of `target`, the last of which is repeated for ever.
+    /// Scripts the next answers of `target`. The last one is repeated for ever.
     pub(crate) async fn script_for_ever(&self, target: &str, answers: Value) {
         self.script_then(target, answers, "repeat").await;
     }
@@ -99,12 +99,12 @@ impl Simulator {
         self.post("script", script.to_string()).await;
     }
 
-    /// Back to normal service.
+    /// Removes all scripts.
     pub(crate) async fn unscript(&self) {
         self.control(self.http.delete(self.url("script"))).await;
     }
 
-    /// The requests received: `usage`, `customers`, `token`, `devicecode` or `other`.
+    /// The received requests of one endpoint, such as `usage`, `customers` or `token`.
     pub(crate) async fn requests(&self, kind: &str) -> Vec<Value> {
         let requests = self.get(&format!("requests?kind={kind}")).await;
         requests.as_array().unwrap().clone()
@@ -119,7 +119,7 @@ impl Simulator {
         .await;
     }
 
-    /// The fields of the token requests received, one member of each.
+    /// The form field `member` of each received token request.
     pub(crate) async fn token_forms(&self, member: &str) -> Vec<String> {
         let forms = self.requests("token").await;
         let member = forms.iter().map(|request| &request["form"][member]);
@@ -133,7 +133,7 @@ impl Simulator {
     }
 }
 
-/// A good item of a usage collection, with some members replaced; a null takes a member away.
+/// A good item of a usage collection, with some members replaced. A null removes the member.
 pub(crate) fn item(changes: &Value) -> Value {
     let mut item = json!({
         "customerName": "Contoso",

@@ -1,4 +1,4 @@
-//! A server that speaks TLS in front of the simulator, with certificates of a test's own.
+//! A TLS proxy in front of the simulator, with certificates that a test generates.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// An authority for certificates.
+/// A certificate authority.
 pub(crate) struct CertificateAuthority(CertifiedIssuer<'static, KeyPair>);
 
-/// What a certificate says of its server. Good unless changed.
+/// What a certificate says about its server. The default is valid.
 pub(crate) struct Claims {
     pub(crate) names: Vec<&'static str>,
     pub(crate) years: (i32, i32),
@@ -56,12 +56,12 @@ impl CertificateAuthority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Its own certificate, for those that are to trust it.
+    /// The authority's own certificate, for clients that trust it.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// A server's certificate with its key, as a server needs it.
+    /// The TLS configuration of a server with a certificate of this authority.
     pub(crate) fn certify(&self, claims: &Claims) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = claims.params().signed_by(&key, &self.0).unwrap();
@@ -69,7 +69,7 @@ impl CertificateAuthority {
     }
 }
 
-/// A certificate that is signed with its own key.
+/// The TLS configuration of a server with a self-signed certificate.
 pub(crate) fn self_signed(claims: &Claims) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate = claims.params().self_signed(&key).unwrap();
@@ -87,18 +87,18 @@ fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<Ser
     Arc::new(config.unwrap())
 }
 
-/// Takes TLS off and hands on what is in it.
+/// Terminates TLS and forwards the contents to the server behind it.
 pub(crate) struct TlsFront {
     pub(crate) url: String,
     presented: Arc<Mutex<Arc<ServerConfig>>>,
-    /// Connections that are cut before the handshake.
+    /// The number of further connections to close before their handshake.
     cut: Arc<AtomicUsize>,
     /// Ends every connection when it changes.
     ended: watch::Sender<()>,
 }
 
 impl TlsFront {
-    /// Before the server at `target`, a URL on this machine.
+    /// Starts in front of the server at `target`, a URL on this machine.
     pub(crate) async fn start(target: &str, presented: Arc<ServerConfig>) -> Self {
         let target: SocketAddr = target.trim_start_matches("http://").parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
