@@ -1,16 +1,17 @@
-# Recipes stop at the first failure, also inside a pipe.
+# Recipes stop at the first failure, even inside a pipe.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# A shell that was open while Rust was installed does not have this on its PATH yet.
+# A shell that was open while Rust was installed does not have this folder on its PATH yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# The features and targets whose queries are kept in .sqlx.
+# The features and targets whose queries are stored in .sqlx.
 PREPARED := --all-targets --features simulator
 PRIVATE_SERVER := scripts/postgres run --fast --name prepare --
-# Most tests wait most of the time: for a backoff, a pause, a process that starts.
+# More threads than processors, because most tests wait most of the time: for a backoff, a pause, a
+# process that starts.
 TEST_THREADS ?= $(shell echo $$((3 * $$(nproc))))
 
 .PHONY: help

@@ -131,7 +131,7 @@ def target_folder():
 
 
 def complete(settings):
-    """Finds what was not given, and makes the peers' Python if need be."""
+    """Fills in settings that were not given, and makes the peers' Python environment if needed."""
     settings.program = (settings.program or target_folder() / "release/seatledger").resolve()
     if not settings.program.exists():
         fail(f"{settings.program} is not there. This builds and runs it: make bench")
@@ -168,7 +168,7 @@ def peers_python(cache):
 
 
 def machine(postgres):
-    """What the figures are of."""
+    """The machine and the versions that the figures belong to."""
     cpus = Path("/proc/cpuinfo").read_text().splitlines()
     names = {line.split(":", 1)[1].strip() for line in cpus if line.startswith("model name")}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
@@ -210,7 +210,7 @@ def main():
             *sys.argv,
         ]
         os.execve(command[0], [str(part) for part in command], os.environ | {INSIDE: "yes"})
-    # The servers are ended on the way out, whatever the reason.
+    # Exit by an exception, so that the servers are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     complete(settings)
     cache = Cache(settings.cache)

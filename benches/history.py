@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Whether history slows seatledger down: what the next day costs with ever more days stored, and
-what questions cost then. `make bench-history` and `make bench-queries` build what they need and
+"""Whether history slows seatledger down: the cost of storing the next day and of queries with more
+and more days stored. `make bench-history` and `make bench-queries` build what they need and
 call it.
 
-The history is made in SQL: 5,000 customers with 20 rows for each of so many days, and all that
-runs would have kept beside them. Days that follow are then fetched and stored by the program
-itself. The first of them is not counted: what was made in SQL lacks what only the program knows,
-so that it looks at each customer once more closely.
+The history is made in SQL: 5,000 customers with 20 rows for each day, and everything else that runs
+would have stored. Further days are then fetched and stored by the program itself. The first of them
+is not counted: what was made in SQL lacks what only the program knows, so the program once looks at
+each customer more closely.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from harness.servers import HERE, SETTINGS, Postgres, web_server
 from harness.table import show
 
 LAST_DAY = date(2026, 3, 5)
-# What the tables of the ledger that a run writes to get from autovacuum in the course of a day.
+# The tables that a run writes to. Vacuumed between runs, as autovacuum would do within a day.
 TOUCHED = (
     "customer, customer_date, ledger_date, license_usage_month, license_usage_set, "
     "sync_customer, sync_run, {partition}"
@@ -104,7 +104,7 @@ def arguments():
 
 
 def fill(postgres, job, days):
-    """Makes the history of so many days."""
+    """Makes the history of this number of days."""
     note(f"making {days} days of history")
     postgres.ask(f"alter database {job.database} set timezone = 'UTC'")
     postgres.ask(
@@ -119,7 +119,7 @@ def fill(postgres, job, days):
     )
     made = f"\\set days {days}\n\\set last_day '{LAST_DAY}'\n" + (HERE / "history.sql").read_text()
     postgres.ask(made, job.database)
-    # Two halves at a time, as there are two processors at least.
+    # In two halves at the same time, as the machine has at least two processors.
     middle = LAST_DAY - timedelta(days=days // 2)
     calls = [
         ("2000-01-01", middle.replace(day=1) - timedelta(days=1)),
@@ -147,7 +147,7 @@ def dated_answers(cache, customers, day, folder):
 
 
 def next_days(settings, postgres, web, contender, job, answers, cache):
-    """Fetches days one after the other, and gives what each cost."""
+    """Fetches days one after the other, and returns the cost of each."""
     customers = job.ids.read_text().split()
     results = []
     for number in range(settings.runs + 1):

@@ -1,6 +1,6 @@
 -- Fills a ledger with history, as if one run a day had stored the rows of the table peer_row for
--- `days` days up to `last_day`: the rows in the order in which a run stores them, and what a run
--- keeps beside them.
+-- `days` days up to `last_day`: the rows, in the order in which a run stores them, and the rows of
+-- the other tables that a run writes.
 -- The partitions are filled before they get their indexes and are attached, which makes it possible
 -- to create 100 million rows in minutes.
 

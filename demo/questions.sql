@@ -1,4 +1,4 @@
--- What a partner asks its ledger, answered from the views. Run by the demo; a beginning for others.
+-- Typical questions of a partner, answered from the views. Run by the demo; examples for your own.
 \set QUIET on
 \pset footer off
 \pset null '-'

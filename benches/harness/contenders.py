@@ -1,5 +1,5 @@
-"""Who is measured, and how each is called. All get the same answers, the same table and key, and as
-many calls in flight."""
+"""The programs that are measured, and how each is called. All get the same answers, the same table
+and key, and the same number of calls in flight."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from .servers import HERE
 
 PEERS = HERE / "peers"
 
-# What a table must hold: its key and its figures. The sum does not depend on the order.
+# The number of rows, and a checksum over keys and figures that does not depend on their order.
 CHECK = """
 select count(*), sum(hashtextextended(concat_ws('|',
     {customer}::uuid, {product}, {workload}, extract(epoch from {date}::timestamptz)::bigint,
@@ -58,7 +58,7 @@ class Contender:
         self.postgres.ask((PEERS / "table.sql").read_text(), job.database)
 
     def run(self, job):
-        """Does the job, and gives what it cost."""
+        """Does the job, and returns its cost."""
         raise NotImplementedError
 
     def spend(self, job, *command, stdin=None):
@@ -67,14 +67,14 @@ class Contender:
         )
 
     def found(self, job, **columns):
-        """What the table holds, to be compared with what it should. `columns` are other names or
-        expressions."""
+        """The checksum of the table, to be compared with `expected`. `columns` replaces names of
+        columns by others or by expressions."""
         return self.postgres.ask(
             CHECK.format(**COLUMNS | {"table": self.table} | columns), job.database
         )[0]
 
     def versions_since(self, job, transaction):
-        """How many rows were written by a transaction or a later one."""
+        """The number of rows that this transaction or a later one wrote."""
         return int(
             self.postgres.ask(
                 f"select count(*) from {self.table} where xmin::text::bigint >= {transaction}",
@@ -87,13 +87,13 @@ class Seatledger(Contender):
     name, title = "seatledger", "seatledger"
 
     def settle(self, job, **more):
-        """Writes the configuration. What is not given has its default."""
+        """Writes the configuration: these settings and `more`. All others have their defaults."""
         settings = {
             "partner_center": {"base_url": job.base, "max_concurrency": job.concurrency},
             "auth": {"method": "access_token", "access_token": "token"},
             "customers": {"file": str(job.ids)},
             "database": {"url": self.postgres.url_of(job.database)},
-            # A fault of the bench itself is to be seen soon.
+            # A fault of the benchmark itself should show soon.
             "retry": {"max_elapsed_time": "10s"},
         }
         for section, keys in more.items():
@@ -101,7 +101,7 @@ class Seatledger(Contender):
         self.config = job.folder / "seatledger.toml"
         with self.config.open("w") as file:
             for section, keys in settings.items():
-                # These values look in TOML as they do in JSON.
+                # TOML writes these values as JSON does.
                 file.writelines(
                     [
                         f"[{section}]\n",
@@ -176,8 +176,8 @@ class Pipe(Contender):
 
 
 class Floor(Contender):
-    """What nobody can do without: the same bytes fetched and thrown away, and then the same rows
-    put in that lie ready in a file."""
+    """The lower bound for every contender: fetches the same bytes and discards them, then stores
+    the same rows from a file."""
 
     name, title = "floor", "floor"
 
@@ -220,7 +220,7 @@ def write_urls(job, file, more):
 
 
 def expected(postgres, job, **columns):
-    """What every table must hold: what the same rows give when they are put in by COPY."""
+    """The checksum that every table must have: that of the same rows stored by COPY."""
     postgres.make(job.database)
     postgres.ask(
         f"""{(PEERS / 'table.sql').read_text()}{(PEERS / 'staging.sql').read_text()}

@@ -1,6 +1,6 @@
 """The data that all contenders get: made once, from a seed, so that every machine has the same.
 
-A smaller size is a part of a larger one. What is made is kept in a folder, and made anew when
+A smaller size is a part of a larger one. The data is kept in a folder, and made again when
 `VERSION` changes.
 """
 
@@ -62,7 +62,7 @@ def rows(number):
     for product in dice.sample(PRODUCTS, ROWS // len(OFFICE)):
         qualified = dice.randint(5, 400)
         for code, workload in OFFICE:
-            # Over 100 per cent is rare and real.
+            # More than 100 per cent is rare but occurs.
             active = round(qualified * dice.betavariate(4, 2) * 1.05)
             yield (
                 customer,
@@ -81,8 +81,8 @@ def product_id(product):
 
 
 def collection(number):
-    """The answer for one customer, as the API's own collection has it. That one knows no codes and
-    no product ids."""
+    """The answer for one customer, as the customer's own collection has it: without codes and
+    product ids."""
     items = [
         {
             "customerId": customer,
@@ -157,15 +157,15 @@ class Cache:
         return [int(whole.name.removeprefix("made-")) for whole in self.folder.glob("made-*")]
 
     def customers(self, count):
-        """Makes what `count` customers need. Gives the file of their ids and the file of rows for
-        COPY."""
+        """Makes the data of `count` customers. Returns the file of their ids and the file of rows
+        for COPY."""
         ids, copy, whole = (
             self.folder / f"{name}-{count}" for name in ("customers", "rows", "made")
         )
         if not whole.exists():
             note(f"making the answers and rows of {count} customers")
             self.usage.mkdir(parents=True, exist_ok=True)
-            # What a smaller size has made whole need not be made again.
+            # Customers of a smaller size that is complete need not be made again.
             made = max([0, *(size for size in self.sizes() if size < count)])
             with ids.open("w") as ids_file, copy.open("w") as copy_file:
                 for number in range(count):

@@ -65,9 +65,9 @@ def load(settings, postgres, base, web, cache, folder):
                         f"{customers} customers, run {number} of {settings.runs}, "
                         f"{contender.title}, {phase}: {figures['wall']:.2f} s"
                     )
-                    # What autovacuum would have done until the next day. The first
-                    # reader of new statistics marks them as read, which is logged once and is
-                    # not a cost of the run that comes next.
+                    # As autovacuum would do until the next day. The first read of new
+                    # statistics sets hint bits, which is logged once and must not count as a
+                    # cost of the next run.
                     postgres.ask("vacuum (analyze)", job.database)
                     postgres.ask("select count(*) from pg_statistic", job.database)
                 postgres.drop(job.database)

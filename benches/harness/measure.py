@@ -29,12 +29,12 @@ class Cost:
     rss: int = 0
 
     def __add__(self, other):
-        """One after the other."""
+        """The cost of both, run one after the other."""
         return Cost(self.wall + other.wall, self.cpu + other.cpu, max(self.rss, other.rss))
 
 
 class Failed(Exception):
-    """A program that did not do what it was for."""
+    """A program failed."""
 
 
 def stat(pid):
@@ -43,7 +43,7 @@ def stat(pid):
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name may hold blanks and brackets of its own.
+    # The name may contain blanks and parentheses.
     return text[text.rindex(")") + 2 :].split()
 
 
@@ -67,7 +67,7 @@ def children(pid):
 
 
 def server_cpu(pid):
-    """Seconds of a server's first process, its children, and its children that have ended."""
+    """Processor seconds of a server's main process, its children, and its ended children."""
     first = stat(pid)
     if first is None:
         raise Failed(f"the server with process id {pid} has ended")
@@ -78,8 +78,8 @@ def server_cpu(pid):
 
 
 def scheduled(pid):
-    """Seconds that the threads of a process have been on a processor so far, finer than the ticks
-    of its account."""
+    """Processor seconds of the threads of a process so far. Finer than the ticks of
+    /proc/PID/stat."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
@@ -119,8 +119,8 @@ def run(command, env, log, stdin=None, accept=(0,)):
 
 
 def wait(process, begun):
-    """Waits for the end, and looks at the memory meanwhile: often at first, and rarely in a long
-    run."""
+    """Waits for the end, and samples the memory in the meantime: often at first, less often in a
+    long run."""
     rss = 0
     end = os.pidfd_open(process.pid)
     try:
@@ -133,8 +133,8 @@ def wait(process, begun):
         os.close(end)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    # The kernel's figure is exact, but counts what the process was before it became the program: a
-    # copy of this one.
+    # The kernel's figure is exact, but includes the time before exec, when the process was a copy
+    # of this one. It is usable only if it is larger than this process ever was.
     ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if usage.ru_maxrss > ours:
         rss = max(rss, usage.ru_maxrss * 1024)

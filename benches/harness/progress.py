@@ -1,4 +1,4 @@
-"""What a person sees while it runs. The tables alone go to stdout."""
+"""Messages while a benchmark runs, on stderr. Only the tables go to stdout."""
 
 import sys
 

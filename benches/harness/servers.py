@@ -17,12 +17,12 @@ HERE = Path(__file__).resolve().parent.parent
 # Everything else is as scripts/postgres leaves it: durable, with checksums.
 SETTINGS = {
     "shared_buffers": "1GB",
-    # No checkpoint falls into a run: there is one before each.
+    # So large that no checkpoint happens within a run. There is one before each run.
     "max_wal_size": "8GB",
     "checkpoint_timeout": "1h",
-    # Segments of the log are used again, as on a server that has been up for a while.
+    # Segments of the log are reused, as on a server that has been running for a while.
     "min_wal_size": "4GB",
-    # It would help one run and disturb another. What it would do is done between the runs.
+    # It would run at random moments. The benchmark vacuums between the runs instead.
     "autovacuum": "off",
 }
 
@@ -54,7 +54,7 @@ http {{
         location ~ "^/v1/customers/([0-9a-f-]+)/analytics/licenses/usage$" {{
             alias {usage}/$1.json;
         }}
-        # The first part of the path says which of the collections, as they differ in size.
+        # The first part of the path says which collection, by its number of pages.
         rewrite "^/pages-([0-9]+)/v1/analytics/commercial/usage/license/$"
             /pages/$1/$page.json last;
         location /pages/ {{ internal; alias {pages}/; }}
@@ -65,14 +65,14 @@ http {{
 
 @contextmanager
 def web_server(folder, usage, pages):
-    """Serves the answers, with one process. Gives its address and process id."""
+    """Serves the answers from one process. Yields its address and process id."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         fail("nginx is missing. This says how to install it: scripts/need nginx")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # As root it would take another user, who may not be let into this folder.
+    # As root, nginx would switch to another user, which may have no access to this folder.
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=port, usage=usage, pages=pages, user=user))
@@ -107,12 +107,12 @@ class Postgres:
         return self.url.replace("/postgres?", f"/{database}?")
 
     def socket_url_of(self, database):
-        """The same without a host, which some clients would take for the place to go to in spite of
+        """The same URL without a host, because some clients would connect to the host instead of
         the socket."""
         return self.url_of(database).replace("@localhost:5432/", "@/")
 
     def ask(self, statement, database="postgres"):
-        """Runs statements, and gives the last one's rows as lists of texts."""
+        """Runs statements, and returns the rows of the last one as lists of strings."""
         command = [self.psql, "-qXAt", "-v", "ON_ERROR_STOP=1", "-F", "\t", self.url_of(database)]
         done = subprocess.run(command, input=statement, text=True, capture_output=True)
         if done.returncode != 0:
@@ -127,12 +127,12 @@ class Postgres:
         self.ask(f"drop database {database} with (force)")
 
     def log_position(self):
-        """How many bytes of write-ahead log there have been so far."""
+        """The number of bytes of write-ahead log written so far."""
         return int(self.ask("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0][0])
 
     def cpu(self):
-        """Seconds of all its processes, once those that serve a connection have ended and are in
-        the account."""
+        """Processor seconds of all its processes. Waits until those that serve a connection have
+        ended, because only then does their parent's total include them."""
         deadline = time.monotonic() + 30
         while any(self.serves(child) for child in children(self.pid)):
             if time.monotonic() > deadline:
@@ -142,8 +142,8 @@ class Postgres:
 
     @staticmethod
     def serves(process):
-        """Whether a process has a connection, or has just ended and is not in its parent's account
-        yet."""
+        """Whether a process serves a connection, or has just ended and is not yet included in its
+        parent's total."""
         try:
             title = Path(f"/proc/{process}/cmdline").read_bytes()
             return not title or b" [local] " in title

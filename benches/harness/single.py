@@ -1,4 +1,4 @@
-"""What only the program itself is asked: a partner-wide collection, its start, and its idleness."""
+"""Measurements of the program alone: a partner-wide collection, the start, and an idle daemon."""
 
 import json
 import os
@@ -61,8 +61,7 @@ def streaming(settings, postgres, base, cache, folder):
 
 
 def start_and_stop(settings, postgres, base, cache, folder):
-    """How long it takes to be there, how long for one customer, and what it costs when there is
-    nothing to do."""
+    """How long the start takes, how long a run for one customer, and what an idle daemon costs."""
     ids, copy = cache.customers(1)
     job = Job(base, ids, copy, "bench_start", settings.concurrency, folder)
     ours = Seatledger(postgres, settings)
@@ -90,7 +89,7 @@ def lifetime(command):
 
 
 def idle(ours, job):
-    """The daemon, half a minute long, with its next run far away."""
+    """The daemon for half a minute, with its next run far in the future."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{free.getsockname()[1]}"

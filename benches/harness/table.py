@@ -1,5 +1,5 @@
-"""The tables that a benchmark prints: in Markdown, so that they can go into the documentation as
-they are."""
+"""The tables that a benchmark prints. In Markdown, so that they can be copied into the
+documentation."""
 
 from statistics import median
 
@@ -69,8 +69,8 @@ def show_load(table, titles):
 
 
 def targets(table):
-    """What is wanted of the program, as (text, size and phase, found, limit, whether it is met).
-    Left out is what was not measured."""
+    """The requirements on the program, as (text, size and phase, measured value, limit, whether it
+    is met). Those that were not measured are left out."""
     found = []
     sizes = list(dict.fromkeys(key[0] for key in table))
 

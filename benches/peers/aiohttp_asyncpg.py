@@ -15,7 +15,7 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 
-# Customers in one transaction, at most.
+# The maximum number of customers in one transaction.
 BATCH = 64
 
 UPSERT = """
@@ -75,7 +75,7 @@ async def fetch(session, customers, ready):
 
 
 async def store(pool, ready):
-    """Stores until it gets an end in place of a customer."""
+    """Stores customers until the queue yields None."""
     is_end = False
     while not is_end:
         customers = [await ready.get()]
@@ -88,7 +88,7 @@ async def store(pool, ready):
 
 
 async def fetch_all(session, customers, ready, concurrency):
-    # The tasks share one iterator, and so the list.
+    # The tasks share one iterator, so each customer is fetched once.
     await asyncio.gather(*(fetch(session, customers, ready) for _ in range(concurrency)))
     await ready.put(None)
 

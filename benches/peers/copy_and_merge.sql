@@ -1,5 +1,5 @@
--- Stores the rows of psql's input in the ledger, in one transaction. psql reads the other files
--- from this folder.
+-- Stores the rows of psql's standard input in the ledger, in one transaction. `\ir` reads the other
+-- files from this folder.
 \set QUIET on
 \set ON_ERROR_STOP on
 begin;

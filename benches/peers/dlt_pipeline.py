@@ -3,7 +3,7 @@ merged by key.
 
 dlt_pipeline.py BASE_URL CUSTOMERS_FILE DATABASE_URL CONCURRENCY FOLDER
 
-FOLDER is where dlt keeps what it knows of the pipeline, for the next run.
+FOLDER is where dlt keeps the state of the pipeline for the next run.
 """
 
 import os
@@ -12,10 +12,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 base, file, database, concurrency, folder = sys.argv[1:]
-# It is read when dlt is imported.
+# dlt reads these when it is imported.
 os.environ |= {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    # COPY in place of inserts: the faster of the two here.
+    # COPY instead of inserts, which is faster here.
     "NORMALIZE__LOADER_FILE_FORMAT": "csv",
 }
 
@@ -26,7 +26,7 @@ local = threading.local()
 
 
 def session():
-    """A thread's own, so that its connection is used again."""
+    """One session for each thread, so that its connection is reused."""
     if not hasattr(local, "session"):
         local.session = requests.Session()
         local.session.headers["Authorization"] = "Bearer token"
@@ -55,7 +55,7 @@ def license_usage():
     with open(file) as lines:
         customers = lines.read().split()
     with ThreadPoolExecutor(int(concurrency)) as threads:
-        # Pages of some thousand rows, as dlt's own advice has it.
+        # Pages of a few thousand rows, as dlt's documentation advises.
         for first in range(0, len(customers), 200):
             yield [
                 item
@@ -68,7 +68,7 @@ pipeline = dlt.pipeline(
     pipeline_name="ledger",
     pipelines_dir=folder,
     dataset_name="ledger",
-    # It demands a password, also where none is asked for.
+    # dlt requires a password, even if the server asks for none.
     destination=dlt.destinations.postgres(database.replace("@", ":none@", 1)),
 )
 pipeline.run(license_usage)

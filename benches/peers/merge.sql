@@ -1,5 +1,5 @@
--- Leaves rows that are stored already with the same values alone: "on conflict" would lock, and so
--- write, each of them.
+-- Does not touch rows that are stored already with the same values. "on conflict" would lock each
+-- of them, which is a write.
 merge into license_usage as k
 using staging as s
 on k.processed_date_time = s.processed_date_time

@@ -58,7 +58,7 @@ pub(crate) async fn run(simulator: Arc<Simulator>, listen: SocketAddr) -> io::Re
     }
     simulator.stop.cancel();
     connections.close();
-    // The end of the runtime cuts off those that are still open.
+    // Connections that are still open are cut off when the runtime ends.
     let _ = timeout(CLOSING_TIMEOUT, connections.wait()).await;
     Ok(())
 }

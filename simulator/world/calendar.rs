@@ -6,7 +6,7 @@ use chrono::{Duration, NaiveDate};
 use super::{catalog::Service, draw::Draw};
 use crate::settings::Restatement;
 
-/// Day 0 of all day numbers. Nobody bought anything before it.
+/// Day 0 of all day numbers. No product was bought before it.
 pub(super) const EPOCH: NaiveDate =
     NaiveDate::from_ymd_opt(2015, 1, 1).expect("the first of January is a date");
 

@@ -1,4 +1,4 @@
-//! Invented companies: a believable name, and a domain that nobody can own (`.example` is
+//! Invented companies: a believable name, and a domain that cannot be registered (`.example` is
 //! reserved). Pure: a draw in, text out.
 
 use super::draw::Draw;
