@@ -29,7 +29,7 @@ async fn both(customers: usize) -> World {
 }
 
 #[tokio::test]
-async fn only_usage_is_asked_for_unless_deployment_is_wanted() {
+async fn only_usage_is_requested_unless_deployment_is_configured() {
     let mut world = World::with_customers(3).await;
     world.backfill().await.assert_code(0);
     assert_eq!(world.simulator.requests("usage").await.len(), 3);

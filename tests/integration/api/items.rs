@@ -219,7 +219,7 @@ async fn every_item_becomes_a_row_or_a_rejection_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_rejected_item_is_kept_as_it_came() {
+async fn a_rejected_item_is_recorded_exactly_as_received() {
     let world = World::with_customers(1).await;
     let plain = item_with(&[
         ("licensesActive", "-1.50"),

@@ -348,7 +348,7 @@ async fn assert_useless(world: &World, finished: &Finished, kept: &str) {
 }
 
 #[tokio::test]
-async fn a_collection_of_which_no_item_could_become_a_row_fails_and_keeps_the_items() {
+async fn a_collection_without_a_usable_item_fails_and_its_items_are_recorded() {
     let mut world = World::with_customers(2).await;
     let ids = world.simulator.customers().await;
     let renamed = item(&json!({ "licensesActive": null }));

@@ -93,7 +93,7 @@ async fn all_customers_take_few_calls_and_have_the_figures_of_their_own_collecti
 }
 
 #[tokio::test]
-async fn few_customers_are_asked_for_by_their_ids_and_nothing_is_kept_of_others() {
+async fn few_customers_are_requested_by_their_ids_and_no_other_is_stored() {
     let mut world = World::commercial(40).await;
     let ids = world.simulator.customers().await;
     world.want(&ids[..3]);

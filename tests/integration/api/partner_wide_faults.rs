@@ -284,7 +284,7 @@ async fn a_failed_deployment_without_usage_fails_all_customers() {
 }
 
 #[tokio::test]
-async fn a_collection_without_customers_fails_all_and_its_items_are_kept() {
+async fn a_collection_without_customers_fails_all_and_its_items_are_recorded() {
     let world = usage_only().await;
     let page = json!([{ "json": { "TotalCount": 3, "Value": [{ "productName": "A" }, 7, {}] } }]);
     world.simulator.script_for_ever(USAGE, page).await;
@@ -444,7 +444,7 @@ async fn after_a_kill_each_customer_is_whole_and_resume_stores_the_rest() {
 }
 
 #[tokio::test]
-async fn items_without_a_customer_are_kept_once_when_recorded_twice() {
+async fn items_without_a_customer_that_are_recorded_twice_are_stored_once() {
     let world = World::commercial(1).await;
     let folder = world.folder.path();
     let database = Database::try_new(world.database_url(), folder, 2).unwrap();

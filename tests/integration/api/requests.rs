@@ -94,7 +94,7 @@ async fn a_retry_carries_the_ids_of_the_call_that_it_repeats() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_and_never_more_requests_under_way_than_allowed() {
+async fn connections_are_reused_and_no_more_requests_are_in_flight_than_allowed() {
     let mut world = World::with_customers(120).await;
     world.set("partner_center.max_concurrency", "3");
     world.simulator.patch(json!({ "latency_ms": 10 })).await;

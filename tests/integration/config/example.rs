@@ -1,4 +1,4 @@
-//! The example that is shipped: it loads, and shows every key.
+//! The example that is shipped: it loads, and shows every key and no other.
 
 use super::*;
 

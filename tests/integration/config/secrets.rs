@@ -193,7 +193,7 @@ fn a_secret_and_its_file_in_one_place_contradict_each_other() {
 }
 
 #[test]
-fn the_refresh_token_is_kept_in_the_state_folder_or_beside_the_configuration() {
+fn the_refresh_token_is_stored_in_the_state_folder_or_beside_the_configuration() {
     let world = World::new(MINIMAL);
     let folder = world.folder.path().to_path_buf();
     assert_eq!(

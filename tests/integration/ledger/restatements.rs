@@ -37,7 +37,7 @@ async fn fetch(world: &World, kind: &str, items: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
+async fn a_row_with_corrected_figures_is_recorded_with_old_and_new_values() {
     let world = World::with_customers(2).await;
     let teams = item(&json!({ "workloadName": "Teams" }));
     let day = |changes| json!([item(&changes), teams.clone()]);
@@ -110,7 +110,7 @@ async fn a_row_that_comes_again_with_other_figures_is_kept_as_old_and_new() {
 }
 
 #[tokio::test]
-async fn deployment_that_is_corrected_is_kept_as_old_and_new() {
+async fn corrected_deployment_is_recorded_with_old_and_new_values() {
     let mut world = World::with_customers(2).await;
     world.set("partner_center.datasets", "usage,deployment");
     for (changes, updated) in [
@@ -170,7 +170,7 @@ async fn figures(world: &World) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn every_restated_figure_is_kept() {
+async fn every_restated_figure_is_recorded() {
     let world = World::with_customers(40).await;
     // Dynamics shows the same date on both days.
     world.simulator.set_today("2026-10-07").await;

@@ -6,7 +6,7 @@ use crate::support::answers::{collection, item_with};
 use crate::support::{World, item};
 
 #[tokio::test]
-async fn rejections_are_kept_once_a_run_and_unchanged_rows_not_written() {
+async fn rejections_are_recorded_once_a_run_and_unchanged_rows_are_not_written() {
     let world = World::with_customers(4).await;
     let bad = &world.simulator.customers().await[0];
     let items = json!([item(&json!({})), item(&json!({ "licensesActive": -1 })), {}]);

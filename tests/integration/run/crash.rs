@@ -25,7 +25,7 @@ async fn rows_of_each(world: &World) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn a_killed_runs_lock_is_free_and_its_record_is_mended_by_the_next() {
+async fn a_killed_runs_lock_is_free_and_the_next_run_closes_its_record() {
     let mut world = World::with_customers(CUSTOMERS).await;
     world.set("partner_center.max_concurrency", "4");
     // Ten calls are answered; the others hang until the program is killed.

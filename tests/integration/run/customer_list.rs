@@ -167,7 +167,7 @@ async fn discovery_pages_through_the_list_in_every_form_of_its_next_link() {
 }
 
 #[tokio::test]
-async fn discovered_customers_are_kept_with_name_and_domain() {
+async fn discovered_customers_are_stored_with_name_and_domain() {
     let world = discovering(7).await;
     world.simulator.patch(json!({ "max_page_size": 3 })).await;
     let failing = &world.simulator.customers().await[4];

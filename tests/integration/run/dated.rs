@@ -106,7 +106,7 @@ async fn dates_are_asked_for_newest_first_and_complete_ones_not_again() {
 }
 
 #[tokio::test]
-async fn a_date_of_the_last_days_is_asked_for_again_as_a_slower_service_may_have_reported() {
+async fn a_recent_date_is_fetched_again_because_a_slower_service_may_have_reported() {
     let world = world().await;
     // The simulated day is the real one, because the program compares a date with its own clock.
     world.simulator.set_today("").await;
@@ -146,7 +146,7 @@ async fn a_date_for_which_only_deployment_is_configured_can_be_complete() {
 }
 
 #[tokio::test]
-async fn the_partners_list_is_asked_for_once_and_not_at_all_where_all_is_complete() {
+async fn the_partners_list_is_fetched_once_and_not_at_all_if_every_date_is_complete() {
     let world = world().await;
     let all = range(REACH, "2026-04-30", &["--json"]);
     world.run(&all).await.assert_code(0);
@@ -399,7 +399,7 @@ async fn dates_of_one_customer_are_not_complete_for_the_others() {
 }
 
 #[tokio::test]
-async fn dates_that_cannot_be_asked_for_are_a_wrong_command_line() {
+async fn dates_that_cannot_be_requested_are_a_wrong_command_line() {
     let mut world = world().await;
     let backwards = world.run(&range("2026-04-30", REACH, &[])).await;
     backwards.assert_code(2);

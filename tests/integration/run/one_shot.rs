@@ -224,7 +224,7 @@ async fn a_wrong_command_line_ends_with_2_before_any_request() {
 }
 
 #[tokio::test]
-async fn help_and_version_are_no_errors() {
+async fn help_and_version_are_not_errors() {
     let world = World::new().await;
     for (argument, said) in [
         ("--help", "--backfill"),

@@ -30,7 +30,7 @@ fn spelt(text: &str, spelling: impl Fn(u8) -> String) -> String {
 }
 
 #[tokio::test]
-async fn an_echoed_token_is_kept_in_no_table_in_any_spelling() {
+async fn an_echoed_token_is_stored_in_no_table_in_any_encoding() {
     let mut world = World::with_customers(12).await;
     world.set("log.filter", "seatledger=trace");
     world.set("auth.method", "access_token");

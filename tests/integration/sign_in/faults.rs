@@ -179,7 +179,7 @@ async fn an_answer_without_a_refresh_token_leaves_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_renewed_refresh_token_is_kept_even_where_the_access_token_is_of_no_use() {
+async fn a_renewed_refresh_token_is_stored_even_if_the_access_token_is_unusable() {
     let world = world().await;
     let answer = json!({ "json": { "refresh_token": "the-new-one" } });
     world.simulator.script("token", json!([answer])).await;

@@ -69,7 +69,7 @@ async fn a_device_code_is_asked_for_with_the_applications_secret() {
 }
 
 #[tokio::test]
-async fn a_sign_in_mends_what_a_dead_token_broke() {
+async fn a_sign_in_replaces_a_dead_token() {
     let world = World::new().await;
     world.backfill().await.assert_code(0);
     world
@@ -117,7 +117,7 @@ async fn a_sign_in_survives_a_poll_that_fails() {
 }
 
 #[tokio::test]
-async fn a_sign_in_is_not_begun_if_its_token_could_not_be_kept() {
+async fn a_sign_in_is_not_begun_if_its_token_could_not_be_stored() {
     let mut world = World::new().await;
     world.set("auth.refresh_token_file", "/proc/refresh_token");
     let finished = world.run(&["login", "--device-code"]).await;

@@ -258,7 +258,7 @@ async fn an_exchange_that_fails_on_the_way_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_token_without_multi_factor_authentication_is_not_kept() {
+async fn a_token_without_multi_factor_authentication_is_not_stored() {
     let world = world().await;
     world
         .simulator
@@ -280,7 +280,7 @@ async fn a_token_without_multi_factor_authentication_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_token_without_its_sign_in_method_is_kept_with_a_note() {
+async fn a_token_that_does_not_name_the_sign_in_method_is_stored_with_a_note() {
     let world = world().await;
     world.simulator.patch(json!({ "amr": false })).await;
     let finished = sign_in(&world).await;
@@ -306,7 +306,7 @@ async fn a_token_without_its_sign_in_method_is_kept_with_a_note() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_person_is_not_kept() {
+async fn a_token_of_another_person_is_not_stored() {
     let world = world().await;
     for audience in [
         "https://graph.windows.net",

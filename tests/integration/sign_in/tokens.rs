@@ -27,7 +27,7 @@ fn issued(access_token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_renewed_token_is_kept_before_the_access_token_is_used() {
+async fn a_renewed_token_is_stored_before_the_access_token_is_used() {
     let world = World::new().await;
     world
         .simulator
@@ -110,7 +110,7 @@ async fn the_token_of_the_setting_is_tried_once_if_that_of_the_file_is_refused()
 }
 
 #[tokio::test]
-async fn a_token_that_could_not_be_kept_is_not_spent() {
+async fn a_token_is_not_spent_if_its_successor_could_not_be_stored() {
     let mut world = World::new().await;
     let file = world.folder.path().join("file");
     std::fs::write(&file, "").unwrap();
