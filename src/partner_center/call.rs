@@ -346,7 +346,7 @@ impl Session {
     }
 }
 
-/// How the next attempt of a failed call is to be admitted.
+/// How the next attempt of a failed call is admitted.
 fn follow_up(error: &ApiError) -> RetryCause {
     let was_told = matches!(
         error.disposition(),

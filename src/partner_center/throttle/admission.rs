@@ -55,7 +55,7 @@ pub(in crate::partner_center) enum RetryCause {
 pub(in crate::partner_center) struct TimeUp;
 
 impl Admission {
-    /// `patience`: how long a call is retried.
+    /// `patience`: the time for which a call is retried.
     pub(in crate::partner_center) fn new(
         max_per_second: Option<f64>,
         max_in_flight: usize,

@@ -1,14 +1,16 @@
-//! Whose limit refuses requests: one customer's own, or the partner tenant's, which is everybody's.
-//! Pure in time.
+//! Attributes refused requests to a limit: one customer's own, or the partner tenant's, which holds
+//! for every call. Reads no clock: the time is an argument.
 //!
-//! A refusal opens an incident, which an answer that is served to a request sent after it closes as
-//! customers' own limits. Once a quorum of customers is refused without such an answer, the limit
-//! is the tenant's: everybody pauses for as long as the quorum was told, or for a third of the time
-//! that it has lasted, and one request at a time probes.
+//! A refusal opens an incident. If a request that was sent after it is served before a quorum of
+//! customers is refused, the incident closes as one of customers' own limits. Otherwise the limit
+//! is the tenant's: every call pauses for the wait that the quorum was asked for, or else for a
+//! third of the time since the quorum was reached, and then one request at a time probes until one
+//! is served.
 //!
-//! The quorum is three customers: four times as many while nobody was served yet and for 503
-//! without `Retry-After`, three more for each incident of late that was customers' own, and twice
-//! as many for a wait of over five seconds.
+//! The quorum is three customers: four times as many until a request has been served, and for 503
+//! without `Retry-After`; three more for each recent incident that customers' own limits caused,
+//! unless most of the recent answers are refusals; and twice as many for a wait of over five
+//! seconds.
 
 #[cfg(test)]
 mod tests;
@@ -23,23 +25,23 @@ use super::{POLL, PROBE_SHARE, SHORT_PAUSE};
 use crate::ledger::CustomerId;
 use crate::retry::{LONGEST_SPREAD, SPREAD_SHARE};
 
-/// Customers that are refused, with nobody served in between, until it is the tenant's limit. With
-/// two, a pair of customers with limits of their own would pause everybody.
+/// Customers that must be refused, with no request served in between, before the limit counts as
+/// the tenant's. With two, a pair of customers with limits of their own would pause every call.
 const QUORUM: usize = 3;
 
-/// The quorum while nobody was served yet, and for 503 without `Retry-After`: each customer's own
-/// limit or fault looks like everybody's then. With half as many, ten faulty customers at the
-/// beginning of a run pause it.
+/// The quorum until a request has been served, and for 503 without `Retry-After`: a customer's own
+/// limit or fault looks like the tenant's then. With half as many, ten faulty customers at the
+/// beginning of a run would pause it.
 pub(super) const UNSURE_QUORUM: usize = 4 * QUORUM;
 
-/// Refusals and incidents among this many answers are looked at together.
+/// Refusals and incidents are recent if they are among this many answers.
 const RECENT: u64 = 100;
 
-/// A pause beyond the time in which calls are retried is interrupted by this many probes in that
-/// time, so that a wait of a century does not end a run that could go on.
+/// A pause that is longer than the time for which calls are retried is interrupted by this many
+/// probes in that time, so that a wait of a century does not end a run that could go on.
 const PROBES: u32 = 16;
 
-/// Whose limit a refusal comes from, as far as is known.
+/// Whose limit a refusal comes from, according to the evidence so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Customer,
@@ -49,9 +51,9 @@ pub(super) enum Scope {
 /// What says that a limit is the tenant's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// Several customers were refused of late, while others were served.
+    /// Several customers were refused recently, while others were served.
     Several,
-    /// A quorum was refused and nobody served.
+    /// A quorum was refused and no request served.
     Quorum,
 }
 
@@ -69,16 +71,16 @@ pub(super) struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Passage {
     Open,
-    /// Everybody waits, at least until then.
+    /// Every call waits, at least until this time.
     Paused(Instant),
     /// A probe is under way.
     Probing,
 }
 
-/// Refused requests so far, by whose limit it was.
+/// Refused requests so far, by the limit that refused them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RefusedByScope {
-    /// The partner tenant's, which is everybody's.
+    /// The partner tenant's, which holds for every call.
     pub tenant: u64,
     /// One customer's own.
     pub customer: u64,
@@ -86,20 +88,22 @@ pub struct RefusedByScope {
 
 #[derive(Debug)]
 pub(super) struct Attribution {
-    /// How long a call is retried.
+    /// The time for which a call is retried.
     patience: Duration,
     incident: Option<Incident>,
     answers: u64,
     /// The recent refusals, by the number of the answer.
     recent_refused: VecDeque<(u64, Option<CustomerId>)>,
-    /// The recent incidents that were customers' own, likewise.
+    /// The recent incidents that customers' own limits caused, by the number of the answer that
+    /// closed them.
     recent_own: VecDeque<u64>,
     has_served: bool,
     /// Customers that were refused and not served since.
     waiting: HashSet<CustomerId>,
     /// Those among them whose latest refusal may be a fault.
     faulty: HashSet<CustomerId>,
-    /// The recent answers with which one of those was served: a quorum of them is a limit.
+    /// The recent answers by which one of those was served. With `QUORUM` of them, 503 counts as a
+    /// limit and not as a fault.
     recovered: VecDeque<u64>,
     since_pause: SincePause,
     /// Time spent in pauses that are over.
@@ -111,20 +115,20 @@ pub(super) struct Attribution {
 #[derive(Debug)]
 struct Incident {
     since: Instant,
-    /// The refused customers, and until when each is to wait.
+    /// The refused customers, and the time until which each was asked to wait.
     refused: Vec<(Option<CustomerId>, Instant)>,
-    /// Refusals of which it is not known yet whose limit they come from.
+    /// Refusals that are not attributed to a limit yet.
     pending: u64,
     /// When the quorum was reached.
     confirmed_at: Option<Instant>,
-    /// The longest wait that a quorum was told.
+    /// The longest wait that a quorum was asked for.
     told: Duration,
     in_single_file: bool,
     probe: Option<u64>,
     paused_until: Option<Instant>,
 }
 
-/// How customers fared since the last pause began.
+/// Which requests were served and refused since the last pause began.
 #[derive(Debug, Clone, Copy, Default)]
 struct SincePause {
     retried_served: bool,
@@ -133,14 +137,15 @@ struct SincePause {
 }
 
 impl SincePause {
-    /// Customers are served once they have waited, and no others: each has a limit of its own.
+    /// Whether customers are served once they have waited, and no others are: then each has a limit
+    /// of its own.
     fn shows_own_limits(self) -> bool {
         self.retried_served && !self.retried_refused && !self.new_served
     }
 }
 
 impl Attribution {
-    /// `patience`: how long a call is retried.
+    /// `patience`: the time for which a call is retried.
     pub(super) fn new(patience: Duration) -> Self {
         Self {
             patience,
@@ -170,13 +175,13 @@ impl Attribution {
         }
     }
 
-    /// Whether anybody was ever served.
+    /// Whether any request was ever served.
     pub(super) fn has_served(&self) -> bool {
         self.has_served
     }
 
-    /// Whether retries go before first attempts just after a pause: they have waited as told, and
-    /// are served if the limit was each one's own.
+    /// Whether retries go before first attempts just after a pause: they have waited as the server
+    /// asked, and are served if customers' own limits had refused them.
     pub(super) fn retries_first(&self, now: Instant) -> bool {
         let Some(incident) = &self.incident else {
             return false;
@@ -186,7 +191,7 @@ impl Attribution {
         !spread.is_zero() && !self.is_hopeless(now) && until.is_some_and(|until| now < until)
     }
 
-    /// For how long the tenant's limit has been known to let nobody through.
+    /// For how long the tenant's limit has been known to let no call through.
     pub(super) fn stuck(&self, now: Instant) -> Option<Duration> {
         let since = self.incident.as_ref()?.confirmed_at?;
         Some(now.saturating_duration_since(since))
@@ -197,17 +202,18 @@ impl Attribution {
         self.incident.as_ref()?.paused_until
     }
 
-    /// Whether nobody has been served for longer than any call is retried.
+    /// Whether the tenant's limit has let no call through for longer than any call is retried.
     pub(super) fn is_hopeless(&self, now: Instant) -> bool {
         self.stuck(now).is_some_and(|stuck| stuck > self.patience)
     }
 
-    /// All the time so far in which the tenant's limit let nobody through.
+    /// All the time so far in which the tenant's limit let no call through.
     pub(super) fn paused(&self, now: Instant) -> Duration {
         self.paused + self.stuck(now).unwrap_or_default()
     }
 
-    /// Refused requests so far. Those of an incident are counted once it is known whose it is.
+    /// Refused requests so far. Those of an incident are counted once they are attributed to a
+    /// limit.
     pub(super) fn refused_so_far(&self) -> RefusedByScope {
         self.refused
     }
@@ -225,7 +231,7 @@ impl Attribution {
         }
     }
 
-    /// Nobody asked for a while: what was refused before says nothing about now.
+    /// No request was sent for a while, so earlier refusals say nothing about now.
     pub(super) fn rested(&mut self, now: Instant) {
         self.close(now);
         self.recent_refused.clear();
@@ -235,7 +241,7 @@ impl Attribution {
         self.recent_own.clear();
     }
 
-    /// Ends the incident. Says whether the limit was customers' own.
+    /// Ends the incident. Returns whether customers' own limits caused it.
     fn close(&mut self, now: Instant) -> bool {
         self.paused = self.paused(now);
         let Some(incident) = self.incident.take() else {
@@ -283,7 +289,7 @@ impl Attribution {
         let mut recent = self.recent_refused.iter();
         let several = customer.is_none() || recent.any(|(_, other)| *other != customer);
         self.recent_refused.push_back((self.answers, customer));
-        // A customer that answers 503 each time may do so for ever.
+        // A fault of one customer's own may answer 503 each time, for ever.
         if (refusal.may_be_fault && !is_new) || self.since_pause.shows_own_limits() {
             self.refused.customer += 1;
             return Scope::Customer;
@@ -306,7 +312,7 @@ impl Attribution {
         }
     }
 
-    /// How many customers have to be refused in a row for a short pause.
+    /// How many customers must be refused in a row before a short pause.
     fn quorum(&self, may_be_fault: bool) -> usize {
         let recent = usize::try_from(self.answers.min(RECENT)).unwrap_or(usize::MAX);
         let are_most_refused = self.recent_refused.len() * 2 > recent && !may_be_fault;
@@ -322,7 +328,8 @@ impl Attribution {
         }
     }
 
-    /// Adds a refusal to the incident, or opens one. Pauses everybody if it is the tenant's.
+    /// Adds a refusal to the incident, or opens one. Pauses every call if the limit is the
+    /// tenant's.
     fn add_to_incident(&mut self, refusal: Refusal, now: Instant) {
         let quorum = self.quorum(refusal.may_be_fault);
         let in_single_file = self.recent_own.is_empty();
@@ -337,7 +344,7 @@ impl Attribution {
             paused_until: None,
         });
         let customer = refusal.customer;
-        // Longer than patience is all the same, and can be added to a moment.
+        // A wait beyond `patience` makes no difference, and a long one could overflow an `Instant`.
         let wait = refusal
             .retry_after
             .unwrap_or_default()
@@ -351,7 +358,7 @@ impl Attribution {
             None => incident.refused.push((customer, now + wait)),
         }
         let told = if customer.is_none() {
-            // Only the tenant's limit refuses what is about no customer.
+            // A request about no customer is refused only by the tenant's limit.
             Some(wait)
         } else if refusal.sent <= incident.since {
             return;
@@ -359,7 +366,8 @@ impl Attribution {
             incident.quorum_wait(quorum, now)
         };
         let told = if incident.confirmed_at.is_some() {
-            // A probe speaks for all, but for no longer than a quorum did.
+            // One refused probe prolongs the pause for every call, but by no more than a quorum was
+            // asked to wait, or by a short pause.
             told.unwrap_or_default()
                 .max(wait.min(incident.told.max(SHORT_PAUSE)))
         } else if let Some(told) = told {
@@ -383,8 +391,9 @@ impl Attribution {
 }
 
 impl Incident {
-    /// The longest wait that a quorum was told; none without a quorum. A long wait takes a second
-    /// quorum: a few customers with absurd waits do not hold up the rest.
+    /// The longest wait that a quorum was asked for; none without a quorum. A wait over
+    /// `SHORT_PAUSE` takes twice the quorum, so that a few customers with absurd waits do not hold
+    /// up the others.
     fn quorum_wait(&self, quorum: usize, now: Instant) -> Option<Duration> {
         let left = |until: Instant| until.saturating_duration_since(now);
         let mut waits: Vec<Duration> = self.refused.iter().map(|(_, it)| left(*it)).collect();

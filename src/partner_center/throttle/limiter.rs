@@ -45,7 +45,7 @@ pub(in crate::partner_center) struct RequestPermit<'a> {
 pub(in crate::partner_center) struct PausedTooLong;
 
 impl Limiter {
-    /// `patience`: how long a call is retried.
+    /// `patience`: the time for which a call is retried.
     pub(in crate::partner_center) fn new(max_per_second: Option<f64>, patience: Duration) -> Self {
         let least = if patience.is_zero() {
             WITHOUT_RETRIES

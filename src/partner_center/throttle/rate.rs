@@ -1,10 +1,10 @@
-//! How many requests a second the server allows, learned from what it serves and refuses. Pure in
-//! time.
+//! How many requests a second the server allows, learned from what it serves and refuses. Reads no
+//! clock: the time is an argument.
 //!
 //! Slow start doubles the rate each round trip until the first refusal. Each incident then lowers
 //! it once (multiplicative decrease), to a little less than what was served a second since the
-//! incident before: the server's token bucket was empty at both, so that what it served in between
-//! is what it allows, whatever its burst. From there the rate follows CUBIC: fast far from the
+//! incident before: the server's token bucket was empty at both, so what it served in between is
+//! what it allows, whatever its burst. From there the rate follows CUBIC: fast far from the
 //! measured rate, slowly near it, faster again beyond it. Far beyond it slow start resumes, once a
 //! second.
 
@@ -18,22 +18,26 @@ use tokio::time::Instant;
 use super::BURST;
 use super::attribution::{Evidence, Scope};
 
-/// Where slow start begins, in requests a second. Lower, a distant server costs a run seconds.
+/// Where slow start begins, in requests a second. A lower start would cost a run against a distant
+/// server seconds.
 const START: f64 = 50.0;
 
 /// The lowest rate, in requests a second: below it the end of a limit would be noticed late.
 const SLOWEST: f64 = 1.0;
 
-/// From this rate on, in requests a second, nothing is paced.
+/// From this rate on, in requests a second, nothing is paced: no limit is in sight. Without it,
+/// slow start would double for ever.
 const UNPACED: f64 = 10_000.0;
 
-/// Slow start doubles after this many answers. Fewer overshoot a limit of 5 a second too far.
+/// Slow start doubles after this many answers at the earliest. With fewer it overshoots a limit of
+/// 5 a second too far.
 const ROUND_ANSWERS: u32 = 5;
 
 /// The share of the measured rate that a decrease leaves, so that the server's bucket refills.
 const DECREASE: f64 = 0.93;
 
-/// The longest way back to the measured rate. Shorter, small limits are hit too often.
+/// The longest time in which the rate returns to the measured one. If it were shorter, small limits
+/// would be hit too often.
 const RECOVERY: Duration = Duration::from_secs(15);
 
 /// A rate that was measured in a short time is tried again after this many times that time.
@@ -52,9 +56,10 @@ pub(super) struct Rate {
     epoch: Epoch,
     answered_at: Option<Instant>,
     decreased_at: Option<Instant>,
-    /// The most that was served a second for as long as a bucket's burst lasts.
+    /// The highest rate, in requests a second, that was measured over at least `BURST`. A refusal
+    /// that is certainly the tenant's resets it to what was measured then.
     sustained: f64,
-    /// Until then single refusals do not lower the rate.
+    /// Until this time, single refusals do not lower the rate.
     immune_until: Option<Instant>,
 }
 
@@ -118,7 +123,8 @@ impl Rate {
                 let round = if self.decreased_at.is_some() {
                     BURST
                 } else {
-                    // Requests one after the other cost one refusal when the limit is reached.
+                    // Requests that wait for each other's answers need no pacing: reaching the
+                    // limit costs them one refusal.
                     let round_trip = now.saturating_duration_since(sent).as_secs_f64();
                     self.per_second = self.per_second.max(1.0 / round_trip.max(0.001));
                     Duration::ZERO
@@ -146,12 +152,13 @@ impl Rate {
         }
     }
 
-    /// The server's bucket is full: what it serves next is no measure.
+    /// After idle time the server's bucket is full, and what it serves next does not measure the
+    /// rate.
     pub(super) fn rested(&mut self) {
         self.epoch = Epoch::default();
     }
 
-    /// A request that was sent at `sent` was refused. Lowers the rate once an incident.
+    /// A request that was sent at `sent` was refused. Lowers the rate at most once an incident.
     pub(super) fn refused(&mut self, now: Instant, sent: Instant, scope: Scope) {
         let Scope::Tenant(evidence) = scope else {
             return;
@@ -172,7 +179,8 @@ impl Rate {
             self.sustained = measured;
         }
         if !is_certain && self.per_second < self.sustained / 2.0 {
-            // Refused at half of what was served before, customers have limits of their own.
+            // Refusals at less than half of the rate that was served before come from customers'
+            // own limits.
             self.per_second = std::mem::take(&mut self.sustained);
             self.immune_until = Some(now + RECOVERY);
             self.slow_start(now);

@@ -37,7 +37,7 @@ fn a_few_customers_with_limits_of_their_own_do_not_hold_up_the_others() {
 }
 
 #[test]
-fn customers_refused_at_the_very_beginning_are_no_reason_to_wait() {
+fn customers_refused_at_the_very_beginning_do_not_pause_the_others() {
     let mut server = Server::with(None, 2);
     server.own = |customer| (customer < 10).then(|| limited(2));
     let mut gate = gate();
@@ -51,7 +51,7 @@ fn customers_refused_at_the_very_beginning_are_no_reason_to_wait() {
     );
 }
 
-/// Lets one request after the other through while the state allows it.
+/// Sends one request after the other for as long as the gate allows it.
 fn enter_all(gate: &mut Gate, now: Instant) -> Vec<SentRequest> {
     let mut sent = Vec::new();
     while let Decision::Send(one) = gate.try_acquire(None, true, now) {
@@ -60,7 +60,8 @@ fn enter_all(gate: &mut Gate, now: Instant) -> Vec<SentRequest> {
     sent
 }
 
-/// One that was served, and a partner whose list of customers is refused with a wish.
+/// A gate after one served request and one refused request about no customer, which asks for this
+/// wait.
 fn refused_for_all(start: Instant, wish: Duration) -> Gate {
     let mut gate = gate();
     for verdict in [
@@ -77,7 +78,7 @@ fn refused_for_all(start: Instant, wish: Duration) -> Gate {
 }
 
 #[test]
-fn a_refusal_that_is_about_no_customer_pauses_everybody() {
+fn a_refusal_that_is_about_no_customer_pauses_every_call() {
     let start = Instant::now();
     let mut gate = refused_for_all(start, Duration::from_secs(30));
     let second = start + Duration::from_secs(1);
@@ -91,7 +92,7 @@ fn a_refusal_that_is_about_no_customer_pauses_everybody() {
     }
     let now = second + Duration::from_secs(31);
     assert_eq!(gate.paused(now), Duration::from_secs(31));
-    // Then one at a time, until it is answered.
+    // Then one request at a time is sent, until one is served.
     let probes = enter_all(&mut gate, now);
     assert_eq!(probes.len(), 1);
     gate.complete(probes[0], Reply::Served, now + MILLI);
@@ -99,7 +100,7 @@ fn a_refusal_that_is_about_no_customer_pauses_everybody() {
 }
 
 #[test]
-fn what_was_refused_yesterday_stops_nobody_today() {
+fn refusals_before_a_long_idle_time_pause_no_call_after_it() {
     let start = Instant::now();
     let mut gate = refused_for_all(start, Duration::from_secs(30));
     let today = start + Duration::from_hours(24);
@@ -115,7 +116,7 @@ fn what_was_refused_yesterday_stops_nobody_today() {
 }
 
 #[test]
-fn a_wish_beyond_all_patience_is_looked_at_again_and_given_up_in_the_end() {
+fn a_requested_wait_beyond_the_time_limit_is_probed_and_given_up_in_the_end() {
     let start = Instant::now();
     let mut gate = refused_for_all(start, Duration::MAX);
     let mut tried = 0;

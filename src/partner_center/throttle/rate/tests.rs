@@ -24,7 +24,7 @@ fn a_limit_is_used_and_few_requests_are_refused() {
                 let counts = sum(&endless(&mut server, in_flight, 300));
                 let used = f64::from(counts.served) / per_second / 300.0;
                 let refused = counts.refused_share();
-                // Refused calls that count take away as much of what is to come.
+                // A refused call that counts uses up a later one.
                 let (least, most) = match (refusals_count, whole_seconds) {
                     (true, true) => (0.8, 0.05),
                     (true, false) => (0.6, 0.05),
@@ -44,7 +44,7 @@ fn a_limit_is_used_and_few_requests_are_refused() {
 }
 
 #[test]
-fn a_limit_with_a_small_reserve_is_learned_soon() {
+fn a_limit_with_a_small_burst_is_learned_soon() {
     let limit = Limit {
         burst: 10.0,
         ..Limit::of(50.0)
@@ -54,7 +54,7 @@ fn a_limit_with_a_small_reserve_is_learned_soon() {
 }
 
 #[test]
-fn a_limit_without_any_reserve_is_used_too() {
+fn a_limit_without_a_burst_is_used_too() {
     for (per_second, least) in [(5.0, 0.75), (50.0, 0.6)] {
         for latency in [2, 40] {
             let limit = Limit {
@@ -73,7 +73,7 @@ fn a_limit_without_any_reserve_is_used_too() {
 }
 
 #[test]
-fn without_a_limit_it_costs_a_fraction_of_a_second() {
+fn without_a_limit_slow_start_costs_at_most_a_second() {
     for (in_flight, latency) in [(8, 2), (8, 40), (64, 40)] {
         let mut server = Server::with(None, latency);
         let counts = sum(&endless(&mut server, in_flight, 20));
@@ -84,7 +84,7 @@ fn without_a_limit_it_costs_a_fraction_of_a_second() {
 }
 
 #[test]
-fn near_a_server_without_a_limit_a_short_run_loses_little() {
+fn a_short_run_against_a_near_server_without_a_limit_loses_little() {
     for latency in [1, 2] {
         let seconds = endless(&mut Server::with(None, latency), 8, 1);
         let possible = u32::try_from(8 * 1_000 / latency).unwrap();
@@ -119,6 +119,6 @@ fn many_customers_with_limits_of_their_own_do_not_lower_the_rate_for_long() {
     let mut server = Server::with(None, 10);
     server.own = |customer| (customer % 50 == 7).then(|| limited(3_600));
     let counts = sum(&endless(&mut server, 8, 300));
-    // 8 in flight, 10 ms each.
+    // Unthrottled, 8 in flight at 10 ms each are 800 a second.
     assert!(counts.served > 300 * 800 / 2, "{counts:?}");
 }
