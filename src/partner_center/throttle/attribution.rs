@@ -7,10 +7,10 @@
 //! third of the time since the quorum was reached, and then one request at a time probes until one
 //! is served.
 //!
-//! The quorum is three customers: four times as many until a request has been served, and for 503
-//! without `Retry-After`; three more for each recent incident that customers' own limits caused,
-//! unless most of the recent answers are refusals; and twice as many for a wait of over five
-//! seconds.
+//! The quorum is three customers: four times as many until a request has been served; three more
+//! for each recent incident that customers' own limits caused, unless most of the recent answers
+//! are refusals; and twice as many for a wait of over five seconds. A 503 without `Retry-After`
+//! counts once three customers have been served after one.
 
 #[cfg(test)]
 mod tests;
@@ -29,9 +29,8 @@ use crate::retry::{LONGEST_SPREAD, SPREAD_SHARE};
 /// the tenant's. With two, a pair of customers with limits of their own would pause every call.
 const QUORUM: usize = 3;
 
-/// The quorum until a request has been served, and for 503 without `Retry-After`: a customer's own
-/// limit or fault looks like the tenant's then. With half as many, ten faulty customers at the
-/// beginning of a run would pause it.
+/// The quorum until a request has been served: a customer's own limit looks like the tenant's then.
+/// With half as many, ten such customers at the beginning of a run would pause it.
 pub(super) const UNSURE_QUORUM: usize = 4 * QUORUM;
 
 /// Refusals and incidents are recent if they are among this many answers.
@@ -164,13 +163,12 @@ impl Attribution {
     }
 
     pub(super) fn passage(&self, now: Instant) -> Passage {
-        match &self.incident {
-            Some(incident) if incident.paused_until.is_some_and(|until| now < until) => {
-                Passage::Paused(incident.paused_until.unwrap_or(now))
-            }
-            Some(incident) if incident.in_single_file && incident.probe.is_some() => {
-                Passage::Probing
-            }
+        let Some(incident) = &self.incident else {
+            return Passage::Open;
+        };
+        match incident.paused_until {
+            Some(until) if now < until => Passage::Paused(until),
+            _ if incident.in_single_file && incident.probe.is_some() => Passage::Probing,
             _ => Passage::Open,
         }
     }
@@ -269,7 +267,7 @@ impl Attribution {
     }
 
     /// A request was refused.
-    pub(super) fn refused(&mut self, mut refusal: Refusal, now: Instant) -> Scope {
+    pub(super) fn refused(&mut self, refusal: Refusal, now: Instant) -> Scope {
         let customer = refusal.customer;
         self.answers += 1;
         let oldest = self.answers.saturating_sub(RECENT);
@@ -283,14 +281,14 @@ impl Attribution {
                 self.faulty.remove(&customer);
             }
         }
-        refusal.may_be_fault &= self.recovered.len() < QUORUM;
+        let may_be_fault = refusal.may_be_fault && self.recovered.len() < QUORUM;
         let is_new = customer.is_none_or(|customer| self.waiting.insert(customer));
         self.since_pause.retried_refused |= !is_new;
         let mut recent = self.recent_refused.iter();
         let several = customer.is_none() || recent.any(|(_, other)| *other != customer);
         self.recent_refused.push_back((self.answers, customer));
-        // A fault of one customer's own may answer 503 each time, for ever.
-        if (refusal.may_be_fault && !is_new) || self.since_pause.shows_own_limits() {
+        // Customers that always fail with 503 come first in a run, and must not pause the others.
+        if may_be_fault || self.since_pause.shows_own_limits() {
             self.refused.customer += 1;
             return Scope::Customer;
         }
@@ -305,7 +303,7 @@ impl Attribution {
         }
         if is_stuck && !was_stuck {
             Scope::Tenant(Evidence::Quorum)
-        } else if several && is_new && self.has_served && !refusal.may_be_fault {
+        } else if several && is_new && self.has_served {
             Scope::Tenant(Evidence::Several)
         } else {
             Scope::Customer
@@ -313,10 +311,10 @@ impl Attribution {
     }
 
     /// How many customers must be refused in a row before a short pause.
-    fn quorum(&self, may_be_fault: bool) -> usize {
+    fn quorum(&self) -> usize {
         let recent = usize::try_from(self.answers.min(RECENT)).unwrap_or(usize::MAX);
-        let are_most_refused = self.recent_refused.len() * 2 > recent && !may_be_fault;
-        let least = if self.has_served && !may_be_fault {
+        let are_most_refused = self.recent_refused.len() * 2 > recent;
+        let least = if self.has_served {
             QUORUM
         } else {
             UNSURE_QUORUM
@@ -331,7 +329,7 @@ impl Attribution {
     /// Adds a refusal to the incident, or opens one. Pauses every call if the limit is the
     /// tenant's.
     fn add_to_incident(&mut self, refusal: Refusal, now: Instant) {
-        let quorum = self.quorum(refusal.may_be_fault);
+        let quorum = self.quorum();
         let in_single_file = self.recent_own.is_empty();
         let incident = self.incident.get_or_insert_with(|| Incident {
             since: now,
@@ -349,11 +347,8 @@ impl Attribution {
             .retry_after
             .unwrap_or_default()
             .min(self.patience * 2);
-        match incident
-            .refused
-            .iter_mut()
-            .find(|(other, _)| *other == customer)
-        {
+        let mut refused = incident.refused.iter_mut();
+        match refused.find(|(other, _)| *other == customer) {
             Some((_, until)) => *until = now + wait,
             None => incident.refused.push((customer, now + wait)),
         }
