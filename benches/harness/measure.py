@@ -2,8 +2,8 @@
 same of a server.
 
 Processor time comes from the kernel's own accounts. A program's is exact, as the kernel gives it
-to whoever waits for its end; a server's is read from /proc, where the processes that have ended
-are in the account of the one that started them.
+to the parent process; a server's is read from /proc, where the processes that have ended are in the
+account of the one that started them.
 """
 
 import os

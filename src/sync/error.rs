@@ -21,10 +21,10 @@ pub enum RunError {
     Customers(CustomersError),
     /// The names in the ledger are in another language than the one configured.
     #[error(
-        "the ledger's product and workload names were asked for in {known}, and \
-         partner_center.locale is {asked}: every series would begin anew under other names; set \
-         partner_center.locale = \"{known}\", or partner_center.allow_locale_change = true to go \
-         on all the same"
+        "the ledger's product and workload names were requested in {known}, and \
+         partner_center.locale is {asked}: every series would end and another begin under another \
+         name; set partner_center.locale = \"{known}\", or allow that with \
+         partner_center.allow_locale_change = true"
     )]
     Locale {
         /// The ledger's locale.
