@@ -30,17 +30,32 @@ pub(super) async fn record(
     stamp: Stamp,
 ) -> Result<Vec<RowCounts>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    customers::upsert(&mut transaction, outcomes, stamp).await?;
+    // The statement about the customers is sent first, and the rows are put in order meanwhile.
+    let (upserted, (mut rows, are_names_known)) = tokio::join!(
+        Box::pin(customers::upsert(&mut transaction, outcomes, stamp)),
+        async { usage::spell(&cache.names, outcomes) }
+    );
+    upserted?;
+    if !are_names_known {
+        usage::learn_names(&mut transaction, &mut cache.names, outcomes).await?;
+        (rows, _) = usage::spell(&cache.names, outcomes);
+    }
     let mut written = Written::default();
     // Boxed because large futures inside one another add up.
     Box::pin(usage::upsert(
         &mut transaction,
-        cache,
-        outcomes,
+        (&mut cache.partitions, &mut cache.series_sets),
+        &rows,
         stamp,
         &mut written,
     ))
     .await?;
+    drop(rows);
+    let usage = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
+    cache
+        .names
+        .record_ids(&mut transaction, stamp.run_id, usage)
+        .await?;
     deployment::upsert(
         &mut transaction,
         &mut cache.names,

@@ -67,11 +67,14 @@ impl NameKind {
 }
 
 impl NameCache {
+    /// The ledger's spelling of a name, if [`NameCache::learn`] was given it.
+    pub(super) fn known(&self, name: &Name) -> Option<&str> {
+        self.spellings.get(name.as_str()).map(String::as_str)
+    }
+
     /// The ledger's spelling of a name that [`NameCache::learn`] was given.
     pub(super) fn spelling<'a>(&'a self, name: &'a Name) -> &'a str {
-        self.spellings
-            .get(name.as_str())
-            .map_or(name.as_str(), String::as_str)
+        self.known(name).unwrap_or(name.as_str())
     }
 
     /// Looks up how the ledger spells each name. A name that is new to it is stored as it arrived.

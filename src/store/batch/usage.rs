@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::pool::from_db;
-use super::cache::Cache;
 use super::copy::CopyIn;
 use super::digest::{self, CustomerDateRows, CustomerDay, LedgerRow, column};
 use super::names::NameCache;
-use super::newest;
+use super::newest::{self, SeriesSets};
+use super::partitions::Partitions;
 use super::written::{Stamp, Written, WrittenRows};
-use crate::ledger::CustomerOutcome;
+use crate::ledger::{CustomerOutcome, Name};
 
 /// The digest stored for a customer and processed date; none where the rows have none.
 type StoredDigests = HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>;
@@ -21,22 +21,18 @@ type StoredDigests = HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>;
 /// Stores the usage rows of a batch and adds to `written` what it has written.
 pub(super) async fn upsert(
     connection: &mut PgConnection,
-    cache: &mut Cache,
-    outcomes: &[CustomerOutcome],
+    (partitions, series_sets): (&mut Partitions, &mut SeriesSets),
+    rows: &[LedgerRow<'_>],
     stamp: Stamp,
     written: &mut Written,
 ) -> Result<(), sqlx::Error> {
-    let usage = || outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
-    let names = usage().flat_map(|row| [&row.key.product_name, &row.key.workload_name]);
-    cache.names.learn(connection, names).await?;
-    let rows = spell(&cache.names, outcomes);
-    let dates = digest::by_date(&rows);
+    let dates = digest::by_date(rows);
     let times: BTreeSet<DateTime<Utc>> = dates.iter().map(|date| date.at).collect();
     let Some(newest) = times.last().map(DateTime::date_naive) else {
         return Ok(());
     };
     let times: Vec<DateTime<Utc>> = times.into_iter().collect();
-    cache.partitions.cover(connection, &times).await?;
+    partitions.cover(connection, &times).await?;
     let stored = load_digests(connection, &dates, &times).await?;
     let is_stored = |date: &CustomerDateRows<'_>, day: &CustomerDay<'_>| {
         let digest = stored.get(&(date.at, date.customer));
@@ -63,32 +59,50 @@ pub(super) async fn upsert(
     }
     record_dates(connection, &days, newest, stamp).await?;
     known.retain(|date| written.of(date.customer) != WrittenRows::default());
-    newest::refresh(connection, &mut cache.series_sets, &fresh, &known, stamp).await?;
-    cache
-        .names
-        .record_ids(connection, stamp.run_id, usage())
-        .await
+    newest::refresh(connection, series_sets, &fresh, &known, stamp).await
+}
+
+/// Looks up the ledger's spelling of the names of a batch.
+pub(super) async fn learn_names(
+    connection: &mut PgConnection,
+    names: &mut NameCache,
+    outcomes: &[CustomerOutcome],
+) -> Result<(), sqlx::Error> {
+    let rows = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
+    let of_rows = rows.flat_map(|row| [&row.key.product_name, &row.key.workload_name]);
+    names.learn(connection, of_rows).await
 }
 
 /// The usage rows of a batch with the ledger's spelling of their names, by customer and then by
-/// primary key.
-fn spell<'a>(names: &'a NameCache, outcomes: &'a [CustomerOutcome]) -> Vec<LedgerRow<'a>> {
+/// primary key; and whether the ledger's spelling of every name is known.
+pub(super) fn spell<'a>(
+    names: &'a NameCache,
+    outcomes: &'a [CustomerOutcome],
+) -> (Vec<LedgerRow<'a>>, bool) {
     let mut outcomes: Vec<&CustomerOutcome> = outcomes.iter().collect();
     outcomes.sort_by_key(|outcome| outcome.id());
+    let mut are_names_known = true;
     let mut rows = Vec::with_capacity(outcomes.iter().map(|o| o.usage.rows.len()).sum());
     for outcome in outcomes {
         let customer = outcome.id().as_uuid();
         let first = rows.len();
-        rows.extend(outcome.usage.rows.iter().map(|usage| LedgerRow {
-            at: usage.key.processed_date_time,
-            customer,
-            product: names.spelling(&usage.key.product_name),
-            workload: names.spelling(&usage.key.workload_name),
-            usage,
-        }));
+        for usage in &outcome.usage.rows {
+            let mut spelling = |name: &'a Name| {
+                let known = names.known(name);
+                are_names_known &= known.is_some();
+                known.unwrap_or(name.as_str())
+            };
+            rows.push(LedgerRow {
+                at: usage.key.processed_date_time,
+                customer,
+                product: spelling(&usage.key.product_name),
+                workload: spelling(&usage.key.workload_name),
+                usage,
+            });
+        }
         rows[first..].sort_by_key(|row| (row.at, row.product, row.workload));
     }
-    rows
+    (rows, are_names_known)
 }
 
 /// The customers and dates among `dates` that the ledger has rows of, with the digest of the day's

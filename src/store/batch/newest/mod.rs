@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt as _;
 use uuid::Uuid;
 
-use super::copy::{CopyIn, Varchar};
+use super::copy::{CopyIn, RepeatedValue, Varchar};
 use super::digest::{CustomerDateRows, column};
 use super::written::Stamp;
 use plan::{FirstRows, MonthKey, RefreshPlan, StoredMonth, StoredMonths};
@@ -139,6 +139,8 @@ async fn insert(
         ",
     )
     .await?;
+    let mut stamps = RepeatedValue::new(stamp.now);
+    let mut runs = RepeatedValue::new(stamp.run_id);
     for FirstRows { rows: date, newest } in first {
         let key = MonthKey::of(date);
         let count = date.rows.len();
@@ -155,9 +157,9 @@ async fn insert(
         row.put(usage().map(|row| row.licenses_active).bind_iter())?;
         row.put(usage().map(|row| row.licenses_qualified).bind_iter())?;
         row.put(usage().map(|row| row.usage_percent).bind_iter())?;
-        row.put(repeat_n(stamp.now, count).bind_iter())?;
-        row.put(repeat_n(stamp.now, count).bind_iter())?;
-        row.put(repeat_n(stamp.run_id, count).bind_iter())?;
+        stamps.put(row, count)?;
+        stamps.put(row, count)?;
+        runs.put(row, count)?;
         row.put(repeat_n(*newest, count).bind_iter())?;
     }
     copy.finish().await.map(drop)
