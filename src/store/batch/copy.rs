@@ -91,8 +91,8 @@ impl CopyRow {
     }
 }
 
-/// An array that repeats one value, encoded once for each length: a customer's first rows of a month
-/// have three such arrays.
+/// An array that repeats one value, encoded once for each length. A customer's first rows of a
+/// month have three such arrays.
 pub(super) struct RepeatedValue<T> {
     value: T,
     encoded: HashMap<usize, Vec<u8>>,
