@@ -21,7 +21,7 @@ pub enum RunError {
     Customers(CustomersError),
     /// The names in the ledger are in another language than the one configured.
     #[error(
-        "the ledger's product and workload names were requested in {known}, and \
+        "the ledger's product and workload names were asked for in {known}, and \
          partner_center.locale is {asked}: every series would end and another begin under another \
          name; set partner_center.locale = \"{known}\", or allow that with \
          partner_center.allow_locale_change = true"
