@@ -40,17 +40,15 @@ pub(super) async fn record(
         usage::learn_names(&mut transaction, &mut cache.names, outcomes).await?;
         (rows, _) = usage::spell(&cache.names, outcomes);
     }
-    let mut written = Written::default();
     // Boxed because large futures inside one another add up.
-    Box::pin(usage::upsert(
+    let mut written = Box::pin(usage::upsert(
         &mut transaction,
-        (&mut cache.partitions, &mut cache.series_sets),
+        &mut cache.partitions,
+        &mut cache.series_sets,
         &rows,
         stamp,
-        &mut written,
     ))
     .await?;
-    drop(rows);
     let usage = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
     cache
         .names

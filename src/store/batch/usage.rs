@@ -18,18 +18,19 @@ use crate::ledger::{CustomerOutcome, Name};
 /// The digest stored for a customer and processed date; none where the rows have none.
 type StoredDigests = HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>;
 
-/// Stores the usage rows of a batch and adds to `written` what it has written.
+/// Stores the usage rows of a batch, which are ordered as [`spell`] orders them.
 pub(super) async fn upsert(
     connection: &mut PgConnection,
-    (partitions, series_sets): (&mut Partitions, &mut SeriesSets),
+    partitions: &mut Partitions,
+    series_sets: &mut SeriesSets,
     rows: &[LedgerRow<'_>],
     stamp: Stamp,
-    written: &mut Written,
-) -> Result<(), sqlx::Error> {
+) -> Result<Written, sqlx::Error> {
+    let mut written = Written::default();
     let dates = digest::by_date(rows);
     let times: BTreeSet<DateTime<Utc>> = dates.iter().map(|date| date.at).collect();
     let Some(newest) = times.last().map(DateTime::date_naive) else {
-        return Ok(());
+        return Ok(written);
     };
     let times: Vec<DateTime<Utc>> = times.into_iter().collect();
     partitions.cover(connection, &times).await?;
@@ -59,7 +60,8 @@ pub(super) async fn upsert(
     }
     record_dates(connection, &days, newest, stamp).await?;
     known.retain(|date| written.of(date.customer) != WrittenRows::default());
-    newest::refresh(connection, series_sets, &fresh, &known, stamp).await
+    newest::refresh(connection, series_sets, &fresh, &known, stamp).await?;
+    Ok(written)
 }
 
 /// Looks up the ledger's spelling of the names of a batch.

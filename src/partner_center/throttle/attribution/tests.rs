@@ -51,6 +51,33 @@ fn customers_refused_at_the_very_beginning_do_not_pause_the_others() {
     );
 }
 
+#[test]
+fn customers_that_always_fail_with_503_pause_no_one_until_three_were_served_after_one() {
+    let customer = |number: u128| CustomerId::from(Uuid::from_u128(number));
+    let mut now = Instant::now();
+    let mut gate = gate();
+    // A second apart, so that the learned rate holds no request back.
+    let mut ask = |number, reply| {
+        now += Duration::from_secs(1);
+        match gate.try_acquire(Some(customer(number)), true, now) {
+            Decision::Send(sent) => {
+                gate.complete(sent, reply, now + MILLI);
+                true
+            }
+            _ => false,
+        }
+    };
+    assert!(ask(0, Reply::Served));
+    for number in 1..50 {
+        assert!(ask(number, Reply::Unavailable), "paused before {number}");
+    }
+    for number in 1..=3 {
+        assert!(ask(number, Reply::Served));
+    }
+    let sent = (100..150).take_while(|&number| ask(number, Reply::Unavailable));
+    assert!(sent.count() < 50, "a limit of a proxy pauses every call");
+}
+
 /// Sends one request after the other for as long as the gate allows it.
 fn enter_all(gate: &mut Gate, now: Instant) -> Vec<SentRequest> {
     let mut sent = Vec::new();
