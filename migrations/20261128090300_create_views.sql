@@ -3,6 +3,30 @@
 -- place.
 -- New views: locks nothing in use.
 
+-- Inner views -------------------------------------------------------------------------------------
+
+-- A run does not write to a customer about which there is nothing new, so the time of the last
+-- success may have to be read from the last two runs.
+create view customer_success as
+select
+    c.customer_id,
+    c.gone_since,
+    greatest(c.last_success_at, s.finished_at) as last_success_at
+from customer as c
+left join (
+    select s.customer_id, max(s.finished_at) as finished_at
+    from (select run_id from sync_run order by run_id desc limit 2) as r
+    inner join sync_customer as s on s.run_id = r.run_id
+    where s.outcome = 'succeeded'
+    group by s.customer_id
+) as s on s.customer_id = c.customer_id;
+
+comment on view customer_success
+    is 'Inner view: when each customer''s collection was last fetched and stored. Read '
+    'customer_freshness instead.';
+comment on column customer_success.last_success_at
+    is 'When the customer''s collection was last fetched and stored.';
+
 -- Usage -------------------------------------------------------------------------------------------
 
 create view license_usage_latest as
@@ -302,7 +326,8 @@ select
     d.deployed_percent,
     u.active_percent,
     d.processed_date_time as deployment_processed_date_time,
-    u.processed_date_time as usage_processed_date_time
+    u.processed_date_time as usage_processed_date_time,
+    coalesce(u.workload_name, '')::varchar(512) as workload_key
 from license_deployment_latest as d
 full join license_usage_latest as u
     on u.customer_id = d.customer_id and u.product_name = d.product_name;
@@ -313,6 +338,9 @@ comment on view license_seats
 comment on column license_seats.customer_name is 'The customer''s name.';
 comment on column license_seats.workload_name
     is 'The workload within the product; null for a product without usage.';
+comment on column license_seats.workload_key
+    is 'workload_name, or an empty text for a product without usage: customer_id, product_name and '
+    'workload_key tell each row apart.';
 comment on column license_seats.licenses_sold
     is 'Seats sold of the product; null if deployment does not name it.';
 comment on column license_seats.licenses_assigned is 'Seats of the product assigned to a user.';
@@ -385,13 +413,11 @@ comment on column license_deployment_restatement.new_deployment_percent
 
 -- Customers ---------------------------------------------------------------------------------------
 
--- A run does not write to a customer about which there is nothing new, so the time of the last
--- success may have to be read from the last two runs.
 create view customer_freshness as
 select
     c.customer_id,
     c.customer_name,
-    greatest(c.last_success_at, s.finished_at) as last_success_at,
+    s.last_success_at,
     c.last_processed_date_time,
     now() - c.last_processed_date_time as age,
     c.last_failure_at,
@@ -399,13 +425,7 @@ select
     c.last_failure_detail,
     c.gone_since
 from customer as c
-left join (
-    select s.customer_id, max(s.finished_at) as finished_at
-    from (select run_id from sync_run order by run_id desc limit 2) as r
-    inner join sync_customer as s on s.run_id = r.run_id
-    where s.outcome = 'succeeded'
-    group by s.customer_id
-) as s on s.customer_id = c.customer_id;
+inner join customer_success as s on s.customer_id = c.customer_id;
 
 comment on view customer_freshness
     is 'One row per customer: how old its newest figures are, and how fetching it last failed.';
@@ -516,6 +536,7 @@ begin
             ('license_seats', 'license_usage'),
             ('license_usage_restatement', 'restatement'),
             ('license_deployment_restatement', 'restatement'),
+            ('customer_success', 'customer'),
             ('customer_freshness', 'customer'),
             ('coverage', 'customer')
         ) as v (view, source)
