@@ -1,6 +1,6 @@
 -- 3 of 4. Runs: what each one did, what became of each customer in it, which items it could not
--- store, and the consent behind its token. No foreign key of the ledger refers to these tables, so
--- that old runs can be deleted.
+-- store, the consent behind its token, and the roles that may read. No foreign key of the ledger
+-- refers to these tables, so that old runs can be deleted.
 -- New tables: locks nothing in use.
 
 create table sync_run (
@@ -201,3 +201,15 @@ comment on column consent.token_issued_at
     is 'When the present refresh token was issued; it is renewed at every use.';
 comment on column consent.token_expires_at
     is 'When the present refresh token expires unless it is renewed or revoked before.';
+
+create table bi_role (
+    role_name varchar(63) not null,
+    granted_at timestamptz not null default now(),
+    constraint bi_role_pkey primary key (role_name)
+);
+
+comment on table bi_role
+    is 'The roles that "seatledger grants" lets read the views: each migration grants them its new '
+    'views, too.';
+comment on column bi_role.role_name is 'The role''s name.';
+comment on column bi_role.granted_at is 'When the role was first named.';

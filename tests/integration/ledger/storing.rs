@@ -76,6 +76,7 @@ async fn every_object_is_named_as_promised_and_commented() {
     assert_eq!(
         world.lines(&names).await,
         [
+            "bi_role",
             "consent",
             "coverage",
             "customer",
