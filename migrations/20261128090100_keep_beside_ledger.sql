@@ -7,20 +7,26 @@
 
 -- Names -------------------------------------------------------------------------------------------
 
--- Source "customer" gives no ids: names are the only identity of a series.
+-- Source "customer" gives no ids: names are the only identity of a series. Source "commercial" may
+-- give several products the same name; the ledger then tells them apart by the spelling.
 create table series_name (
     folded text not null,
     name varchar(512) not null,
+    product_id varchar(512),
     constraint series_name_pkey primary key (folded)
 );
 
 comment on table series_name
     is 'The spelling under which the ledger keeps each product and workload name: the first that '
-    'came.';
+    'came. A product whose name belongs to another one has a row of its own, such as "Office 365 E3 '
+    '(product id)".';
 comment on column series_name.folded
     is 'The name in lower case, without leading and trailing blanks, in Unicode form NFC. The '
     'program folds it: which letters Postgres can fold depends on its locale.';
 comment on column series_name.name is 'The name as it is stored.';
+comment on column series_name.product_id
+    is 'The product that the name belongs to, where ids come: the first that came with it. Null for '
+    'a name that came without an id only, or of workloads only.';
 
 create table ledger_locale (
     locale varchar(512) not null,

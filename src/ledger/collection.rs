@@ -107,14 +107,18 @@ impl<R: Row> Collection<R> {
     /// Makes keys unique. Of equal rows one is kept; of rows with the same key and different values
     /// the last one is kept and the earlier ones are rejected.
     ///
+    /// Products of one name are told apart by their ids, if every row of the key has one.
     /// `payloads` are the JSON texts that the rows were read from.
     #[must_use]
     pub fn new(mut rows: Vec<R>, payloads: &[&str], mut rejections: Vec<Rejection>) -> Self {
         let received = (rows.len() + rejections.len()) as u64;
         let mut superseded = HashSet::new();
+        let without_id = keys_without_id(&rows);
         let mut last = HashMap::with_capacity_and_hasher(rows.len(), RandomState::default());
         for (index, row) in rows.iter().enumerate() {
-            let Some(earlier) = last.insert(row.key(), index) else {
+            let id = row.attributes().product();
+            let id = id.filter(|_| !without_id.contains(row.key()));
+            let Some(earlier) = last.insert((row.key(), id), index) else {
                 continue;
             };
             superseded.insert(earlier);
@@ -145,6 +149,16 @@ impl<R: Row> Collection<R> {
             ..Self::default()
         }
     }
+}
+
+/// The keys of rows that have no product id, if other rows have one.
+fn keys_without_id<R: Row>(rows: &[R]) -> HashSet<&R::Key> {
+    let has_id = |row: &&R| row.attributes().product().is_some();
+    if !rows.iter().any(|row| has_id(&row)) {
+        return HashSet::new();
+    }
+    let without = rows.iter().filter(|row| !has_id(row));
+    without.map(Row::key).collect()
 }
 
 #[cfg(test)]
@@ -217,5 +231,36 @@ mod tests {
                 (RejectionReason::DuplicateKey, "second")
             ]
         );
+    }
+
+    #[test]
+    fn products_of_one_name_are_told_apart_by_their_ids_where_all_have_one() {
+        let kept = |rows: &[(&str, Option<&str>, i64)]| {
+            let rows: Vec<UsageRow> = rows
+                .iter()
+                .map(|(product, id, active)| {
+                    let mut row = row(product, *active);
+                    row.attributes.product_id = id.map(Into::into);
+                    row
+                })
+                .collect();
+            let payloads = vec!["{}"; rows.len()];
+            let collection = Collection::new(rows, &payloads, vec![]);
+            let active = collection.rows.iter().map(|row| row.licenses_active);
+            (active.collect::<Vec<_>>(), collection.rejections.len())
+        };
+        let (a, b) = (Some("A"), Some("B"));
+        assert_eq!(kept(&[("E3", a, 1), ("e3", b, 2)]), (vec![1, 2], 0));
+        assert_eq!(
+            kept(&[("E3", a, 1), ("E3", b, 2), ("E3", a, 3), ("E3", b, 2)]),
+            (vec![3, 2], 1)
+        );
+        assert_eq!(kept(&[("E3", a, 1), ("E1", a, 2)]), (vec![1, 2], 0));
+        assert_eq!(
+            kept(&[("E3", a, 1), ("E3", None, 2), ("E1", a, 3), ("E1", b, 4)]),
+            (vec![2, 3, 4], 1)
+        );
+        // A blank id is none.
+        assert_eq!(kept(&[("E3", a, 1), ("E3", Some(" "), 2)]), (vec![2], 1));
     }
 }

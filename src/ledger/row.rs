@@ -24,7 +24,7 @@ pub const MAX_KEY_BYTES: usize = 2_600;
 
 /// A row of a collection.
 pub trait Row: PartialEq {
-    /// Unique within a customer's collection.
+    /// Unique within a customer's collection, together with the product's id.
     type Key: Eq + Hash;
 
     /// The row's key.
@@ -54,7 +54,17 @@ pub struct Attributes {
     pub channel: Option<CompactString>,
 }
 
-/// The key of a usage row within a customer. Ordered like the ledger's primary key.
+impl Attributes {
+    /// The product's id, unless it is blank.
+    #[must_use]
+    pub fn product(&self) -> Option<&str> {
+        let id = self.product_id.as_deref();
+        id.filter(|id| !id.trim().is_empty())
+    }
+}
+
+/// The key of a usage row within a customer, unless two products have one name. Ordered like the
+/// ledger's primary key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey {
     /// When the service processed the figures, to the microsecond.
@@ -68,7 +78,7 @@ pub struct UsageKey {
 /// A customer's seats of one product and workload on one processed date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsageRow {
-    /// Unique within a customer's collection.
+    /// Unique within a customer's collection, together with the product's id.
     pub key: UsageKey,
     /// Seats whose user was active within the last 28 days. Never negative.
     pub licenses_active: i64,
@@ -98,7 +108,7 @@ impl Row for UsageRow {
     }
 }
 
-/// The key of a deployment row within a customer.
+/// The key of a deployment row within a customer, unless two products have one name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentKey {
     /// When the service processed the figures, to the microsecond.
@@ -110,7 +120,7 @@ pub struct DeploymentKey {
 /// A customer's sold and deployed seats of one product on one processed date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeploymentRow {
-    /// Unique within a customer's collection.
+    /// Unique within a customer's collection, together with the product's id.
     pub key: DeploymentKey,
     /// Seats assigned to a user. Never negative.
     pub licenses_deployed: i64,

@@ -96,6 +96,8 @@ mod ledger {
     mod restatements;
     /// A series stays one series over sources, product names, languages and letter cases.
     mod series;
+    /// Products that have one name lose no seats to each other.
+    mod shared_names;
     /// Types and comments, rejections, views over days and months, two schemas.
     mod storing;
 }

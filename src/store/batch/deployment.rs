@@ -26,7 +26,7 @@ pub(super) async fn upsert(
     written: &mut Written,
 ) -> Result<(), sqlx::Error> {
     let deployment = outcomes.iter().flat_map(|outcome| &outcome.deployment.rows);
-    let products = deployment.map(|row| &row.key.product_name);
+    let products = deployment.map(|row| (&row.key.product_name, row.attributes.product()));
     names.learn(connection, products).await?;
     let rows = spell(names, outcomes);
     if rows.is_empty() {
@@ -74,7 +74,10 @@ fn spell<'a>(
         rows.map(move |deployment| DeploymentLedgerRow {
             at: deployment.key.processed_date_time,
             customer,
-            product: names.spelling(&deployment.key.product_name),
+            product: names.spelling(
+                &deployment.key.product_name,
+                deployment.attributes.product(),
+            ),
             deployment,
         })
     };

@@ -105,7 +105,7 @@ pub(super) fn column<'a, T>(
     rows.map(value).collect()
 }
 
-fn first_8_bytes(digest: &Digest) -> i64 {
+pub(super) fn first_8_bytes(digest: &Digest) -> i64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest.as_ref()[..8]);
     i64::from_le_bytes(bytes)

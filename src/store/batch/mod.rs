@@ -49,11 +49,6 @@ pub(super) async fn record(
         stamp,
     ))
     .await?;
-    let usage = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
-    cache
-        .names
-        .record_ids(&mut transaction, stamp.run_id, usage)
-        .await?;
     deployment::upsert(
         &mut transaction,
         &mut cache.names,
@@ -62,6 +57,10 @@ pub(super) async fn record(
         &mut written,
     )
     .await?;
+    cache
+        .names
+        .record_ids(&mut transaction, stamp.run_id, outcomes)
+        .await?;
     for (dataset, rejected) in rejections::by_dataset(outcomes) {
         rejections::insert(&mut transaction, dataset, &rejected, stamp).await?;
     }

@@ -71,7 +71,10 @@ pub(super) async fn learn_names(
     outcomes: &[CustomerOutcome],
 ) -> Result<(), sqlx::Error> {
     let rows = outcomes.iter().flat_map(|outcome| &outcome.usage.rows);
-    let of_rows = rows.flat_map(|row| [&row.key.product_name, &row.key.workload_name]);
+    let of_rows = rows.flat_map(|row| {
+        let product = (&row.key.product_name, row.attributes.product());
+        [product, (&row.key.workload_name, None)]
+    });
     names.learn(connection, of_rows).await
 }
 
@@ -89,16 +92,16 @@ pub(super) fn spell<'a>(
         let customer = outcome.id().as_uuid();
         let first = rows.len();
         for usage in &outcome.usage.rows {
-            let mut spelling = |name: &'a Name| {
-                let known = names.known(name);
+            let mut spelling = |name: &'a Name, product: Option<&str>| {
+                let known = names.known(name, product);
                 are_names_known &= known.is_some();
                 known.unwrap_or(name.as_str())
             };
             rows.push(LedgerRow {
                 at: usage.key.processed_date_time,
                 customer,
-                product: spelling(&usage.key.product_name),
-                workload: spelling(&usage.key.workload_name),
+                product: spelling(&usage.key.product_name, usage.attributes.product()),
+                workload: spelling(&usage.key.workload_name, None),
                 usage,
             });
         }
