@@ -94,7 +94,8 @@ comment on column license_usage.processed_date_time
     'service.';
 comment on column license_usage.customer_id is 'The customer''s tenant id.';
 comment on column license_usage.product_name
-    is 'The product, as the API names it in the configured locale.';
+    is 'The product, as the API names it in the configured locale; with the product''s id in '
+    'brackets where another product had that name first.';
 comment on column license_usage.workload_name
     is 'The workload within the product, such as Exchange or Teams.';
 comment on column license_usage.customer_name is 'The customer''s name at that time.';
@@ -210,7 +211,8 @@ comment on column license_deployment.processed_date_time
     is 'When the service processed the figures, to the microsecond.';
 comment on column license_deployment.customer_id is 'The customer''s tenant id.';
 comment on column license_deployment.product_name
-    is 'The product, as the API names it in the configured locale.';
+    is 'The product, as the API names it in the configured locale; with the product''s id in '
+    'brackets where another product had that name first.';
 comment on column license_deployment.customer_name is 'The customer''s name at that time.';
 comment on column license_deployment.product_id is 'The product''s id, if the API gives it.';
 comment on column license_deployment.service_name is 'The service, such as o365 or crm.';

@@ -8,7 +8,7 @@
 -- Names -------------------------------------------------------------------------------------------
 
 -- Source "customer" gives no ids: names are the only identity of a series. Source "commercial" may
--- give several products the same name; the ledger then tells them apart by the spelling.
+-- give several products one name; the ledger then tells them apart by the spelling.
 create table series_name (
     folded text not null,
     name varchar(512) not null,
@@ -18,15 +18,14 @@ create table series_name (
 
 comment on table series_name
     is 'The spelling under which the ledger keeps each product and workload name: the first that '
-    'came. A product whose name belongs to another one has a row of its own, such as "Office 365 E3 '
-    '(product id)".';
+    'came. A product whose name another one had first is kept as "name (product id)".';
 comment on column series_name.folded
     is 'The name in lower case, without leading and trailing blanks, in Unicode form NFC. The '
     'program folds it: which letters Postgres can fold depends on its locale.';
 comment on column series_name.name is 'The name as it is stored.';
 comment on column series_name.product_id
-    is 'The product that the name belongs to, where ids come: the first that came with it. Null for '
-    'a name that came without an id only, or of workloads only.';
+    is 'The product that the name belongs to: the first that came with it and an id. Null for a '
+    'workload''s name, and where no product came with an id.';
 
 create table ledger_locale (
     locale varchar(512) not null,
@@ -39,7 +38,8 @@ comment on table ledger_locale
 comment on column ledger_locale.locale is 'The X-Locale header, such as en-US.';
 comment on column ledger_locale.since is 'When a run first used it.';
 
--- One table for products and workloads. Source "commercial" gives their ids.
+-- One table for products and workloads, of usage and deployment. Source "commercial" gives their
+-- ids. Names are those of the API, without the id that series_name adds.
 create table name_history (
     kind varchar(16) not null,
     id varchar(512) not null,
@@ -56,7 +56,7 @@ comment on table name_history
     '"commercial"). Read product_name_history or workload_name_history instead.';
 comment on column name_history.kind is 'product or workload.';
 comment on column name_history.id is 'The product''s id, or the workload''s code, such as EXO.';
-comment on column name_history.name is 'A name it has had.';
+comment on column name_history.name is 'A name it has had, as the API gives it.';
 comment on column name_history.first_processed_date_time
     is 'The oldest processed date under that name.';
 comment on column name_history.last_processed_date_time

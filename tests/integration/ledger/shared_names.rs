@@ -224,10 +224,8 @@ async fn a_series_that_began_without_an_id_goes_on_as_that_of_one_product() {
     ];
     assert_eq!(stored(&world).await, both);
     world.use_source_customer();
-    assert_eq!(
-        own_usage(&world, &[own(NEXT_DAY, "2")]).await["unchanged"],
-        1
-    );
+    // It adds what only this source gives, such as the channel.
+    assert_eq!(own_usage(&world, &[own(NEXT_DAY, "2")]).await["updated"], 1);
     own_usage(&world, &[own("2026-04-03", "3")]).await;
     assert_eq!(stored(&world).await[4..], ["03|Plan|-|3"]);
 }

@@ -27,17 +27,13 @@ impl NameCache {
         if products.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<(&str, &str, Vec<(String, String)>)> = products
-            .iter()
-            .map(|(id, name)| {
-                let plain = self.spellings.get(*name).map_or(*name, |s| &s.plain);
-                let candidates = candidates(plain, id).into_iter();
-                let candidates = candidates.map(|spelling| (folded(&spelling), spelling));
-                (*id, *name, candidates.collect())
-            })
-            .collect();
+        let mut wanted: Vec<(&str, &str, Vec<String>)> = Vec::new();
+        for (id, name) in products {
+            let plain = self.spellings.get(*name).map_or(*name, |s| &s.plain);
+            wanted.push((id, name, candidates(plain, id)));
+        }
         let of_all = wanted.iter().flat_map(|(.., candidates)| candidates);
-        let of_all: Vec<&str> = of_all.map(|(folded, _)| folded.as_str()).collect();
+        let of_all: Vec<String> = of_all.map(|spelling| folded(spelling)).collect();
         let mut owners: HashMap<String, Option<String>> = sqlx::query!(
             "
             select
@@ -58,15 +54,15 @@ impl NameCache {
             let Some(stored) = self.spellings.get_mut(name) else {
                 continue;
             };
-            let is_free = |place: usize, folded: &str| match owners.get(folded) {
+            let is_free = |place: usize, spelling: &str| match owners.get(&folded(spelling)) {
                 Some(Some(owner)) => owner == id,
                 // Only its own name can be had by a product before any came with an id.
                 Some(None) => place == 0,
                 None => true,
             };
-            let mut free = candidates.into_iter().enumerate();
-            let free = free.find(|(place, (folded, _))| is_free(*place, folded));
-            let Some((place, (folded, spelling))) = free else {
+            let mut candidates = candidates.into_iter().enumerate();
+            let free = candidates.find(|(place, spelling)| is_free(*place, spelling));
+            let Some((place, spelling)) = free else {
                 continue;
             };
             if place == 0 {
@@ -75,6 +71,7 @@ impl NameCache {
                 stored.others.insert(id.to_owned(), spelling.clone());
             }
             self.cached += 1;
+            let folded = folded(&spelling);
             let owner = owners.entry(folded.clone()).or_default();
             if owner.is_none() {
                 *owner = Some(id.to_owned());
