@@ -197,12 +197,43 @@ joined as (
         u.licenses_active,
         u.licenses_qualified,
         u.usage_percent,
+        u.first_synced_at,
         u.last_changed_at
     from license_usage as u
     left join owner as po on po.kind = 'product' and po.name = u.product_name
     left join present as p on p.kind = 'product' and p.id = coalesce(u.product_id, po.id)
     left join owner as wo on wo.kind = 'workload' and wo.name = u.workload_name
     left join present as w on w.kind = 'workload' and w.id = coalesce(u.workload_code, wo.id)
+),
+
+-- Rows of one date that were first stored together came in one collection: one product that has
+-- several names at the same time, whose seats add up.
+together as (
+    select
+        customer_id,
+        product_id,
+        product_name,
+        workload_code,
+        workload_name,
+        processed_date_time,
+        max(customer_name)::varchar(512) as customer_name,
+        max(product_name_then)::varchar(512) as product_name_then,
+        max(workload_name_then)::varchar(512) as workload_name_then,
+        least(sum(licenses_active), 9223372036854775807)::bigint as licenses_active,
+        least(sum(licenses_qualified), 9223372036854775807)::bigint as licenses_qualified,
+        case when count(*) = 1 then max(usage_percent) end as usage_percent,
+        max(last_changed_at) as last_changed_at
+    from joined
+    group by
+        customer_id,
+        coalesce(product_id, product_name),
+        coalesce(workload_code, workload_name),
+        processed_date_time,
+        first_synced_at,
+        product_id,
+        product_name,
+        workload_code,
+        workload_name
 )
 
 -- A product that was renamed within one processed date has two rows of that date: the later one
@@ -227,7 +258,7 @@ select distinct on (
     licenses_qualified,
     usage_percent,
     (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent
-from joined
+from together
 order by
     customer_id,
     coalesce(product_id, product_name),
@@ -247,9 +278,12 @@ comment on column license_usage_series.workload_code
     'workload''s.';
 comment on column license_usage_series.workload_name is 'The workload''s newest name.';
 comment on column license_usage_series.product_name_then
-    is 'The product''s name in the ledger''s row.';
+    is 'The product''s name in the ledger''s row; the last in order where the collection had the '
+    'product under several names, whose seats are added up here.';
 comment on column license_usage_series.workload_name_then
     is 'The workload''s name in the ledger''s row.';
+comment on column license_usage_series.usage_percent
+    is 'As the API gives it; null if it gives none, and where rows were added up.';
 comment on column license_usage_series.active_percent
     is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
 

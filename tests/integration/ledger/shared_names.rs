@@ -312,4 +312,14 @@ async fn one_product_under_two_names_at_the_same_time_is_two_rows_and_one_produc
         ]
     );
     assert_eq!(names(&world).await, ["A|Plan", "A|Plan for business"]);
+    let presented = "select product_name, licenses_active, licenses_qualified from \
+        license_usage_series order by processed_date_time";
+    assert_eq!(world.lines(presented).await, ["Plan|3|20", "Plan|7|20"]);
+    // A corrected figure changes nothing about that.
+    let restated = [
+        seats("Plan", NEXT_DAY, 9),
+        seats("Plan for business", NEXT_DAY, 4),
+    ];
+    assert_eq!(store(&world, &restated).await["updated"], 1);
+    assert_eq!(world.lines(presented).await, ["Plan|3|20", "Plan|13|20"]);
 }
