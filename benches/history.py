@@ -34,8 +34,8 @@ from harness.table import show
 LAST_DAY = date(2026, 3, 5)
 # The tables that a run writes to. Vacuumed between runs, as autovacuum would do within a day.
 TOUCHED = (
-    "customer, customer_date, ledger_date, license_usage_month, license_usage_set, "
-    "sync_customer, sync_run, {partition}"
+    "customer, license_usage_collection, service_date, stale_day, license_usage_month, "
+    "license_usage_set, license_usage_day_total, sync_customer, sync_run, {partition}"
 )
 
 QUERIES = {

@@ -132,20 +132,37 @@ from sync_run as r
 cross join (select customer_id from customer order by customer_id) as c
 order by r.run_id;
 
-insert into ledger_date (processed_date, first_seen_at)
+insert into license_usage_collection (
+    processed_date_time, customer_id, service, run_id, first_seen_at
+)
 select
-    day,
-    day + interval '3 days'
-from history_day;
-
-insert into customer_date (processed_date, customer_id, run_id)
-select
-    r.newest_processed_date,
+    h.day,
     c.customer_id,
-    r.run_id
-from sync_run as r
-cross join (select customer_id from customer order by customer_id) as c
-order by r.run_id;
+    c.service,
+    h.run_id,
+    h.day + interval '3 days'
+from history_day as h
+cross join (
+    select distinct
+        customer_id,
+        license_service(null, service_name) as service
+    from peer_row
+    order by 1, 2
+) as c
+order by h.day;
+
+insert into service_date (dataset, processed_date, service, first_seen_at)
+select
+    'usage',
+    h.day,
+    s.service,
+    h.day + interval '3 days'
+from history_day as h
+cross join (select distinct license_service(null, service_name) as service from peer_row) as s;
+
+insert into license_usage_day_total
+select *
+from license_usage_day_totals(array(select day from history_day));
 
 create table history_set as
 select
@@ -195,9 +212,13 @@ select
     array_agg(h.day + interval '3 days'),
     array_agg(h.day + interval '3 days'),
     array_agg(h.run_id),
-    array_agg(h.day = :'last_day')
+    array_agg(h.day = :'last_day'),
+    array_agg(true),
+    array_agg(h.first_day)
 from (
-    select distinct on (date_trunc('month', day)) *
+    select distinct on (date_trunc('month', day))
+        *,
+        min(day) over (partition by date_trunc('month', day)) as first_day
     from history_day
     order by date_trunc('month', day), day desc
 ) as h

@@ -1,8 +1,8 @@
 -- 2 of 4. What is kept beside the ledger, so that runs and views need not read all of it: one
--- spelling per name, the names that an id has had, which dates exist, and the newest row of each
--- series in each month. A run updates these tables in the transaction that stores the rows. When
--- another writer changes license_usage, triggers update them; after changes past the triggers,
--- reread_license_usage() does.
+-- spelling per name, the names that an id has had, which collections and dates there are, the newest
+-- row of each series in each month, and the partner's totals of each day. A run updates these tables
+-- in the transaction that stores the rows; the totals at its end. When another writer changes the
+-- ledger, triggers update them; after changes past the triggers, reread_license_usage() does.
 -- New tables: locks nothing in use.
 
 -- Names -------------------------------------------------------------------------------------------
@@ -63,35 +63,231 @@ comment on column name_history.last_processed_date_time
     is 'The newest processed date under that name.';
 comment on column name_history.run_id is 'The run that last moved one of the two dates.';
 
--- Dates -------------------------------------------------------------------------------------------
+-- Collections and dates ---------------------------------------------------------------------------
 
-create table ledger_date (
-    processed_date date not null,
-    first_seen_at timestamptz not null,
-    constraint ledger_date_pkey primary key (processed_date)
-);
+create function license_service(service_code varchar, service_name varchar) returns varchar
+language sql immutable parallel safe
+-- The lower case of a few letters is longer, and the columns hold 512 characters.
+return left(lower(coalesce(service_code, service_name, '')), 512);
 
-comment on table ledger_date is 'The processed dates (UTC) of which license_usage has rows.';
-comment on column ledger_date.processed_date is 'The date.';
-comment on column ledger_date.first_seen_at is 'When a row of it was first stored.';
+comment on function license_service
+    is 'The service of a row of the ledger, whichever source it came from: its code, or its name '
+    'where it has no code, in lower case, such as o365 or crm.';
 
--- About one row per twenty rows of the ledger. New rows go to the right-hand edge of its index.
-create table customer_date (
-    processed_date date not null,
+-- About one row per ten rows of the ledger. New rows go to the right-hand edge of its index.
+create table license_usage_collection (
+    processed_date_time timestamptz not null,
     customer_id uuid not null,
+    service varchar(512) not null,
     run_id bigint not null,
+    first_seen_at timestamptz not null,
     digest bytea,
-    constraint customer_date_pkey primary key (processed_date, customer_id)
+    constraint license_usage_collection_pkey
+        primary key (processed_date_time, customer_id, service)
 );
 
-comment on table customer_date
-    is 'Of which customer and processed date (UTC) license_usage has rows.';
-comment on column customer_date.processed_date is 'The date.';
-comment on column customer_date.customer_id is 'The customer''s tenant id.';
-comment on column customer_date.run_id is 'The run that first stored a row.';
-comment on column customer_date.digest
-    is 'A digest of the date''s rows as they last arrived: rows with the same digest are not '
-    'compared again. Null if it is not known, or if another writer has changed the rows since.';
+comment on table license_usage_collection
+    is 'Of which customer, service and processed date license_usage has rows.';
+comment on column license_usage_collection.processed_date_time is 'The processed date.';
+comment on column license_usage_collection.customer_id is 'The customer''s tenant id.';
+comment on column license_usage_collection.service is 'The service: license_service() of its rows.';
+comment on column license_usage_collection.run_id is 'The run that first stored a row.';
+comment on column license_usage_collection.first_seen_at
+    is 'When the first row was fetched; for rows of another writer, when it was stored.';
+comment on column license_usage_collection.digest
+    is 'A digest of all the customer''s rows of that processed date as they last arrived: rows '
+    'with the same digest are not compared again. Null if it is not known, or if another writer '
+    'has changed the rows since.';
+
+create table service_date (
+    dataset varchar(16) not null,
+    processed_date date not null,
+    service varchar(512) not null,
+    first_seen_at timestamptz not null,
+    constraint service_date_pkey primary key (dataset, processed_date, service),
+    constraint service_date_dataset_check check (dataset in ('usage', 'deployment'))
+);
+
+comment on table service_date
+    is 'The processed dates (UTC) of each service of which the ledger has rows.';
+comment on column service_date.dataset
+    is 'usage: of license_usage; deployment: of license_deployment.';
+comment on column service_date.processed_date is 'The date.';
+comment on column service_date.service is 'The service: license_service() of the rows.';
+comment on column service_date.first_seen_at
+    is 'When the first row of it was fetched; for rows of another writer, when it was stored.';
+
+-- Totals of days ----------------------------------------------------------------------------------
+
+create table license_usage_day_total (
+    date date not null,
+    service varchar(512) not null,
+    product_id varchar(512) not null,
+    product_name varchar(512) not null,
+    workload_code varchar(512) not null,
+    workload_name varchar(512) not null,
+    customers bigint not null,
+    customers_carried bigint not null,
+    licenses_active bigint not null,
+    licenses_qualified bigint not null,
+    constraint license_usage_day_total_pkey primary key (
+        date, service, product_id, product_name, workload_code, workload_name
+    )
+);
+
+comment on table license_usage_day_total
+    is 'The partner''s totals of each calendar day: of each customer and service the newest '
+    'collection of the fortnight before counts. Days in stale_day are not up to date. Read '
+    'license_usage_daily_total instead.';
+comment on column license_usage_day_total.date is 'The calendar day (UTC).';
+comment on column license_usage_day_total.service is 'The service: license_service() of the rows.';
+comment on column license_usage_day_total.product_id
+    is 'The product''s id; empty where the rows have none.';
+comment on column license_usage_day_total.product_name
+    is 'The product''s name; empty where the rows have an id, so that a later renaming changes '
+    'nothing here.';
+comment on column license_usage_day_total.workload_code
+    is 'The workload''s code; empty where the rows have none.';
+comment on column license_usage_day_total.workload_name
+    is 'The workload''s name; empty where the rows have a code.';
+comment on column license_usage_day_total.customers is 'Customers, each counted once.';
+comment on column license_usage_day_total.customers_carried
+    is 'Those of them whose collection is of an earlier date.';
+comment on column license_usage_day_total.licenses_active is 'Their active seats.';
+comment on column license_usage_day_total.licenses_qualified is 'Their qualified seats.';
+
+create table stale_day (
+    date date not null,
+    constraint stale_day_pkey primary key (date)
+);
+
+comment on table stale_day
+    is 'The days whose rows in license_usage_day_total are not up to date: figures that count on '
+    'them have been stored since. The end of a run computes their totals again.';
+comment on column stale_day.date is 'The calendar day (UTC).';
+
+-- A collection counts from its date to 14 days later, but not beyond the newest date: until that
+-- moves on, later days have no totals. Call it before service_date has the new dates, or after with
+-- the newest date of before.
+create function mark_stale_days(of_days date [], newest_before date default null)
+returns void
+language sql
+begin atomic
+    insert into stale_day (date)
+    select distinct days.date
+    from (
+        select
+            least(newest_before, max(processed_date)) as first,
+            greatest(
+                newest_before, max(processed_date), (select max(d) from unnest(of_days) as d)
+            ) as last
+        from service_date
+        where dataset = 'usage'
+    ) as newest
+    cross join lateral (
+        select d + n as date
+        from unnest(of_days) as d
+        cross join generate_series(0, 14) as n
+        union all
+        select newest.first + n
+        from generate_series(1, newest.last - newest.first) as n
+    ) as days
+    where days.date <= newest.last
+        and (
+            current_setting('seatledger.keeps_months', true) is distinct from 'on'
+            or not exists (select from stale_day as s where s.date = days.date)
+        )
+    order by days.date
+    -- Another writer locks a day that is marked already: the end of a run removes the mark and
+    -- counts only after that writer''s transaction is over.
+    on conflict (date) do update set date = excluded.date;
+end;
+
+comment on function mark_stale_days
+    is 'Marks the days in whose totals collections of these dates count, and the days by which the '
+    'newest date has moved.';
+
+create function license_usage_day_totals(of_days date [])
+returns setof license_usage_day_total
+language plpgsql stable
+set plan_cache_mode = force_custom_plan
+set jit = off
+as $$
+declare
+    day date;
+    first timestamptz;
+    today timestamptz;
+    after timestamptz;
+begin
+    for day in
+        select distinct d
+        from unnest(of_days) as d
+        inner join (
+            select min(processed_date) as oldest, max(processed_date) as newest
+            from service_date
+            where dataset = 'usage'
+        ) as dates on d between dates.oldest and dates.newest
+    loop
+        first := (day - 14)::timestamp at time zone 'UTC';
+        today := day::timestamp at time zone 'UTC';
+        after := (day + 1)::timestamp at time zone 'UTC';
+        return query
+        with in_force as materialized (
+            select
+                c.customer_id,
+                c.service,
+                max(c.processed_date_time) as processed_date_time
+            from license_usage_collection as c
+            where c.processed_date_time >= first
+                and c.processed_date_time < after
+            group by c.customer_id, c.service
+        ),
+
+        -- A customer may have a product under two names that share an id.
+        held as (
+            select
+                f.service,
+                u.customer_id,
+                f.processed_date_time < today as is_carried,
+                coalesce(u.product_id, '') as product_id,
+                case when u.product_id is null then u.product_name else '' end as product_name,
+                coalesce(u.workload_code, '') as workload_code,
+                case when u.workload_code is null then u.workload_name else '' end
+                    as workload_name,
+                sum(u.licenses_active) as licenses_active,
+                sum(u.licenses_qualified) as licenses_qualified
+            from in_force as f
+            inner join license_usage as u
+                on u.processed_date_time = f.processed_date_time
+                and u.customer_id = f.customer_id
+                and license_service(u.service_code, u.service_name) = f.service
+            where u.processed_date_time >= first
+                and u.processed_date_time < after
+                and u.processed_date_time = any(array(
+                    select distinct i.processed_date_time from in_force as i
+                ))
+            group by 1, 2, 3, 4, 5, 6, 7
+        )
+
+        select
+            day,
+            h.service::varchar(512),
+            h.product_id::varchar(512),
+            h.product_name::varchar(512),
+            h.workload_code::varchar(512),
+            h.workload_name::varchar(512),
+            count(*),
+            count(*) filter (where h.is_carried),
+            least(sum(h.licenses_active), 9223372036854775807)::bigint,
+            least(sum(h.licenses_qualified), 9223372036854775807)::bigint
+        from held as h
+        group by 2, 3, 4, 5, 6;
+    end loop;
+end
+$$;
+
+comment on function license_usage_day_totals
+    is 'Computes rows of license_usage_day_total from the ledger.';
 
 -- The newest rows of each month -------------------------------------------------------------------
 
@@ -158,6 +354,8 @@ create table license_usage_month (
     last_changed_ats timestamptz [] not null,
     run_ids bigint [] not null,
     are_newest boolean [] not null,
+    are_month_end boolean [] not null,
+    first_dates date [] not null,
     constraint license_usage_month_pkey primary key (month, customer_id)
 ) with (toast_tuple_target = 8160);
 
@@ -189,6 +387,10 @@ comment on column license_usage_month.last_changed_ats is 'last_changed_at of ea
 comment on column license_usage_month.run_ids is 'run_id of each row.';
 comment on column license_usage_month.are_newest
     is 'For each row whether it is the newest of its series in the whole ledger.';
+comment on column license_usage_month.are_month_end
+    is 'For each row whether it is in the customer''s last collection of its service in the month.';
+comment on column license_usage_month.first_dates
+    is 'The first processed date (UTC) of each row''s series in the month.';
 
 -- Keeping it up to date ---------------------------------------------------------------------------
 
@@ -218,15 +420,38 @@ begin
     where (of_customers is null or customer_id = any(of_customers))
         and (of_months is null or month = any(of_months));
 
-    with newest as (
-        select distinct on (customer_id, month, product_name, workload_name)
+    with stored as (
+        select
             date_trunc('month', processed_date_time at time zone 'UTC')::date as month,
+            license_service(service_code, service_name) as service,
             *
         from license_usage
         where (of_customers is null or customer_id = any(of_customers))
             and processed_date_time >= first
             and processed_date_time < after
-        order by customer_id, month, product_name, workload_name, processed_date_time desc
+    ),
+
+    month_end as (
+        select customer_id, month, service, max(processed_date_time) as processed_date_time
+        from stored
+        group by 1, 2, 3
+    ),
+
+    newest as (
+        select distinct on (s.customer_id, s.month, s.product_name, s.workload_name)
+            s.*,
+            s.processed_date_time = e.processed_date_time as is_month_end,
+            (min(s.processed_date_time) over series at time zone 'UTC')::date as first_date
+        from stored as s
+        inner join month_end as e
+            on e.customer_id = s.customer_id
+            and e.month = s.month
+            and e.service = s.service
+        window series as (
+            partition by s.customer_id, s.month, s.product_name, s.workload_name
+        )
+        order by
+            s.customer_id, s.month, s.product_name, s.workload_name, s.processed_date_time desc
     ),
 
     numbered as (
@@ -259,7 +484,9 @@ begin
             array_agg(usage_percent order by place) as usage_percents,
             array_agg(first_synced_at order by place) as first_synced_ats,
             array_agg(last_changed_at order by place) as last_changed_ats,
-            array_agg(run_id order by place) as run_ids
+            array_agg(run_id order by place) as run_ids,
+            array_agg(is_month_end order by place) as are_month_end,
+            array_agg(first_date order by place) as first_dates
         from numbered
         group by month, customer_id
     ),
@@ -288,12 +515,13 @@ begin
 
     insert into license_usage_month (
         month, customer_id, newest, set_id, customer_names, processed_date_times, licenses_active,
-        licenses_qualified, usage_percents, first_synced_ats, last_changed_ats, run_ids, are_newest
+        licenses_qualified, usage_percents, first_synced_ats, last_changed_ats, run_ids, are_newest,
+        are_month_end, first_dates
     )
     select
         month, customer_id, true, set_id, customer_names, processed_date_times, licenses_active,
         licenses_qualified, usage_percents, first_synced_ats, last_changed_ats, run_ids,
-        array_fill(true, array[cardinality(run_ids)])
+        array_fill(true, array[cardinality(run_ids)]), are_month_end, first_dates
     from identified;
 
     with flags as (
@@ -329,6 +557,152 @@ comment on function collect_license_usage_months
     is 'Builds license_usage_month again from license_usage: all of it, or some customers and '
     'months.';
 
+-- Null means all customers, or all dates. Digests hold if a run has stored the rows.
+create function collect_license_usage_collections(
+    of_customers uuid [] default null,
+    of_dates timestamptz [] default null,
+    forget_digests boolean default true
+) returns void
+language plpgsql
+set plan_cache_mode = force_custom_plan
+set jit = off
+as $$
+declare
+    newest_before date := (select max(processed_date) from service_date where dataset = 'usage');
+    days date [] := array(select distinct (d at time zone 'UTC')::date from unnest(of_dates) as d);
+begin
+    update license_usage_collection
+    set digest = null
+    where forget_digests
+        and digest is not null
+        and (of_customers is null or customer_id = any(of_customers))
+        and (of_dates is null or processed_date_time = any(of_dates));
+
+    with stored as materialized (
+        select
+            processed_date_time,
+            customer_id,
+            license_service(service_code, service_name) as service,
+            min(run_id) as run_id,
+            min(first_synced_at) as first_seen_at
+        from license_usage
+        where (of_customers is null or customer_id = any(of_customers))
+            and (of_dates is null or processed_date_time = any(of_dates))
+        group by 1, 2, 3
+    ),
+
+    gone as (
+        delete from license_usage_collection as c
+        where (of_customers is null or c.customer_id = any(of_customers))
+            and (of_dates is null or c.processed_date_time = any(of_dates))
+            and not exists (
+                select
+                from stored as s
+                where s.processed_date_time = c.processed_date_time
+                    and s.customer_id = c.customer_id
+                    and s.service = c.service
+            )
+    )
+
+    insert into license_usage_collection (
+        processed_date_time, customer_id, service, run_id, first_seen_at
+    )
+    select processed_date_time, customer_id, service, run_id, first_seen_at
+    from stored
+    on conflict do nothing;
+
+    with kept as materialized (
+        select
+            (processed_date_time at time zone 'UTC')::date as processed_date,
+            service,
+            min(first_seen_at) as first_seen_at
+        from license_usage_collection
+        where of_dates is null
+            or (
+                processed_date_time
+                >= (select min(d) from unnest(days) as d)::timestamp at time zone 'UTC'
+                and processed_date_time
+                < (select max(d) + 1 from unnest(days) as d)::timestamp at time zone 'UTC'
+            )
+        group by 1, 2
+    ),
+
+    gone as (
+        delete from service_date as d
+        where d.dataset = 'usage'
+            and (of_dates is null or d.processed_date = any(days))
+            and not exists (
+                select
+                from kept as k
+                where k.processed_date = d.processed_date
+                    and k.service = d.service
+            )
+    )
+
+    insert into service_date as d (dataset, processed_date, service, first_seen_at)
+    select 'usage', processed_date, service, first_seen_at
+    from kept
+    on conflict (dataset, processed_date, service) do update
+    set first_seen_at = excluded.first_seen_at
+    where d.first_seen_at <> excluded.first_seen_at;
+
+    if of_dates is null then
+        days := array(
+            select processed_date from service_date where dataset = 'usage'
+            union
+            select date from license_usage_day_total
+        );
+    end if;
+    perform mark_stale_days(days, newest_before);
+end
+$$;
+
+comment on function collect_license_usage_collections
+    is 'Brings license_usage_collection and service_date up to date with license_usage, and marks '
+    'the days whose totals may have changed: for all customers and dates, or for some.';
+
+create function collect_license_deployment_dates(
+    of_days date [] default null
+) returns void
+language sql
+begin atomic
+    with stored as materialized (
+        select
+            (processed_date_time at time zone 'UTC')::date as processed_date,
+            license_service(service_code, service_name) as service,
+            min(first_synced_at) as first_seen_at
+        from license_deployment
+        where of_days is null
+            or (
+                processed_date_time
+                >= (select min(d) from unnest(of_days) as d)::timestamp at time zone 'UTC'
+                and processed_date_time
+                < (select max(d) + 1 from unnest(of_days) as d)::timestamp at time zone 'UTC'
+            )
+        group by 1, 2
+    ),
+
+    gone as (
+        delete from service_date as d
+        where d.dataset = 'deployment'
+            and (of_days is null or d.processed_date = any(of_days))
+            and not exists (
+                select
+                from stored as s
+                where s.processed_date = d.processed_date
+                    and s.service = d.service
+            )
+    )
+
+    insert into service_date (dataset, processed_date, service, first_seen_at)
+    select 'deployment', processed_date, service, first_seen_at
+    from stored
+    on conflict do nothing;
+end;
+
+comment on function collect_license_deployment_dates
+    is 'Brings service_date up to date with license_deployment, for all dates or for some.';
+
 create function reread_license_usage(
     of_months date [] default null, of_customers uuid [] default null
 ) returns void
@@ -337,53 +711,28 @@ set plan_cache_mode = force_custom_plan
 set jit = off
 as $$
 declare
-    first timestamptz := coalesce(
-        (select min(m)::timestamp at time zone 'UTC' from unnest(of_months) as m),
-        '-infinity'
-    );
-    after timestamptz := coalesce(
-        (select (max(m) + interval '1 month') at time zone 'UTC' from unnest(of_months) as m),
-        'infinity'
-    );
+    first timestamptz := (select min(m) from unnest(of_months) as m)::timestamp at time zone 'UTC';
+    after timestamptz
+        := (select max(m) + interval '1 month' from unnest(of_months) as m) at time zone 'UTC';
 begin
-    update customer_date
-    set digest = null
-    where digest is not null
-        and (of_customers is null or customer_id = any(of_customers))
-        -- The dates are listed because they lead the primary key.
-        and processed_date = any(array(
-            select processed_date
-            from ledger_date
-            where of_months is null or date_trunc('month', processed_date)::date = any(of_months)
-        ));
-
-    with stored as materialized (
-        select
-            (processed_date_time at time zone 'UTC')::date as processed_date,
-            customer_id,
-            min(run_id) as run_id,
-            min(first_synced_at) as first_seen_at
-        from license_usage
-        where (of_customers is null or customer_id = any(of_customers))
-            and processed_date_time >= first
-            and processed_date_time < after
-        group by 1, 2
-    ),
-
-    dates as (
-        insert into ledger_date (processed_date, first_seen_at)
-        select processed_date, min(first_seen_at)
-        from stored
-        group by 1
-        on conflict do nothing
-    )
-
-    insert into customer_date (processed_date, customer_id, run_id)
-    select processed_date, customer_id, run_id
-    from stored
-    on conflict do nothing;
-
+    perform collect_license_usage_collections(
+        of_customers,
+        case when of_months is not null then array(
+            select processed_date_time
+            from license_usage
+            where processed_date_time >= first
+                and processed_date_time < after
+            union
+            select processed_date_time
+            from license_usage_collection
+            where processed_date_time >= first
+                and processed_date_time < after
+        ) end
+    );
     perform collect_license_usage_months(of_customers, of_months);
+    perform collect_license_deployment_dates(case when of_months is not null then array(
+        select d::date from generate_series(first, after - interval '1 day', interval '1 day') as d
+    ) end);
 end
 $$;
 
@@ -401,25 +750,14 @@ create function follow_other_writers() returns trigger
 language plpgsql
 as $$
 declare
-    day date;
     customers uuid [];
     dates timestamptz [];
     months date [];
 begin
     case tg_op
         when 'INSERT' then
-            day := (new.processed_date_time at time zone 'UTC')::date;
-            insert into ledger_date (processed_date, first_seen_at)
-            values (day, new.first_synced_at)
-            on conflict do nothing;
-            insert into customer_date as d (processed_date, customer_id, run_id)
-            values (day, new.customer_id, new.run_id)
-            on conflict (processed_date, customer_id) do update set digest = null
-            where d.digest is not null;
-            perform collect_license_usage_months(
-                array[new.customer_id], array[date_trunc('month', day)::date], false
-            );
-            return null;
+            customers := array[new.customer_id];
+            dates := array[new.processed_date_time];
         when 'UPDATE' then
             customers := array(select customer_id from gone union select customer_id from come);
             dates := array(
@@ -436,7 +774,8 @@ begin
         select distinct date_trunc('month', d at time zone 'UTC')::date from unnest(dates) as d
     );
     if cardinality(customers) > 0 then
-        perform reread_license_usage(months, customers);
+        perform collect_license_usage_collections(customers, dates);
+        perform collect_license_usage_months(customers, months, tg_op <> 'INSERT');
     end if;
     return null;
 end
@@ -445,14 +784,57 @@ $$;
 comment on function follow_other_writers
     is 'Updates what is kept beside license_usage after another writer than a run has changed it.';
 
--- A role that may write to the ledger may lack the right to write to the tables beside it, and may
--- not have their schema in its search path.
-do $$
+create function follow_other_deployment_writers() returns trigger
+language plpgsql
+as $$
+declare
+    days date [];
 begin
-    execute format(
-        'alter function follow_other_writers() security definer set search_path = %I, pg_temp',
-        current_schema()
-    );
+    case tg_op
+        when 'INSERT' then
+            days := array(
+                select distinct (processed_date_time at time zone 'UTC')::date from come
+            );
+        when 'UPDATE' then
+            days := array(
+                select (processed_date_time at time zone 'UTC')::date from gone
+                union
+                select (processed_date_time at time zone 'UTC')::date from come
+            );
+        when 'DELETE' then
+            days := array(
+                select distinct (processed_date_time at time zone 'UTC')::date from gone
+            );
+        when 'TRUNCATE' then
+            days := null;
+    end case;
+    if days is null or cardinality(days) > 0 then
+        perform collect_license_deployment_dates(days);
+    end if;
+    return null;
+end
+$$;
+
+comment on function follow_other_deployment_writers
+    is 'Updates service_date after another writer than a run has changed license_deployment.';
+
+-- A role that may write to the ledger, or read a view, may lack the rights to the tables beside it,
+-- and may not have their schema in its search path.
+do $$
+declare
+    of_owner text;
+begin
+    foreach of_owner in array array[
+        'follow_other_writers()', 'follow_other_deployment_writers()',
+        'license_usage_day_totals(date [])'
+    ] loop
+        execute format(
+            'alter function %s security definer set search_path = %I, pg_temp',
+            of_owner,
+            current_schema()
+        );
+        execute format('revoke execute on function %s from public', of_owner);
+    end loop;
 end
 $$;
 
@@ -482,3 +864,32 @@ comment on trigger follow_insert on license_usage is 'For rows that another writ
 comment on trigger follow_update on license_usage is 'For rows that another writer updates.';
 comment on trigger follow_delete on license_usage is 'For rows that another writer deletes.';
 comment on trigger follow_truncate on license_usage is 'For a ledger that another writer empties.';
+
+create trigger follow_insert after insert on license_deployment
+referencing new table as come
+for each statement
+when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
+execute function follow_other_deployment_writers();
+
+create trigger follow_update after update on license_deployment
+referencing old table as gone new table as come
+for each statement
+when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
+execute function follow_other_deployment_writers();
+
+create trigger follow_delete after delete on license_deployment
+referencing old table as gone
+for each statement
+when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
+execute function follow_other_deployment_writers();
+
+create trigger follow_truncate after truncate on license_deployment
+for each statement
+when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
+execute function follow_other_deployment_writers();
+
+comment on trigger follow_insert on license_deployment is 'For rows that another writer inserts.';
+comment on trigger follow_update on license_deployment is 'For rows that another writer updates.';
+comment on trigger follow_delete on license_deployment is 'For rows that another writer deletes.';
+comment on trigger follow_truncate on license_deployment
+    is 'For a table that another writer empties.';

@@ -468,15 +468,30 @@ comment on column customer_freshness.last_success_at
 comment on column customer_freshness.age is 'The time since the newest processed date.';
 
 create view coverage as
+with ledger_date as (
+    select processed_date, min(first_seen_at) as first_seen_at
+    from service_date
+    where dataset = 'usage'
+    group by processed_date
+)
+
 select
-    s.processed_date,
+    d.processed_date,
     s.customer_id,
     c.customer_name,
     'stored'::varchar(16) as state,
     s.run_id,
     null::varchar as reason,
     null::text as detail
-from customer_date as s
+from ledger_date as d
+-- One range of the index per date.
+cross join lateral (
+    select k.customer_id, min(k.run_id) as run_id
+    from license_usage_collection as k
+    where k.processed_date_time >= d.processed_date::timestamp at time zone 'UTC'
+        and k.processed_date_time < (d.processed_date + 1)::timestamp at time zone 'UTC'
+    group by k.customer_id
+) as s
 inner join customer as c on c.customer_id = s.customer_id
 union all
 select
@@ -501,7 +516,7 @@ select
     t.reason::varchar as reason,
     t.detail
 from ledger_date as d
--- "distinct" keeps the planner from turning this into a join with all of customer_date.
+-- "distinct" keeps the planner from turning this into a join with all collections.
 cross join lateral (
     select distinct
         customer_id, customer_name, first_seen_at, last_seen_at, gone_since, absent_since,
@@ -509,9 +524,10 @@ cross join lateral (
     from customer
     where not exists (
         select
-        from customer_date as s
-        where s.processed_date = d.processed_date
-            and s.customer_id = customer.customer_id
+        from license_usage_collection as k
+        where k.processed_date_time >= d.processed_date::timestamp at time zone 'UTC'
+            and k.processed_date_time < (d.processed_date + 1)::timestamp at time zone 'UTC'
+            and k.customer_id = customer.customer_id
     )
 ) as c
 cross join (select max(processed_date) as processed_date from ledger_date) as newest

@@ -64,7 +64,7 @@ impl RunLock {
                 (i.place - 1)::integer as "index!",
                 coalesce(
                     (f.last_processed_date_time at time zone 'UTC')::date
-                    = (select max(processed_date) from ledger_date),
+                    = (select max(processed_date) from service_date where dataset = 'usage'),
                     false
                 ) as "has_newest_date!",
                 coalesce(

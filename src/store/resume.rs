@@ -134,20 +134,10 @@ impl Store {
                 and r.outcome = 'succeeded'
                 and r.whole_list
                 and r.started_at >= (r.asked_date + $3::integer)::timestamp at time zone 'UTC'
-                and (
-                    exists (
-                        select
-                        from ledger_date as d
-                        where d.processed_date = r.asked_date
-                    )
-                    or exists (
-                        select
-                        from license_deployment as d
-                        where d.processed_date_time
-                            >= r.asked_date::timestamp at time zone 'UTC'
-                            and d.processed_date_time
-                            < (r.asked_date + 1)::timestamp at time zone 'UTC'
-                    )
+                and exists (
+                    select
+                    from service_date as d
+                    where d.processed_date = r.asked_date
                 )
             "#,
             from,

@@ -185,7 +185,10 @@ impl RunLock {
             values (
                 $1, $2, $3, $4, $5, $6, $7, $8,
                 $9, 'running',
-                coalesce($5, (select max(processed_date) from ledger_date))
+                coalesce(
+                    $5,
+                    (select max(processed_date) from service_date where dataset = 'usage')
+                )
             )
             returning run_id
             ",

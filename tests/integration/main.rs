@@ -86,6 +86,8 @@ mod sign_in {
 mod ledger {
     /// Which customers have figures of which date, and why others have none.
     mod coverage;
+    /// What is kept beside the ledger agrees with it.
+    mod kept;
     /// A name has one spelling and one language.
     mod naming;
     /// The views of newest rows agree with the ledger after every kind of change.

@@ -15,6 +15,8 @@ struct DeploymentLedgerRow<'a> {
     customer: Uuid,
     product: &'a str,
     deployment: &'a DeploymentRow,
+    /// When it was fetched.
+    seen_at: DateTime<Utc>,
 }
 
 /// Stores the deployment rows of a batch and adds to `written` what it has written.
@@ -51,10 +53,19 @@ pub(super) async fn upsert(
         &column!(|row| row.deployment.licenses_sold),
         &column!(|row| row.deployment.deployment_percent) as _,
         stamp.now,
-        stamp.run_id
+        stamp.run_id,
+        &column!(|row| row.seen_at)
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
+    if changed.iter().any(|row| row.has_left_a_service) {
+        sqlx::query!(
+            r#"select collect_license_deployment_dates($1) as "done: ()""#,
+            &column!(|row| row.at.date_naive())
+        )
+        .execute(connection)
+        .await?;
+    }
     for row in changed {
         let inserted = from_db(row.inserted);
         let updated = from_db(row.updated);
@@ -79,6 +90,7 @@ fn spell<'a>(
                 deployment.attributes.product(),
             ),
             deployment,
+            seen_at: outcome.finished_at,
         })
     };
     let mut rows: Vec<_> = outcomes.iter().flat_map(of_customer).collect();

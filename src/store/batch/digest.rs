@@ -1,7 +1,7 @@
-//! Digests of the rows that arrive for a customer and a day. Rows whose digest is the stored one
-//! arrived before, and need not be compared one by one.
+//! Digests of the rows that arrive for a customer and a processed date. Rows whose digest is the
+//! stored one arrived before, and need not be compared one by one.
 
-use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
+use aws_lc_rs::digest::{Context, Digest, SHA256};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ pub(super) struct LedgerRow<'a> {
     pub(super) product: &'a str,
     pub(super) workload: &'a str,
     pub(super) usage: &'a UsageRow,
+    /// When it was fetched.
+    pub(super) seen_at: DateTime<Utc>,
 }
 
 /// A customer's rows of one processed date, in the order of the primary key.
@@ -23,17 +25,11 @@ pub(super) struct CustomerDateRows<'a> {
     pub(super) customer: Uuid,
     pub(super) rows: &'a [LedgerRow<'a>],
     /// Over everything that is stored of the rows.
-    digest: Digest,
+    pub(super) digest: Digest,
     /// Over their texts.
     pub(super) texts_hash: i64,
     /// Over their texts except the customer's name.
     pub(super) series_hash: i64,
-}
-
-/// A customer's rows of one day (UTC), by processed date. A day rarely has more than one date.
-pub(super) struct CustomerDay<'a> {
-    pub(super) dates: &'a [CustomerDateRows<'a>],
-    pub(super) digest: Digest,
 }
 
 /// Groups rows that are sorted by customer and then by primary key.
@@ -76,24 +72,26 @@ pub(super) fn by_date<'a>(rows: &'a [LedgerRow<'a>]) -> Vec<CustomerDateRows<'a>
         .collect()
 }
 
-/// Groups what [`by_date`] returns.
-pub(super) fn by_day<'a>(
-    dates: &'a [CustomerDateRows<'a>],
-) -> impl Iterator<Item = CustomerDay<'a>> {
-    let day = |date: &CustomerDateRows<'_>| (date.customer, date.at.date_naive());
-    dates
-        .chunk_by(move |a, b| day(a) == day(b))
-        .map(|dates| CustomerDay {
-            dates,
-            digest: match dates {
-                [date] => date.digest,
-                several => {
-                    let digests: Vec<&[u8]> =
-                        several.iter().map(|date| date.digest.as_ref()).collect();
-                    digest(&SHA256, &digests.concat())
-                }
-            },
-        })
+impl<'a> CustomerDateRows<'a> {
+    /// When the rows were fetched.
+    pub(super) fn seen_at(&self) -> Option<DateTime<Utc>> {
+        self.rows.first().map(|row| row.seen_at)
+    }
+
+    /// The services of the rows, as they arrived.
+    pub(super) fn services(&self) -> Vec<&'a str> {
+        let mut services = Vec::with_capacity(1);
+        for row in self.rows {
+            let attributes = &row.usage.attributes;
+            let service = attributes.service_code.as_deref();
+            let service = service.or(attributes.service_name.as_deref());
+            let service = service.unwrap_or_default();
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+        services
+    }
 }
 
 /// A value of each row, date by date.
@@ -163,16 +161,16 @@ pub(super) mod tests {
             product: "Office",
             workload: "Teams",
             usage,
+            seen_at: DateTime::UNIX_EPOCH,
         }
     }
 
-    /// The digest of a day with one row.
+    /// The digest of a date with one row.
     fn of(usage: &UsageRow) -> Vec<u8> {
         let rows = [spelled(usage)];
         let dates = by_date(&rows);
-        let days: Vec<_> = by_day(&dates).collect();
-        assert_eq!(days.len(), 1);
-        days[0].digest.as_ref().to_vec()
+        assert_eq!(dates.len(), 1);
+        dates[0].digest.as_ref().to_vec()
     }
 
     #[test]
@@ -219,18 +217,21 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn two_dates_of_one_day_have_one_digest_and_two_days_have_two() {
-        let times = [
-            "2026-03-01T00:00:00Z",
-            "2026-03-01T23:59:59.999999Z",
-            "2026-03-02T00:00:00Z",
-        ];
-        let usage = times.map(row);
+    fn a_service_is_named_once_by_its_code_else_by_its_name() {
+        let usage: Vec<UsageRow> = [
+            (None, None),
+            (None, Some("crm")),
+            (Some("o365"), Some("Office 365")),
+            (Some("o365"), None),
+        ]
+        .map(|(code, name): (Option<&str>, Option<&str>)| {
+            let mut row = row("2026-03-01T00:00:00Z");
+            row.attributes.service_code = code.map(Into::into);
+            row.attributes.service_name = name.map(Into::into);
+            row
+        })
+        .into();
         let rows: Vec<LedgerRow<'_>> = usage.iter().map(spelled).collect();
-        let dates = by_date(&rows);
-        let days: Vec<usize> = by_day(&dates).map(|day| day.dates.len()).collect();
-        assert_eq!(days, [2, 1]);
-        let first = by_day(&dates).next().unwrap();
-        assert_ne!(first.digest.as_ref(), of(&usage[0]));
+        assert_eq!(by_date(&rows)[0].services(), ["", "crm", "o365"]);
     }
 }

@@ -2,6 +2,7 @@
 //! outcomes. A customer is stored whole or not at all.
 
 mod cache;
+mod collections;
 mod copy;
 mod customers;
 mod deployment;
@@ -11,6 +12,7 @@ mod newest;
 mod outcomes;
 mod partitions;
 mod rejections;
+mod stale_days;
 mod usage;
 mod written;
 
@@ -43,8 +45,7 @@ pub(super) async fn record(
     // Boxed because large futures inside one another add up.
     let mut written = Box::pin(usage::upsert(
         &mut transaction,
-        &mut cache.partitions,
-        &mut cache.series_sets,
+        &mut cache.usage,
         &rows,
         stamp,
     ))

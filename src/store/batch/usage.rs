@@ -1,28 +1,37 @@
-//! Stores usage rows, and records which customers and dates the ledger has rows of.
+//! Stores usage rows, and keeps up to date what the ledger keeps beside them.
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::pool::from_db;
+use super::collections;
 use super::copy::CopyIn;
-use super::digest::{self, CustomerDateRows, CustomerDay, LedgerRow, column};
+use super::digest::{self, CustomerDateRows, LedgerRow, column};
 use super::names::NameCache;
 use super::newest::{self, SeriesSets};
 use super::partitions::Partitions;
+use super::stale_days::StaleDays;
 use super::written::{Stamp, Written, WrittenRows};
 use crate::ledger::{CustomerOutcome, Name};
 
 /// The digest stored for a customer and processed date; none where the rows have none.
 type StoredDigests = HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>;
 
+/// What a run remembers of the usage that it has stored.
+#[derive(Debug, Default)]
+pub(super) struct UsageCache {
+    partitions: Partitions,
+    series_sets: SeriesSets,
+    stale_days: StaleDays,
+}
+
 /// Stores the usage rows of a batch, which are ordered as [`spell`] orders them.
 pub(super) async fn upsert(
     connection: &mut PgConnection,
-    partitions: &mut Partitions,
-    series_sets: &mut SeriesSets,
+    cache: &mut UsageCache,
     rows: &[LedgerRow<'_>],
     stamp: Stamp,
 ) -> Result<Written, sqlx::Error> {
@@ -33,18 +42,15 @@ pub(super) async fn upsert(
         return Ok(written);
     };
     let times: Vec<DateTime<Utc>> = times.into_iter().collect();
-    partitions.cover(connection, &times).await?;
+    cache.partitions.cover(connection, &times).await?;
     let stored = load_digests(connection, &dates, &times).await?;
-    let is_stored = |date: &CustomerDateRows<'_>, day: &CustomerDay<'_>| {
+    let is_stored = |date: &CustomerDateRows<'_>| {
         let digest = stored.get(&(date.at, date.customer));
-        digest.is_some_and(|digest| digest.as_deref() == Some(day.digest.as_ref()))
+        digest.is_some_and(|digest| digest.as_deref() == Some(date.digest.as_ref()))
     };
-    let days: Vec<CustomerDay<'_>> = digest::by_day(&dates)
-        .filter(|day| !day.dates.iter().all(|date| is_stored(date, day)))
-        .collect();
-    let (mut known, mut fresh): (Vec<&CustomerDateRows<'_>>, Vec<_>) = days
+    let (mut known, mut fresh): (Vec<&CustomerDateRows<'_>>, Vec<_>) = dates
         .iter()
-        .flat_map(|day| day.dates)
+        .filter(|date| !is_stored(date))
         .partition(|date| stored.contains_key(&(date.at, date.customer)));
     // In the order of the primary key, so that each page of its index is visited once.
     known.sort_by_key(|date| (date.at, date.customer));
@@ -58,9 +64,11 @@ pub(super) async fn upsert(
     for (customer, rows) in update(connection, &known, &times, stamp).await? {
         written.add(customer, rows);
     }
-    record_dates(connection, &days, newest, stamp).await?;
+    cache.stale_days.mark(connection, &fresh).await?;
+    collections::insert(connection, &fresh, newest, stamp).await?;
+    collections::update(connection, &known).await?;
     known.retain(|date| written.of(date.customer) != WrittenRows::default());
-    newest::refresh(connection, series_sets, &fresh, &known, stamp).await?;
+    newest::refresh(connection, &mut cache.series_sets, &fresh, &known, stamp).await?;
     Ok(written)
 }
 
@@ -103,6 +111,7 @@ pub(super) fn spell<'a>(
                 product: spelling(&usage.key.product_name, usage.attributes.product()),
                 workload: spelling(&usage.key.workload_name, None),
                 usage,
+                seen_at: outcome.finished_at,
             });
         }
         rows[first..].sort_by_key(|row| (row.at, row.product, row.workload));
@@ -110,8 +119,8 @@ pub(super) fn spell<'a>(
     (rows, are_names_known)
 }
 
-/// The customers and dates among `dates` that the ledger has rows of, with the digest of the day's
-/// rows as they last arrived. `times` are the distinct dates.
+/// The customers and dates among `dates` that the ledger has rows of, with the digest of the rows
+/// as they last arrived. `times` are the distinct dates.
 async fn load_digests(
     connection: &mut PgConnection,
     dates: &[CustomerDateRows<'_>],
@@ -139,10 +148,10 @@ async fn load_digests(
         ) as k
         left join lateral (
             select digest
-            from customer_date
-            where processed_date = (p.d at time zone 'UTC')::date
+            from license_usage_collection
+            where processed_date_time = p.d
                 and customer_id = p.c
-            offset 0
+            limit 1
         ) as t on true
         "#,
         &moments,
@@ -186,6 +195,7 @@ async fn insert(
         product,
         workload,
         usage,
+        ..
     } in fresh.iter().flat_map(|date| date.rows)
     {
         let attributes = &usage.attributes;
@@ -248,67 +258,4 @@ async fn update(
         (row.customer_id, WrittenRows { inserted, updated })
     });
     Ok(written.collect())
-}
-
-/// Records which customers and days the ledger has rows of now, their digests, and the newest day
-/// that the run has received.
-async fn record_dates(
-    connection: &mut PgConnection,
-    days: &[CustomerDay<'_>],
-    newest: NaiveDate,
-    stamp: Stamp,
-) -> Result<(), sqlx::Error> {
-    let (dates, customers): (Vec<NaiveDate>, Vec<Uuid>) = days
-        .iter()
-        .filter_map(|day| day.dates.first())
-        .map(|date| (date.at.date_naive(), date.customer))
-        .unzip();
-    let digests: Vec<&[u8]> = days.iter().map(|day| day.digest.as_ref()).collect();
-    sqlx::query!(
-        "
-        with incoming as (
-            select
-                date,
-                customer_id,
-                digest
-            from unnest($1::date[], $2::uuid[], $3::bytea[]) as t (date, customer_id, digest)
-        ),
-
-        dates as (
-            insert into ledger_date (processed_date, first_seen_at)
-            select distinct
-                date,
-                $4::timestamptz
-            from incoming
-            on conflict do nothing
-        ),
-
-        progress as (
-            update sync_run as r
-            set newest_processed_date = $6
-            where r.run_id = $5
-                and r.asked_date is null
-                and (r.newest_processed_date is null or r.newest_processed_date < $6)
-        )
-
-        insert into customer_date (processed_date, customer_id, run_id, digest)
-        select
-            date,
-            customer_id,
-            $5,
-            digest
-        from incoming
-        on conflict (processed_date, customer_id) do update
-        set digest = excluded.digest
-        ",
-        &dates,
-        &customers,
-        &digests as _,
-        stamp.now,
-        stamp.run_id,
-        newest
-    )
-    .execute(connection)
-    .await
-    .map(drop)
 }

@@ -173,7 +173,7 @@ async fn a_dataset_that_fails_fails_the_customer_and_leaves_the_other_stored() {
         world
             .lines(
                 "select distinct state from coverage where processed_date = (select \
-                max(processed_date) from ledger_date)"
+                max(processed_date) from service_date where dataset = 'usage')"
             )
             .await,
         ["stored"]

@@ -11,7 +11,7 @@ use crate::support::{Finished, World, queries};
 const KNOWN: &str = "select customer_id from license_usage union select customer_id from \
     license_deployment
                      union select customer_id from customer union select customer_id from \
-                     customer_date
+                     license_usage_collection
                      union select customer_id from sync_customer union select customer_id from \
                      rejected_row";
 

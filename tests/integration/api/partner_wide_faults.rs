@@ -151,7 +151,7 @@ async fn a_page_that_stays_bad_fails_all_customers_for_one_reason() {
         assert_eq!(stored(&world).await, [0, 0], "{end}");
         assert_eq!(
             world
-                .value::<i64>("select count(*) from customer_date")
+                .value::<i64>("select count(*) from license_usage_collection")
                 .await,
             0
         );

@@ -13,7 +13,7 @@ async fn states(world: &World) -> BTreeMap<String, [String; 2]> {
             "select customer_id, max(state) filter (where n = 2), max(state) filter (where n = 1)
              from coverage
              join (select processed_date, row_number() over (order by processed_date desc) as n \
-             from ledger_date) as d
+             from (select distinct processed_date from service_date) as s) as d
                  using (processed_date)
              where n <= 2 group by 1",
         )
@@ -48,8 +48,8 @@ async fn each_customer_has_one_state_at_each_processed_date() {
     let mut world = World::with_customers(40).await;
     world.simulator.set_today("2026-10-12").await;
     world.backfill().await.assert_code(0);
-    let newest = "select customer_id from customer_date where processed_date = (select \
-        max(processed_date) from ledger_date) order by 1";
+    let newest = "select customer_id from license_usage_collection where processed_date_time = \
+        (select max(processed_date_time) from license_usage) order by 1";
     let ids = world.lines(newest).await;
     let [
         stored,
@@ -68,7 +68,7 @@ async fn each_customer_has_one_state_at_each_processed_date() {
     world
         .execute(
             "truncate license_usage, sync_customer, sync_run, rejected_row, customer, \
-            customer_date, ledger_date",
+            license_usage_collection, service_date",
         )
         .await;
     let known: Vec<&str> = ids[..7].iter().map(String::as_str).collect();
@@ -256,7 +256,7 @@ async fn customers_not_reached_by_a_run_are_missed_once_the_date_has_passed() {
     world.simulator.received("usage", 2).await;
     until("the first customer is stored", async || {
         let stored: i64 = world
-            .value("select count(*) from customer_date where processed_date = '2026-09-27'")
+            .value("select count(*) from license_usage_collection where processed_date_time = '2026-09-27Z'")
             .await;
         (stored == 1).then_some(())
     })

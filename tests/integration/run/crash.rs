@@ -92,7 +92,7 @@ async fn a_kill_at_any_moment_leaves_every_customer_whole() {
         world
             .execute(
                 "truncate license_usage, sync_customer, sync_run, rejected_row, customer, \
-                customer_date, ledger_date",
+                license_usage_collection, service_date",
             )
             .await;
         random = random

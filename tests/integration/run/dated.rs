@@ -191,7 +191,7 @@ async fn a_past_date_covers_all_customers_and_makes_none_look_older() {
         ["2026-04-28|20|0|true", "2026-04-29|20|0|true"]
     );
     let latest =
-        "select max(newest_processed_date) = max(processed_date) from sync_run, ledger_date";
+        "select max(newest_processed_date) = max(processed_date) from sync_run, service_date";
     assert_eq!(world.lines(latest).await, ["true"]);
 }
 
@@ -203,7 +203,8 @@ async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
     world.simulator.patch(json!({ "latency_ms": 150 })).await;
     // The newest date that is not complete. A date without figures never becomes complete.
     let complete =
-        "select asked_date from sync_run inner join ledger_date on processed_date = asked_date
+        "select distinct asked_date from sync_run inner join service_date on processed_date = \
+        asked_date
                     where sync_run.outcome = 'succeeded'";
     let next = format!(
         "select to_char(max(day), 'YYYY-MM-DD') from generate_series(timestamp '2026-04-01', \

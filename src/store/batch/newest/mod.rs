@@ -133,7 +133,7 @@ async fn insert(
         copy license_usage_month (
             month, customer_id, newest, texts, set_id, customer_names, processed_date_times,
             licenses_active, licenses_qualified, usage_percents, first_synced_ats,
-            last_changed_ats, run_ids, are_newest
+            last_changed_ats, run_ids, are_newest, are_month_end, first_dates
         )
         from stdin (format binary)
         ",
@@ -161,6 +161,8 @@ async fn insert(
         stamps.put(row, count)?;
         runs.put(row, count)?;
         row.put(repeat_n(*newest, count).bind_iter())?;
+        row.put(repeat_n(true, count).bind_iter())?;
+        row.put(repeat_n(date.at.date_naive(), count).bind_iter())?;
     }
     copy.finish().await.map(drop)
 }

@@ -22,6 +22,7 @@ with incoming as (
                 then coalesce(i.deployment_percent, s.deployment_percent)
             else i.deployment_percent
         end as deployment_percent,
+        i.seen_at,
         s.customer_id is not null as known,
         s.customer_name as old_customer_name,
         s.product_id as old_product_id,
@@ -42,7 +43,8 @@ with incoming as (
         $8::varchar[],
         $9::bigint[],
         $10::bigint[],
-        $11::double precision[]
+        $11::double precision[],
+        $14::timestamptz[]
     ) as i (
         customer_id,
         product_name,
@@ -54,7 +56,8 @@ with incoming as (
         channel,
         licenses_deployed,
         licenses_sold,
-        deployment_percent
+        deployment_percent,
+        seen_at
     )
     left join license_deployment as s
         on s.processed_date_time = i.processed_date_time
@@ -126,6 +129,33 @@ restated as (
     where restated
 ),
 
+dates as (
+    insert into service_date as d (dataset, processed_date, service, first_seen_at)
+    select
+        'deployment',
+        processed_date,
+        service,
+        seen_at
+    from (
+        select
+            (processed_date_time at time zone 'UTC')::date as processed_date,
+            license_service(service_code, service_name) as service,
+            min(seen_at) as seen_at
+        from changed
+        group by 1, 2
+    ) as i
+    where not exists (
+        select
+        from service_date as k
+        where k.dataset = 'deployment'
+            and k.processed_date = i.processed_date
+            and k.service = i.service
+            and k.first_seen_at <= i.seen_at
+    )
+    on conflict (dataset, processed_date, service) do update
+    set first_seen_at = least(d.first_seen_at, excluded.first_seen_at)
+),
+
 written as (
     insert into license_deployment as u (
         customer_id,
@@ -177,6 +207,13 @@ written as (
 select
     customer_id as "customer_id!",
     count(*) filter (where inserted) as "inserted!",
-    count(*) filter (where not inserted) as "updated!"
+    count(*) filter (where not inserted) as "updated!",
+    exists (
+        select
+        from changed
+        where known
+            and license_service(service_code, service_name)
+            <> license_service(old_service_code, old_service_name)
+    ) as "has_left_a_service!"
 from written
 group by customer_id
