@@ -81,6 +81,7 @@ async fn every_object_is_named_as_promised_and_commented() {
             "coverage",
             "customer",
             "customer_freshness",
+            "customer_success",
             "ledger_locale",
             "license_deployment",
             "license_deployment_latest",
