@@ -256,7 +256,10 @@ async fn customers_not_reached_by_a_run_are_missed_once_the_date_has_passed() {
     world.simulator.received("usage", 2).await;
     until("the first customer is stored", async || {
         let stored: i64 = world
-            .value("select count(*) from license_usage_collection where processed_date_time = '2026-09-27Z'")
+            .value(
+                "select count(*) from license_usage_collection where processed_date_time = \
+                '2026-09-27Z'",
+            )
             .await;
         (stored == 1).then_some(())
     })

@@ -1,5 +1,6 @@
 -- Replaces the rows of customers' months by those of a later date, which have the same texts in the
--- same order: all of them are at the month's end still, and have the first dates that they had. "materialized" makes the planner aggregate the rows once and not once per month.
+-- same order. All of them are still at the month's end, and their series' first dates stay.
+-- "materialized" makes the planner aggregate the rows once and not once per month.
 with incoming as materialized (
     select
         i.month,
