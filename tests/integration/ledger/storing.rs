@@ -82,6 +82,8 @@ async fn every_object_is_named_as_promised_and_commented() {
             "customer",
             "customer_freshness",
             "customer_success",
+            "data_completeness",
+            "date_dimension",
             "ledger_locale",
             "license_deployment",
             "license_deployment_latest",
