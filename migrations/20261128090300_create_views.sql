@@ -1,6 +1,8 @@
--- 4 of 4. What BI tools read: views, so that the tables behind them may change. Later migrations
--- add columns at the end, because some tools read by position; a column keeps its name, type and
--- place.
+-- What BI tools read: views, so that the tables behind them may change. Here stand the views that
+-- show the ledger under the names that its rows have; the next files have those under present
+-- names, by day and by customer. Later migrations add columns at the end, because some tools read
+-- by position; a column keeps its name, type and place.
+-- A view whose comment begins with "Inner view:" is there for other views, not for readers.
 -- New views: locks nothing in use.
 
 -- Inner views -------------------------------------------------------------------------------------
@@ -27,28 +29,32 @@ comment on view customer_success
 comment on column customer_success.last_success_at
     is 'When the customer''s collection was last fetched and stored.';
 
+create view service_date_superseded as
+select
+    dataset,
+    service,
+    processed_date,
+    min(first_seen_at) over (
+        partition by dataset, service
+        order by processed_date desc
+        rows between unbounded preceding and 1 preceding
+    ) as superseded_at
+from service_date;
+
+comment on view service_date_superseded
+    is 'Inner view: since when the ledger has had a later date of the same service. Figures of a '
+    'customer that was fetched after that moment, and is still at the earlier date, have ended.';
+comment on column service_date_superseded.superseded_at
+    is 'When a row of any later date of the service was first stored; null for the newest date.';
+
 -- Usage -------------------------------------------------------------------------------------------
 
-create view license_usage_latest as
+create view license_usage_newest as
 select
     m.customer_id,
-    r.product_name::varchar(512) as product_name,
-    r.workload_name::varchar(512) as workload_name,
-    r.processed_date_time,
-    r.customer_name::varchar(512) as customer_name,
-    r.product_id::varchar(512) as product_id,
-    r.workload_code::varchar(512) as workload_code,
-    r.service_name::varchar(512) as service_name,
-    r.service_code::varchar(512) as service_code,
-    r.channel::varchar(512) as channel,
-    r.licenses_active,
-    r.licenses_qualified,
-    r.usage_percent,
-    r.first_synced_at,
-    r.last_changed_at,
-    r.run_id,
-    (100.0 * r.licenses_active / nullif(r.licenses_qualified, 0))::double precision
-        as active_percent
+    license_service(r.service_code, r.service_name) as service,
+    (r.processed_date_time at time zone 'UTC')::date as processed_date,
+    r.*
 from license_usage_month as m
 inner join license_usage_set as s on s.set_id = m.set_id
 cross join unnest(
@@ -63,68 +69,62 @@ cross join unnest(
 )
 where m.newest and r.is_newest;
 
-comment on view license_usage_latest is 'The newest row of each customer, product and workload.';
+comment on view license_usage_newest
+    is 'Inner view: the newest row of each series. Read license_usage_latest instead.';
+
+-- Tools that do not ask for is_current do not pay for it: Postgres drops joins that add neither
+-- rows nor a column in use. is_current is wrapped in coalesce() so that Postgres does not take its
+-- parts for conditions of joins: it would expect one row, and join the rest row by row.
+create view license_usage_latest as
+select
+    l.customer_id,
+    l.product_name::varchar(512) as product_name,
+    l.workload_name::varchar(512) as workload_name,
+    l.processed_date_time,
+    l.customer_name::varchar(512) as customer_name,
+    l.product_id::varchar(512) as product_id,
+    l.workload_code::varchar(512) as workload_code,
+    l.service_name::varchar(512) as service_name,
+    l.service_code::varchar(512) as service_code,
+    l.channel::varchar(512) as channel,
+    l.licenses_active,
+    l.licenses_qualified,
+    l.usage_percent,
+    l.first_synced_at,
+    l.last_changed_at,
+    l.run_id,
+    (100.0 * l.licenses_active / nullif(l.licenses_qualified, 0))::double precision
+        as active_percent,
+    l.processed_date,
+    l.service::varchar(255) as service_code_now,
+    coalesce(
+        c.gone_since is null
+        and l.processed_date = n.processed_date
+        and coalesce(s.superseded_at > c.last_success_at, true),
+        false
+    ) as is_current
+from license_usage_newest as l
+left join customer_success as c on c.customer_id = l.customer_id
+left join (
+    select customer_id, service, max(processed_date) as processed_date
+    from license_usage_newest
+    group by customer_id, service
+) as n on n.customer_id = l.customer_id and n.service = l.service
+left join service_date_superseded as s
+    on s.dataset = 'usage' and s.service = l.service and s.processed_date = l.processed_date;
+
+comment on view license_usage_latest
+    is 'The newest row of each customer, product and workload, under the names of that row. Rows '
+    'that have ended, were renamed or whose customer is gone are among them: for today''s seats '
+    'take license_usage_current, or the rows with is_current.';
 comment on column license_usage_latest.active_percent
     is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
-
-create view license_usage_monthly as
-select
-    m.customer_id,
-    r.product_name::varchar(512) as product_name,
-    r.workload_name::varchar(512) as workload_name,
-    m.month,
-    r.processed_date_time,
-    r.customer_name::varchar(512) as customer_name,
-    r.licenses_active,
-    r.licenses_qualified,
-    r.usage_percent,
-    (100.0 * r.licenses_active / nullif(r.licenses_qualified, 0))::double precision
-        as active_percent
-from license_usage_month as m
-inner join license_usage_set as s on s.set_id = m.set_id
-cross join unnest(
-    s.product_names, s.workload_names, m.customer_names, m.processed_date_times,
-    m.licenses_active, m.licenses_qualified, m.usage_percents
-) as r (
-    product_name, workload_name, customer_name, processed_date_time, licenses_active,
-    licenses_qualified, usage_percent
-);
-
-comment on view license_usage_monthly
-    is 'The last row of each month (UTC) of each customer, product and workload.';
-comment on column license_usage_monthly.month is 'The first day of the month, UTC.';
-comment on column license_usage_monthly.active_percent
-    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
-
-create view license_usage_total as
-select
-    m.month,
-    r.product_name::varchar(512) as product_name,
-    r.workload_name::varchar(512) as workload_name,
-    count(*) as customers,
-    least(sum(r.licenses_active), 9223372036854775807)::bigint as licenses_active,
-    least(sum(r.licenses_qualified), 9223372036854775807)::bigint as licenses_qualified,
-    (100.0 * sum(r.licenses_active) / nullif(sum(r.licenses_qualified), 0))::double precision
-        as active_percent
-from license_usage_month as m
-inner join license_usage_set as s on s.set_id = m.set_id
-cross join unnest(
-    s.product_names, s.workload_names, m.licenses_active, m.licenses_qualified
-) as r (
-    product_name, workload_name, licenses_active, licenses_qualified
-)
-group by m.month, r.product_name, r.workload_name;
-
-comment on view license_usage_total
-    is 'The partner''s seats per product, workload and month (UTC): the sum over customers of the '
-    'last row of the month. The seats of a product repeat on each of its workloads.';
-comment on column license_usage_total.month is 'The first day of the month, UTC.';
-comment on column license_usage_total.customers is 'Customers that have a row.';
-comment on column license_usage_total.licenses_active
-    is 'Seats whose user was active in the 28 days before each customer''s last processed date of '
-    'the month.';
-comment on column license_usage_total.active_percent
-    is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+comment on column license_usage_latest.processed_date is 'The date of processed_date_time, UTC.';
+comment on column license_usage_latest.service_code_now
+    is 'The service, such as o365 or crm, spelt the same whatever the source is.';
+comment on column license_usage_latest.is_current
+    is 'Whether the row is of the customer''s newest collection of that service, the customer is '
+    'not gone, and it was not fetched with success after a later date of that service had come.';
 
 create view license_usage_change as
 select
@@ -143,7 +143,11 @@ select
     licenses_active - lag(licenses_active) over series as licenses_active_change,
     licenses_qualified - lag(licenses_qualified) over series as licenses_qualified_change,
     usage_percent - lag(usage_percent) over series as usage_percent_change,
-    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent
+    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent,
+    (processed_date_time at time zone 'UTC')::date as processed_date,
+    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision
+    - lag((100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision)
+        over series as active_percent_change
 from license_usage
 window series as (
     partition by customer_id, product_name, workload_name
@@ -152,7 +156,8 @@ window series as (
 
 comment on view license_usage_change
     is 'Each row with the figures of the processed date before it and the difference; null for the '
-    'first row of a series.';
+    'first row of a series. A series that ends has no row for its end, so changes do not add up '
+    'to what a partner gained or lost: for weeks, months and years take license_growth.';
 comment on column license_usage_change.previous_processed_date_time
     is 'The processed date before this one in the same series.';
 comment on column license_usage_change.previous_licenses_active is 'Active seats at that date.';
@@ -167,6 +172,9 @@ comment on column license_usage_change.usage_percent_change
     is 'Percentage points gained since then; negative if lost.';
 comment on column license_usage_change.active_percent
     is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+comment on column license_usage_change.processed_date is 'The date of processed_date_time, UTC.';
+comment on column license_usage_change.active_percent_change
+    is 'Percentage points of active_percent gained since the date before; negative if lost.';
 
 -- If several ids have had a name, it stands for the id that had it last. Of two names of an id with
 -- the same newest date, the one that a later run recorded is the newer.
@@ -257,7 +265,8 @@ select distinct on (
     licenses_active,
     licenses_qualified,
     usage_percent,
-    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent
+    (100.0 * licenses_active / nullif(licenses_qualified, 0))::double precision as active_percent,
+    (processed_date_time at time zone 'UTC')::date as processed_date
 from together
 order by
     customer_id,
@@ -286,6 +295,7 @@ comment on column license_usage_series.usage_percent
     is 'As the API gives it; null if it gives none, and where rows were added up.';
 comment on column license_usage_series.active_percent
     is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
+comment on column license_usage_series.processed_date is 'The date of processed_date_time, UTC.';
 
 create view product_name_history as
 select
@@ -293,7 +303,9 @@ select
     name as product_name,
     first_processed_date_time,
     last_processed_date_time,
-    run_id
+    run_id,
+    (first_processed_date_time at time zone 'UTC')::date as first_processed_date,
+    (last_processed_date_time at time zone 'UTC')::date as last_processed_date
 from name_history
 where kind = 'product';
 
@@ -301,6 +313,10 @@ comment on view product_name_history
     is 'The names that each product id has had, where the API gives the id (source "commercial").';
 comment on column product_name_history.product_id is 'The product''s id.';
 comment on column product_name_history.product_name is 'A name it has had.';
+comment on column product_name_history.first_processed_date
+    is 'The date of first_processed_date_time, UTC.';
+comment on column product_name_history.last_processed_date
+    is 'The date of last_processed_date_time, UTC.';
 
 create view workload_name_history as
 select
@@ -308,7 +324,9 @@ select
     name as workload_name,
     first_processed_date_time,
     last_processed_date_time,
-    run_id
+    run_id,
+    (first_processed_date_time at time zone 'UTC')::date as first_processed_date,
+    (last_processed_date_time at time zone 'UTC')::date as last_processed_date
 from name_history
 where kind = 'workload';
 
@@ -317,6 +335,10 @@ comment on view workload_name_history
     '"commercial").';
 comment on column workload_name_history.workload_code is 'The workload''s code, such as EXO.';
 comment on column workload_name_history.workload_name is 'A name it has had.';
+comment on column workload_name_history.first_processed_date
+    is 'The date of first_processed_date_time, UTC.';
+comment on column workload_name_history.last_processed_date
+    is 'The date of last_processed_date_time, UTC.';
 
 -- Deployment --------------------------------------------------------------------------------------
 
@@ -336,13 +358,19 @@ select distinct on (customer_id, product_name)
     (100.0 * licenses_deployed / nullif(licenses_sold, 0))::double precision as deployed_percent,
     first_synced_at,
     last_changed_at,
-    run_id
+    run_id,
+    (processed_date_time at time zone 'UTC')::date as processed_date
 from license_deployment
 order by customer_id, product_name, processed_date_time desc;
 
-comment on view license_deployment_latest is 'The newest row of each customer and product.';
+comment on view license_deployment_latest
+    is 'The newest row of each customer and product, under the name of that row. Rows that have '
+    'ended, were renamed or whose customer is gone are among them: for today''s seats take '
+    'license_product.';
 comment on column license_deployment_latest.deployed_percent
     is 'Deployed seats per hundred sold ones, computed; null if none is sold.';
+comment on column license_deployment_latest.processed_date
+    is 'The date of processed_date_time, UTC.';
 
 -- A full join, because products that are sold and not used, or used and not sold by the partner,
 -- matter as well.
@@ -361,14 +389,17 @@ select
     u.active_percent,
     d.processed_date_time as deployment_processed_date_time,
     u.processed_date_time as usage_processed_date_time,
-    coalesce(u.workload_name, '')::varchar(512) as workload_key
+    coalesce(u.workload_name, '')::varchar(512) as workload_key,
+    d.processed_date as deployment_processed_date,
+    u.processed_date as usage_processed_date
 from license_deployment_latest as d
 full join license_usage_latest as u
     on u.customer_id = d.customer_id and u.product_name = d.product_name;
 
 comment on view license_seats
     is 'Sold, assigned and active seats side by side: the newest of each, one row per customer, '
-    'product and workload. The seats of a product repeat on each of its workloads.';
+    'product and workload, under the names of these rows. The seats of a product repeat on each of '
+    'its workloads, and what has ended is among the rows: for today''s seats take license_product.';
 comment on column license_seats.customer_name is 'The customer''s name.';
 comment on column license_seats.workload_name
     is 'The workload within the product; null for a product without usage.';
@@ -384,6 +415,10 @@ comment on column license_seats.deployment_processed_date_time
     is 'The processed date of the sold and assigned seats.';
 comment on column license_seats.usage_processed_date_time
     is 'The processed date of the qualified and active seats.';
+comment on column license_seats.deployment_processed_date
+    is 'The date of deployment_processed_date_time, UTC.';
+comment on column license_seats.usage_processed_date
+    is 'The date of usage_processed_date_time, UTC.';
 comment on column license_seats.active_percent
     is 'Active seats per hundred qualified ones, computed; null if none is qualified.';
 
@@ -391,21 +426,24 @@ comment on column license_seats.active_percent
 
 create view license_usage_restatement as
 select
-    restatement_id,
-    customer_id,
-    product_name,
-    workload_name,
-    processed_date_time,
-    run_id,
-    restated_at,
-    old_used as old_licenses_active,
-    new_used as new_licenses_active,
-    old_total as old_licenses_qualified,
-    new_total as new_licenses_qualified,
-    old_percent as old_usage_percent,
-    new_percent as new_usage_percent
-from restatement
-where dataset = 'usage';
+    r.restatement_id,
+    r.customer_id,
+    r.product_name,
+    r.workload_name,
+    r.processed_date_time,
+    r.run_id,
+    r.restated_at,
+    r.old_used as old_licenses_active,
+    r.new_used as new_licenses_active,
+    r.old_total as old_licenses_qualified,
+    r.new_total as new_licenses_qualified,
+    r.old_percent as old_usage_percent,
+    r.new_percent as new_usage_percent,
+    (r.processed_date_time at time zone 'UTC')::date as processed_date,
+    c.customer_name
+from restatement as r
+left join customer as c on c.customer_id = r.customer_id
+where r.dataset = 'usage';
 
 comment on view license_usage_restatement
     is 'Each time that a stored row of license_usage came again with other figures. The ledger '
@@ -416,23 +454,29 @@ comment on column license_usage_restatement.old_licenses_qualified is 'Qualified
 comment on column license_usage_restatement.new_licenses_qualified is 'Qualified seats since.';
 comment on column license_usage_restatement.old_usage_percent is 'Usage per cent before.';
 comment on column license_usage_restatement.new_usage_percent is 'Usage per cent since.';
+comment on column license_usage_restatement.processed_date
+    is 'The date of processed_date_time, UTC.';
+comment on column license_usage_restatement.customer_name is 'The customer''s name of now.';
 
 create view license_deployment_restatement as
 select
-    restatement_id,
-    customer_id,
-    product_name,
-    processed_date_time,
-    run_id,
-    restated_at,
-    old_used as old_licenses_deployed,
-    new_used as new_licenses_deployed,
-    old_total as old_licenses_sold,
-    new_total as new_licenses_sold,
-    old_percent as old_deployment_percent,
-    new_percent as new_deployment_percent
-from restatement
-where dataset = 'deployment';
+    r.restatement_id,
+    r.customer_id,
+    r.product_name,
+    r.processed_date_time,
+    r.run_id,
+    r.restated_at,
+    r.old_used as old_licenses_deployed,
+    r.new_used as new_licenses_deployed,
+    r.old_total as old_licenses_sold,
+    r.new_total as new_licenses_sold,
+    r.old_percent as old_deployment_percent,
+    r.new_percent as new_deployment_percent,
+    (r.processed_date_time at time zone 'UTC')::date as processed_date,
+    c.customer_name
+from restatement as r
+left join customer as c on c.customer_id = r.customer_id
+where r.dataset = 'deployment';
 
 comment on view license_deployment_restatement
     is 'Each time that a stored row of license_deployment came again with other figures.';
@@ -444,6 +488,9 @@ comment on column license_deployment_restatement.old_deployment_percent
     is 'Deployment per cent before.';
 comment on column license_deployment_restatement.new_deployment_percent
     is 'Deployment per cent since.';
+comment on column license_deployment_restatement.processed_date
+    is 'The date of processed_date_time, UTC.';
+comment on column license_deployment_restatement.customer_name is 'The customer''s name of now.';
 
 -- Customers ---------------------------------------------------------------------------------------
 
@@ -575,9 +622,9 @@ begin
         select v.view, c.attname as name, col_description(v.source, s.attnum) as comment
         from (
             values
-            ('license_usage_latest'::regclass, 'license_usage'::regclass),
-            ('license_usage_monthly', 'license_usage'),
-            ('license_usage_total', 'license_usage'),
+            ('service_date_superseded'::regclass, 'service_date'::regclass),
+            ('license_usage_newest', 'license_usage'),
+            ('license_usage_latest', 'license_usage'),
             ('license_usage_change', 'license_usage'),
             ('license_usage_series', 'license_usage'),
             ('product_name_history', 'name_history'),
