@@ -71,6 +71,9 @@ where m.newest and r.is_newest;
 
 comment on view license_usage_newest
     is 'Inner view: the newest row of each series. Read license_usage_latest instead.';
+comment on column license_usage_newest.service is 'The service: license_service() of the row.';
+comment on column license_usage_newest.processed_date is 'The date of processed_date_time, UTC.';
+comment on column license_usage_newest.is_newest is 'Always true.';
 
 -- Tools that do not ask for is_current do not pay for it: Postgres drops joins that add neither
 -- rows nor a column in use. is_current is wrapped in coalesce() so that Postgres does not take its

@@ -31,14 +31,24 @@ comment on table product_note
 comment on column product_note.product_name is 'The product''s present name.';
 comment on column product_note.product_kind is 'paid, free or trial.';
 
--- Names that do not say it themselves.
+-- Products known to cost nothing whose names do not say so.
 insert into product_note (product_name, product_kind)
 values
-('Business Apps (free)', 'free');
+('Microsoft Business Center', 'free'),
+('Microsoft Power Apps for Developer', 'free'),
+('Microsoft Teams Commercial Cloud (User Initiated)', 'trial'),
+('Microsoft Teams Exploratory', 'trial'),
+('Microsoft Teams Phone Resource Account', 'free'),
+('Microsoft Teams Rooms Basic', 'free'),
+('Office 365 A1 for faculty', 'free'),
+('Office 365 A1 for students', 'free'),
+('Rights Management Adhoc', 'free'),
+('Rights Management Service Basic Content Protection', 'free'),
+('Windows Store for Business', 'free');
 
 -- Names -------------------------------------------------------------------------------------------
 
-create function name_key(id varchar, name varchar) returns text
+create function name_key(id varchar, name varchar) returns varchar
 language sql immutable parallel safe
 return coalesce('#' || id, '=' || name);
 
@@ -105,11 +115,13 @@ where not exists (select from owned as o where o.kind = 'product' and o.name = s
     );
 
 comment on view present_name
-    is 'Inner view: the present id and name of each product and workload whose rows may have another '
-    'one: by id the newest name of the id; by name that of the id that had the name last, or the '
-    'end of the aliases. What is not in it has the name of its row.';
+    is 'Inner view: the present id and name of each product and workload whose rows may have '
+    'another one: by id the newest name of the id; by name that of the id that had the name last, '
+    'or the end of the aliases. What is not in it has the name of its row.';
+comment on column present_name.kind is 'product or workload.';
 comment on column present_name.key is 'name_key() of a row.';
-comment on column present_name.present_id is 'The product''s id or the workload''s code, if known.';
+comment on column present_name.present_id
+    is 'The product''s id or the workload''s code, if it is known.';
 comment on column present_name.present_name is 'The newest name.';
 
 create function product_kind(noted varchar, product_name varchar) returns varchar(16)
@@ -298,7 +310,7 @@ select
     u.workload_code,
     u.service,
     u.channel,
-    product_kind(n.product_kind, u.product_name) as product_kind,
+    product_kind(n.product_kind, u.product_name)::varchar(16) as product_kind,
     u.processed_date,
     s.newest_date - u.processed_date as days_behind,
     u.licenses_qualified,
@@ -342,6 +354,20 @@ comment on view license_usage_current
     is 'Today''s usage: the current rows of each customer, product and workload under present '
     'names. Current is what the customer''s newest collection of that service has, unless the '
     'customer is gone or was fetched with success after a later date of that service had come.';
+comment on column license_usage_current.customer_name is 'The customer''s name of now.';
+comment on column license_usage_current.product_name is 'The product''s present name.';
+comment on column license_usage_current.product_id
+    is 'The product''s id, if it is known; also of rows that came without it.';
+comment on column license_usage_current.workload_name
+    is 'The present name of the workload within the product, such as Exchange or Teams.';
+comment on column license_usage_current.workload_code
+    is 'The workload''s code, such as EXO, if it is known.';
+comment on column license_usage_current.service
+    is 'The service, such as o365 or crm, spelt the same whatever the source is.';
+comment on column license_usage_current.product_kind
+    is 'paid, free or trial: that of product_note, else what the name says.';
+comment on column license_usage_current.processed_date
+    is 'The date (UTC) for which the service processed the figures.';
 comment on column license_usage_current.days_behind
     is 'Days from processed_date to the newest date of that service in the whole ledger.';
 comment on column license_usage_current.licenses_qualified
@@ -354,10 +380,13 @@ comment on column license_usage_current.licenses_active
 comment on column license_usage_current.licenses_unused
     is 'Qualified less active seats; negative if more were active than qualify. They add up as '
     'the two do. For unused seats of a product take license_product.';
+comment on column license_usage_current.active_ratio
+    is 'Active seats as a part of qualified ones: 0 to 1, or more; null if none is qualified. '
+    'Never add it up: divide sums.';
 
--- Deployment's history is long and has nothing kept beside it. So the dates are looked up from which
--- on a service's figures are current for a customer: usually one date for each service. "distinct
--- on" keeps the planner from reading all of the history instead.
+-- Deployment's history is long and has nothing kept beside it. So rows are looked up from the date
+-- on from which a service's figures are current for a customer: usually those of one date for each
+-- service. "distinct on" keeps the planner from reading all of the history instead.
 create view license_deployment_current as
 with service as (
     select service, max(processed_date) as newest_date
@@ -424,11 +453,13 @@ left join present_name as p
     on p.kind = 'product' and p.key = name_key(d.product_id, d.product_name)
 -- Not "=", of which the planner would expect few rows.
 where d.processed_date >= d.newest_date
-group by d.customer_id, coalesce(p.present_name, d.product_name)::varchar(255);
+group by
+    d.customer_id,
+    coalesce(p.present_name, d.product_name)::varchar(255);
 
 comment on view license_deployment_current
-    is 'Inner view: today''s sold and assigned seats of each customer and product under present names. '
-    'Read license_product instead.';
+    is 'Inner view: today''s sold and assigned seats of each customer and product under present '
+    'names. Read license_product instead.';
 
 create view license_product as
 with used as (
@@ -453,9 +484,9 @@ held as (
         coalesce(u.customer_id, d.customer_id) as customer_id,
         coalesce(u.customer_name, d.customer_name) as customer_name,
         coalesce(u.product_name, d.product_name) as product_name,
-        coalesce(u.product_id, d.product_id) as product_id,
-        coalesce(u.service, d.service) as service,
-        coalesce(u.channel, d.channel) as channel,
+        coalesce(u.product_id, d.product_id)::varchar(255) as product_id,
+        coalesce(u.service, d.service)::varchar(255) as service,
+        coalesce(u.channel, d.channel)::varchar(255) as channel,
         u.processed_date,
         d.processed_date as deployment_processed_date,
         d.licenses_sold,
@@ -476,7 +507,7 @@ select
     h.product_id,
     h.service,
     h.channel,
-    product_kind(n.product_kind, h.product_name) as product_kind,
+    product_kind(n.product_kind, h.product_name)::varchar(16) as product_kind,
     h.processed_date,
     h.deployment_processed_date,
     h.licenses_sold,
@@ -529,3 +560,38 @@ order by licenses_unused desc, customer_id, product_name;
 
 comment on view license_waste
     is 'The rows of license_product of paid products that have unused seats, most first.';
+
+-- Comments ----------------------------------------------------------------------------------------
+
+-- A view's column that has no comment yet is passed through from another relation, and takes its
+-- comment. The order counts.
+do $$
+declare
+    pass record;
+    passed record;
+begin
+    for pass in
+        select v.view, v.source
+        from (
+            values
+            (1, 'license_usage_monthly'::regclass, 'license_usage'::regclass),
+            (2, 'license_usage_current', 'license_usage'),
+            (3, 'license_product', 'license_usage_current'),
+            (4, 'license_deployment_current', 'license_product'),
+            (5, 'license_waste', 'license_product')
+        ) as v (place, view, source)
+        order by v.place
+    loop
+        for passed in
+            select c.attname as name, col_description(pass.source, s.attnum) as comment
+            from pg_attribute as c
+            inner join pg_attribute as s on s.attrelid = pass.source and s.attname = c.attname
+            where c.attrelid = pass.view and col_description(pass.view, c.attnum) is null
+        loop
+            execute format(
+                'comment on column %s.%I is %L', pass.view, passed.name, passed.comment
+            );
+        end loop;
+    end loop;
+end
+$$;
