@@ -42,7 +42,16 @@ const VIEWS: [(&str, &str); 3] = [
             from license_usage_total",
         "select month, product_name, workload_name, count(*), sum(licenses_active)::bigint, \
             sum(licenses_qualified)::bigint
-         from license_usage_monthly group by 1, 2, 3",
+         from (
+             select *, max(processed_date_time) over (
+                 partition by customer_id, month, lower(coalesce(service_code, service_name, ''))
+             ) as month_end
+             from (
+                 select *, date_trunc('month', processed_date_time at time zone 'UTC')::date as \
+                 month from license_usage
+             ) as dated
+         ) as collected
+         where processed_date_time = month_end group by 1, 2, 3",
     ),
 ];
 
