@@ -61,6 +61,10 @@ test-clients: ## Try Microsoft's sign-in library and a public API client (PyPI) 
 	cargo build --locked --features simulator --bin seatledger-simulator
 	@scripts/test-clients
 
+.PHONY: bi-docs
+bi-docs: ## Renew docs/bi.md and docs/bi from the comments in the database
+	@scripts/bi-docs
+
 .PHONY: check
 check: ## Pass every gate, as the continuous integration does
 	@.ci/run
