@@ -498,24 +498,95 @@ comment on column license_deployment_restatement.customer_name is 'The customer'
 -- Customers ---------------------------------------------------------------------------------------
 
 create view customer_freshness as
+with known as (
+    select
+        c.*,
+        s.last_success_at as success_at,
+        u.processed_date_time,
+        (u.processed_date_time at time zone 'UTC')::date as processed_date,
+        u.has_current_row
+    from customer as c
+    inner join customer_success as s on s.customer_id = c.customer_id
+    left join (
+        select
+            customer_id,
+            max(processed_date_time) as processed_date_time,
+            bool_or(is_current) as has_current_row
+        from license_usage_latest
+        group by customer_id
+    ) as u on u.customer_id = c.customer_id
+),
+
+judged as (
+    select
+        *,
+        (now() at time zone 'UTC')::date - processed_date as age_days,
+        case
+            when gone_since is not null then 'gone'
+            when success_at is null or last_failure_at > success_at then 'failing'
+            when processed_date is null then 'never_had_usage'
+            when not has_current_row then 'ended'
+            -- For so many days figures count in the totals of later days.
+            when (now() at time zone 'UTC')::date - processed_date > 14 then 'stale'
+            else 'active'
+        end as state
+    from known
+)
+
 select
-    c.customer_id,
-    c.customer_name,
-    s.last_success_at,
-    c.last_processed_date_time,
-    now() - c.last_processed_date_time as age,
-    c.last_failure_at,
-    c.last_failure_reason,
-    c.last_failure_detail,
-    c.gone_since
-from customer as c
-inner join customer_success as s on s.customer_id = c.customer_id;
+    customer_id,
+    customer_name,
+    success_at as last_success_at,
+    processed_date_time as last_processed_date_time,
+    now() - processed_date_time as age,
+    last_failure_at,
+    last_failure_reason,
+    last_failure_detail,
+    gone_since,
+    processed_date as last_processed_date,
+    age_days,
+    state::varchar(16) as state,
+    left(
+        case state
+            when 'gone'
+                then 'not on the partner''s list since '
+                    || to_char(gone_since at time zone 'UTC', 'YYYY-MM-DD')
+            when 'failing'
+                then coalesce(
+                    nullif(concat_ws(': ', last_failure_reason, last_failure_detail), ''),
+                    'not fetched so far'
+                )
+            when 'never_had_usage' then 'fetched with success, and no figures have come so far'
+            when 'ended'
+                then 'fetched with success, and no figures have come after '
+                    || to_char(processed_date, 'YYYY-MM-DD')
+            when 'stale'
+                then 'newest figures of ' || to_char(processed_date, 'YYYY-MM-DD')
+                    || ', over 14 days ago'
+        end,
+        255
+    )::varchar(255) as state_reason
+from judged;
 
 comment on view customer_freshness
-    is 'One row per customer: how old its newest figures are, and how fetching it last failed.';
+    is 'One row per customer: how old its newest figures are, in one word how it is, and how '
+    'fetching it last failed.';
 comment on column customer_freshness.last_success_at
     is 'When the customer''s collection was last fetched and stored.';
+comment on column customer_freshness.last_processed_date_time
+    is 'The newest processed date of its usage; null if it never had usage.';
 comment on column customer_freshness.age is 'The time since the newest processed date.';
+comment on column customer_freshness.last_processed_date
+    is 'The date of last_processed_date_time, UTC.';
+comment on column customer_freshness.age_days
+    is 'Days (UTC) since last_processed_date. A service lags by some days itself.';
+comment on column customer_freshness.state
+    is 'The first that applies: gone: not on the partner''s list (customers.discover); failing: '
+    'fetching failed after the last success, or never succeeded; never_had_usage: no row of usage '
+    'has ever come; ended: none of its rows is current; stale: the newest figures are over 14 days '
+    'old, and no longer count in the totals of days; active. "seatledger status" says the same.';
+comment on column customer_freshness.state_reason
+    is 'Why it is in that state, in words; null if it is active.';
 
 create view coverage as
 with ledger_date as (

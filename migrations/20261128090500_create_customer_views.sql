@@ -1,5 +1,59 @@
--- Days: how complete the figures of each are, and a table of dates.
--- New views: locks nothing in use.
+-- Customers, days, and what is computed from the views of products: lifecycles, complete days, a
+-- date table, adoption, unused seats month by month, products that seem to have been renamed, and
+-- which customer has held which product since when.
+-- New table and views: locks nothing in use.
+
+-- Customers ---------------------------------------------------------------------------------------
+
+create view customer_lifecycle as
+select
+    c.customer_id,
+    c.customer_name::varchar(255) as customer_name,
+    (k.first_usage at time zone 'UTC')::date as first_usage_date,
+    (k.last_usage at time zone 'UTC')::date as last_usage_date,
+    (coalesce(c.gone_since, c.absent_since) at time zone 'UTC')::date as gone_date,
+    (c.returned_at at time zone 'UTC')::date as returned_date,
+    (case
+        when c.gone_since is not null then 'gone'
+        when k.first_usage is null then 'never_had_usage'
+        when not u.has_current_row then 'ended'
+        when c.returned_at is not null then 'returned'
+        else 'active'
+    end)::varchar(16) as state
+from customer as c
+left join (
+    select
+        customer_id,
+        min(processed_date_time) as first_usage,
+        max(processed_date_time) as last_usage
+    from license_usage_collection
+    group by customer_id
+) as k on k.customer_id = c.customer_id
+left join (
+    select customer_id, bool_or(is_current) as has_current_row
+    from license_usage_latest
+    group by customer_id
+) as u on u.customer_id = c.customer_id;
+
+comment on view customer_lifecycle
+    is 'One row per customer: since when it has had usage, when it left the partner and when it '
+    'came back. A customer gone and back more than once has the dates of the last absence.';
+comment on column customer_lifecycle.customer_id is 'The customer''s tenant id.';
+comment on column customer_lifecycle.customer_name is 'The customer''s name of now.';
+comment on column customer_lifecycle.first_usage_date
+    is 'The oldest processed date (UTC) of its usage in the ledger; for a customer that was there '
+    'before the ledger, where the ledger begins. Null if it never had usage.';
+comment on column customer_lifecycle.last_usage_date
+    is 'The newest processed date (UTC) of its usage; null if it never had usage.';
+comment on column customer_lifecycle.gone_date
+    is 'When the partner''s own list (customers.discover) was first without the customer, UTC: of '
+    'the absence that lasts, else of the last one that ended. Null if it never was.';
+comment on column customer_lifecycle.returned_date
+    is 'When it was last found on that list again, UTC; null if it never was gone and back.';
+comment on column customer_lifecycle.state
+    is 'gone: not on the partner''s list; never_had_usage: no row of usage has ever come; ended: '
+    'none of its rows is current; returned: has current rows, after an absence; active: has '
+    'current rows. The counts of the states add up to all customers.';
 
 -- Days --------------------------------------------------------------------------------------------
 
@@ -124,3 +178,297 @@ comment on column date_dimension.iso_week
     is 'The ISO 8601 week, 1 to 53. Days about New Year may belong to a week of the other year.';
 comment on column date_dimension.iso_weekday is 'The day of the week: 1 is Monday, 7 is Sunday.';
 comment on column date_dimension.is_month_end is 'Whether it is the last day of its month.';
+
+-- Adoption ----------------------------------------------------------------------------------------
+
+create table adoption_target (
+    workload_name varchar(255) not null,
+    target_ratio double precision not null,
+    constraint adoption_target_pkey primary key (workload_name),
+    constraint adoption_target_target_ratio_check check (target_ratio between 0 and 1)
+);
+
+comment on table adoption_target
+    is 'For people to edit: which part of the seats of a workload is to be active. 0.40 for '
+    'workloads without a row.';
+comment on column adoption_target.workload_name is 'The workload''s present name, such as Teams.';
+comment on column adoption_target.target_ratio is 'Active by qualified seats, 0 to 1.';
+
+create view license_adoption as
+select
+    u.customer_id,
+    u.customer_name,
+    u.workload_name,
+    u.workload_code,
+    u.service,
+    u.channel,
+    u.processed_date,
+    u.licenses_qualified,
+    u.licenses_active,
+    r.active_ratio,
+    r.target_ratio,
+    r.active_ratio >= r.target_ratio as meets_target,
+    -- As numeric, in which 7 of 100 seats meet 0.07: as a binary fraction that is a little more.
+    greatest(0, ceil(r.target_ratio::numeric * u.licenses_qualified) - u.licenses_active)::bigint
+        as licenses_to_target
+from (
+    select
+        customer_id,
+        max(customer_name)::varchar(255) as customer_name,
+        workload_name,
+        max(workload_code)::varchar(255) as workload_code,
+        max(service)::varchar(255) as service,
+        max(channel)::varchar(255) as channel,
+        max(processed_date) as processed_date,
+        sum(licenses_qualified)::bigint as licenses_qualified,
+        sum(licenses_active)::bigint as licenses_active
+    from license_usage_current
+    where product_kind = 'paid'
+    group by customer_id, workload_name
+) as u
+left join adoption_target as t on t.workload_name = u.workload_name
+cross join lateral (
+    select
+        u.licenses_active::double precision / nullif(u.licenses_qualified, 0) as active_ratio,
+        coalesce(t.target_ratio, 0.4) as target_ratio
+) as r;
+
+comment on view license_adoption
+    is 'How much of each workload the customers use today, over their paid products, and how far '
+    'that is from the target in adoption_target.';
+comment on column license_adoption.customer_id is 'The customer''s tenant id.';
+comment on column license_adoption.customer_name is 'The customer''s name of now.';
+comment on column license_adoption.workload_name is 'The workload''s present name.';
+comment on column license_adoption.workload_code is 'The workload''s code, if the API gives it.';
+comment on column license_adoption.service
+    is 'The service, such as o365; of several the last by name.';
+comment on column license_adoption.channel
+    is 'How the seats were sold, such as reseller; of several the last by name.';
+comment on column license_adoption.processed_date
+    is 'The newest processed date (UTC) of the figures.';
+comment on column license_adoption.licenses_qualified
+    is 'Seats of paid products that entitle to the workload. They add up over customers, never '
+    'over workloads.';
+comment on column license_adoption.licenses_active
+    is 'Seats of paid products whose user was active in the 28 days before the processed date. '
+    'They add up over customers, never over workloads.';
+comment on column license_adoption.active_ratio
+    is 'Active by qualified seats, 0 to 1, or more; null if none is qualified. Never add it up: '
+    'divide sums.';
+comment on column license_adoption.target_ratio
+    is 'The workload''s target in adoption_target; 0.40 where it has none.';
+comment on column license_adoption.meets_target
+    is 'Whether active_ratio has reached target_ratio; null if no seat is qualified.';
+comment on column license_adoption.licenses_to_target
+    is 'Active seats that are missing to the target. They add up over customers, never over '
+    'workloads.';
+
+-- Waste by month ----------------------------------------------------------------------------------
+
+create view license_waste_monthly as
+with workload as (
+    select
+        m.month,
+        m.customer_id,
+        coalesce(p.present_name, r.product_name)::varchar(255) as product_name,
+        coalesce(w.present_name, r.workload_name)::varchar(255) as workload_name,
+        max(coalesce(r.product_id, p.present_id)) as product_id,
+        max(license_service(r.service_code, r.service_name)) as service,
+        max(r.channel) as channel,
+        max((r.processed_date_time at time zone 'UTC')::date) as processed_date,
+        sum(r.licenses_qualified)::bigint as licenses_qualified,
+        sum(r.licenses_active)::bigint as licenses_active
+    from license_usage_month as m
+    inner join license_usage_set as s on s.set_id = m.set_id
+    cross join unnest(
+        s.product_names, s.workload_names, s.product_ids, s.workload_codes, s.service_names,
+        s.service_codes, s.channels, m.processed_date_times, m.licenses_active,
+        m.licenses_qualified, m.are_month_end
+    ) as r (
+        product_name, workload_name, product_id, workload_code, service_name, service_code,
+        channel, processed_date_time, licenses_active, licenses_qualified, is_month_end
+    )
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(r.product_id, r.product_name)
+    left join present_name as w
+        on w.kind = 'workload' and w.key = name_key(r.workload_code, r.workload_name)
+    where r.is_month_end
+    group by 1, 2, 3, 4
+),
+
+used as (
+    select distinct on (month, customer_id, product_name)
+        month,
+        customer_id,
+        product_name,
+        max(product_id) over product as product_id,
+        max(service) over product as service,
+        max(channel) over product as channel,
+        max(processed_date) over product as processed_date,
+        max(licenses_qualified) over product as licenses_qualified,
+        licenses_active,
+        workload_name as most_used_workload
+    from workload
+    window product as (partition by month, customer_id, product_name)
+    order by
+        month, customer_id, product_name, licenses_active desc, workload_name collate "C"
+),
+
+-- The service is worked out once per customer and month, and not for each row.
+last_deployment as (
+    select
+        month,
+        customer_id,
+        license_service(service_code, service_name) as service,
+        max(processed_date) as processed_date
+    from (
+        select
+            date_trunc('month', processed_date_time at time zone 'UTC')::date as month,
+            customer_id,
+            service_code,
+            service_name,
+            (max(processed_date_time) at time zone 'UTC')::date as processed_date
+        from license_deployment
+        group by 1, 2, 3, 4
+    ) as spelt
+    group by 1, 2, 3
+),
+
+-- A product that comes twice on one date counts as it came last.
+deployed as (
+    select distinct on (l.month, d.customer_id, d.product_name)
+        l.month,
+        l.service,
+        l.processed_date,
+        d.*
+    from last_deployment as l
+    inner join license_deployment as d
+        on d.customer_id = l.customer_id
+        and d.processed_date_time >= l.processed_date::timestamp at time zone 'UTC'
+        and d.processed_date_time < (l.processed_date + 1)::timestamp at time zone 'UTC'
+        and license_service(d.service_code, d.service_name) = l.service
+    order by l.month, d.customer_id, d.product_name, d.processed_date_time desc
+),
+
+sold as (
+    select
+        d.month,
+        d.customer_id,
+        coalesce(p.present_name, d.product_name)::varchar(255) as product_name,
+        max(coalesce(d.product_id, p.present_id)) as product_id,
+        max(d.service) as service,
+        max(d.channel) as channel,
+        max(d.processed_date) as processed_date,
+        sum(d.licenses_sold)::bigint as licenses_sold,
+        sum(d.licenses_deployed)::bigint as licenses_assigned
+    from deployed as d
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(d.product_id, d.product_name)
+    group by 1, 2, 3
+),
+
+held as (
+    select
+        coalesce(u.month, d.month) as month,
+        coalesce(u.customer_id, d.customer_id) as customer_id,
+        coalesce(u.product_name, d.product_name) as product_name,
+        coalesce(u.product_id, d.product_id)::varchar(255) as product_id,
+        coalesce(u.service, d.service)::varchar(255) as service,
+        coalesce(u.channel, d.channel)::varchar(255) as channel,
+        u.processed_date,
+        d.processed_date as deployment_processed_date,
+        d.licenses_sold,
+        d.licenses_assigned,
+        u.licenses_qualified,
+        u.licenses_active,
+        u.most_used_workload,
+        coalesce(d.licenses_sold, u.licenses_qualified) as licenses_paid
+    from used as u
+    full join sold as d
+        on d.month = u.month
+        and d.customer_id = u.customer_id
+        and d.product_name = u.product_name
+)
+
+select
+    h.month,
+    h.customer_id,
+    c.customer_name::varchar(255) as customer_name,
+    h.product_name,
+    h.product_id,
+    h.service,
+    h.channel,
+    product_kind(n.product_kind, h.product_name)::varchar(16) as product_kind,
+    h.processed_date,
+    h.deployment_processed_date,
+    h.licenses_sold,
+    h.licenses_assigned,
+    h.licenses_qualified,
+    h.licenses_active,
+    h.most_used_workload,
+    h.licenses_sold - h.licenses_assigned as licenses_unassigned,
+    h.licenses_paid - coalesce(h.licenses_active, 0) as licenses_unused,
+    coalesce(h.licenses_active, 0)::double precision / nullif(h.licenses_paid, 0) as active_ratio,
+    h.month = (
+        select date_trunc('month', max(processed_date)::timestamp)::date
+        from service_date
+        where dataset = 'usage'
+    ) as is_newest
+from held as h
+left join customer as c on c.customer_id = h.customer_id
+left join product_note as n on n.product_name = h.product_name
+where product_kind(n.product_kind, h.product_name) = 'paid'
+    and h.licenses_paid > coalesce(h.licenses_active, 0);
+
+comment on view license_waste_monthly
+    is 'The paid products with unused seats at the end of each month (UTC), under present names: '
+    'the figures of license_waste, from each customer''s last collections of the month.';
+comment on column license_waste_monthly.month
+    is 'The first day of the month, UTC. The newest month has the figures so far.';
+comment on column license_waste_monthly.processed_date
+    is 'The processed date (UTC) of the qualified and active seats, the last of the month; null '
+    'without usage.';
+comment on column license_waste_monthly.deployment_processed_date
+    is 'The processed date (UTC) of the sold and assigned seats, the last of the month; null '
+    'without deployment.';
+comment on column license_waste_monthly.licenses_sold
+    is 'Seats sold; null if deployment does not name the product or is not fetched. They add up '
+    'over customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.licenses_assigned
+    is 'Seats assigned to a user; null likewise. They add up as sold seats do.';
+comment on column license_waste_monthly.licenses_qualified
+    is 'Qualified seats of the workload that has most; null without usage. They add up over '
+    'customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.licenses_active
+    is 'Active seats of the most used workload, in the 28 days before processed_date; null without '
+    'usage. They add up over customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.licenses_unassigned
+    is 'Sold less assigned seats; negative if more are assigned. They add up as sold seats do.';
+comment on column license_waste_monthly.licenses_unused
+    is 'Sold seats, or qualified ones where none are known to be sold, less active ones. They add '
+    'up over customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.is_newest
+    is 'Whether it is the newest month of the whole ledger: license_waste has it as it is now.';
+
+-- Comments ----------------------------------------------------------------------------------------
+
+-- A view's column that has no comment yet is passed through from another relation, and takes its
+-- comment.
+do $$
+declare
+    passed record;
+begin
+    for passed in
+        select v.view, c.attname as name, col_description(v.source, s.attnum) as comment
+        from (
+            values
+            ('license_waste_monthly'::regclass, 'license_product'::regclass)
+        ) as v (view, source)
+        inner join pg_attribute as c on c.attrelid = v.view
+        inner join pg_attribute as s on s.attrelid = v.source and s.attname = c.attname
+        where col_description(v.view, c.attnum) is null
+    loop
+        execute format('comment on column %s.%I is %L', passed.view, passed.name, passed.comment);
+    end loop;
+end
+$$;

@@ -1,6 +1,7 @@
 //! `seatledger status`: the last runs, and how recent each customer's figures are, read from the
 //! database.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -69,6 +70,22 @@ fn describe_consent(consent: Option<&ConsentSummary>) -> String {
     format!("Consent: {since}. The refresh token {until}")
 }
 
+/// How many customers are in each state, such as " (22 active, 3 failing)".
+fn count_states(customers: &[Freshness]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for customer in customers {
+        *counts.entry(&customer.state).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    if counts.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", counts.join(", "))
+}
+
 /// A customer's name, to be shown after the GUID.
 fn in_parentheses(name: &str) -> String {
     format!(" ({})", printable(name))
@@ -102,25 +119,29 @@ fn report(runs: &[RunRecord], customers: &[Freshness], now: DateTime<Utc>) -> St
             |at| format!("{} h ago", (now - at).num_hours()),
         )
     };
-    let _infallible = writeln!(text, "\n{} customers, the stalest first:", customers.len());
+    let _infallible = writeln!(
+        text,
+        "\n{} customers{}, the stalest first:",
+        customers.len(),
+        count_states(customers)
+    );
     for customer in customers.iter().take(SHOWN_CUSTOMERS) {
         let processed = customer
             .last_processed_date_time
             .map_or_else(|| "none".to_owned(), |at| at.format("%Y-%m-%d").to_string());
         let _infallible = write!(
             text,
-            "{}{}  fetched {}, newest figures of {processed}",
+            "{}{}  fetched {}, newest figures of {processed}, {}",
             customer.customer_id,
             customer
                 .customer_name
                 .as_deref()
                 .map_or_else(String::new, in_parentheses),
-            age(customer.last_success_at)
+            age(customer.last_success_at),
+            customer.state
         );
-        if let (Some(at), Some(reason)) = (customer.last_failure_at, &customer.last_failure_reason)
-            && customer.last_success_at.is_none_or(|success| success < at)
-        {
-            let _infallible = write!(text, ", failing: {reason}");
+        if let Some(reason) = &customer.state_reason {
+            let _infallible = write!(text, ": {}", printable(reason));
         }
         text.push('\n');
     }

@@ -47,6 +47,9 @@ pub struct Freshness {
     pub last_processed_date_time: Option<DateTime<Utc>>,
     pub last_failure_at: Option<DateTime<Utc>>,
     pub last_failure_reason: Option<String>,
+    pub age_days: Option<i32>,
+    pub state: String,
+    pub state_reason: Option<String>,
 }
 
 /// When runs last ended. The time of each is that of the machine's clock at its end, which may have
@@ -184,7 +187,10 @@ impl Store {
                 last_success_at,
                 last_processed_date_time,
                 last_failure_at,
-                last_failure_reason
+                last_failure_reason,
+                age_days,
+                state as "state!",
+                state_reason
             from customer_freshness
             order by last_success_at nulls first, customer_id
             "#
@@ -197,6 +203,9 @@ impl Store {
             last_processed_date_time: row.last_processed_date_time,
             last_failure_at: row.last_failure_at,
             last_failure_reason: row.last_failure_reason,
+            age_days: row.age_days,
+            state: row.state,
+            state_reason: row.state_reason,
         });
         Ok(freshness.collect())
     }

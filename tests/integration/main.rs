@@ -86,6 +86,8 @@ mod sign_in {
 mod ledger {
     /// Which customers have figures of which date, and why others have none.
     mod coverage;
+    /// The views of customers, days, adoption and renamings equal their definitions.
+    mod customer_views;
     /// What is kept beside the ledger agrees with it.
     mod kept;
     /// A name has one spelling and one language.
