@@ -38,6 +38,7 @@ VIEWS = {
     "license_product": View(NOW, CUSTOMER_PRODUCT, in_model=True),
     "license_usage_current": View(NOW, SERIES, in_model=True),
     "license_waste": View(NOW, CUSTOMER_PRODUCT),
+    "license_adoption": View(NOW, ("customer_id", "workload_name"), in_model=True),
     "license_seats": View(NOW, ("customer_id", "product_name", "workload_key")),
     "license_usage_latest": View(NOW, SERIES),
     "license_deployment_latest": View(NOW, CUSTOMER_PRODUCT),
@@ -45,6 +46,7 @@ VIEWS = {
         TIME, ("month", "product_name", "workload_name"), date="month", in_model=True
     ),
     "license_usage_monthly": View(TIME, (*SERIES, "month"), date="month"),
+    "license_waste_monthly": View(TIME, ("month", *CUSTOMER_PRODUCT), date="month", in_model=True),
     "license_usage_change": View(TIME, DATED_SERIES, date="processed_date"),
     "license_usage_series": View(
         TIME,
@@ -56,6 +58,7 @@ VIEWS = {
         ),
         date="processed_date",
     ),
+    "customer_lifecycle": View(CUSTOMERS, ("customer_id",)),
     "customer_freshness": View(QUALITY, ("customer_id",), in_model=True),
     "data_completeness": View(QUALITY, ("date", "service"), date="date", in_model=True),
     "coverage": View(QUALITY, ("customer_id", "processed_date"), date="processed_date"),
@@ -65,6 +68,7 @@ VIEWS = {
     "product_name_history": View(NAMES, ("product_id", "product_name")),
     "workload_name_history": View(NAMES, ("workload_code", "workload_name")),
     "product_note": View(NAMES, ("product_name",)),
+    "adoption_target": View(NAMES, ("workload_name",)),
     "product_alias": View(NAMES, ("product_name",)),
 }
 
