@@ -69,6 +69,7 @@ pub(super) fn collection(
     let names = ProductNames::new(settings, context.request.header("x-locale"), today);
     let restatement = settings.restate.as_ref();
     let snapshot = world.calendar.snapshot(dataset, None, today, restatement);
+    let snapshot = snapshot.varied(settings.varied_from);
     Ok(match dataset {
         Dataset::Usage => {
             let rows = world.usage(number, &snapshot);
@@ -81,7 +82,7 @@ pub(super) fn collection(
                 workload_name: row.workload.name,
                 processed_date_time: format!("{}T00:00:00+00:00", row.processed),
                 service_name: row.product.service.code(),
-                channel: "reseller",
+                channel: row.channel,
                 attributes: ObjectType {
                     name: "CustomerLicensesUsageInsights",
                 },
@@ -98,7 +99,7 @@ pub(super) fn collection(
                 licenses_sold: row.sold,
                 processed_date_time: world.calendar.deployment_processed_at(row.processed),
                 service_name: row.product.service.code(),
-                channel: "reseller",
+                channel: row.channel,
                 attributes: ObjectType {
                     name: "CustomerLicensesDeploymentInsights",
                 },

@@ -92,6 +92,8 @@ pub(crate) struct SimulatorSettings {
     pub(crate) renamed_from: Option<NaiveDate>,
     pub(crate) renamed_product: String,
     pub(crate) renamed_to: String,
+    /// The day around which products and customers vary; `None` is a plain partner.
+    pub(crate) varied_from: Option<NaiveDate>,
 
     pub(crate) gzip: bool,
     /// Whether API bodies begin with a UTF-8 byte order mark.
@@ -142,6 +144,7 @@ impl Default for SimulatorSettings {
             renamed_from: None,
             renamed_product: "Microsoft 365 Business Standard".to_owned(),
             renamed_to: "Microsoft 365 Business Standard (no Teams)".to_owned(),
+            varied_from: None,
             gzip: true,
             bom: false,
         }

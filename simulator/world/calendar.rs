@@ -29,6 +29,8 @@ pub(crate) enum Dataset {
 pub(crate) struct Snapshot {
     office: Option<ProcessedDate>,
     dynamics: Option<ProcessedDate>,
+    /// The day of `SimulatorSettings::varied_from`.
+    pub(super) varied_from: Option<NaiveDate>,
 }
 
 /// A processed date of one service.
@@ -40,6 +42,14 @@ pub(super) struct ProcessedDate {
 }
 
 impl Snapshot {
+    /// The same of a partner whose products and customers vary around that day, if one is given.
+    pub(crate) fn varied(self, from: Option<NaiveDate>) -> Self {
+        Self {
+            varied_from: from,
+            ..self
+        }
+    }
+
     pub(super) fn of(&self, service: Service) -> Option<ProcessedDate> {
         match service {
             Service::Office => self.office,
@@ -110,6 +120,7 @@ impl Calendar {
         Snapshot {
             office: of(Service::Office),
             dynamics: of(Service::Dynamics),
+            varied_from: None,
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Workload {
     pub(crate) overrun_chance: f64,
 }
 
-const fn workload(
+pub(super) const fn workload(
     code: &'static str,
     name: &'static str,
     typical_share: f64,
@@ -51,14 +51,14 @@ const fn workload(
     }
 }
 
-static EXCHANGE: Workload = workload("EXO", "Exchange", 0.86, 0.022);
-static SHAREPOINT: Workload = workload("SPO", "SharePoint", 0.58, 0.012);
-static TEAMS: Workload = workload("TEAMS", "Teams", 0.74, 0.018);
+pub(super) static EXCHANGE: Workload = workload("EXO", "Exchange", 0.86, 0.022);
+pub(super) static SHAREPOINT: Workload = workload("SPO", "SharePoint", 0.58, 0.012);
+pub(super) static TEAMS: Workload = workload("TEAMS", "Teams", 0.74, 0.018);
 // People without a seat can use Yammer, so its use exceeds the seats most often.
-static YAMMER: Workload = workload("YAMMER", "Yammer", 0.07, 0.11);
-static APPS: Workload = workload("APPS", "Microsoft 365 Apps", 0.79, 0.015);
+pub(super) static YAMMER: Workload = workload("YAMMER", "Yammer", 0.07, 0.11);
+pub(super) static APPS: Workload = workload("APPS", "Microsoft 365 Apps", 0.79, 0.015);
 static SKYPE: Workload = workload("SFB", "Skype For Business", 0.12, 0.0);
-static CRM: Workload = workload("CRM", "Microsoft Dynamics CRM", 0.63, 0.02);
+pub(super) static CRM: Workload = workload("CRM", "Microsoft Dynamics CRM", 0.63, 0.02);
 
 static CRM_ONLY: [&Workload; 1] = [&CRM];
 

@@ -8,6 +8,7 @@ use super::{
     calendar::day_number,
     catalog::{EXTRAS, Product, SUITES, Workload},
     draw::Draw,
+    variety::CHANNELS,
 };
 
 /// The day numbers between which customers join, leave and buy further products: mid-2024 to
@@ -24,10 +25,11 @@ const ACTIVITY_DAYS: i32 = 28;
 /// One product of one customer.
 pub(super) struct Holding {
     pub(super) product: &'static Product,
-    draw: Draw,
-    seats: f64,
-    bought: i64,
-    cancelled: Option<i64>,
+    pub(super) channel: &'static str,
+    pub(super) draw: Draw,
+    pub(super) seats: f64,
+    pub(super) bought: i64,
+    pub(super) cancelled: Option<i64>,
 }
 
 /// All products that a customer ever has, each once. `settled`: the customer joined early and
@@ -76,6 +78,7 @@ pub(super) fn holdings(draw: Draw, settled: bool) -> Vec<Holding> {
             .then(|| own.on(6).days(CHANGES.0.max(bought + 120), CHANGES.1 + 300));
         holdings.push(Holding {
             product,
+            channel: CHANNELS[0],
             draw: own.on(7),
             seats: (size * share).max(1.0),
             bought,
@@ -236,6 +239,7 @@ mod tests {
     fn example(cancelled: Option<i64>) -> Holding {
         Holding {
             product: &SUITES[0],
+            channel: CHANNELS[0],
             draw: Draw::new(5),
             seats: 40.0,
             bought: 100,

@@ -4,7 +4,8 @@
 //!
 //! `draw` is the source of random numbers, `catalog` what Microsoft sells, `company` the customers'
 //! names, `calendar` the dates that figures exist for, `holding` what one customer has of one
-//! product, and `product_names` what a product is called in an answer.
+//! product, `product_names` what a product is called in an answer, and `variety` what else can
+//! happen to products and customers.
 
 mod calendar;
 mod catalog;
@@ -12,6 +13,7 @@ mod company;
 mod draw;
 mod holding;
 mod product_names;
+mod variety;
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -56,6 +58,7 @@ pub(crate) struct CustomerProfile {
 pub(crate) struct Usage {
     pub(crate) product: &'static Product,
     pub(crate) workload: &'static Workload,
+    pub(crate) channel: &'static str,
     pub(crate) active: u32,
     pub(crate) qualified: u32,
     pub(crate) processed: NaiveDate,
@@ -65,6 +68,7 @@ pub(crate) struct Usage {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Deployment {
     pub(crate) product: &'static Product,
+    pub(crate) channel: &'static str,
     pub(crate) deployed: u32,
     pub(crate) sold: u32,
     pub(crate) processed: NaiveDate,
@@ -130,22 +134,28 @@ impl World {
         }
     }
 
-    fn holdings(&self, number: u32) -> Vec<Holding> {
-        holdings(self.about(number).on(2), number < SETTLED)
+    fn holdings(&self, number: u32, snapshot: &Snapshot) -> Vec<Holding> {
+        let mut holdings = holdings(self.about(number).on(2), number < SETTLED);
+        if let Some(from) = snapshot.varied_from {
+            variety::vary(&mut holdings, self.about(number).on(3), number, from);
+        }
+        holdings
     }
 
-    /// The products that a snapshot has figures of for this customer. Cheaper than the figures
-    /// themselves, so that the rows of many customers can be counted.
+    /// The products that a snapshot has figures of for this customer, each with its channel.
+    /// Cheaper than the figures themselves, so that the rows of many customers can be counted.
     pub(crate) fn reported(
         &self,
         number: u32,
         snapshot: &Snapshot,
-    ) -> impl Iterator<Item = &'static Product> {
-        self.holdings(number).into_iter().filter_map(|holding| {
-            let processed = snapshot.of(holding.product.service)?;
-            let is_reported = holding.is_reported(day_number(processed.date));
-            is_reported.then_some(holding.product)
-        })
+    ) -> impl Iterator<Item = (&'static Product, &'static str)> {
+        self.holdings(number, snapshot)
+            .into_iter()
+            .filter_map(|holding| {
+                let processed = snapshot.of(holding.product.service)?;
+                let is_reported = holding.is_reported(day_number(processed.date));
+                is_reported.then_some((holding.product, holding.channel))
+            })
     }
 
     /// The holdings behind [`Self::reported`], each with its processed date and its seats on that
@@ -155,11 +165,13 @@ impl World {
         number: u32,
         snapshot: &Snapshot,
     ) -> impl Iterator<Item = (Holding, ProcessedDate, u32)> {
-        self.holdings(number).into_iter().filter_map(|holding| {
-            let processed = snapshot.of(holding.product.service)?;
-            let seats = holding.qualified(day_number(processed.date))?;
-            Some((holding, processed, seats))
-        })
+        self.holdings(number, snapshot)
+            .into_iter()
+            .filter_map(|holding| {
+                let processed = snapshot.of(holding.product.service)?;
+                let seats = holding.qualified(day_number(processed.date))?;
+                Some((holding, processed, seats))
+            })
     }
 
     /// The rows of the customer's usage collection, in the order of [`Self::reported`] and of each
@@ -176,6 +188,7 @@ impl World {
                 rows.push(Usage {
                     product: holding.product,
                     workload,
+                    channel: holding.channel,
                     active,
                     qualified,
                     processed: date,
@@ -196,6 +209,7 @@ impl World {
             }
             rows.push(Deployment {
                 product: holding.product,
+                channel: holding.channel,
                 deployed,
                 sold,
                 processed: date,

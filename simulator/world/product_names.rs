@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 
-use super::catalog::Product;
+use super::{catalog::Product, variety};
 use crate::settings::SimulatorSettings;
 
 /// English, German, Swedish. Other products have the same name in every language.
@@ -71,8 +71,8 @@ enum Language {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProductNames<'a> {
     language: Language,
-    /// The old name and the new one.
-    renamed: Option<(&'a str, &'a str)>,
+    /// The old name and the new one of each renamed product.
+    renamed: [Option<(&'a str, &'a str)>; 3],
 }
 
 impl<'a> ProductNames<'a> {
@@ -87,15 +87,19 @@ impl<'a> ProductNames<'a> {
             true if is("sv-SE") => Language::Swedish,
             _ => Language::English,
         };
-        let renamed = settings.renamed_from.is_some_and(|from| today >= from);
+        let is_renamed = settings.renamed_from.is_some_and(|from| today >= from);
+        let own = is_renamed.then_some((&*settings.renamed_product, &*settings.renamed_to));
+        let varied = settings.varied_from.into_iter();
+        let mut varied = varied.flat_map(|from| variety::renamed(from, today));
         Self {
             language,
-            renamed: renamed.then_some((&*settings.renamed_product, &*settings.renamed_to)),
+            renamed: [own, varied.next(), varied.next()],
         }
     }
 
     pub(crate) fn of(&self, product: &'static Product) -> &'a str {
-        if let Some((_, new)) = self.renamed.filter(|(old, _)| *old == product.name) {
+        let mut renamed = self.renamed.iter().flatten();
+        if let Some((_, new)) = renamed.find(|(old, _)| *old == product.name) {
             return new;
         }
         let known = TRANSLATIONS.iter().find(|(name, ..)| *name == product.name);

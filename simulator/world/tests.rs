@@ -132,12 +132,12 @@ fn rows_come_in_the_order_in_which_they_are_counted() {
     for number in 0..300 {
         let counted: Vec<_> = world
             .reported(number, &newest)
-            .flat_map(|product| product.workloads.iter().map(|it| (product.id, it.code)))
+            .flat_map(|(product, _)| product.workloads.iter().map(|it| (product.id, it.code)))
             .collect();
         let rows = world.usage(number, &newest);
         let rows = rows.iter().map(|row| (row.product.id, row.workload.code));
         assert_eq!(rows.collect::<Vec<_>>(), counted);
-        let products: Vec<_> = world.reported(number, &newest).map(|it| it.id).collect();
+        let products: Vec<_> = world.reported(number, &newest).map(|it| it.0.id).collect();
         let sold = world.deployment(number, &newest);
         let sold: Vec<_> = sold.iter().map(|row| row.product.id).collect();
         assert_eq!(sold, products);
@@ -179,4 +179,49 @@ fn only_dates_published_before_the_correction_are_corrected() {
         rows(&young, "2026-05-20", Some(&restatement)),
         rows(&young, "2026-05-20", None)
     );
+}
+
+/// The rows of thirty customers of a partner that varies around a day, some days after it.
+fn varied(world: &World, from: &str, days_after: i64) -> Vec<Usage> {
+    let today = date(from) + chrono::Duration::days(days_after);
+    let newest = world.calendar.snapshot(Dataset::Usage, None, today, None);
+    let newest = newest.varied(Some(date(from)));
+    (0..30)
+        .flat_map(|number| world.usage(number, &newest))
+        .collect()
+}
+
+#[test]
+fn a_varied_partner_has_twins_free_products_and_other_channels() {
+    let world = World::new(1, 30);
+    let rows = varied(&world, "2026-05-04", 20);
+    let products: HashSet<_> = rows
+        .iter()
+        .map(|row| (row.product.id, row.product.name))
+        .collect();
+    let ids: HashSet<_> = products.iter().map(|(id, _)| id).collect();
+    let names: HashSet<_> = products.iter().map(|(_, name)| name).collect();
+    assert_eq!(ids.len(), products.len() - 1, "one id has two names");
+    assert_eq!(names.len(), products.len() - 1, "one name has two ids");
+    for word in ["Free", "Trial", "Exploratory", "Copilot"] {
+        assert!(names.iter().any(|name| name.contains(word)), "{word}");
+    }
+    let channels: HashSet<_> = rows.iter().map(|row| row.channel).collect();
+    assert_eq!(channels, HashSet::from(["reseller", "direct", "volume"]));
+}
+
+#[test]
+fn customers_of_a_varied_partner_come_and_end() {
+    let world = World::new(1, 30);
+    let has_rows = |number: u32, days_after: i64| {
+        let today = date("2026-05-04") + chrono::Duration::days(days_after);
+        let newest = world.calendar.snapshot(Dataset::Usage, None, today, None);
+        let newest = newest.varied(Some(date("2026-05-04")));
+        !world.usage(number, &newest).is_empty()
+    };
+    assert!(has_rows(6, 10) && !has_rows(6, 30));
+    assert!(!has_rows(8, 10) && has_rows(8, 30));
+    // Without variety nothing of the kind happens.
+    let plain = rows(&world, 6, "2026-06-03");
+    assert!(!plain.is_empty() && plain.iter().all(|row| row.channel == "reseller"));
 }

@@ -3,8 +3,6 @@
 use super::filter::{Filter, FilterField};
 use crate::world::{Dataset, Product, ProductNames, Workload, World};
 
-pub(super) const CHANNEL: &str = "reseller";
-
 /// The columns about a customer, which all of its rows share.
 pub(super) struct CustomerColumns {
     pub(super) tenant_id: String,
@@ -28,6 +26,7 @@ pub(super) struct RowColumns<'a> {
     pub(super) product: &'static Product,
     /// `None` for deployment, which is counted per product.
     pub(super) workload: Option<&'static Workload>,
+    pub(super) channel: &'static str,
 }
 
 impl RowColumns<'_> {
@@ -41,7 +40,7 @@ impl RowColumns<'_> {
             FilterField::WorkloadName => self.workload.map_or("", |workload| workload.name),
             FilterField::ServiceCode => self.product.service.code(),
             FilterField::ServiceName => self.product.service.name(),
-            FilterField::Channel => CHANNEL,
+            FilterField::Channel => self.channel,
             FilterField::CustomerTenantId => &self.customer.tenant_id,
             FilterField::CustomerName => &self.customer.name,
             FilterField::ProductId => self.product.id,

@@ -73,7 +73,10 @@ impl<'a> PageQuery<'a> {
         let reach = Days::new(settings.reach_days.into());
         let earliest = today.checked_sub_days(reach).unwrap_or(NaiveDate::MIN);
         let is_in_reach = date.is_none_or(|date| date >= earliest);
-        let snapshot = || calendar.snapshot(dataset, date, today, settings.restate.as_ref());
+        let snapshot = || {
+            let snapshot = calendar.snapshot(dataset, date, today, settings.restate.as_ref());
+            snapshot.varied(settings.varied_from)
+        };
         Ok(Self {
             settings,
             dataset,

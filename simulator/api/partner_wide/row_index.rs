@@ -117,15 +117,18 @@ fn count_rows(partner: &Partner, query: &PageQuery<'_>, number: u32, snapshot: &
     let world = &partner.world;
     let products = world.reported(number, snapshot);
     if query.filter.is_none() {
-        return products.map(|it| workloads(query.dataset, it).len()).sum();
+        return products
+            .map(|(it, _)| workloads(query.dataset, it).len())
+            .sum();
     }
     let customer = &CustomerColumns::new(world, number);
     products
-        .flat_map(|product| {
+        .flat_map(|(product, channel)| {
             workloads(query.dataset, product).map(move |workload| RowColumns {
                 customer,
                 product,
                 workload,
+                channel,
             })
         })
         .filter(|row| row.matches(query.filter.as_ref(), &query.names))

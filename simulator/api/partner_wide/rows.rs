@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::{
-    columns::{CHANNEL, CustomerColumns, RowColumns},
+    columns::{CustomerColumns, RowColumns},
     query::PageQuery,
 };
 use crate::world::{Dataset, Deployment, Snapshot, Usage, World};
@@ -91,6 +91,7 @@ fn usage_rows<'a>(
             customer,
             product: usage.product,
             workload: Some(usage.workload),
+            channel: usage.channel,
         },
         processed: usage.processed,
         figures: Figures {
@@ -113,6 +114,7 @@ fn deployment_rows<'a>(
             customer,
             product: deployment.product,
             workload: None,
+            channel: deployment.channel,
         },
         processed: deployment.processed,
         figures: Figures {
@@ -132,6 +134,7 @@ fn write_row(row: &PartnerWideRow<'_>, query: &PageQuery<'_>, body: &mut Vec<u8>
                 customer,
                 product,
                 workload,
+                channel,
             },
         processed,
         figures,
@@ -143,7 +146,7 @@ fn write_row(row: &PartnerWideRow<'_>, query: &PageQuery<'_>, body: &mut Vec<u8>
         workload_name: workload.map(|workload| workload.name),
         service_code: product.service.code(),
         service_name: product.service.name(),
-        channel: CHANNEL,
+        channel,
         customer_tenant_id: &customer.tenant_id,
         customer_name: &customer.name,
         product_id: product.id,
