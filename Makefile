@@ -19,7 +19,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## See it work: own Postgres, simulated Partner Center, 60 days of history
+demo: ## See it work: own Postgres, simulated Partner Center, a year of history
 	@scripts/need cargo cc postgres psql
 	@echo "Building. The first build takes 5 to 10 minutes, a later one seconds."
 	cargo build --locked --features simulator --bins

@@ -1,6 +1,10 @@
 //! The demo: runs the daemon's own code once for each of a number of simulated days, against the
 //! simulator and a real Postgres. Only the calendar is not real: the clock is set to six in the
 //! morning of each day, when the default schedule begins a run.
+//!
+//! The history begins with a year of one run a week, which reads each customer's own collection,
+//! and ends with some weeks of one run a day, which reads the partner-wide ones. In these weeks
+//! products and customers change as the simulator's README says under `varied_from`.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -17,22 +21,35 @@ use seatledger::clock::{Clock, ManualClock, SystemClock};
 use seatledger::config::{self, Config, Sources};
 use seatledger::lifecycle::Lifecycle;
 use seatledger::store::RunKind;
-use seatledger::sync::{Progress, Report, Request};
+use seatledger::sync::{DatabaseRetry, Dates, Progress, Report, Request, Syncer};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// The number of days at the end on which one customer refuses access, as after the partner has
-/// lost its role there.
-const REFUSED_DAYS: u64 = 4;
+/// The number of weeks with one run, before the days with one run each.
+const WEEKS: u64 = 52;
 
-/// The number of days per line of progress.
-const DAYS_PER_LINE: u64 = 15;
+/// The daily run from which on products and customers vary.
+const VARIED_FROM: u64 = 10;
+
+/// The daily runs before which a customer leaves the partner's list and comes back.
+const ABSENCE: (u64, u64) = (25, 40);
+
+/// The daily run before which Microsoft corrects figures, and the dates before it that are then
+/// asked for again.
+const RESTATED: (u64, u64) = (50, 10);
+
+/// The number of days at the end on which another customer is gone.
+const GONE_DAYS: u64 = 4;
+
+/// The number of runs per line of progress.
+const RUNS_PER_LINE: u64 = 15;
 
 #[derive(Parser)]
 struct DemoArguments {
     /// Base URL of the simulator
     #[arg(long)]
     simulator: String,
-    /// Number of days to simulate; the last one is today
+    /// Number of days with a run each, after a year of weekly runs; the last one is today
     #[arg(long, default_value_t = 60)]
     days: u64,
     /// Connection URL of the ledger's database
@@ -58,53 +75,140 @@ async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let today = SystemClock.now().date_naive();
     let first = today - Days::new(arguments.days.saturating_sub(1));
-    let clock = Arc::new(ManualClock::new(morning(first)));
-    let config = load(arguments, folder.path(), clock.now())?;
-    let syncer = syncer(
-        &config,
-        config.retry,
-        Arc::<ManualClock>::clone(&clock),
-        &lifecycle,
-    )?;
-    let database_retry = database_retry_of_a_person(config.retry);
-    let request = Request::new(RunKind::Schedule, database_retry);
-    syncer
-        .migrate(database_retry.at_start, &lifecycle.shutdown)
-        .await?;
     let simulator = SimulatorControl::new(&arguments.simulator)?;
-    let (progress, _unwatched) = watch::channel(Progress::default());
+    let varied_from = first + Days::new(VARIED_FROM);
+    simulator
+        .set(&json!({ "varied_from": varied_from }))
+        .await?;
+    let start = first - Days::new(7 * WEEKS);
+    let clock = Arc::new(ManualClock::new(morning(start)));
+    let retry = load(arguments, folder.path(), "customer", clock.now())?.retry;
+    let mut demo = Demo {
+        clock,
+        database_retry: database_retry_of_a_person(retry),
+        arguments,
+        lifecycle: &lifecycle,
+        folder: folder.path(),
+        simulator,
+        written: 0,
+    };
+    let weekly = demo.syncer("customer")?;
+    weekly
+        .migrate(demo.database_retry.at_start, &lifecycle.shutdown)
+        .await?;
     say(&format!(
-        "\n{} days, from {first} to {today}, one run each, as the daemon does them:\n",
+        "\nA year from {start} on with one run a week, which reads each customer's own \
+        collections:\n"
+    ))?;
+    for week in 0..WEEKS {
+        let is_shown = week + 1 == WEEKS || week.is_multiple_of(RUNS_PER_LINE);
+        demo.run(&weekly, start + Days::new(7 * week), is_shown)
+            .await?;
+    }
+    weekly.store.close().await;
+    let daily = demo.syncer("commercial")?;
+    say(&format!(
+        "\n{} days, from {first} to {today}, one run each, which reads the partner-wide \
+        collections:\n",
         arguments.days
     ))?;
     let mut last_report = None;
-    let mut written = 0;
-    for (number, day) in first
-        .iter_days()
-        .take_while(|day| *day <= today)
-        .enumerate()
-    {
-        let left = arguments.days - number as u64;
-        if left == REFUSED_DAYS {
-            simulator.refuse_second_customer().await?;
-        }
-        simulator.set_today(day).await?;
-        clock.set(morning(day));
-        let report = syncer.run(&request, &lifecycle.shutdown, &progress).await?;
-        written += report.rows.inserted;
-        if left == 1 || left.is_multiple_of(DAYS_PER_LINE) {
-            say(&progress_line(day, &report, written))?;
-        }
-        if let Some(fatal) = &report.fatal {
-            bail!("the run of {day} could not be finished: {fatal}");
-        }
-        last_report = Some(report);
+    for number in 0..arguments.days {
+        let day = first + Days::new(number);
+        let left = arguments.days - number;
+        demo.prepare(&daily, number, day).await?;
+        let is_shown = left == 1 || left.is_multiple_of(RUNS_PER_LINE);
+        last_report = Some(demo.run(&daily, day, is_shown).await?);
     }
     if let Some(report) = last_report {
         say(&format!("\nThe summary of the last one:\n\n{report}"))?;
     }
-    syncer.store.close().await;
+    daily.store.close().await;
     Ok(())
+}
+
+/// The parts of the demo that every run needs.
+struct Demo<'a> {
+    arguments: &'a DemoArguments,
+    lifecycle: &'a Lifecycle,
+    folder: &'a Path,
+    simulator: SimulatorControl,
+    clock: Arc<ManualClock>,
+    database_retry: DatabaseRetry,
+    /// The rows inserted so far.
+    written: u64,
+}
+
+impl Demo<'_> {
+    fn syncer(&self, source: &str) -> anyhow::Result<Arc<Syncer>> {
+        let config = load(self.arguments, self.folder, source, self.clock.now())?;
+        let clock = Arc::<ManualClock>::clone(&self.clock);
+        syncer(&config, config.retry, clock, self.lifecycle)
+    }
+
+    /// What happens before the daily run with this number.
+    async fn prepare(
+        &self,
+        syncer: &Arc<Syncer>,
+        number: u64,
+        day: NaiveDate,
+    ) -> anyhow::Result<()> {
+        if self.arguments.days - number == GONE_DAYS {
+            self.simulator.move_customer(1, "gone").await?;
+        }
+        if number == ABSENCE.0 {
+            self.simulator.move_customer(12, "gone").await?;
+        }
+        if number == ABSENCE.1 {
+            self.simulator.move_customer(12, "back").await?;
+        }
+        if number == RESTATED.0 {
+            let restate = json!({ "restate": { "from": day, "share": 0.4 } });
+            self.simulator.set(&restate).await?;
+            self.set_day(day).await?;
+            let dates = Dates {
+                from: day - Days::new(RESTATED.1),
+                to: day,
+                force: true,
+            };
+            let request = Request::new(RunKind::Backfill, self.database_retry);
+            let (progress, _unwatched) = watch::channel(Progress::default());
+            let shutdown = &self.lifecycle.shutdown;
+            let report = Box::pin(syncer.run_dates(&request, dates, shutdown, &progress)).await?;
+            say(&format!(
+                "  {day}  the dates from {} on asked for again: {} rows changed",
+                dates.from, report.rows.updated
+            ))?;
+        }
+        Ok(())
+    }
+
+    async fn set_day(&self, day: NaiveDate) -> anyhow::Result<()> {
+        self.clock.set(morning(day));
+        self.simulator.set_today(day).await
+    }
+
+    /// The run of a day. Fails if it could not be finished.
+    async fn run(
+        &mut self,
+        syncer: &Arc<Syncer>,
+        day: NaiveDate,
+        is_shown: bool,
+    ) -> anyhow::Result<Report> {
+        self.set_day(day).await?;
+        let request = Request::new(RunKind::Schedule, self.database_retry);
+        let (progress, _unwatched) = watch::channel(Progress::default());
+        let shutdown = &self.lifecycle.shutdown;
+        let report = Box::pin(syncer.run(&request, shutdown, &progress)).await?;
+        self.written += report.rows.inserted;
+        if is_shown {
+            say(&progress_line(day, &report, self.written))?;
+        }
+        if let Some(fatal) = &report.fatal {
+            bail!("the run of {day} could not be finished: {fatal}");
+        }
+        Ok(report)
+    }
 }
 
 fn progress_line(day: NaiveDate, report: &Report, written: u64) -> String {
@@ -123,8 +227,13 @@ fn morning(day: NaiveDate) -> DateTime<Utc> {
         .and_utc()
 }
 
-/// Loads the demo's configuration as the program itself does.
-fn load(arguments: &DemoArguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<Config> {
+/// Loads the demo's configuration with this source, as the program itself does.
+fn load(
+    arguments: &DemoArguments,
+    folder: &Path,
+    source: &str,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Config> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/config.toml");
     let token = folder.join("refresh_token").display().to_string();
     let environment = [
@@ -132,6 +241,7 @@ fn load(arguments: &DemoArguments, folder: &Path, now: DateTime<Utc>) -> anyhow:
             "SEATLEDGER__PARTNER_CENTER__BASE_URL",
             arguments.simulator.as_str(),
         ),
+        ("SEATLEDGER__PARTNER_CENTER__SOURCE", source),
         ("SEATLEDGER__AUTH__AUTHORITY", &arguments.simulator),
         ("SEATLEDGER__AUTH__REFRESH_TOKEN_FILE", &token),
         ("SEATLEDGER__DATABASE__URL", &arguments.database_url),
@@ -172,29 +282,26 @@ impl SimulatorControl {
         Ok(())
     }
 
-    /// Makes the simulator refuse all further calls about the second customer, as after the partner
-    /// has lost its role there.
-    async fn refuse_second_customer(&self) -> anyhow::Result<()> {
+    /// Changes settings.
+    async fn set(&self, settings: &Value) -> anyhow::Result<()> {
+        let call = self.http.patch(format!("{}/settings", self.control));
+        call.body(settings.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
+    /// Makes the customer with this number leave the partner's list (`gone`) or come `back`.
+    async fn move_customer(&self, number: usize, direction: &str) -> anyhow::Result<()> {
         let listed = self.http.get(format!("{}/customers", self.control));
         let listed = listed.send().await?.error_for_status()?.text().await?;
         let customers: Vec<String> = serde_json::from_str(&listed)?;
         let customer = customers
-            .get(1)
-            .context("the simulator has no second customer")?;
-        let fault = serde_json::json!({
-            "code": "20002",
-            "description": "The partner has no commerce relationship with this customer.",
-        });
-        let script = serde_json::json!({
-            "target": customer,
-            "answers": [{ "status": 403, "json": fault }],
-            "then": "repeat",
-        });
-        let call = self.http.post(format!("{}/script", self.control));
-        call.body(script.to_string())
-            .send()
-            .await?
-            .error_for_status()?;
+            .get(number)
+            .with_context(|| format!("the simulator has no customer {number}"))?;
+        let path = format!("{}/customers/{customer}/{direction}", self.control);
+        self.http.post(path).send().await?.error_for_status()?;
         Ok(())
     }
 }
