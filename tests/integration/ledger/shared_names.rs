@@ -323,3 +323,35 @@ async fn one_product_under_two_names_at_the_same_time_is_two_rows_and_one_produc
     assert_eq!(store(&world, &restated).await["updated"], 1);
     assert_eq!(world.lines(presented).await, ["Plan|3|20", "Plan|13|20"]);
 }
+
+#[tokio::test]
+async fn of_a_partner_with_such_products_every_row_is_stored() {
+    let (mut world, _) = world(20).await;
+    world.set("partner_center.datasets", "usage,deployment");
+    let varied = json!({ "varied_from": "2026-04-20" });
+    world.simulator.patch(varied).await;
+    let finished = world.backfill().await;
+    finished.assert_code(0);
+    let rows = &finished.summary()["rows"];
+    assert_eq!(rows["inserted"], rows["received"]);
+    let of_one = |several: &str, one: &str| {
+        format!(
+            "select max({one}) from product_name_history group by {one} having count({several}) > 1"
+        )
+    };
+    assert_eq!(
+        world.lines(&of_one("product_id", "product_name")).await,
+        ["Microsoft 365 Apps for business"]
+    );
+    assert_eq!(
+        world.lines(&of_one("product_name", "product_id")).await,
+        ["cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46"]
+    );
+    let channels = "select distinct channel from license_usage order by 1";
+    assert_eq!(
+        world.lines(channels).await,
+        ["direct", "reseller", "volume"]
+    );
+    let again = world.backfill().await;
+    assert_eq!(again.summary()["rows"]["unchanged"], rows["received"]);
+}
