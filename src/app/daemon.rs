@@ -58,6 +58,7 @@ pub(super) async fn run(
             reader: Reader::new(syncer.store.clone()),
             schedule,
             next_run: ticker.next_tick(),
+            upgrade: syncer.upgrade.subscribe(),
             clock: Arc::clone(&clock),
             client: Arc::clone(&syncer.client),
             consent: ConsentFile::of(&config.auth),

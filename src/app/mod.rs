@@ -5,6 +5,7 @@ mod browser;
 mod check;
 mod consent_watch;
 mod daemon;
+mod grants;
 mod login;
 mod ownership;
 mod progress;
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::Parser as _;
 use indicatif::MultiProgress;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::causes::with_causes;
@@ -32,7 +34,7 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
 use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
 use crate::store::{Store, StoreError};
-use crate::sync::{DatabaseRetry, RunError, Syncer, tell_of_locks};
+use crate::sync::{DatabaseRetry, RunError, Syncer};
 use crate::telemetry;
 
 /// The longest wait between two attempts to reach a database that is away. A longer one would delay
@@ -230,7 +232,7 @@ async fn run_command(
                 Remedy::Configuration => Err(error),
             })
         }
-        Command::Migrate => migrate(config).await,
+        Command::Migrate => grants::migrate(config, &clock, lifecycle).await,
     }
 }
 
@@ -262,6 +264,7 @@ pub fn syncer(
         max_concurrency: config.partner_center.max_concurrency,
         clock,
         tasks: lifecycle.tasks.clone(),
+        upgrade: watch::Sender::new(None),
     }))
 }
 
@@ -276,13 +279,6 @@ pub fn database_retry_of_a_person(retry: RetryPolicy) -> DatabaseRetry {
         at_start: retry.with_max_elapsed(START_RETRY),
         in_run: retry.with_max_elapsed(max_elapsed),
     }
-}
-
-async fn migrate(config: &Config) -> anyhow::Result<Exit> {
-    let store = Store::new(&config.database)?;
-    tell_of_locks(&store, store.migrate()).await?;
-    say("The database's tables are up to date")?;
-    Ok(Exit::Success)
 }
 
 /// One line on standard output.

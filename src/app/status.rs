@@ -12,7 +12,7 @@ use crate::lifecycle::Exit;
 use crate::printable::printable;
 use crate::store::{Freshness, RunRecord, Store};
 
-use super::say;
+use super::{complain, say};
 
 /// Runs and customers that the text shows; JSON has all customers.
 const SHOWN_RUNS: i64 = 10;
@@ -21,6 +21,10 @@ const SHOWN_CUSTOMERS: usize = 20;
 pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyhow::Result<Exit> {
     let store = Store::new(&config.database)?;
     store.reach().await?;
+    if let Some(behind) = describe_upgrade(&store).await? {
+        // The views may be older than what is read below.
+        complain(&behind);
+    }
     let runs = store.load_last_runs(SHOWN_RUNS).await?;
     let customers = store.load_freshness().await?;
     let has_user = matches!(config.auth.method, Method::RefreshToken { .. });
@@ -43,6 +47,25 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
         say(&text)?;
     }
     Ok(Exit::Success)
+}
+
+/// What a daemon or `migrate` may be waiting for, if the tables are not up to date.
+async fn describe_upgrade(store: &Store) -> anyhow::Result<Option<String>> {
+    let missing = store.load_missing_migrations().await?;
+    if missing == 0 {
+        return Ok(None);
+    }
+    let users = store.load_users().await?;
+    let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+    let mut said = format!(
+        "the tables are not up to date: {missing} migrations are to be applied, by the daemon as \
+         it starts or by: seatledger migrate"
+    );
+    if !users.is_empty() {
+        said.push_str("; meanwhile these sessions use the tables, and may keep it waiting: ");
+        said.push_str(&users.join("; "));
+    }
+    Ok(Some(said))
 }
 
 fn describe_consent(consent: Option<&ConsentSummary>) -> String {

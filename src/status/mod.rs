@@ -29,6 +29,7 @@ use crate::consent::Consent;
 use crate::partner_center::{Client, ConsentFile};
 use crate::schedule::Schedule;
 use crate::store::{Reader, RunRecord, StoreError};
+use crate::sync::UpgradeWait;
 use host::{HostError, Hosts};
 
 /// What the status address is made from.
@@ -37,6 +38,8 @@ pub(crate) struct StatusInputs {
     pub(crate) schedule: Schedule,
     /// From the ticker, which knows how the clock was set.
     pub(crate) next_run: watch::Receiver<Option<DateTime<Utc>>>,
+    /// What the migrations at the start wait for.
+    pub(crate) upgrade: watch::Receiver<Option<UpgradeWait>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) client: Arc<Client>,
     /// None if no person signs in.
@@ -199,8 +202,14 @@ async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         Ok(runs) => (StatusCode::OK, "available", runs.first()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.as_str(), None),
     };
+    // Without the names of roles and programs, which are in the log.
+    let upgrade =
+        shared.inputs.upgrade.borrow().as_ref().map(
+            |wait| json!({ "waiting_since": wait.since, "blocked_by_backends": wait.backends }),
+        );
     let body = json!({
         "database": database,
+        "migration": upgrade,
         "next_run": next_run,
         "last_run": last_run,
         "consent": consent,

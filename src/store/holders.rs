@@ -119,6 +119,40 @@ impl Store {
         bounded("asking who holds a lock", query.fetch_all(&self.pool)).await
     }
 
+    /// The sessions that use the ledger's tables or views, and for which a migration may have to
+    /// wait; the oldest transactions first.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_users(&self) -> Result<Vec<Holder>, StoreError> {
+        let query = sqlx::query_as!(
+            Holder,
+            r#"
+            select
+                a.pid as "backend!",
+                a.application_name as application,
+                a.usename::text as role,
+                host(a.client_addr) as address,
+                a.state,
+                a.xact_start as since
+            from pg_stat_activity as a
+            where a.pid in (
+                select l.pid
+                from pg_locks as l
+                inner join pg_class as c on c.oid = l.relation
+                inner join pg_database as d on d.oid = l.database
+                where l.granted
+                    and l.pid <> pg_backend_pid()
+                    and d.datname = current_database()
+                    and c.relnamespace = current_schema()::regnamespace
+                    and c.relkind in ('r', 'p', 'v')
+            )
+            order by a.xact_start, a.pid
+            "#
+        );
+        bounded("asking who uses the tables", query.fetch_all(&self.pool)).await
+    }
+
     /// The process that holds the run lock; none if the lock has just been released.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
 pub use holders::{Holder, OtherRun};
 pub use locale::conflicting_locale;
+pub use migrate::Migrations;
 pub use pool::Store;
 pub use probe::ProbedPart;
 pub use read::{Experience, Freshness, LastFinish, RunRecord};

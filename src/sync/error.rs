@@ -1,5 +1,7 @@
 //! Why a run cannot begin or go on.
 
+use std::time::Duration;
+
 use super::customer_list::CustomersError;
 use super::early_end::EarlyEnd;
 use crate::partner_center::ApiError;
@@ -31,6 +33,19 @@ pub enum RunError {
         known: String,
         /// The configured locale.
         asked: String,
+    },
+    /// Other sessions did not give up their locks on the tables.
+    #[error(
+        "the database's tables could not be brought up to date, because other sessions have used \
+         them for {} s: {holders}; end these (select pg_terminate_backend(BACKEND)) or have them \
+         end, and start again",
+        waited.as_secs()
+    )]
+    Blocked {
+        /// For how long they were waited for.
+        waited: Duration,
+        /// The sessions.
+        holders: String,
     },
     /// The run ended early because further customers would have failed, too.
     #[error(transparent)]
@@ -76,7 +91,9 @@ impl RunError {
             Self::Store(error) => error.remedy(),
             Self::Customers(error) => error.remedy(),
             Self::Locale { .. } => Remedy::Configuration,
-            Self::EarlyEnd(_) | Self::Superseded | Self::Stopped => Remedy::Time,
+            Self::Blocked { .. } | Self::EarlyEnd(_) | Self::Superseded | Self::Stopped => {
+                Remedy::Time
+            }
         }
     }
 }

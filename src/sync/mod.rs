@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -30,14 +31,14 @@ use crate::ledger::{Customer, Dataset, Source};
 use crate::partner_center::{Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
-use crate::store::{LastFinish, RunKind, Store, conflicting_locale};
+use crate::store::{LastFinish, Migrations, RunKind, Store, conflicting_locale};
 use ledger::{mark_interrupted, retry_while_away};
 
 pub use customer_list::CustomersError;
 pub use dated::Dates;
 pub use early_end::EarlyEnd;
 pub use error::RunError;
-pub use ledger::{DatabaseRetry, tell_of_locks};
+pub use ledger::{DatabaseRetry, Upgrade, UpgradeWait};
 pub use report::{CustomerCounts, DatesProgress, FailedCustomer, Progress, Report};
 pub use request::{Mode, Request};
 
@@ -65,18 +66,25 @@ pub struct Syncer {
     pub clock: Arc<dyn Clock>,
     /// Tracks the workers.
     pub tasks: TaskTracker,
+    /// What the migrations wait for.
+    pub upgrade: watch::Sender<Option<UpgradeWait>>,
 }
 
 impl Syncer {
-    /// Brings the database's tables up to date.
+    /// Brings the database's tables up to date, and shows in `upgrade` while others keep it from
+    /// doing so.
     ///
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn migrate(&self, retry: RetryPolicy, shutdown: &Shutdown) -> Result<(), RunError> {
-        retry_while_away(&self.store, retry, shutdown, async || {
-            self.store.migrate().await
-        })
-        .await
+        let upgrade = Upgrade {
+            store: &self.store,
+            migrations: &Migrations::embedded(),
+            retry,
+            clock: &self.clock,
+            shutdown,
+        };
+        upgrade.run(&self.upgrade).await
     }
 
     /// When runs over the whole list last ended by themselves.

@@ -112,6 +112,8 @@ mod database {
     mod address;
     /// A database that starts late, crashes, refuses the role, or stops answering.
     mod away;
+    /// Migrations while others read.
+    mod migrations;
     /// `check` finds every right that a run lacks.
     mod rights;
     /// The log names once what the program waits for: the database, a lock, another run.

@@ -103,6 +103,20 @@ pub enum StoreError {
     /// The migrations cannot be applied.
     #[error("the database's tables cannot be brought up to date")]
     Migrate(#[source] Box<MigrateError>),
+    /// Another session held a lock that a migration needs. It has its own waits.
+    #[error("the database's tables cannot be brought up to date while other sessions use them")]
+    Locked,
+    /// Views that are not the ledger's use what a migration removes.
+    #[error(
+        "the database's tables cannot be brought up to date, and nothing was changed, because \
+         views of others use what a migration removes: {views}; of each, keep its text (select \
+         pg_get_viewdef('VIEW'::regclass)), drop it, start again, and make it anew, best on the \
+         ledger's views, which no migration removes"
+    )]
+    ForeignViews {
+        /// The views, their owners and what they use.
+        views: String,
+    },
 }
 
 /// The driver's error. For an error of Postgres it shows the message alone: the driver would add
@@ -178,6 +192,17 @@ impl StoreError {
         refuses_password(&source.0)
     }
 
+    /// Whether a lock of another session was waited for in vain.
+    pub(super) fn is_of_a_lock(&self) -> bool {
+        let Self::Unavailable { source, .. } = self else {
+            return false;
+        };
+        let error = source.0.as_database_error();
+        let code = error.and_then(sqlx::error::DatabaseError::code);
+        // Lock timeout, deadlock, and the statement timeout while locks are taken.
+        matches!(code.as_deref(), Some("55P03" | "40P01" | "57014"))
+    }
+
     pub(super) fn migrating(error: MigrateError) -> Self {
         match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
@@ -213,7 +238,9 @@ impl Classify for StoreError {
             | Self::Untrusted { .. }
             | Self::NewerSchema { .. }
             | Self::OtherSchema { .. }
+            | Self::ForeignViews { .. }
             | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
+            Self::Locked => Disposition::AbortRun(Remedy::Time),
             Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),
         }
     }

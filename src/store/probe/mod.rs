@@ -18,7 +18,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::{Connection as _, Row as _};
 
 use super::error::StoreError;
-use super::migrate;
+use super::migrate::Migrations;
 use super::pool::Store;
 use crate::clock::Clock;
 use crate::config::SslMode;
@@ -104,7 +104,9 @@ impl Store {
         if !sound {
             return parts;
         }
-        let version = match within_step(load_version(&mut connection, &facts)).await {
+        let migrations = Migrations::embedded();
+        let version = load_version(&mut connection, &facts, &migrations);
+        let version = match within_step(version).await {
             Ok(version) => version,
             Err(error) => {
                 add("schema", Err(error));
@@ -135,7 +137,7 @@ impl Store {
         match version {
             SchemaVersion::None => facts.judge_new_ledger()?,
             SchemaVersion::Current | SchemaVersion::Behind(_) => {
-                rights::prove(&mut connection, facts).await?;
+                rights::prove(&mut connection, facts, &Migrations::embedded()).await?;
             }
         }
         let role = &facts.role;
@@ -154,6 +156,7 @@ impl Store {
     pub(super) async fn check_prerequisites(
         &self,
         connection: &mut PgConnection,
+        migrations: &Migrations,
     ) -> Result<(), StoreError> {
         let facts = within_step(facts::ask(connection)).await?;
         facts.judge_server()?;
@@ -161,9 +164,9 @@ impl Store {
         within_step(session::prove(self, connection)).await?;
         // Without STEP_TIMEOUT: a lock of another session on the tables is waited for, as the
         // migrations wait for it.
-        match load_version(connection, &facts).await? {
+        match load_version(connection, &facts, migrations).await? {
             SchemaVersion::None => facts.judge_new_ledger(),
-            SchemaVersion::Current => rights::prove(connection, &facts).await,
+            SchemaVersion::Current => rights::prove(connection, &facts, migrations).await,
             // A migration that lacks a right fails with an error that says so.
             SchemaVersion::Behind(_) => Ok(()),
         }
@@ -210,6 +213,7 @@ impl Store {
 async fn load_version(
     connection: &mut PgConnection,
     facts: &ServerFacts,
+    migrations: &Migrations,
 ) -> Result<SchemaVersion, StoreError> {
     if facts.ledger_schema.is_none() {
         return Ok(SchemaVersion::None);
@@ -219,7 +223,7 @@ async fn load_version(
             .fetch_all(connection)
             .await
             .map_err(StoreError::during("reading the version of the tables"))?;
-    let migrations = migrate::migrations();
+    let migrations = migrations.migrator();
     let mut applied = 0;
     for row in rows {
         let read = || -> Result<(i64, bool, Vec<u8>), sqlx::Error> {

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::super::error::StoreError;
-use super::super::migrate;
+use super::super::migrate::Migrations;
 use super::super::run_lock::{RunLock, SESSION};
 use super::super::runs::{FinishedRun, RunOutcome};
 use super::BOUNDS;
@@ -43,7 +43,8 @@ pub(super) async fn rehearse(
     // transactions of the run's statements into savepoints, and their commits into releases.
     let transaction = connection.begin().await.map_err(during())?;
     std::mem::forget(transaction);
-    migrate::migrations()
+    Migrations::embedded()
+        .migrator()
         .run(&mut connection)
         .await
         .map_err(StoreError::migrating)?;

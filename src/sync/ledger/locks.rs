@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use crate::causes::with_causes;
@@ -13,23 +14,27 @@ const LOOK_UP_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Does `work` on the connection that `store` opened last, and meanwhile logs whose lock it waits
 /// for.
-pub async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T>) -> T {
-    let mut reported = Vec::new();
+pub(super) async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T>) -> T {
+    let reported = watch::Sender::new(Vec::new());
     let done = tokio::select! {
         biased;
         done = Box::pin(work) => done,
-        never = watch(store, &mut reported) => never,
+        never = watch_locks(store, LOOK_UP_INTERVAL, &reported) => never,
     };
-    if !reported.is_empty() {
+    if !reported.borrow().is_empty() {
         info!("The lock on the ledger is free, and work goes on");
     }
     done
 }
 
-/// Keeps the holders that were reported last in `reported`.
-async fn watch(store: &Store, reported: &mut Vec<Holder>) -> ! {
+/// Logs who holds the locks, and keeps those that were logged last in `reported`.
+pub(super) async fn watch_locks(
+    store: &Store,
+    interval: Duration,
+    reported: &watch::Sender<Vec<Holder>>,
+) -> ! {
     loop {
-        tokio::time::sleep(LOOK_UP_INTERVAL).await;
+        tokio::time::sleep(interval).await;
         let holders = match tokio::time::timeout(LOOK_UP_INTERVAL, store.load_holders()).await {
             Ok(Ok(holders)) => holders,
             // A database that is away is reported by the work that waits for it.
@@ -41,17 +46,25 @@ async fn watch(store: &Store, reported: &mut Vec<Holder>) -> ! {
             Err(_) => continue,
         };
         let same = |(one, other): (&Holder, &Holder)| one.backend() == other.backend();
-        let is_known = holders.len() == reported.len() && holders.iter().zip(&*reported).all(same);
+        let is_known = {
+            let known = reported.borrow();
+            holders.len() == known.len() && holders.iter().zip(&*known).all(same)
+        };
         // Between two locks there may be a moment without any.
         if holders.is_empty() || is_known {
             continue;
         }
-        let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
-        let names = names.join("; ");
+        let names = names(&holders);
         warn!(
             lock.holders = names,
             "Waiting for a lock on the ledger, held by {names}"
         );
-        *reported = holders;
+        reported.send_replace(holders);
     }
+}
+
+/// The holders in words.
+pub(super) fn names(holders: &[Holder]) -> String {
+    let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
+    names.join("; ")
 }

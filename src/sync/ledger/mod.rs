@@ -4,6 +4,7 @@
 mod begin;
 mod locks;
 mod retry;
+mod upgrade;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use crate::shutdown::Shutdown;
 use crate::store::{DueCustomer, FinishedRun, PartnerListDiff, RunLock, Store, StoreError};
 
 pub(super) use begin::{LedgerAccess, mark_interrupted};
-pub use locks::tell_of_locks;
 pub use retry::DatabaseRetry;
 pub(super) use retry::retry_while_away;
+pub use upgrade::{Upgrade, UpgradeWait};
 
 /// The ledger, as one run writes to it.
 pub(super) struct Ledger {

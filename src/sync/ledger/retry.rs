@@ -56,33 +56,40 @@ pub(in crate::sync) async fn retry_while_away<T>(
     store: &Store,
     policy: RetryPolicy,
     shutdown: &Shutdown,
+    work: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, RunError> {
+    tell_of_locks(store, retrying(store, policy, shutdown, work)).await
+}
+
+/// As [`retry_while_away`], for a caller that looks after the locks.
+pub(super) async fn retrying<T>(
+    store: &Store,
+    policy: RetryPolicy,
+    shutdown: &Shutdown,
     mut work: impl AsyncFnMut() -> Result<T, StoreError>,
 ) -> Result<T, RunError> {
-    let retrying = async {
-        let mut attempts = policy.attempts(shutdown);
-        let mut outage: Option<DatabaseOutage> = None;
-        loop {
-            let attempt = async {
-                work().await.inspect_err(|error| match error.disposition() {
-                    Disposition::Retry { .. } => log_failure(store, error, &mut outage),
-                    Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
-                })
-            };
-            match attempts.run(attempt).await {
-                None => {}
-                Some(Ok(done)) => {
-                    if let Some(outage) = outage {
-                        log_return(store, outage.began.elapsed());
-                    }
-                    return Ok(done);
+    let mut attempts = policy.attempts(shutdown);
+    let mut outage: Option<DatabaseOutage> = None;
+    loop {
+        let attempt = async {
+            work().await.inspect_err(|error| match error.disposition() {
+                Disposition::Retry { .. } => log_failure(store, error, &mut outage),
+                Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
+            })
+        };
+        match attempts.run(attempt).await {
+            None => {}
+            Some(Ok(done)) => {
+                if let Some(outage) = outage {
+                    log_return(store, outage.began.elapsed());
                 }
-                Some(Err(end)) => {
-                    return Err(end.into_error().map_or(RunError::Stopped, RunError::from));
-                }
+                return Ok(done);
+            }
+            Some(Err(end)) => {
+                return Err(end.into_error().map_or(RunError::Stopped, RunError::from));
             }
         }
-    };
-    tell_of_locks(store, retrying).await
+    }
 }
 
 fn log_failure(store: &Store, error: &StoreError, outage: &mut Option<DatabaseOutage>) {

@@ -10,6 +10,7 @@ mod program;
 mod server;
 mod simulator;
 mod tls;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) use program::{Finished, Running, send_signal, spawn};
 pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
+pub(crate) use upgrade::LATER;
 
 /// The longest that a test waits for anything. Ten times as long as a program takes to stop, so
 /// that a busy machine fails no test, and much less than the waits of ten minutes and more that a
