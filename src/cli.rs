@@ -95,4 +95,14 @@ pub(crate) enum Command {
     },
     /// Apply the database migrations and exit
     Migrate,
+    /// Let a database role read the views for BI tools and edit the three tables that people fill
+    /// in, and nothing else; each migration lets it read its new views, too
+    Grants {
+        /// The role, which must exist
+        #[arg(long, value_name = "NAME")]
+        bi_role: String,
+        /// Take all of its rights back
+        #[arg(long)]
+        revoke: bool,
+    },
 }

@@ -1,4 +1,4 @@
-//! `seatledger migrate`: the ledger's tables.
+//! `seatledger migrate` and `seatledger grants`: the ledger's tables, and who may read them.
 
 use std::sync::Arc;
 
@@ -20,6 +20,43 @@ pub(super) async fn migrate(
     let store = Store::new(&config.database)?;
     bring_up_to_date(&store, config, clock, lifecycle).await?;
     say("The database's tables are up to date")?;
+    Ok(Exit::Success)
+}
+
+/// Lets a role read, or with `revoke` no longer.
+pub(super) async fn run(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+    (role, revoke): (&str, bool),
+) -> anyhow::Result<Exit> {
+    let store = Store::new(&config.database)?;
+    bring_up_to_date(&store, config, clock, lifecycle).await?;
+    if revoke {
+        let revoked = store.revoke(role).await?;
+        say(&if revoked.had_any {
+            format!("The role {role:?} may no longer read the ledger")
+        } else {
+            format!("The role {role:?} had no right to take back")
+        })?;
+        for left in revoked.left {
+            say(&format!(
+                "It still has {left}, which only the schema's owner may take back"
+            ))?;
+        }
+        return Ok(Exit::Success);
+    }
+    let granted = store.grant(role).await?;
+    let (views, tables) = (granted.views, granted.tables.join(", "));
+    say(&format!(
+        "The role {role:?} may read {views} views, now and after each migration"
+    ))?;
+    if !tables.is_empty() {
+        say(&format!("It may edit {tables}"))?;
+    }
+    for timeout in granted.timeouts {
+        say(&format!("It has {timeout}"))?;
+    }
     Ok(Exit::Success)
 }
 

@@ -7,6 +7,7 @@ mod connect;
 mod consent;
 mod customers;
 mod error;
+mod grants;
 mod holders;
 mod locale;
 mod migrate;
@@ -20,6 +21,7 @@ mod status_reader;
 
 pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
+pub use grants::{Granted, Revoked};
 pub use holders::{Holder, OtherRun};
 pub use locale::conflicting_locale;
 pub use migrate::Migrations;

@@ -112,6 +112,8 @@ mod database {
     mod address;
     /// A database that starts late, crashes, refuses the role, or stops answering.
     mod away;
+    /// A role for BI tools reads the views and nothing else.
+    mod grants;
     /// Migrations while others read.
     mod migrations;
     /// `check` finds every right that a run lacks.

@@ -117,6 +117,14 @@ pub enum StoreError {
         /// The views, their owners and what they use.
         views: String,
     },
+    /// A role cannot be given the right to read.
+    #[error("the role {role:?} {problem}")]
+    Role {
+        /// The role.
+        role: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 /// The driver's error. For an error of Postgres it shows the message alone: the driver would add
@@ -239,6 +247,7 @@ impl Classify for StoreError {
             | Self::NewerSchema { .. }
             | Self::OtherSchema { .. }
             | Self::ForeignViews { .. }
+            | Self::Role { .. }
             | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
             Self::Locked => Disposition::AbortRun(Remedy::Time),
             Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),

@@ -11,6 +11,7 @@ use sqlx::migrate::{Migrate as _, Migration, Migrator};
 use sqlx::{Connection as _, PgConnection};
 
 use super::error::StoreError;
+use super::grants;
 use super::pool::{Store, bounded};
 use effects::Effects;
 
@@ -78,7 +79,8 @@ impl Migrations {
 }
 
 impl Store {
-    /// Brings tables and views up to date. Of two processes that do so at once one is refused.
+    /// Brings tables and views up to date, and lets the roles read that `grants` named. Of two
+    /// processes that do so at once one is refused.
     ///
     /// # Errors
     /// When Postgres is away or refuses, or a newer version of the program has migrated it.
@@ -143,9 +145,10 @@ impl Store {
                 .migrator
                 .run_to(migration.version, &mut *transaction);
             applied.await.map_err(StoreError::migrating)?;
+            grants::renew(&mut transaction, migrations).await?;
             transaction.commit().await.map_err(during())?;
         }
-        Ok(())
+        grants::renew(connection, migrations).await
     }
 }
 
