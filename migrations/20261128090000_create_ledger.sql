@@ -129,7 +129,7 @@ comment on function license_usage_period
 
 -- A partition is created as a table and then attached, which takes a lock that neither waits for
 -- readers and writers of the ledger nor blocks them.
-create function add_license_usage_partitions(for_dates timestamptz []) returns void
+create function add_license_usage_partitions(for_dates timestamptz []) returns integer
 language plpgsql
 as $$
 declare
@@ -137,6 +137,7 @@ declare
     period_after date;
     wanted text;
     name text;
+    added integer := 0;
 begin
     for period in
         select distinct license_usage_period(d)
@@ -172,13 +173,15 @@ begin
             period::timestamp at time zone 'UTC',
             period_after::timestamp at time zone 'UTC'
         );
+        added := added + 1;
     end loop;
+    return added;
 end
 $$;
 
 comment on function add_license_usage_partitions
     is 'Creates the partitions of license_usage that rows of these dates need and that do not '
-    'exist.';
+    'exist. Returns how many.';
 
 create table license_deployment (
     processed_date_time timestamptz not null,

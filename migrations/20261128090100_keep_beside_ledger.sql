@@ -174,9 +174,7 @@ create function mark_stale_days(of_days date [], newest_before date default null
 returns void
 language sql
 begin atomic
-    insert into stale_day (date)
-    select distinct days.date
-    from (
+    with newest as (
         select
             least(newest_before, max(processed_date)) as first,
             greatest(
@@ -184,23 +182,26 @@ begin atomic
             ) as last
         from service_date
         where dataset = 'usage'
-    ) as newest
+    )
+
+    insert into stale_day (date)
+    select distinct d.date + n
+    from newest as m
     cross join lateral (
-        select d + n as date
+        select d as date
         from unnest(of_days) as d
-        cross join generate_series(0, 14) as n
         union all
-        select newest.first + n
-        from generate_series(1, newest.last - newest.first) as n
-    ) as days
-    where days.date <= newest.last
+        select m.first + 1
+    ) as d
+    cross join generate_series(0, 14) as n
+    where d.date + n <= m.last
         and (
             current_setting('seatledger.keeps_months', true) is distinct from 'on'
-            or not exists (select from stale_day as s where s.date = days.date)
+            or not exists (select from stale_day as s where s.date = d.date + n)
         )
-    order by days.date
+    order by 1
     -- Another writer locks a day that is marked already: the end of a run removes the mark and
-    -- counts only after that writer''s transaction is over.
+    -- counts only after that writer's transaction is over.
     on conflict (date) do update set date = excluded.date;
 end;
 
@@ -213,6 +214,8 @@ returns setof license_usage_day_total
 language plpgsql stable
 set plan_cache_mode = force_custom_plan
 set jit = off
+-- There are few totals, but the planner expects as many as rows, and would sort these.
+set enable_sort = off
 as $$
 declare
     day date;
@@ -233,62 +236,130 @@ begin
         today := day::timestamp at time zone 'UTC';
         after := (day + 1)::timestamp at time zone 'UTC';
         return query
-        with in_force as materialized (
+        with in_force as not materialized (
             select
-                c.customer_id,
                 c.service,
-                max(c.processed_date_time) as processed_date_time
-            from license_usage_collection as c
-            where c.processed_date_time >= first
-                and c.processed_date_time < after
-            group by c.customer_id, c.service
+                c.customer_id,
+                c.processed_date_time < today as is_carried,
+                u.*
+            from (
+                select k.customer_id, k.service, max(k.processed_date_time) as processed_date_time
+                from license_usage_collection as k
+                where k.processed_date_time >= first
+                    and k.processed_date_time < after
+                group by k.customer_id, k.service
+            ) as c
+            -- "offset" makes this one index scan per collection, in the partitions of these dates.
+            cross join lateral (
+                select
+                    r.product_id,
+                    r.product_name,
+                    r.workload_code,
+                    r.workload_name,
+                    r.licenses_active,
+                    r.licenses_qualified
+                from license_usage as r
+                where r.processed_date_time = c.processed_date_time
+                    and r.customer_id = c.customer_id
+                    and license_service(r.service_code, r.service_name) = c.service
+                    and r.processed_date_time >= first
+                    and r.processed_date_time < after
+                offset 0
+            ) as u
         ),
 
-        -- A customer may have a product under two names that share an id.
-        held as (
+        named as (
             select
                 f.service,
-                u.customer_id,
-                f.processed_date_time < today as is_carried,
-                coalesce(u.product_id, '') as product_id,
-                case when u.product_id is null then u.product_name else '' end as product_name,
-                coalesce(u.workload_code, '') as workload_code,
-                case when u.workload_code is null then u.workload_name else '' end
-                    as workload_name,
-                sum(u.licenses_active) as licenses_active,
-                sum(u.licenses_qualified) as licenses_qualified
+                coalesce(f.product_id, '') as product_id,
+                case when f.product_id is null then f.product_name else '' end as product_key,
+                coalesce(f.workload_code, '') as workload_code,
+                case when f.workload_code is null then f.workload_name else '' end
+                    as workload_key,
+                count(*) as customers,
+                count(*) filter (where f.is_carried) as customers_carried,
+                sum(f.licenses_active) as licenses_active,
+                sum(f.licenses_qualified) as licenses_qualified
             from in_force as f
-            inner join license_usage as u
-                on u.processed_date_time = f.processed_date_time
-                and u.customer_id = f.customer_id
-                and license_service(u.service_code, u.service_name) = f.service
-            where u.processed_date_time >= first
-                and u.processed_date_time < after
-                and u.processed_date_time = any(array(
-                    select distinct i.processed_date_time from in_force as i
-                ))
-            group by 1, 2, 3, 4, 5, 6, 7
+            group by
+                f.service, f.product_id, f.product_name, f.workload_code, f.workload_name
+        ),
+
+        total as (
+            select
+                n.service,
+                n.product_id,
+                n.product_key,
+                n.workload_code,
+                n.workload_key,
+                count(*) > 1 as has_several_names,
+                sum(n.customers)::bigint as customers,
+                sum(n.customers_carried)::bigint as customers_carried,
+                least(sum(n.licenses_active), 9223372036854775807)::bigint as licenses_active,
+                least(sum(n.licenses_qualified), 9223372036854775807)::bigint
+                    as licenses_qualified
+            from named as n
+            group by 1, 2, 3, 4, 5
+        ),
+
+        -- A customer may have a product under two names of one id.
+        counted as (
+            select
+                t.service,
+                t.product_id,
+                t.product_key,
+                t.workload_code,
+                t.workload_key,
+                count(distinct f.customer_id) as customers,
+                count(distinct f.customer_id) filter (where f.is_carried) as customers_carried
+            from in_force as f
+            inner join total as t
+                on t.service = f.service
+                and t.product_id = coalesce(f.product_id, '')
+                and t.product_key = case when f.product_id is null then f.product_name else '' end
+                and t.workload_code = coalesce(f.workload_code, '')
+                and t.workload_key
+                = case when f.workload_code is null then f.workload_name else '' end
+            where t.has_several_names
+                and (select bool_or(s.has_several_names) from total as s)
+            group by 1, 2, 3, 4, 5
         )
 
         select
             day,
-            h.service::varchar(512),
-            h.product_id::varchar(512),
-            h.product_name::varchar(512),
-            h.workload_code::varchar(512),
-            h.workload_name::varchar(512),
-            count(*),
-            count(*) filter (where h.is_carried),
-            least(sum(h.licenses_active), 9223372036854775807)::bigint,
-            least(sum(h.licenses_qualified), 9223372036854775807)::bigint
-        from held as h
-        group by 2, 3, 4, 5, 6;
+            t.service::varchar(512),
+            t.product_id::varchar(512),
+            t.product_key::varchar(512),
+            t.workload_code::varchar(512),
+            t.workload_key::varchar(512),
+            coalesce(c.customers, t.customers),
+            coalesce(c.customers_carried, t.customers_carried),
+            t.licenses_active,
+            t.licenses_qualified
+        from total as t
+        left join counted as c using (
+            service, product_id, product_key, workload_code, workload_key
+        );
     end loop;
 end
 $$;
 
 comment on function license_usage_day_totals
     is 'Computes rows of license_usage_day_total from the ledger.';
+
+create function refresh_license_usage_day_total(of_day date) returns void
+language plpgsql
+as $$
+begin
+    -- First, because this waits for writers that have just marked the day again.
+    delete from stale_day where date = of_day;
+    delete from license_usage_day_total where date = of_day;
+    insert into license_usage_day_total select * from license_usage_day_totals(array[of_day]);
+end
+$$;
+
+comment on function refresh_license_usage_day_total
+    is 'Brings the rows of a day in license_usage_day_total up to date.';
 
 -- The newest rows of each month -------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ pub(super) const SESSION: &str = "
 #[derive(Debug)]
 pub struct RunLock {
     pub(super) connection: PgConnection,
-    cache: batch::Cache,
+    pub(super) cache: batch::Cache,
 }
 
 impl Store {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::pool::{bounded, from_db, to_db};
+use super::run_end::DayTotals;
 use super::run_lock::RunLock;
 use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
 
@@ -61,6 +62,8 @@ pub struct DatedPass {
     pub from: NaiveDate,
     /// The last date of the backfill.
     pub to: NaiveDate,
+    /// The date of the pass that follows; none for the last pass.
+    pub next: Option<NaiveDate>,
 }
 
 /// How a run ended.
@@ -271,11 +274,21 @@ impl RunLock {
         bounded("looking the run up", query.fetch_one(&mut self.connection)).await
     }
 
-    /// Records how a run ended.
+    /// Records how a run ended and, in the same transaction, computes the `totals` of days.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn finish_run(&mut self, run_id: i64, end: &FinishedRun) -> Result<(), StoreError> {
+    pub async fn finish_run(
+        &mut self,
+        run_id: i64,
+        end: &FinishedRun,
+        totals: Option<DayTotals<'_>>,
+    ) -> Result<(), StoreError> {
+        let operation = "recording the run's end";
+        let mut transaction = bounded(operation, self.connection.begin()).await?;
+        if let Some(totals) = totals {
+            totals.refresh(&mut transaction).await?;
+        }
         let query = sqlx::query!(
             "
             update sync_run
@@ -315,12 +328,11 @@ impl RunLock {
             end.ended_early,
             end.learned_rate
         );
-        bounded(
-            "recording the run's end",
-            query.execute(&mut self.connection),
-        )
+        bounded(operation, async {
+            query.execute(&mut *transaction).await?;
+            transaction.commit().await
+        })
         .await
-        .map(drop)
     }
 
     /// Which of `customers` the run has recorded, with their counts. Ask after the connection

@@ -81,6 +81,10 @@ impl Syncer {
                     asked: *date,
                     from: dates.from,
                     to: dates.to,
+                    next: days
+                        .iter()
+                        .find(|next| *next < date && !complete.contains(next))
+                        .copied(),
                 }),
                 ..request.clone()
             };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::watch;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
@@ -265,7 +265,8 @@ impl Run<'_> {
         };
         log_end(&report);
         if let Some(ledger) = ledger {
-            record_end(ledger, &report, is_stopping).await?;
+            let next_date = self.request.dated.and_then(|dated| dated.next);
+            record_end(ledger, &report, is_stopping, next_date).await?;
         }
         Ok(report)
     }
@@ -282,14 +283,19 @@ fn outcome(tally: &Tally, error: Option<&RunError>, is_stopping: bool) -> RunOut
     }
 }
 
-async fn record_end(ledger: Ledger, report: &Report, is_stopping: bool) -> Result<(), RunError> {
+async fn record_end(
+    ledger: Ledger,
+    report: &Report,
+    is_stopping: bool,
+    next_date: Option<NaiveDate>,
+) -> Result<(), RunError> {
     let record = report.to_record();
     // A database that was away for too long is not waited for as long again.
     let is_away = matches!(report.fatal, Some(RunError::Store(_)));
     let recorded = if is_stopping || is_away {
         ledger.finish_within(&record, waits::RECORD_END).await
     } else {
-        ledger.finish(&record).await
+        ledger.finish(&record, next_date).await
     };
     match recorded {
         // The next start finds the run unfinished and marks it as interrupted.

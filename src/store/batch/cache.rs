@@ -9,3 +9,10 @@ pub(in crate::store) struct Cache {
     pub(super) names: NameCache,
     pub(super) usage: UsageCache,
 }
+
+impl Cache {
+    /// Whether a partition of the ledger was created.
+    pub(in crate::store) fn has_new_partition(&self) -> bool {
+        self.usage.partitions.has_new
+    }
+}

@@ -11,6 +11,8 @@ use sqlx::PgConnection;
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     covered: BTreeSet<NaiveDate>,
+    /// Whether one was created.
+    pub(super) has_new: bool,
 }
 
 impl Partitions {
@@ -24,12 +26,13 @@ impl Partitions {
         if dates.iter().all(is_covered) {
             return Ok(());
         }
-        sqlx::query!(
-            r#"select add_license_usage_partitions($1) as "done: ()""#,
+        let added = sqlx::query_scalar!(
+            r#"select add_license_usage_partitions($1) as "added!""#,
             dates
         )
-        .execute(connection)
+        .fetch_one(connection)
         .await?;
+        self.has_new |= added > 0;
         self.covered.extend(dates.iter().map(DateTime::date_naive));
         Ok(())
     }

@@ -23,7 +23,7 @@ type StoredDigests = HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>;
 /// What a run remembers of the usage that it has stored.
 #[derive(Debug, Default)]
 pub(super) struct UsageCache {
-    partitions: Partitions,
+    pub(super) partitions: Partitions,
     series_sets: SeriesSets,
     stale_days: StaleDays,
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::super::error::StoreError;
 use super::super::migrate::Migrations;
+use super::super::run_end::DayTotals;
 use super::super::run_lock::{RunLock, SESSION};
 use super::super::runs::{FinishedRun, RunOutcome};
 use super::BOUNDS;
@@ -14,6 +15,7 @@ use crate::ledger::{
     Attributes, Collection, Customer, CustomerId, CustomerOutcome, DeploymentKey, DeploymentRow,
     Name, Rejection, RejectionReason, RowCounts, TrafficCounts, UsageKey, UsageRow,
 };
+use crate::shutdown::Shutdown;
 
 /// Real runs count up from 1.
 const RUN_ID: i64 = -1;
@@ -55,7 +57,11 @@ pub(super) async fn rehearse(
     let mut run = RunLock::over(connection);
     run.record_total(RUN_ID, 1).await?;
     run.record(RUN_ID, &[outcome(now)], now).await?;
-    run.finish_run(RUN_ID, &end(now)).await?;
+    let totals = DayTotals {
+        next_date: None,
+        shutdown: &Shutdown::default(),
+    };
+    run.finish_run(RUN_ID, &end(now), Some(totals)).await?;
     run.mark_interrupted(now).await?;
     let mut connection = run.connection;
     sqlx::raw_sql("rollback")

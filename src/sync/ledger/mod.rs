@@ -10,12 +10,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
+use tracing::warn;
+
 use super::error::RunError;
+use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::ledger::{Customer, CustomerId, CustomerOutcome, Dataset, Rejection, RowCounts};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
-use crate::store::{DueCustomer, FinishedRun, PartnerListDiff, RunLock, Store, StoreError};
+use crate::store::{
+    DayTotals, DueCustomer, FinishedRun, PartnerListDiff, RunLock, Store, StoreError,
+};
 
 pub(super) use begin::{LedgerAccess, mark_interrupted};
 pub use retry::DatabaseRetry;
@@ -169,26 +175,67 @@ impl Ledger {
             .await
     }
 
-    /// Records the end of the run and releases the lock.
-    pub(super) async fn finish(mut self, end: &FinishedRun) -> Result<(), RunError> {
-        let run_id = self.run_id;
-        self.with_lock(async |lock, _| lock.finish_run(run_id, end).await)
-            .await?;
-        if let Some(lock) = self.lock.take() {
-            lock.release().await;
+    /// Records the end of the run and releases the lock. Totals of days and statistics are left to
+    /// the next run if the database refuses them or goes away meanwhile. `next_date` is that of the
+    /// next pass of a dated backfill.
+    pub(super) async fn finish(
+        mut self,
+        end: &FinishedRun,
+        next_date: Option<NaiveDate>,
+    ) -> Result<(), RunError> {
+        let (run_id, shutdown) = (self.run_id, self.shutdown.clone());
+        self.with_lock(async |lock, reconnected| {
+            if reconnected {
+                return lock.finish_run(run_id, end, None).await;
+            }
+            let totals = DayTotals {
+                next_date,
+                shutdown: &shutdown,
+            };
+            match lock.finish_run(run_id, end, Some(totals)).await {
+                Err(error @ StoreError::Refused { .. }) => {
+                    let error = with_causes(&error);
+                    warn!(
+                        error,
+                        "The totals of days are left to the next run: {error}"
+                    );
+                    lock.finish_run(run_id, end, None).await
+                }
+                finished => finished,
+            }
+        })
+        .await?;
+        let Some(mut lock) = self.lock.take() else {
+            return Ok(());
+        };
+        if lock.has_new_partition()
+            && let Err(error) = lock.analyze().await
+        {
+            let error = with_causes(&error);
+            warn!(error, "The ledger's statistics were not gathered: {error}");
         }
+        lock.release().await;
         Ok(())
     }
 
-    /// As [`Ledger::finish`], but within `limit`, and regardless of a stop: in that time, a broken
-    /// connection is still opened again.
+    /// Records the end of the run and nothing else within `limit`, and regardless of a stop: in
+    /// that time, a broken connection is still opened again.
     pub(super) async fn finish_within(
         mut self,
         end: &FinishedRun,
         limit: Duration,
     ) -> Result<(), RunError> {
         self.shutdown = Shutdown::default();
-        tokio::time::timeout(limit, self.finish(end))
+        let run_id = self.run_id;
+        let recorded = async {
+            self.with_lock(async |lock, _| lock.finish_run(run_id, end, None).await)
+                .await?;
+            if let Some(lock) = self.lock.take() {
+                lock.release().await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(limit, recorded)
             .await
             .unwrap_or(Err(RunError::Stopped))
     }
