@@ -186,6 +186,27 @@ async fn the_product_that_had_a_name_first_keeps_it_plain() {
 }
 
 #[tokio::test]
+async fn products_of_one_name_are_told_apart_across_the_transactions_of_a_run() {
+    // One transaction holds 256 customers at most, and they come in the order of their ids.
+    let (world, mut customers) = world(300).await;
+    customers.sort_unstable();
+    let seats = |customer: usize, id, active| Seats {
+        customer: &customers[customer],
+        id,
+        name: "Plan",
+        date: DAY,
+        active,
+    };
+    let both = [seats(0, "B", 1), seats(299, "A", 2), seats(299, "B", 3)];
+    assert_eq!(store(&world, &both).await["inserted"], 3);
+    assert_eq!(
+        stored(&world).await,
+        ["01|Plan|B|1", "01|Plan|B|3", "01|Plan (A)|A|2"]
+    );
+    assert_eq!(store(&world, &both).await["unchanged"], 3);
+}
+
+#[tokio::test]
 async fn a_series_that_began_without_an_id_goes_on_as_that_of_one_product() {
     let (mut world, customers) = world(1).await;
     world.want(&customers[..1]);
