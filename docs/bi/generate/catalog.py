@@ -68,6 +68,12 @@ class Relation:
     def first_sentence(self) -> str:
         return re.split(r"(?<=\.) (?=[A-Z])", self.comment, maxsplit=1)[0]
 
+    @property
+    def portable_columns(self) -> tuple[Column, ...]:
+        """The columns without those of type interval, which Power BI and others cannot read. Each
+        has a column in days beside it."""
+        return tuple(column for column in self.columns if column.type != "interval")
+
     def has(self, column: str) -> bool:
         return any(found.name == column for found in self.columns)
 

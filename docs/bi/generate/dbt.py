@@ -53,8 +53,6 @@ def unique(grain: tuple[str, ...]) -> str:
     Postgres, so that no package of macros is needed."""
     if len(grain) == 1:
         return ""
-    return (
-        "        data_tests:\n"
-        "          - unique:\n"
-        "              arguments:\n"
-    ) + folded("column_name", f"({', '.join(grain)})", 16)
+    return ("        data_tests:\n          - unique:\n              arguments:\n") + folded(
+        "column_name", f"({', '.join(grain)})", 16
+    )

@@ -1,6 +1,7 @@
 """A Power BI project (PBIP): a semantic model in TMDL with measures, and an empty report."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -26,27 +27,43 @@ DATA_TYPES = {
 
 def project(relations: dict[str, Relation]) -> Iterator[tuple[str, str]]:
     tables = [relation for name, relation in relations.items() if VIEWS[name].in_model]
-    yield f"{NAME}.pbip", document(
-        "pbip/pbipProperties/1.0.0",
-        version="1.0",
-        artifacts=[{"report": {"path": f"{NAME}.Report"}}],
-        settings={"enableAutoRecovery": True},
+    check_measures({relation.name: relation for relation in tables})
+    yield (
+        f"{NAME}.pbip",
+        document(
+            "pbip/pbipProperties/1.0.0",
+            version="1.0",
+            artifacts=[{"report": {"path": f"{NAME}.Report"}}],
+            settings={"enableAutoRecovery": True},
+        ),
     )
     model = f"{NAME}.SemanticModel"
-    yield f"{model}/definition.pbism", document(
-        "item/semanticModel/definitionProperties/1.0.0", version="4.2", settings={}
+    yield (
+        f"{model}/definition.pbism",
+        document("item/semanticModel/definitionProperties/1.0.0", version="4.2", settings={}),
     )
     yield f"{model}/definition/database.tmdl", "database\n\tcompatibilityLevel: 1600\n"
-    yield f"{model}/definition/expressions.tmdl", (
-        parameter("Server", "localhost:5432")
-        + parameter("Database", "seatledger")
-        + parameter("SchemaName", "public")
+    yield (
+        f"{model}/definition/expressions.tmdl",
+        (
+            parameter("Server", "localhost:5432")
+            + parameter("Database", "seatledger")
+            + parameter("SchemaName", "public")
+        ),
     )
     yield f"{model}/definition/model.tmdl", model_properties(tables)
     yield f"{model}/definition/relationships.tmdl", relationships(tables)
     for relation in tables:
         yield f"{model}/definition/tables/{relation.name}.tmdl", table(relation)
     yield from report()
+
+
+def check_measures(tables: dict[str, Relation]) -> None:
+    """A measure of a column that is not in the model would be found by Power BI alone."""
+    for measure in (measure for measures in MEASURES.values() for measure in measures):
+        for name, column in re.findall(r"(\w+)\[(\w+)\]", measure.dax):
+            if name not in tables or not tables[name].has(column):
+                raise SystemExit(f"The measure '{measure.name}' needs {name}[{column}].")
 
 
 def document(schema: str, **fields: object) -> str:
@@ -58,28 +75,37 @@ def document(schema: str, **fields: object) -> str:
 def report() -> Iterator[tuple[str, str]]:
     """One empty page, because a project is opened by its report."""
     folder = f"{NAME}.Report"
-    yield f"{folder}/definition.pbir", document(
-        "item/report/definitionProperties/1.0.0",
-        version="4.0",
-        datasetReference={"byPath": {"path": f"../{NAME}.SemanticModel"}},
+    yield (
+        f"{folder}/definition.pbir",
+        document(
+            "item/report/definitionProperties/1.0.0",
+            version="4.0",
+            datasetReference={"byPath": {"path": f"../{NAME}.SemanticModel"}},
+        ),
     )
     definition = "item/report/definition"
-    yield f"{folder}/definition/version.json", document(
-        f"{definition}/versionMetadata/1.0.0", version="1.0.0"
+    yield (
+        f"{folder}/definition/version.json",
+        document(f"{definition}/versionMetadata/1.0.0", version="1.0.0"),
     )
-    yield f"{folder}/definition/report.json", document(
-        f"{definition}/report/1.0.0", layoutOptimization="None", themeCollection={}
+    yield (
+        f"{folder}/definition/report.json",
+        document(f"{definition}/report/1.0.0", layoutOptimization="None", themeCollection={}),
     )
-    yield f"{folder}/definition/pages/pages.json", document(
-        f"{definition}/pagesMetadata/1.0.0", pageOrder=["seats"], activePageName="seats"
+    yield (
+        f"{folder}/definition/pages/pages.json",
+        document(f"{definition}/pagesMetadata/1.0.0", pageOrder=["seats"], activePageName="seats"),
     )
-    yield f"{folder}/definition/pages/seats/page.json", document(
-        f"{definition}/page/1.0.0",
-        name="seats",
-        displayName="Seats",
-        displayOption="FitToPage",
-        height=720,
-        width=1280,
+    yield (
+        f"{folder}/definition/pages/seats/page.json",
+        document(
+            f"{definition}/page/1.0.0",
+            name="seats",
+            displayName="Seats",
+            displayOption="FitToPage",
+            height=720,
+            width=1280,
+        ),
     )
 
 
@@ -132,17 +158,23 @@ def table(relation: Relation) -> str:
             f"\t\t\t{line}\n" for line in measure.dax.replace("    ", "\t").strip().splitlines()
         )
         text += f"\t\tformatString: {measure.format}\n\n"
-    for column in relation.columns:
+    for column in relation.portable_columns:
         text += described_column(relation, column)
     text += f"\tpartition {relation.name} = m\n\t\tmode: import\n\t\tsource =\n"
-    query = (
-        "let",
-        "\tSource = PostgreSQL.Database(Server, Database),",
-        f'\tView = Source{{[Schema = SchemaName, Item = "{relation.name}"]}}[Data]',
-        "in",
-        "\tView",
-    )
-    return text + "".join(f"\t\t\t\t{line}\n" for line in query)
+    return text + "".join(f"\t\t\t\t{line}\n" for line in query(relation))
+
+
+def query(relation: Relation) -> list[str]:
+    """The lines of the M expression that reads a view."""
+    steps = {
+        "Source": "PostgreSQL.Database(Server, Database)",
+        "View": f'Source{{[Schema = SchemaName, Item = "{relation.name}"]}}[Data]',
+    }
+    left_out = [f'"{c.name}"' for c in relation.columns if c not in relation.portable_columns]
+    if left_out:
+        steps["Readable"] = f"Table.RemoveColumns(View, {{{', '.join(left_out)}}})"
+    lines = ",\n".join(f"\t{name} = {step}" for name, step in steps.items()).splitlines()
+    return ["let", *lines, "in", f"\t{list(steps)[-1]}"]
 
 
 def described_column(relation: Relation, column: Column) -> str:

@@ -14,18 +14,22 @@ DATABASE = "Seatledger"
 
 
 def bundle(relations: dict[str, Relation]) -> Iterator[tuple[str, str]]:
-    yield "metadata.yaml", (
-        f"{NOTE}version: 1.0.0\ntype: SqlaTable\ntimestamp: '2026-01-01T00:00:00+00:00'\n"
+    yield (
+        "metadata.yaml",
+        (f"{NOTE}version: 1.0.0\ntype: SqlaTable\ntimestamp: '2026-01-01T00:00:00+00:00'\n"),
     )
-    yield f"databases/{DATABASE}.yaml", (
-        f"{NOTE}"
-        f"database_name: {DATABASE}\n"
-        "sqlalchemy_uri: postgresql+psycopg2://bi_reader:XXXXXXXXXX@localhost:5432/seatledger\n"
-        "expose_in_sqllab: true\n"
-        "allow_dml: false\n"
-        "extra: {}\n"
-        f"uuid: {identity(DATABASE)}\n"
-        "version: 1.0.0\n"
+    yield (
+        f"databases/{DATABASE}.yaml",
+        (
+            f"{NOTE}"
+            f"database_name: {DATABASE}\n"
+            "sqlalchemy_uri: postgresql+psycopg2://bi_reader:XXXXXXXXXX@localhost:5432/seatledger\n"
+            "expose_in_sqllab: true\n"
+            "allow_dml: false\n"
+            "extra: {}\n"
+            f"uuid: {identity(DATABASE)}\n"
+            "version: 1.0.0\n"
+        ),
     )
     for relation in relations.values():
         if VIEWS[relation.name].in_model:
@@ -47,7 +51,7 @@ def dataset(relation: Relation) -> str:
     text += f"database_uuid: {identity(DATABASE)}\n"
     text += "version: 1.0.0\n"
     text += "metrics:\n  - metric_name: count\n    metric_type: count\n    expression: COUNT(*)\n"
-    for column in relation.columns:
+    for column in relation.portable_columns:
         if adds_up(column):
             text += f"  - metric_name: {column.name}\n"
             text += "    metric_type: sum\n"
@@ -55,7 +59,7 @@ def dataset(relation: Relation) -> str:
             text += folded("description", column.comment, 4)
             text += "    d3format: ',d'\n"
     text += "columns:\n"
-    for column in relation.columns:
+    for column in relation.portable_columns:
         text += f"  - column_name: {column.name}\n"
         text += f"    type: {superset_type(column)}\n"
         text += f"    is_dttm: {str(is_time(column)).lower()}\n"

@@ -38,10 +38,15 @@ VIEWS = {
     "license_product": View(NOW, CUSTOMER_PRODUCT, in_model=True),
     "license_usage_current": View(NOW, SERIES, in_model=True),
     "license_waste": View(NOW, CUSTOMER_PRODUCT),
+    "license_growth": View(NOW, SERIES, in_model=True),
     "license_adoption": View(NOW, ("customer_id", "workload_name"), in_model=True),
     "license_seats": View(NOW, ("customer_id", "product_name", "workload_key")),
     "license_usage_latest": View(NOW, SERIES),
     "license_deployment_latest": View(NOW, CUSTOMER_PRODUCT),
+    "license_usage_daily_total": View(
+        TIME, ("date", "product_name", "workload_name"), date="date", in_model=True
+    ),
+    "license_usage_daily": View(TIME, ("date", *SERIES), date="date"),
     "license_usage_total": View(
         TIME, ("month", "product_name", "workload_name"), date="month", in_model=True
     ),
@@ -58,7 +63,8 @@ VIEWS = {
         ),
         date="processed_date",
     ),
-    "customer_lifecycle": View(CUSTOMERS, ("customer_id",)),
+    "customer_lifecycle": View(CUSTOMERS, ("customer_id",), in_model=True),
+    "license_holding": View(CUSTOMERS, CUSTOMER_PRODUCT, in_model=True),
     "customer_freshness": View(QUALITY, ("customer_id",), in_model=True),
     "data_completeness": View(QUALITY, ("date", "service"), date="date", in_model=True),
     "coverage": View(QUALITY, ("customer_id", "processed_date"), date="processed_date"),
@@ -68,8 +74,8 @@ VIEWS = {
     "product_name_history": View(NAMES, ("product_id", "product_name")),
     "workload_name_history": View(NAMES, ("workload_code", "workload_name")),
     "product_note": View(NAMES, ("product_name",)),
-    "adoption_target": View(NAMES, ("workload_name",)),
     "product_alias": View(NAMES, ("product_name",)),
+    "adoption_target": View(NAMES, ("workload_name",)),
 }
 
 # The dimension tables of the models, with the column by which facts relate to them.
