@@ -65,6 +65,12 @@ test-clients: ## Try Microsoft's sign-in library and a public API client (PyPI) 
 bi-docs: ## Renew docs/bi.md and docs/bi from the comments in the database
 	@scripts/bi-docs
 
+.PHONY: test-bi
+test-bi: ## Try dbt, JDBC, ODBC, Polars, DuckDB, pandas and Superset on the views (PyPI)
+	@scripts/need cargo cc python3
+	cargo build --locked --features simulator --bins
+	@tests/bi/run
+
 .PHONY: check
 check: ## Pass every gate, as the continuous integration does
 	@.ci/run
