@@ -461,7 +461,7 @@ comment on column license_growth.licenses_qualified_change_365d
 
 -- Holdings ----------------------------------------------------------------------------------------
 
-create view license_holding as
+create view license_held as
 with seen as (
     -- All series of a set are in each month that has it, so the first of a customer's months with a
     -- set has the first dates of all of them.
@@ -524,30 +524,25 @@ select
     f.first_date,
     l.last_date,
     l.is_current,
-    f.first_date = f.first_of_service as is_from_the_start,
-    null::varchar(255) as replaces
+    f.first_date = f.first_of_service as is_from_the_start
 from newest as l
 left join first as f on f.customer_id = l.customer_id and f.product_name = l.product_name
 left join customer as c on c.customer_id = l.customer_id
 left join product_note as n on n.product_name = l.product_name;
 
-comment on view license_holding
-    is 'Which products each customer has or had, under present names: when usage first and last '
-    'named each. New products have is_from_the_start false and a late first_date, lost ones '
-    'is_current false. Counted rows add up over customers and products.';
-comment on column license_holding.service
+comment on view license_held
+    is 'Inner view: which products each customer has or had. Read license_holding instead.';
+comment on column license_held.service
     is 'The service, such as o365 or crm, spelt the same whatever the source is.';
-comment on column license_holding.first_date
+comment on column license_held.first_date
     is 'The first processed date (UTC) with usage of the product.';
-comment on column license_holding.last_date
+comment on column license_held.last_date
     is 'The last processed date (UTC) with usage of the product.';
-comment on column license_holding.is_current
+comment on column license_held.is_current
     is 'Whether the product is among the customer''s current rows: license_usage_current has it.';
-comment on column license_holding.is_from_the_start
+comment on column license_held.is_from_the_start
     is 'Whether first_date is the customer''s first date of that service in the ledger: then it '
     'may have had the product long before.';
-comment on column license_holding.replaces
-    is 'The old name, where product_rename_suspect takes the product for a renamed one; else null.';
 
 -- Comments ----------------------------------------------------------------------------------------
 
@@ -564,7 +559,7 @@ begin
             ('license_usage_daily'::regclass, 'license_usage_current'::regclass),
             ('license_usage_daily_total', 'license_usage_current'),
             ('license_growth', 'license_usage_current'),
-            ('license_holding', 'license_usage_current')
+            ('license_held', 'license_usage_current')
         ) as v (view, source)
         inner join pg_attribute as c on c.attrelid = v.view
         inner join pg_attribute as s on s.attrelid = v.source and s.attname = c.attname

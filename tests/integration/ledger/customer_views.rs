@@ -99,10 +99,67 @@ async fn a_ledger_without_figures_has_a_date_table_of_this_year_and_no_other_row
                     (select count(*) from data_completeness)
                     + (select count(*) from license_adoption)
                     + (select count(*) from license_waste_monthly)
+                    + (select count(*) from product_rename_suspect)
                     + (select count(*) from customer_lifecycle) as others
                 from date_dimension"
             )
             .await,
         ["true|true|0"]
+    );
+}
+
+#[tokio::test]
+async fn of_two_products_renamed_on_one_day_each_is_paired_with_its_own_new_name() {
+    let world = world().await;
+    let suspects = "select old_product_name, new_product_name, customers,
+            round(share_of_holders::numeric, 3) as share, since = day(45) as since
+        from product_rename_suspect order by 1";
+    assert_eq!(
+        world.lines(suspects).await,
+        [
+            // Six others have it, of which two are in force for the last time.
+            "Business Premium|Business Premium (new)|6|0.500|true",
+            "Office 365 E3|Microsoft 365 E3|6|0.750|true",
+        ]
+    );
+    let replaced = "select right(customer_id::text, 2), product_name, replaces
+        from license_holding where replaces is not null and customer_id >= customer(15)
+        order by 1, 2";
+    let of_others = [
+        "16|Microsoft 365 E3|Office 365 E3",
+        "17|Business Premium (new)|Business Premium",
+    ];
+    assert_eq!(world.lines(replaced).await[2..], of_others);
+
+    // Ready to copy, and what it names is one product from then on.
+    let statement: String = world
+        .value("select alias_statement from product_rename_suspect where customers = 6 limit 1")
+        .await;
+    world.execute(&statement).await;
+    assert_eq!(world.lines(suspects).await.len(), 1);
+}
+
+#[tokio::test]
+async fn equal_seats_of_two_renamed_products_are_told_apart_by_who_held_which() {
+    let world = World::new().await;
+    world.execute(LEDGER).await;
+    // All that have both have as many seats of one as of the other.
+    world
+        .execute(
+            "update license_usage set licenses_qualified = 30
+            where customer_id between customer(11) and customer(17)",
+        )
+        .await;
+    assert_eq!(
+        world
+            .lines(
+                "select old_product_name, new_product_name, customers from product_rename_suspect \
+                order by 1"
+            )
+            .await,
+        [
+            "Business Premium|Business Premium (new)|6",
+            "Office 365 E3|Microsoft 365 E3|6",
+        ]
     );
 }
