@@ -65,6 +65,7 @@ VIEWS = {
     ),
     "customer_lifecycle": View(CUSTOMERS, ("customer_id",), in_model=True),
     "license_holding": View(CUSTOMERS, CUSTOMER_PRODUCT, in_model=True),
+    "product_rename_suspect": View(CUSTOMERS, ("old_product_name", "new_product_name")),
     "customer_freshness": View(QUALITY, ("customer_id",), in_model=True),
     "data_completeness": View(QUALITY, ("date", "service"), date="date", in_model=True),
     "coverage": View(QUALITY, ("customer_id", "processed_date"), date="processed_date"),
