@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main
-//!  └─► app            one file per command: daemon, backfill, check, login, status
+//!  └─► app            one file per command: daemon, backfill, check, grants, login, …
 //!       ├─► cli            the command line          telemetry   the log
 //!       ├─► config         what the operator wrote
 //!       ├─► lifecycle      signals, tracked tasks, exit codes

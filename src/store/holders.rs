@@ -52,6 +52,8 @@ impl fmt::Display for Holder {
         if let Some(since) = self.since {
             let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
             write!(f, " since {since}")?;
+        } else if self.state.is_none() && self.role.is_some() {
+            f.write_str(" (only a member of pg_read_all_stats is told since when)")?;
         }
         Ok(())
     }

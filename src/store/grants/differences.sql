@@ -28,6 +28,7 @@ editable as (
     inner join pg_class as c on c.relnamespace = l.oid
     where c.relname = any($3::text [])
         and c.relkind = 'r'
+        and obj_description(c.oid, 'pg_class') like 'For people to edit%'
 ),
 
 used (kind, oid) as (

@@ -1,16 +1,14 @@
 //! Which roles may read the views for BI tools, and edit the few tables that people fill in. The
 //! ledger remembers them, so that each migration lets them read its new views. They get nothing
-//! else: no table of the ledger, no payload and no inner view, which is one whose comment begins
-//! with "Inner view".
+//! else: no table of the ledger, no payload and no inner view. The comments tell which is which:
+//! that of an inner view begins with "Inner view", and that of a table that people fill in with
+//! "For people to edit".
 
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::error::StoreError;
 use super::migrate::Migrations;
 use super::pool::{Store, bounded};
-
-/// The tables that people edit.
-const EDITABLE: [&str; 3] = ["adoption_target", "product_alias", "product_note"];
 
 /// The settings that a role gets, so that none of its sessions keeps a migration waiting for as
 /// long as it tries.
@@ -248,7 +246,7 @@ async fn change(
     let statements = sqlx::query_scalar::<_, String>(include_str!("differences.sql"))
         .bind(roles)
         .bind(migrations.created("view"))
-        .bind(EDITABLE.as_slice())
+        .bind(migrations.created("table"))
         .bind(wish != Wish::Revoked)
         .bind(wish != Wish::Renewed)
         .fetch_all(&mut *connection);

@@ -55,9 +55,9 @@ impl Upgrade<'_> {
     /// program is asked to stop meanwhile.
     pub async fn run(&self, waiting: &watch::Sender<Option<UpgradeWait>>) -> Result<(), RunError> {
         let holders = watch::Sender::new(Vec::new());
-        let began = Instant::now();
-        let since = self.clock.now();
         let mut pause = FIRST_PAUSE;
+        // When another session was first in the way.
+        let mut began = None;
         let attempts = async {
             loop {
                 let attempt = async || self.store.migrate(self.migrations).await;
@@ -69,6 +69,8 @@ impl Upgrade<'_> {
                 if others.is_empty() {
                     warn!("The tables cannot be brought up to date yet: other sessions use them");
                 }
+                let (began, since) =
+                    *began.get_or_insert_with(|| (Instant::now(), self.clock.now()));
                 let backends = others.iter().map(Holder::backend).collect();
                 waiting.send_replace(Some(UpgradeWait { since, backends }));
                 if began.elapsed() + pause > self.migrations.patience() {

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use seatledger::retry::Remedy;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
@@ -240,6 +241,51 @@ async fn status_says_that_the_tables_are_not_up_to_date_and_who_uses_them() {
     reader.rollback().await.unwrap();
 }
 
+#[tokio::test]
+async fn the_status_address_says_what_the_migrations_of_the_daemon_wait_for() {
+    let mut world = World::new().await;
+    world.set("status.listen", "127.0.0.1:0");
+    let mut holder = world.pool.begin().await.unwrap();
+    execute(&mut holder, "lock table _sqlx_migrations").await;
+    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut *holder)
+        .await
+        .unwrap();
+    let daemon = world.start(&[]);
+    daemon.says("Serving the status address").await;
+    let said = daemon.stderr();
+    let mut lines = said.lines();
+    let line = lines.find(|line| line.contains("Serving the status address"));
+    let event: Value = serde_json::from_str(line.unwrap()).unwrap();
+    let url = format!("http://{}/", event["address"].as_str().unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async || -> Value {
+        let answer = client.get(&url).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    };
+    until("the migration is said to wait", async || {
+        (ask().await["migration"]["blocked_by_backends"] == json!([backend])).then_some(())
+    })
+    .await;
+    holder.rollback().await.unwrap();
+    daemon.says("Waiting for the next run").await;
+    assert_eq!(ask().await["migration"], Value::Null);
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_migration_that_waits() {
+    let world = World::new().await;
+    let mut holder = world.pool.begin().await.unwrap();
+    execute(&mut holder, "lock table _sqlx_migrations").await;
+    let migrate = world.start(&["migrate"]);
+    migrate.says("Waiting for a lock on the ledger").await;
+    migrate.signal("TERM");
+    migrate.finish().await.assert_code(1);
+    holder.rollback().await.unwrap();
+}
+
 #[expect(clippy::print_stdout, reason = "it is run to read this figure")]
 /// The longest time that a reader waits, over a migration of a ledger of 5 million rows.
 #[tokio::test]
@@ -264,25 +310,36 @@ async fn a_migration_of_five_million_rows_closes_no_table_for_long() {
     let rows: i64 = world.value("select count(*) from license_usage").await;
     let sql = change(&world).await;
     let done = std::cell::Cell::new(false);
-    let read = async || {
+    // The longest of so many reads, and of those until the migration is done.
+    let read = async |least: u32| {
         let mut longest = Duration::ZERO;
-        while !done.get() {
+        for number in 0.. {
+            if number >= least && done.get() {
+                break;
+            }
             let began = Instant::now();
+            // Unprepared, because a prepared "*" fails when it comes to stand for more columns.
             world
-                .rows("select * from license_usage_change where customer_id is null")
+                .execute("select * from license_usage_change where customer_id is null")
                 .await;
-            world.rows("select from license_usage limit 1").await;
+            world.execute("select from license_usage limit 1").await;
             longest = longest.max(began.elapsed());
         }
         longest
     };
+    done.set(true);
+    let before = read(20).await;
+    done.set(false);
     let upgrade = async {
         let began = Instant::now();
         world.upgrade(&[&sql]).await.unwrap();
         done.set(true);
         began.elapsed()
     };
-    let (took, one, other) = tokio::join!(upgrade, read(), read());
+    let (took, one, other) = tokio::join!(upgrade, read(1), read(1));
     let longest = one.max(other);
-    println!("{rows} rows: the migration took {took:?}, a reader waited for {longest:?} at most");
+    println!(
+        "{rows} rows: the migration took {took:?}; a read took {longest:?} at most, and {before:?} \
+         before"
+    );
 }
