@@ -55,24 +55,26 @@ return coalesce('#' || id, '=' || name);
 comment on function name_key
     is 'What a row''s product or workload is known by: its id, or its name if it has no id.';
 
+-- Products and workloads are apart until the end: a planner that knows how many names of each there
+-- are joins with them by hash, and else it compares each row with each name.
 create view present_name as
-with recursive newest as (
-    select distinct on (kind, id) kind, id, name
+with recursive product as (
+    select distinct on (id) id, name
     from name_history
-    order by kind, id, last_processed_date_time desc, run_id desc, name
+    where kind = 'product'
+    order by id, last_processed_date_time desc, run_id desc, name
 ),
 
 -- If several ids have had a name, it stands for the id that had it last.
-owner as (
-    select distinct on (kind, name) kind, name, id
-    from name_history
-    order by kind, name, last_processed_date_time desc, run_id desc, id
-),
-
-owned as (
-    select o.kind, o.name, o.id, n.name as present_name
-    from owner as o
-    inner join newest as n on n.kind = o.kind and n.id = o.id
+product_by_name as (
+    select o.name, o.id, n.name as present_name
+    from (
+        select distinct on (name) name, id
+        from name_history
+        where kind = 'product'
+        order by name, last_processed_date_time desc, run_id desc, id
+    ) as o
+    inner join product as n on n.id = o.id
 ),
 
 -- Follows aliases from name to name, up to a name that has an id or no alias.
@@ -83,22 +85,29 @@ step as (
     select s.product_name, a.present_name
     from step as s
     inner join product_alias as a on a.product_name = s.name
-    where not exists (select from owned as o where o.kind = 'product' and o.name = s.name)
-) cycle name set is_circle using names
+    where not exists (select from product_by_name as o where o.name = s.name)
+) cycle name set is_circle using names,
+
+workload as (
+    select distinct on (id) id, name
+    from name_history
+    where kind = 'workload'
+    order by id, last_processed_date_time desc, run_id desc, name
+)
 
 select
-    kind,
+    'product'::varchar(16) as kind,
     name_key(id, null) as key,
     id as present_id,
     name as present_name
-from newest
+from product
 union all
 select
-    kind,
+    'product' as kind,
     name_key(null, name) as key,
     id as present_id,
     present_name
-from owned
+from product_by_name
 union all
 select
     'product' as kind,
@@ -106,13 +115,33 @@ select
     o.id as present_id,
     coalesce(o.present_name, s.name) as present_name
 from step as s
-left join owned as o on o.kind = 'product' and o.name = s.name
-where not exists (select from owned as o where o.kind = 'product' and o.name = s.product_name)
+left join product_by_name as o on o.name = s.name
+where not exists (select from product_by_name as o where o.name = s.product_name)
     and (
         s.is_circle
         or o.name is not null
         or not exists (select from product_alias as a where a.product_name = s.name)
-    );
+    )
+union all
+select
+    'workload' as kind,
+    name_key(id, null) as key,
+    id as present_id,
+    name as present_name
+from workload
+union all
+select
+    'workload' as kind,
+    name_key(null, o.name) as key,
+    o.id as present_id,
+    n.name as present_name
+from (
+    select distinct on (name) name, id
+    from name_history
+    where kind = 'workload'
+    order by name, last_processed_date_time desc, run_id desc, id
+) as o
+inner join workload as n on n.id = o.id;
 
 comment on view present_name
     is 'Inner view: the present id and name of each product and workload whose rows may have '
@@ -199,13 +228,21 @@ comment on column license_usage_monthly.is_month_over
 comment on column license_usage_monthly.is_newest
     is 'Whether it is the newest month of the whole ledger.';
 
+-- Rows are added up by their place in the set first, since numbers are cheaper to group by than
+-- names. Only where two series of a set have one present name must customers be told apart.
 create view license_usage_total as
 with series as (
     select
         s.set_id,
         r.place,
         coalesce(p.present_name, r.product_name) as product_name,
-        coalesce(w.present_name, r.workload_name) as workload_name
+        coalesce(w.present_name, r.workload_name) as workload_name,
+        count(*) over (
+            partition by
+                s.set_id,
+                coalesce(p.present_name, r.product_name),
+                coalesce(w.present_name, r.workload_name)
+        ) as namesakes
     from license_usage_set as s
     cross join unnest(s.product_names, s.product_ids, s.workload_names, s.workload_codes)
         with ordinality as r (product_name, product_id, workload_name, workload_code, place)
@@ -215,53 +252,50 @@ with series as (
         on w.kind = 'workload' and w.key = name_key(r.workload_code, r.workload_name)
 ),
 
-present_set as (
+seats as (
     select
-        set_id,
-        array_agg(product_name order by place) as product_names,
-        array_agg(workload_name order by place) as workload_names,
-        count(*) > count(distinct (product_name, workload_name)) as repeats
-    from series
-    group by set_id
-),
-
-seats as not materialized (
-    select
-        m.month,
-        m.customer_id,
-        s.repeats,
-        r.product_name,
-        r.workload_name,
-        r.licenses_active,
-        r.licenses_qualified
-    from license_usage_month as m
-    inner join present_set as s on s.set_id = m.set_id
-    cross join unnest(
-        s.product_names, s.workload_names, m.licenses_active, m.licenses_qualified,
-        m.are_month_end
-    ) as r (product_name, workload_name, licenses_active, licenses_qualified, is_month_end)
-    where r.is_month_end
-),
-
--- Only where two series of a customer have one present name must customers be told apart, which
--- costs more than the rest of the view.
-of_customers as (
-    select month, product_name, workload_name, licenses_active, licenses_qualified
-    from seats
-    where not repeats
+        a.month,
+        s.product_name,
+        s.workload_name,
+        a.customers,
+        a.licenses_active,
+        a.licenses_qualified
+    from (
+        select
+            m.month,
+            m.set_id,
+            r.place,
+            count(*) as customers,
+            sum(r.licenses_active) as licenses_active,
+            sum(r.licenses_qualified) as licenses_qualified
+        from license_usage_month as m
+        cross join unnest(m.licenses_active, m.licenses_qualified, m.are_month_end)
+            with ordinality as r (licenses_active, licenses_qualified, is_month_end, place)
+        where r.is_month_end
+        group by m.month, m.set_id, r.place
+    ) as a
+    inner join series as s on s.set_id = a.set_id and s.place = a.place
+    where s.namesakes = 1
     union all
     select
-        month, product_name, workload_name, sum(licenses_active), sum(licenses_qualified)
-    from seats
-    where repeats
-    group by month, customer_id, product_name, workload_name
+        m.month,
+        s.product_name,
+        s.workload_name,
+        1 as customers,
+        sum(m.licenses_active[s.place]) as licenses_active,
+        sum(m.licenses_qualified[s.place]) as licenses_qualified
+    from series as s
+    inner join license_usage_month as m on m.set_id = s.set_id
+    where s.namesakes > 1
+        and m.are_month_end[s.place]
+    group by m.month, m.customer_id, s.product_name, s.workload_name
 )
 
 select
     month,
     product_name::varchar(512) as product_name,
     workload_name::varchar(512) as workload_name,
-    count(*) as customers,
+    sum(customers)::bigint as customers,
     least(sum(licenses_active), 9223372036854775807)::bigint as licenses_active,
     least(sum(licenses_qualified), 9223372036854775807)::bigint as licenses_qualified,
     (100.0 * sum(licenses_active) / nullif(sum(licenses_qualified), 0))::double precision
@@ -272,7 +306,7 @@ select
         from service_date
         where dataset = 'usage'
     ) as is_newest
-from of_customers
+from seats
 group by month, product_name, workload_name;
 
 comment on view license_usage_total
