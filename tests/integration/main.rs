@@ -88,6 +88,8 @@ mod ledger {
     mod coverage;
     /// The views of customers, days, adoption and renamings equal their definitions.
     mod customer_views;
+    /// The views by day: what is in force, totals of days, growth.
+    mod day_views;
     /// What is kept beside the ledger agrees with it.
     mod kept;
     /// A name has one spelling and one language.
@@ -96,6 +98,8 @@ mod ledger {
     mod newest;
     /// The questions of the demo can be asked as they stand, and are answered right.
     mod questions;
+    /// The views of products: one name, one count of seats, what a customer has today.
+    mod product_views;
     /// Rows that Postgres refuses take no other customer with them.
     mod refused_rows;
     /// A corrected figure is recorded with its old and its new value.
