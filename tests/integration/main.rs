@@ -96,10 +96,10 @@ mod ledger {
     mod naming;
     /// The views of newest rows agree with the ledger after every kind of change.
     mod newest;
-    /// The questions of the demo can be asked as they stand, and are answered right.
-    mod questions;
     /// The views of products: one name, one count of seats, what a customer has today.
     mod product_views;
+    /// The questions of the demo can be asked as they stand, and are answered right.
+    mod questions;
     /// Rows that Postgres refuses take no other customer with them.
     mod refused_rows;
     /// A corrected figure is recorded with its old and its new value.
