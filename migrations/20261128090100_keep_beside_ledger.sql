@@ -629,11 +629,12 @@ comment on function collect_license_usage_months
     is 'Builds license_usage_month again from license_usage: all of it, or some customers and '
     'months.';
 
--- Null means all customers, or all dates. Digests hold if a run has stored the rows.
+-- Null means all customers, or all dates. A run says when it fetched each customer's rows, and its
+-- digests hold.
 create function collect_license_usage_collections(
     of_customers uuid [] default null,
     of_dates timestamptz [] default null,
-    forget_digests boolean default true
+    seen_ats timestamptz [] default null
 ) returns void
 language plpgsql
 set plan_cache_mode = force_custom_plan
@@ -645,21 +646,23 @@ declare
 begin
     update license_usage_collection
     set digest = null
-    where forget_digests
+    where seen_ats is null
         and digest is not null
         and (of_customers is null or customer_id = any(of_customers))
         and (of_dates is null or processed_date_time = any(of_dates));
 
     with stored as materialized (
         select
-            processed_date_time,
-            customer_id,
-            license_service(service_code, service_name) as service,
-            min(run_id) as run_id,
-            min(first_synced_at) as first_seen_at
-        from license_usage
-        where (of_customers is null or customer_id = any(of_customers))
-            and (of_dates is null or processed_date_time = any(of_dates))
+            u.processed_date_time,
+            u.customer_id,
+            license_service(u.service_code, u.service_name) as service,
+            min(u.run_id) as run_id,
+            min(least(u.first_synced_at, fetched.seen_at)) as first_seen_at
+        from license_usage as u
+        left join unnest(of_customers, seen_ats) as fetched (customer_id, seen_at)
+            on fetched.customer_id = u.customer_id
+        where (of_customers is null or u.customer_id = any(of_customers))
+            and (of_dates is null or u.processed_date_time = any(of_dates))
         group by 1, 2, 3
     ),
 

@@ -112,10 +112,12 @@ pub(super) async fn update(
     let times: Vec<DateTime<Utc>> = known.iter().map(|date| date.at).collect();
     let customers: Vec<Uuid> = known.iter().map(|date| date.customer).collect();
     let digests: Vec<&[u8]> = known.iter().map(|date| date.digest.as_ref()).collect();
+    let seen_ats: Vec<Option<DateTime<Utc>>> = known.iter().map(|date| date.seen_at()).collect();
     sqlx::query!(
-        r#"select collect_license_usage_collections($1, $2, false) as "done: ()""#,
+        r#"select collect_license_usage_collections($1, $2, $3) as "done: ()""#,
         &customers,
-        &times
+        &times,
+        &seen_ats as _
     )
     .execute(&mut *connection)
     .await?;
