@@ -31,6 +31,13 @@ test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
 	RUST_TEST_THREADS=$(TEST_THREADS) scripts/postgres run --fast --in-memory --name test -- \
 		cargo test --features simulator --locked $(ARGS)
 
+.PHONY: soak
+soak: ## Compare views with their definitions after random histories: SEEDS=1000 FROM=1; SEED=17
+	@scripts/need cargo cc postgres
+	MODEL_FROM=$(or $(SEED),$(FROM),1) MODEL_SEEDS=$(if $(SEED),1,$(or $(SEEDS),1000)) \
+		scripts/postgres run --fast --in-memory --name soak -- cargo test --features simulator \
+		--locked --test integration -- ledger::model
+
 .PHONY: bench
 bench: ## Measure the whole job beside other ways to do it; for a part, ARGS="--runs 3"
 	@scripts/need cargo cc postgres psql curl jq nginx python3

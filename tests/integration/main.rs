@@ -92,6 +92,8 @@ mod ledger {
     mod day_views;
     /// What is kept beside the ledger agrees with it.
     mod kept;
+    /// After each step of a random history every view equals its definition in naive SQL.
+    mod model;
     /// A name has one spelling and one language.
     mod naming;
     /// The views of newest rows agree with the ledger after every kind of change.

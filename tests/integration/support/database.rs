@@ -16,14 +16,14 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 
 /// A database of a test's own. Deleted with this value, unless the test failed.
-pub(super) struct Database {
+pub(crate) struct Database {
     name: String,
     pool: PgPool,
 }
 
 impl Database {
     /// With all migrations applied.
-    pub(super) async fn migrated() -> Self {
+    pub(crate) async fn migrated() -> Self {
         let template = TEMPLATE.get_or_init(template).await;
         Self::create(&format!("template {template}")).await
     }
@@ -42,18 +42,25 @@ impl Database {
         Self { name, pool }
     }
 
-    pub(super) fn pool(&self) -> PgPool {
+    pub(crate) fn pool(&self) -> PgPool {
         self.pool.clone()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         url_of(&self.name).to_string()
+    }
+
+    /// Deletes the database without blocking the thread.
+    pub(crate) async fn delete(mut self) {
+        self.pool.close().await;
+        let name = std::mem::take(&mut self.name);
+        execute("postgres", &format!("drop database {name} with (force)")).await;
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || self.name.is_empty() {
             return;
         }
         // Otherwise `drop … with (force)` would have to end these connections, and would check only

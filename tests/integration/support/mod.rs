@@ -19,9 +19,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
-use database::Database;
-
 pub(crate) use certificate::Identity;
+pub(crate) use database::Database;
 pub(crate) use h2_server::{H2Server, Turn};
 pub(crate) use partner_wide::{TODAY, queries};
 pub(crate) use program::{Finished, Running, send_signal, spawn};

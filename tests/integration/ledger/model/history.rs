@@ -1,0 +1,256 @@
+//! A history at random: what happens to a ledger, step by step.
+
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use seatledger::ledger::{Collection, Customer, CustomerOutcome, Failure, FailureReason, Source};
+use seatledger::store::DatedPass;
+
+use super::checks::Checks;
+use super::draw::Draw;
+use super::partner::Partner;
+use super::runs::{Cut, Ledger, RunPlan};
+use super::writers;
+
+/// The steps of a history.
+pub(super) const STEPS: usize = 12;
+
+pub(super) struct History {
+    draw: Draw,
+    partner: Partner,
+    ledger: Ledger,
+    source: Source,
+    checks: Checks,
+    /// What each step did, for the report of a failure.
+    pub(super) steps: Vec<String>,
+}
+
+impl History {
+    pub(super) async fn new(seed: u64) -> Self {
+        let mut draw = Draw::new(seed);
+        let partner = Partner::new(&mut draw);
+        let source = draw.pick(&[Source::Customer, Source::Commercial]);
+        let ledger = Ledger::new().await;
+        let checks = Checks::new(&ledger.pool).await;
+        Self {
+            draw,
+            partner,
+            ledger,
+            source,
+            checks,
+            steps: Vec::new(),
+        }
+    }
+
+    pub(super) async fn delete(self) {
+        drop(self.checks);
+        self.ledger.delete().await;
+    }
+
+    /// Does one step and compares every view.
+    ///
+    /// # Errors
+    /// With how a view differs from its definition.
+    pub(super) async fn step(&mut self, number: usize) -> Result<(), String> {
+        let mut did = Vec::new();
+        let stepped = Box::pin(self.act(number, &mut did)).await;
+        self.steps.push(format!("{number}: {}", did.join("; ")));
+        stepped?;
+        self.checks.compare().await
+    }
+
+    async fn act(&mut self, number: usize, did: &mut Vec<String>) -> Result<(), String> {
+        self.ledger.begin_day(self.partner.today);
+        let kind = if number == 0 { 0 } else { self.draw.below(20) };
+        match kind {
+            // The empty ledger is compared, too.
+            0 if number == 0 => Ok(()),
+            0..=8 => {
+                self.partner.advance(&mut self.draw);
+                self.ledger.begin_day(self.partner.today);
+                for _ in 0..self.draw.below(4) {
+                    did.push(self.partner.change(&mut self.draw));
+                }
+                self.partner.use_seats(&mut self.draw, 2);
+                self.newest(did).await
+            }
+            9 => self.newest(did).await,
+            10 => {
+                self.partner.use_seats(&mut self.draw, 3);
+                did.push("restated".to_owned());
+                self.newest(did).await
+            }
+            11 => {
+                self.partner.process_again(&mut self.draw);
+                did.push("processed again".to_owned());
+                self.newest(did).await
+            }
+            12 | 13 => self.dated(did).await,
+            14 => {
+                self.source = match self.source {
+                    Source::Customer => Source::Commercial,
+                    Source::Commercial => Source::Customer,
+                };
+                did.push("the source is another".to_owned());
+                self.newest(did).await
+            }
+            15..=17 => {
+                let statement = writers::write(&mut self.draw, self.ledger.tick());
+                self.ledger.write(&statement).await;
+                did.push(statement);
+                self.ledger.see(&[]).await;
+                Ok(())
+            }
+            _ => {
+                let statement = writers::edit(&mut self.draw);
+                self.ledger.write(&statement).await;
+                did.push(statement);
+                Ok(())
+            }
+        }
+    }
+
+    /// A run that fetches what is newest.
+    async fn newest(&mut self, did: &mut Vec<String>) -> Result<(), String> {
+        let before = (self.source == Source::Customer && self.draw.one_in(6))
+            .then(|| Duration::days(self.draw.between(1, 5)));
+        let moments = self.partner.services;
+        self.run(moments.as_slice(), before, None, did).await
+    }
+
+    /// A dated backfill of a few days, the newest first.
+    async fn dated(&mut self, did: &mut Vec<String>) -> Result<(), String> {
+        let to = self.partner.today - Duration::days(self.draw.between(0, 20));
+        let from = to - Duration::days(self.draw.between(0, 2));
+        let mut asked = to;
+        while asked >= from {
+            let before = asked - Duration::days(1);
+            let pass = DatedPass {
+                asked,
+                from,
+                to,
+                next: (before >= from).then_some(before),
+            };
+            let moment = asked.and_hms_opt(0, 0, 0).unwrap().and_utc();
+            self.source = Source::Commercial;
+            self.run(&[moment; 2], None, Some(pass), did).await?;
+            self.checks.compare().await?;
+            asked = before;
+        }
+        Ok(())
+    }
+
+    async fn run(
+        &mut self,
+        moments: &[DateTime<Utc>],
+        before: Option<Duration>,
+        dated: Option<DatedPass>,
+        did: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let listed = self.draw.one_in(3).then(|| self.listed());
+        let mut outcomes = Vec::new();
+        for customer in 0..self.partner.customers.len() {
+            // A customer that is not on the list may be configured by id. Now and then a run does
+            // not reach a customer.
+            let is_left_out = !self.partner.customers[customer].is_listed && !self.draw.one_in(8);
+            if !is_left_out && !self.draw.one_in(12) {
+                outcomes.push(self.outcome(customer, moments, before));
+            }
+        }
+        let mut batches = Vec::new();
+        while !outcomes.is_empty() {
+            let size = self.draw.pick(&[1, 3, 8]).min(outcomes.len());
+            batches.push(outcomes.drain(..size).collect::<Vec<_>>());
+        }
+        let cut = if !batches.is_empty() && self.draw.one_in(6) {
+            let number = self.draw.below(batches.len());
+            Some(
+                self.draw
+                    .pick(&[Cut::InBatch(number), Cut::AfterBatch(number), Cut::InEnd]),
+            )
+        } else {
+            None
+        };
+        let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
+        let days: Vec<NaiveDate> = moments.iter().map(DateTime::date_naive).collect();
+        did.push(format!(
+            "a run of {} with figures of {days:?} (and of {before:?} before) in batches of \
+             {sizes:?}, a list: {}, dated: {:?}, cut: {cut:?}",
+            self.source.as_str(),
+            listed.is_some(),
+            dated.map(|pass| pass.asked),
+        ));
+        let plan = RunPlan {
+            source: self.source,
+            dated,
+            listed,
+            batches,
+            cut,
+            is_interrupted: self.draw.one_in(8),
+        };
+        let between = self.draw.one_in(4);
+        let checks = &mut self.checks;
+        self.ledger
+            .run(plan, async || {
+                if between {
+                    checks.compare().await
+                } else {
+                    Ok(())
+                }
+            })
+            .await
+    }
+
+    fn listed(&self) -> Vec<Customer> {
+        let listed = self.partner.customers.iter().filter(|c| c.is_listed);
+        listed
+            .map(|customer| Customer {
+                name: Some(customer.name.clone()),
+                ..Customer::from(customer.id)
+            })
+            .collect()
+    }
+
+    /// What becomes of a customer in a run.
+    fn outcome(
+        &mut self,
+        customer: usize,
+        moments: &[DateTime<Utc>],
+        before: Option<Duration>,
+    ) -> CustomerOutcome {
+        let mut outcome = CustomerOutcome {
+            customer: self.partner.customers[customer].id.into(),
+            usage: Collection::default(),
+            deployment: Collection::default(),
+            failure: None,
+            http_status: Some(200),
+            attempts: 1,
+            finished_at: self.ledger.tick(),
+        };
+        match self.draw.below(16) {
+            0 => {
+                outcome.http_status = Some(403);
+                outcome.failure = Some(Failure {
+                    reason: self.draw.pick(&[
+                        FailureReason::Forbidden,
+                        FailureReason::Throttled,
+                        FailureReason::ServerError,
+                    ]),
+                    code: self.draw.one_in(3).then(|| "20002".to_owned()),
+                    detail: "no".to_owned(),
+                });
+            }
+            1 => {}
+            _ => {
+                let (source, rejected) = (self.source, self.draw.one_in(12));
+                outcome.usage = self.partner.usage(customer, source, moments, rejected);
+                if let Some(before) = before {
+                    let earlier: Vec<_> = moments.iter().map(|moment| *moment - before).collect();
+                    let late = self.partner.usage(customer, source, &earlier, false);
+                    outcome.usage.received += late.received;
+                    outcome.usage.rows.extend(late.rows);
+                }
+                outcome.deployment = self.partner.deployment(customer, source, moments, rejected);
+            }
+        }
+        outcome
+    }
+}

@@ -1,0 +1,22 @@
+select
+    customer_id,
+    product_name,
+    workload_name,
+    processed_date_time,
+    customer_name,
+    product_id,
+    workload_code,
+    service_name,
+    service_code,
+    channel,
+    licenses_active,
+    licenses_qualified,
+    usage_percent,
+    first_synced_at,
+    last_changed_at,
+    run_id,
+    100.0 * licenses_active / nullif(licenses_qualified, 0) as active_percent,
+    processed_date,
+    service as service_code_now,
+    is_current
+from model_latest

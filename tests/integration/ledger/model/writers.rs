@@ -1,0 +1,105 @@
+//! Statements of other writers than a run, at random.
+
+use chrono::{DateTime, Utc};
+
+use super::draw::Draw;
+
+/// A change to the ledger that a person makes.
+pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {
+    // Every so many rows in the order of the primary key.
+    let (every, from) = (draw.pick(&[1, 2, 5, 17]), draw.below(17));
+    let some = format!(
+        "(processed_date_time, customer_id, product_name, workload_name) in (
+             select processed_date_time, customer_id, product_name, workload_name
+             from (
+                 select *, row_number() over (order by processed_date_time, customer_id,
+                     product_name collate \"C\", workload_name collate \"C\") as place
+                 from license_usage
+             ) as numbered
+             where place % {every} = {from} % {every}
+         )"
+    );
+    let days = draw.pick(&[-31, -9, -1, 1, 3, 40]);
+    // A name belongs to one id, so a row under another name has none.
+    let product = draw.pick(&[
+        "product_name, workload_name, customer_name, product_id",
+        "'Restored', workload_name, customer_name, null",
+        "'Office 365 E3', workload_name, customer_name, null",
+    ]);
+    let insert = format!(
+        "insert into license_usage
+         select processed_date_time + interval '{days} days', customer_id, {product},
+             workload_code, service_name, service_code, channel, licenses_active + 1,
+             licenses_qualified, null, '{now}', '{now}', run_id
+         from license_usage
+         where {some}
+         on conflict do nothing"
+    );
+    let moved = format!(
+        "update license_usage
+         set processed_date_time = processed_date_time + interval '{days} days',
+             product_name = 'Moved ' || product_name, product_id = null
+         where {some}"
+    );
+    let newest = "(select max(processed_date_time) from license_usage)";
+    let statement = match draw.below(12) {
+        0..=3 => insert,
+        4 => format!("update license_usage set licenses_active = licenses_active + 1 where {some}"),
+        5 => format!("update license_usage set channel = 'direct' where {some}"),
+        6 => moved,
+        7 => format!("update license_usage set service_code = lower(service_code) where {some}"),
+        8 => format!("delete from license_usage where {some}"),
+        9 => format!("delete from license_usage where processed_date_time = {newest}"),
+        10 => "delete from license_usage
+               where customer_id = (select max(customer_id::text)::uuid from license_usage)"
+            .to_owned(),
+        _ if draw.one_in(4) => "truncate license_usage".to_owned(),
+        _ => format!("delete from license_usage where {some}"),
+    };
+    let partitions = format!(
+        "select add_license_usage_partitions(
+             array_agg(processed_date_time + interval '{days} days')
+         ) from license_usage"
+    );
+    if draw.one_in(3) {
+        format!(
+            "{partitions}; begin; set local seatledger.keeps_months = on; {statement}; commit;
+             select reread_license_usage()"
+        )
+    } else {
+        format!("{partitions}; {statement}")
+    }
+}
+
+/// A change to a table that people edit.
+pub(super) fn edit(draw: &mut Draw) -> String {
+    let names = [
+        "Restored",
+        "Office 365 E3",
+        "Visio Plan 2",
+        "Dynamics 365 Sales",
+        "Dynamics 365 Finance 4",
+        "Never sold",
+    ];
+    let (name, other) = (draw.pick(&names), draw.pick(&names));
+    match draw.below(8) {
+        0..=2 => format!(
+            "insert into product_alias (product_name, present_name) values ('{name}', '{other}')
+             on conflict (product_name) do update set present_name = excluded.present_name"
+        ),
+        3 => format!("delete from product_alias where product_name = '{name}'"),
+        4 => format!(
+            "insert into product_note (product_name, product_kind) values ('{name}', '{}')
+             on conflict (product_name) do update set product_kind = excluded.product_kind",
+            draw.pick(&["paid", "free", "trial"])
+        ),
+        5 => "delete from product_note".to_owned(),
+        6 => format!(
+            "insert into adoption_target (workload_name, target_ratio) values ('{}', {})
+             on conflict (workload_name) do update set target_ratio = excluded.target_ratio",
+            draw.pick(&["Exchange", "Teams", "Teams now"]),
+            draw.pick(&[0.0, 0.25, 0.5, 1.0])
+        ),
+        _ => "delete from adoption_target".to_owned(),
+    }
+}
