@@ -63,27 +63,27 @@ impl RunLock {
             select
                 (i.place - 1)::integer as "index!",
                 coalesce(
-                    (f.last_processed_date_time at time zone 'UTC')::date
+                    (c.last_processed_date_time at time zone 'UTC')::date
                     = (select max(processed_date) from service_date where dataset = 'usage'),
                     false
                 ) as "has_newest_date!",
                 coalesce(
                     c.last_failure_is_refusal
-                    and (f.last_success_at is null or f.last_success_at < f.last_failure_at),
+                    and (s.last_success_at is null or s.last_success_at < c.last_failure_at),
                     false
                 ) as "was_refused!"
             from unnest($1::uuid[]) with ordinality as i (customer_id, place)
-            left join customer_freshness as f on f.customer_id = i.customer_id
             left join customer as c on c.customer_id = i.customer_id
+            left join customer_success as s on s.customer_id = i.customer_id
             where not exists (
                 select
-                from sync_customer as s
-                inner join sync_run as r on r.run_id = s.run_id
-                where s.customer_id = i.customer_id
-                    and s.outcome = 'succeeded'
+                from sync_customer as t
+                inner join sync_run as r on r.run_id = t.run_id
+                where t.customer_id = i.customer_id
+                    and t.outcome = 'succeeded'
                     and (r.run_id = $2 or r.resumes = $2)
             )
-            order by 2, f.last_success_at nulls first, i.customer_id
+            order by 2, s.last_success_at nulls first, i.customer_id
             "#,
             &customers,
             resumes

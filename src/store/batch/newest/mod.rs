@@ -141,6 +141,7 @@ async fn insert(
     .await?;
     let mut stamps = RepeatedValue::new(stamp.now);
     let mut runs = RepeatedValue::new(stamp.run_id);
+    let mut are_month_end = RepeatedValue::new(true);
     for FirstRows { rows: date, newest } in first {
         let key = MonthKey::of(date);
         let count = date.rows.len();
@@ -161,7 +162,7 @@ async fn insert(
         stamps.put(row, count)?;
         runs.put(row, count)?;
         row.put(repeat_n(*newest, count).bind_iter())?;
-        row.put(repeat_n(true, count).bind_iter())?;
+        are_month_end.put(row, count)?;
         row.put(repeat_n(date.at.date_naive(), count).bind_iter())?;
     }
     copy.finish().await.map(drop)
