@@ -23,12 +23,13 @@ class Chart:
 
 CHARTS = (
     Chart(
-        "Unused seats by product",
+        "Unused paid seats by product",
         "license_product",
         "table",
         ("product_name",),
         "licenses_unused",
-        "select sum(licenses_unused) from license_product",
+        "select sum(licenses_unused) from license_product where product_kind = 'paid'",
+        (("product_kind", "==", "paid"),),
     ),
     Chart(
         "Active seats of Teams by day",
