@@ -37,10 +37,10 @@ from customer_lifecycle where greatest(gone_date, returned_date) > current_date 
     > greatest(current_date - 90, (select min(first_usage_date) + 7 from customer_lifecycle))
 order by greatest(first_usage_date, gone_date, returned_date) desc, customer_id limit 10;
 
--- 7. Which products are new at a customer this month, and not only under a new name?
+-- 7. Which products have come to a customer within 90 days, and not only under a new name?
 select customer_name, product_name, first_date, is_current
 from license_holding
-where not is_from_the_start and replaces is null and first_date > current_date - 30
+where not is_from_the_start and replaces is null and first_date > current_date - 90
 order by first_date desc, customer_id, product_name limit 10;
 
 -- 8. Whose figures are not fresh, and why?
@@ -78,9 +78,9 @@ select month, sum(licenses_qualified) as seats, sum(licenses_active) as active,
     bool_and(is_month_over) as is_month_over
 from license_usage_total where workload_name = 'Exchange' group by month order by month;
 
--- 15. What was in force two weeks ago although no figures came for that day?
+-- 15. What was in force a week ago although no figures came for that day?
 select customer_name, product_name, workload_name, licenses_active, processed_date, days_carried
-from license_usage_daily where date = current_date - 14 and is_carried
+from license_usage_daily where date = current_date - 7 and is_carried
 order by customer_id, product_name, workload_name limit 10;
 
 -- 16. How does the largest customer stand, product by product?

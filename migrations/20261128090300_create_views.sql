@@ -497,24 +497,53 @@ comment on column license_deployment_restatement.customer_name is 'The customer'
 
 -- Customers ---------------------------------------------------------------------------------------
 
+-- Only what is needed of each row is unnested, so that all customers of a large partner are read in
+-- a few seconds.
+create view customer_usage as
+select
+    k.customer_id,
+    max(k.processed_date_time) as last_processed_date_time,
+    bool_or(c.gone_since is null and coalesce(d.superseded_at > c.last_success_at, true))
+        as has_current_row
+from (
+    select
+        m.customer_id,
+        license_service(r.service_code, r.service_name) as service,
+        max(r.processed_date_time) as processed_date_time
+    from license_usage_month as m
+    inner join license_usage_set as s on s.set_id = m.set_id
+    cross join unnest(
+        s.service_codes, s.service_names, m.processed_date_times, m.are_newest
+    ) as r (service_code, service_name, processed_date_time, is_newest)
+    where m.newest and r.is_newest
+    group by m.customer_id, license_service(r.service_code, r.service_name)
+) as k
+inner join customer_success as c on c.customer_id = k.customer_id
+left join service_date_superseded as d
+    on d.dataset = 'usage'
+    and d.service = k.service
+    and d.processed_date = (k.processed_date_time at time zone 'UTC')::date
+group by k.customer_id;
+
+comment on view customer_usage
+    is 'Inner view: how recent the usage of each customer that has any is. Read customer_freshness '
+    'instead.';
+comment on column customer_usage.last_processed_date_time
+    is 'The newest processed date of its usage.';
+comment on column customer_usage.has_current_row
+    is 'Whether any of its rows is current, as in license_usage_latest.';
+
 create view customer_freshness as
 with known as (
     select
         c.*,
         s.last_success_at as success_at,
-        u.processed_date_time,
-        (u.processed_date_time at time zone 'UTC')::date as processed_date,
+        u.last_processed_date_time as processed_date_time,
+        (u.last_processed_date_time at time zone 'UTC')::date as processed_date,
         u.has_current_row
     from customer as c
     inner join customer_success as s on s.customer_id = c.customer_id
-    left join (
-        select
-            customer_id,
-            max(processed_date_time) as processed_date_time,
-            bool_or(is_current) as has_current_row
-        from license_usage_latest
-        group by customer_id
-    ) as u on u.customer_id = c.customer_id
+    left join customer_usage as u on u.customer_id = c.customer_id
 ),
 
 judged as (
@@ -708,6 +737,7 @@ begin
             ('license_usage_restatement', 'restatement'),
             ('license_deployment_restatement', 'restatement'),
             ('customer_success', 'customer'),
+            ('customer_usage', 'customer'),
             ('customer_freshness', 'customer'),
             ('coverage', 'customer')
         ) as v (view, source)

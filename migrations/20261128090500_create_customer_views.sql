@@ -29,11 +29,7 @@ left join (
     from license_usage_collection
     group by customer_id
 ) as k on k.customer_id = c.customer_id
-left join (
-    select customer_id, bool_or(is_current) as has_current_row
-    from license_usage_latest
-    group by customer_id
-) as u on u.customer_id = c.customer_id;
+left join customer_usage as u on u.customer_id = c.customer_id;
 
 comment on view customer_lifecycle
     is 'One row per customer: since when it has had usage, when it left the partner and when it '
