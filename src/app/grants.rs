@@ -28,7 +28,8 @@ pub(super) async fn run(
     config: &Config,
     clock: &Arc<dyn Clock>,
     lifecycle: &Lifecycle,
-    (role, revoke): (&str, bool),
+    role: &str,
+    revoke: bool,
 ) -> anyhow::Result<Exit> {
     let store = Store::new(&config.database)?;
     bring_up_to_date(&store, config, clock, lifecycle).await?;

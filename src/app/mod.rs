@@ -234,7 +234,7 @@ async fn run_command(
         }
         Command::Migrate => grants::migrate(config, &clock, lifecycle).await,
         Command::Grants { bi_role, revoke } => {
-            grants::run(config, &clock, lifecycle, (bi_role, *revoke)).await
+            grants::run(config, &clock, lifecycle, bi_role, *revoke).await
         }
     }
 }

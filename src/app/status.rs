@@ -21,9 +21,10 @@ const SHOWN_CUSTOMERS: usize = 20;
 pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyhow::Result<Exit> {
     let store = Store::new(&config.database)?;
     store.reach().await?;
-    if let Some(behind) = describe_upgrade(&store).await? {
-        // The views may be older than what is read below.
-        complain(&behind);
+    let upgrade = describe_upgrade(&store).await?;
+    if let Some(upgrade) = &upgrade {
+        // At once, because the tables may be older than what is read below.
+        complain(upgrade);
     }
     let runs = store.load_last_runs(SHOWN_RUNS).await?;
     let customers = store.load_freshness().await?;
@@ -36,7 +37,12 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
     let consent = consent.map(|consent| consent.summary(now));
     store.close().await;
     if json {
-        let json = serde_json::json!({ "runs": runs, "customers": customers, "consent": consent });
+        let json = serde_json::json!({
+            "runs": runs,
+            "customers": customers,
+            "consent": consent,
+            "migration": upgrade,
+        });
         say(&json.to_string())?;
     } else {
         let mut text = report(&runs, &customers, now);
@@ -58,11 +64,11 @@ async fn describe_upgrade(store: &Store) -> anyhow::Result<Option<String>> {
     let users = store.load_users().await?;
     let users: Vec<String> = users.iter().map(ToString::to_string).collect();
     let mut said = format!(
-        "the tables are not up to date: {missing} migrations are to be applied, by the daemon as \
-         it starts or by: seatledger migrate"
+        "the tables are not up to date (migrations to apply: {missing}); the daemon applies them \
+         as it starts, and so does: seatledger migrate"
     );
     if !users.is_empty() {
-        said.push_str("; meanwhile these sessions use the tables, and may keep it waiting: ");
+        said.push_str("; these sessions use the tables, which may keep the migrations waiting: ");
         said.push_str(&users.join("; "));
     }
     Ok(Some(said))

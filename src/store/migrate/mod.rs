@@ -57,7 +57,8 @@ impl Migrations {
         &self.migrator
     }
 
-    /// The names of the objects of a kind, such as "view", that the migrations create.
+    /// The names of the objects of a kind, such as "view", that the migrations create, each in a
+    /// line of its own that begins with "create".
     pub(super) fn created(&self, kind: &str) -> Vec<String> {
         let mut names = BTreeSet::new();
         for migration in self.migrator.iter() {

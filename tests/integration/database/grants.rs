@@ -184,7 +184,8 @@ async fn the_timeouts_of_a_role_are_set_and_taken_back_and_a_persons_own_are_kep
     world
         .execute(
             "create role bi login; create role own login;
-             alter role own set statement_timeout = '7s'",
+             alter role own set statement_timeout = '7s';
+             revoke usage on schema public from public",
         )
         .await;
     let settings = "select r.rolname, s.setdatabase <> 0 as here, s.setconfig::text
@@ -203,6 +204,8 @@ async fn the_timeouts_of_a_role_are_set_and_taken_back_and_a_persons_own_are_kep
             "own|true|{idle_in_transaction_session_timeout=5min}",
         ]
     );
+    let uses = "select has_schema_privilege('bi', 'public', 'usage')";
+    assert!(world.value::<bool>(uses).await);
     for role in ["bi", "own"] {
         let revoked = world.run(&["grants", "--bi-role", role, "--revoke"]).await;
         revoked.assert_code(0);
@@ -211,6 +214,8 @@ async fn the_timeouts_of_a_role_are_set_and_taken_back_and_a_persons_own_are_kep
         world.lines(settings).await,
         ["own|false|{statement_timeout=7s}"]
     );
+    // Refused if they had any right left, such as that to use the schema.
+    world.execute("drop role bi; drop role own").await;
 }
 
 #[tokio::test]

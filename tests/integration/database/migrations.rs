@@ -233,7 +233,7 @@ async fn status_says_that_the_tables_are_not_up_to_date_and_who_uses_them() {
     let status = world.run(&["status"]).await;
     status.assert_code(0);
     for words in [
-        "1 migrations are to be applied",
+        "migrations to apply: 1",
         "monthly report of role seatledger",
     ] {
         assert!(status.stderr.contains(words), "{}", status.stderr);
