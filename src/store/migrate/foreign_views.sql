@@ -1,4 +1,5 @@
--- The views of others that use what a migration removes, each as a sentence's part.
+-- The views of others that use what a migration removes, of a table or of its partitions, each as
+-- a part of a sentence.
 select distinct
     format(
         '%s of role %s (uses %s%s)',
@@ -8,7 +9,11 @@ select distinct
         '.' || a.attname
     ) as view
 from unnest($1::text [], $2::text []) as n (name, column_name)
-inner join pg_class as c on c.oid = to_regclass(quote_ident(n.name))
+inner join pg_class as c
+    on c.oid = to_regclass(quote_ident(n.name))
+    or c.oid in (
+        select inhrelid from pg_inherits where inhparent = to_regclass(quote_ident(n.name))
+    )
 left join pg_attribute as a on a.attrelid = c.oid and a.attname = n.column_name
 inner join pg_depend as d
     on d.classid = 'pg_rewrite'::regclass

@@ -193,8 +193,14 @@ async fn a_view_of_another_on_what_a_migration_drops_is_named_before_anything_is
     world.upgrade(&[first]).await.unwrap();
     world
         .execute(
-            "set role dbt; create view dbt.notes as select note from license_usage; \
-             create view dbt.seats as select licenses_active, more from license_usage; reset role",
+            "set role ledger;
+             select add_license_usage_partitions(array['2026-01-01'::timestamptz]);
+             grant select on license_usage, license_usage_2026_01_01 to dbt;
+             set role dbt;
+             create view dbt.notes as select note from license_usage;
+             create view dbt.part as select note from license_usage_2026_01_01;
+             create view dbt.seats as select licenses_active, more from license_usage;
+             reset role",
         )
         .await;
     let (second, third) = (
@@ -205,17 +211,16 @@ async fn a_view_of_another_on_what_a_migration_drops_is_named_before_anything_is
     let refused = world.upgrade(&later).await.unwrap_err();
     assert_eq!(refused.remedy(), Remedy::Person);
     let said = refused.to_string();
-    assert!(
-        said.contains("dbt.notes of role dbt (uses license_usage.note)"),
-        "{said}"
-    );
+    let views = "dbt.notes of role dbt (uses license_usage.note), \
+        dbt.part of role dbt (uses license_usage_2026_01_01.note);";
+    assert!(said.contains(views), "{said}");
     assert!(
         said.contains("pg_get_viewdef") && !said.contains("dbt.seats"),
         "{said}"
     );
     let other = "select to_regclass('other') is null";
     assert!(world.value::<bool>(other).await);
-    world.execute("drop view dbt.notes").await;
+    world.execute("drop view dbt.notes, dbt.part").await;
     world.upgrade(&later).await.unwrap();
     assert!(!world.value::<bool>(other).await);
     world.rows("select * from dbt.seats").await;
