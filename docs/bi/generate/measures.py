@@ -98,15 +98,19 @@ MEASURES = {
             "and services.",
         ),
         Measure(
-            "Unused seats now",
-            total("license_product", "licenses_unused"),
-            "Sold (else qualified) seats less active ones; negative where more are active than "
-            "sold. Adds up over customers, products, channels and services.",
+            "Unused paid seats now",
+            "CALCULATE(\n"
+            "    SUM(license_product[licenses_unused]),\n"
+            '    license_product[product_kind] = "paid",\n'
+            "    license_product[licenses_unused] > 0\n"
+            ")",
+            "Sold (else qualified) seats of paid products less active ones, where there are more: "
+            "the sum of license_waste. Adds up over customers, products, channels and services.",
         ),
     ),
     "license_waste_monthly": (
         Measure(
-            "Unused seats at month end",
+            "Unused paid seats at month end",
             "CALCULATE(\n"
             "    SUM(license_waste_monthly[licenses_unused]),\n"
             "    LASTNONBLANK(\n"
