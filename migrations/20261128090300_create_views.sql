@@ -75,9 +75,40 @@ comment on column license_usage_newest.service is 'The service: license_service(
 comment on column license_usage_newest.processed_date is 'The date of processed_date_time, UTC.';
 comment on column license_usage_newest.is_newest is 'Always true.';
 
--- Tools that do not ask for is_current do not pay for it: Postgres drops joins that add neither
--- rows nor a column in use. is_current is wrapped in coalesce() so that Postgres does not take its
--- parts for conditions of joins: it would expect one row, and join the rest row by row.
+create view license_usage_current_date as
+select
+    n.customer_id,
+    n.service,
+    max(n.processed_date) as processed_date
+from (
+    select
+        m.customer_id,
+        license_service(r.service_code, r.service_name) as service,
+        (max(r.processed_date_time) at time zone 'UTC')::date as processed_date
+    from license_usage_month as m
+    inner join license_usage_set as s on s.set_id = m.set_id
+    cross join unnest(s.service_names, s.service_codes, m.processed_date_times)
+        as r (service_name, service_code, processed_date_time)
+    where m.newest
+    group by m.customer_id, license_service(r.service_code, r.service_name)
+) as n
+left join customer_success as c on c.customer_id = n.customer_id
+left join service_date_superseded as s
+    on s.dataset = 'usage' and s.service = n.service and s.processed_date = n.processed_date
+where c.gone_since is null and coalesce(s.superseded_at > c.last_success_at, true)
+-- One row each as it is, but said so that license_usage_latest can be read without this view.
+group by n.customer_id, n.service;
+
+comment on view license_usage_current_date
+    is 'Inner view: the processed date whose rows are current, of each customer and service that '
+    'has current rows.';
+comment on column license_usage_current_date.service
+    is 'The service: license_service() of its rows.';
+comment on column license_usage_current_date.processed_date is 'The date, UTC.';
+
+-- Tools that do not ask for is_current do not pay for it: Postgres drops a join that adds neither
+-- rows nor a column in use. coalesce() keeps it from taking the dates for a condition of the join:
+-- it would expect few rows, and join the rest row by row.
 create view license_usage_latest as
 select
     l.customer_id,
@@ -100,21 +131,10 @@ select
         as active_percent,
     l.processed_date,
     l.service::varchar(255) as service_code_now,
-    coalesce(
-        c.gone_since is null
-        and l.processed_date = n.processed_date
-        and coalesce(s.superseded_at > c.last_success_at, true),
-        false
-    ) as is_current
+    coalesce(l.processed_date = c.processed_date, false) as is_current
 from license_usage_newest as l
-left join customer_success as c on c.customer_id = l.customer_id
-left join (
-    select customer_id, service, max(processed_date) as processed_date
-    from license_usage_newest
-    group by customer_id, service
-) as n on n.customer_id = l.customer_id and n.service = l.service
-left join service_date_superseded as s
-    on s.dataset = 'usage' and s.service = l.service and s.processed_date = l.processed_date;
+left join license_usage_current_date as c
+    on c.customer_id = l.customer_id and c.service = l.service;
 
 comment on view license_usage_latest
     is 'The newest row of each customer, product and workload, under the names of that row. Rows '
@@ -727,6 +747,7 @@ begin
             values
             ('service_date_superseded'::regclass, 'service_date'::regclass),
             ('license_usage_newest', 'license_usage'),
+            ('license_usage_current_date', 'license_usage'),
             ('license_usage_latest', 'license_usage'),
             ('license_usage_change', 'license_usage'),
             ('license_usage_series', 'license_usage'),

@@ -102,6 +102,7 @@ async fn every_object_is_named_as_promised_and_commented() {
             "license_usage_change",
             "license_usage_collection",
             "license_usage_current",
+            "license_usage_current_date",
             "license_usage_daily",
             "license_usage_daily_total",
             "license_usage_date_time",
