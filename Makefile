@@ -51,9 +51,10 @@ bench-history: ## Measure the next day with 1 to 1,000 days stored; takes half a
 	@benches/history.py $(ARGS)
 
 .PHONY: bench-queries
-bench-queries: ## Measure questions to 100 million rows; takes 20 minutes and 40 GB
+bench-queries: ## Measure questions to 1.2 and 100 million rows; takes 20 minutes and 40 GB
 	@scripts/need cargo cc postgres psql nginx python3
 	cargo build --release --locked
+	@benches/history.py --days 400 --customers 150 --queries $(ARGS)
 	@benches/history.py --days 1000 --queries $(ARGS)
 
 .PHONY: bench-throttling

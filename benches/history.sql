@@ -160,9 +160,33 @@ select
 from history_day as h
 cross join (select distinct license_service(null, service_name) as service from peer_row) as s;
 
+-- Active seats differ by the day of the year modulo five, so there are five days only to add up.
 insert into license_usage_day_total
-select *
-from license_usage_day_totals(array(select day from history_day));
+select
+    h.day,
+    t.service,
+    '',
+    t.product_name,
+    '',
+    t.workload_name,
+    t.customers,
+    0,
+    t.licenses_active,
+    t.licenses_qualified
+from history_day as h
+inner join (
+    select
+        f.fewer,
+        license_service(null, r.service_name) as service,
+        r.product_name,
+        r.workload_name,
+        count(*) as customers,
+        sum(greatest(0, r.licenses_active - f.fewer)) as licenses_active,
+        sum(r.licenses_qualified) as licenses_qualified
+    from peer_row as r
+    cross join generate_series(0, 4) as f (fewer)
+    group by 1, 2, 3, 4
+) as t on t.fewer = extract(doy from h.day)::integer % 5;
 
 create table history_set as
 select
