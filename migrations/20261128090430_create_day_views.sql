@@ -1,0 +1,295 @@
+-- Figures by day. Services process on different dates and miss some, so on each calendar day counts
+-- what is in force: of each customer and service the newest collection of that day or of the 14
+-- days before.
+-- New views: locks nothing in use.
+
+-- In force ----------------------------------------------------------------------------------------
+
+-- Each date is looked up in the index by itself: reading all of them takes as many steps as there
+-- are dates, not as there are rows.
+create view license_usage_date_time as
+with recursive dates as (
+    select min(processed_date_time) as processed_date_time from license_usage_collection
+    union all
+    select (
+        select min(c.processed_date_time)
+        from license_usage_collection as c
+        where c.processed_date_time > d.processed_date_time
+    )
+    from dates as d
+    where d.processed_date_time is not null
+)
+
+select
+    processed_date_time,
+    (processed_date_time at time zone 'UTC')::date as processed_date
+from dates
+where processed_date_time is not null;
+
+comment on view license_usage_date_time
+    is 'Inner view: the processed dates of which license_usage has rows.';
+comment on column license_usage_date_time.processed_date_time is 'The processed date.';
+comment on column license_usage_date_time.processed_date is 'The date of it, UTC.';
+
+create function license_usage_of_collection(
+    of_date timestamptz, of_customer uuid, of_service varchar
+) returns setof license_usage
+-- The estimates are low for the same reason.
+language sql stable security definer cost 10 rows 1
+begin atomic
+    select u.*
+    from license_usage as u
+    where u.processed_date_time = of_date
+        and u.customer_id = of_customer
+        and license_service(u.service_code, u.service_name) = of_service;
+end;
+
+comment on function license_usage_of_collection
+    is 'The rows of one collection. A function, because the planner takes a join with the '
+    'partitions of the ledger for so long that it compiles it, which takes seconds.';
+
+-- One day after the other, because a plan for one day opens the partitions of a fortnight only.
+create function license_usage_in_force(of_days date [])
+returns table (
+    date date,
+    customer_id uuid,
+    product_name varchar,
+    workload_name varchar,
+    product_id varchar,
+    workload_code varchar,
+    service varchar,
+    channel varchar,
+    licenses_active bigint,
+    licenses_qualified bigint
+)
+language plpgsql stable security definer
+set plan_cache_mode = force_custom_plan
+set jit = off
+as $$
+declare
+    first timestamptz;
+    after timestamptz;
+begin
+    foreach date in array of_days loop
+        first := (date - 14)::timestamp at time zone 'UTC';
+        after := (date + 1)::timestamp at time zone 'UTC';
+        return query
+        select
+            license_usage_in_force.date,
+            c.customer_id,
+            u.product_name,
+            u.workload_name,
+            u.product_id,
+            u.workload_code,
+            c.service,
+            u.channel,
+            u.licenses_active,
+            u.licenses_qualified
+        from (
+            select k.customer_id, k.service, max(k.processed_date_time) as processed_date_time
+            from license_usage_collection as k
+            where k.processed_date_time >= first
+                and k.processed_date_time < after
+            group by k.customer_id, k.service
+        ) as c
+        -- "offset" makes this one index scan per collection. A join would read all rows of each
+        -- date of the fortnight, for the few customers that lag behind.
+        cross join lateral (
+            select r.*
+            from license_usage as r
+            where r.processed_date_time = c.processed_date_time
+                and r.customer_id = c.customer_id
+                and license_service(r.service_code, r.service_name) = c.service
+                and r.processed_date_time >= first
+                and r.processed_date_time < after
+            offset 0
+        ) as u;
+    end loop;
+end
+$$;
+
+comment on function license_usage_in_force
+    is 'The rows of the ledger that are in force on each of these days.';
+
+-- Views run with the rights of their owner, but functions in them with the reader's.
+do $$
+begin
+    execute format(
+        'alter function license_usage_in_force set search_path = %I, pg_temp', current_schema()
+    );
+    execute format(
+        'alter function license_usage_of_collection set search_path = %I, pg_temp',
+        current_schema()
+    );
+    execute format(
+        'alter function license_usage_day_totals security definer set search_path = %I, pg_temp',
+        current_schema()
+    );
+end
+$$;
+
+revoke execute on function
+license_usage_in_force, license_usage_of_collection, license_usage_day_totals
+from public;
+
+-- Days --------------------------------------------------------------------------------------------
+
+create view license_usage_daily as
+select
+    r.date,
+    r.customer_id,
+    r.customer_name,
+    r.product_name,
+    r.product_id,
+    r.workload_name,
+    r.workload_code,
+    r.service,
+    r.channel,
+    product_kind(n.product_kind, r.product_name)::varchar(16) as product_kind,
+    r.processed_date,
+    r.processed_date < r.date as is_carried,
+    r.date - r.processed_date as days_carried,
+    r.licenses_qualified,
+    r.licenses_active,
+    r.licenses_active::double precision / nullif(r.licenses_qualified, 0) as active_ratio
+from (
+    select
+        f.date,
+        f.customer_id,
+        max(c.customer_name)::varchar(255) as customer_name,
+        coalesce(p.present_name, u.product_name)::varchar(255) as product_name,
+        max(coalesce(u.product_id, p.present_id))::varchar(255) as product_id,
+        coalesce(w.present_name, u.workload_name)::varchar(255) as workload_name,
+        max(coalesce(u.workload_code, w.present_id))::varchar(255) as workload_code,
+        max(f.service)::varchar(255) as service,
+        max(u.channel)::varchar(255) as channel,
+        max((f.processed_date_time at time zone 'UTC')::date) as processed_date,
+        sum(u.licenses_qualified)::bigint as licenses_qualified,
+        sum(u.licenses_active)::bigint as licenses_active
+    from (
+        select d.date, i.customer_id, i.service, i.processed_date_time
+        from (
+            select day::date as date
+            from (
+                select min(processed_date) as oldest, max(processed_date) as newest
+                from service_date
+                where dataset = 'usage'
+            ) as dates
+            cross join generate_series(
+                dates.oldest::timestamp, dates.newest::timestamp, interval '1 day'
+            ) as day
+        ) as d
+        cross join lateral (
+            select c.customer_id, c.service, max(c.processed_date_time) as processed_date_time
+            from license_usage_date_time as t
+            inner join license_usage_collection as c
+                on c.processed_date_time = t.processed_date_time
+            where t.processed_date between d.date - 14 and d.date
+            group by c.customer_id, c.service
+        ) as i
+    ) as f
+    cross join lateral
+        license_usage_of_collection(f.processed_date_time, f.customer_id, f.service) as u
+    left join customer as c on c.customer_id = f.customer_id
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(u.product_id, u.product_name)
+    left join present_name as w
+        on w.kind = 'workload' and w.key = name_key(u.workload_code, u.workload_name)
+    group by
+        f.date,
+        f.customer_id,
+        coalesce(p.present_name, u.product_name)::varchar(255),
+        coalesce(w.present_name, u.workload_name)::varchar(255)
+) as r
+left join product_note as n on n.product_name = r.product_name;
+
+comment on view license_usage_daily
+    is 'Usage by calendar day (UTC) of each customer, product and workload under present names: '
+    'what is in force on that day, which is the newest collection of that day or of the 14 days '
+    'before. Ask for a date or a customer in the where clause: all of it is as long as the ledger.';
+comment on column license_usage_daily.date is 'The calendar day (UTC).';
+comment on column license_usage_daily.processed_date
+    is 'The date (UTC) for which the service processed the figures.';
+comment on column license_usage_daily.is_carried
+    is 'Whether the figures are of an earlier date than the day.';
+comment on column license_usage_daily.days_carried is 'How many days earlier: 0 to 14.';
+comment on column license_usage_daily.licenses_qualified
+    is 'Seats that entitle to the workload. On one day they add up over customers, and over '
+    'products within one workload; never over workloads of a product or over dates.';
+comment on column license_usage_daily.licenses_active
+    is 'Seats whose user was active in the 28 days before processed_date. On one day they add up '
+    'over customers, and over products within one workload; never over workloads or over dates, '
+    'since the 28 days overlap.';
+
+create view license_usage_daily_total as
+with total as (
+    select t.*
+    from license_usage_day_total as t
+    where not exists (select from stale_day as s where s.date = t.date)
+    union all
+    select t.*
+    from license_usage_day_totals(array(select date from stale_day)) as t
+),
+
+present as (
+    select
+        t.date,
+        coalesce(p.present_name, nullif(t.product_name, ''), t.product_id)::varchar(255)
+            as product_name,
+        max(coalesce(nullif(t.product_id, ''), p.present_id))::varchar(255) as product_id,
+        coalesce(w.present_name, nullif(t.workload_name, ''), t.workload_code)::varchar(255)
+            as workload_name,
+        max(coalesce(nullif(t.workload_code, ''), w.present_id))::varchar(255) as workload_code,
+        max(t.service)::varchar(255) as service,
+        sum(t.customers)::bigint as customers,
+        sum(t.customers_carried)::bigint as customers_carried,
+        least(sum(t.licenses_active), 9223372036854775807)::bigint as licenses_active,
+        least(sum(t.licenses_qualified), 9223372036854775807)::bigint as licenses_qualified
+    from total as t
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(nullif(t.product_id, ''), t.product_name)
+    left join present_name as w
+        on w.kind = 'workload' and w.key = name_key(nullif(t.workload_code, ''), t.workload_name)
+    group by
+        t.date,
+        coalesce(p.present_name, nullif(t.product_name, ''), t.product_id)::varchar(255),
+        coalesce(w.present_name, nullif(t.workload_name, ''), t.workload_code)::varchar(255)
+)
+
+select
+    t.date,
+    t.product_name,
+    t.product_id,
+    t.workload_name,
+    t.workload_code,
+    t.service,
+    product_kind(n.product_kind, t.product_name)::varchar(16) as product_kind,
+    t.customers,
+    t.customers_carried,
+    t.licenses_active,
+    t.licenses_qualified,
+    t.date = (select max(processed_date) from service_date where dataset = 'usage') as is_newest
+from present as t
+left join product_note as n on n.product_name = t.product_name;
+
+comment on view license_usage_daily_total
+    is 'The partner''s seats of each calendar day (UTC), product and workload under present names: '
+    'the sum of what is in force on that day, so that a chart by date has no gaps. Channels are '
+    'not told apart: for these take license_usage_daily of a date.';
+comment on column license_usage_daily_total.date
+    is 'The calendar day (UTC), from the oldest to the newest date of the ledger.';
+comment on column license_usage_daily_total.product_id
+    is 'The product''s id, if it is known.';
+comment on column license_usage_daily_total.customers
+    is 'Customers that have the product. They never add up: a customer has several products. One '
+    'that has it under two names on one day counts under each of them if they share no id.';
+comment on column license_usage_daily_total.customers_carried
+    is 'Customers among them whose figures are of an earlier date than the day.';
+comment on column license_usage_daily_total.licenses_active
+    is 'Seats whose user was active in the 28 days before. On one day they add up over products '
+    'within one workload; never over workloads of a product, and never over dates.';
+comment on column license_usage_daily_total.licenses_qualified
+    is 'Seats that entitle to the workload. On one day they add up over products within one '
+    'workload; never over workloads of a product, and never over dates.';
+comment on column license_usage_daily_total.is_newest
+    is 'Whether the day is the newest date of the whole ledger.';
