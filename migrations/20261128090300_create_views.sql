@@ -1,5 +1,5 @@
--- What BI tools read: views, so that the tables behind them may change. Here stand the views that
--- show the ledger under the names that its rows have; the next files have those under present
+-- 4 of 10. What BI tools read: views, so that the tables behind them may change. Here stand those
+-- that show the ledger under the names that its rows have; the next files have those under present
 -- names, by day and by customer. Later migrations add columns at the end, because some tools read
 -- by position; a column keeps its name, type and place.
 -- A view whose comment begins with "Inner view:" is there for other views, not for readers.

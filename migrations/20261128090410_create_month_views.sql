@@ -1,4 +1,4 @@
--- Usage by month, under present names.
+-- 6 of 10. Usage by month, under present names.
 -- New views: locks nothing in use.
 
 create view license_usage_monthly as

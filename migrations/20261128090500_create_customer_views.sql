@@ -1,6 +1,6 @@
--- Customers, days, and what is computed from the views of products: lifecycles, complete days, a
--- date table, adoption, unused seats month by month, products that seem to have been renamed, and
--- which customer has held which product since when.
+-- 10 of 10. Customers, days, and what is computed from the views of products: lifecycles, complete
+-- days, a date table, adoption, unused seats month by month, products that seem to have been
+-- renamed, and which customer has held which product since when.
 -- New table and views: locks nothing in use.
 
 -- Customers ---------------------------------------------------------------------------------------
