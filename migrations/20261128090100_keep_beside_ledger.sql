@@ -200,8 +200,8 @@ begin atomic
             or not exists (select from stale_day as s where s.date = d.date + n)
         )
     order by 1
-    -- Another writer locks a day that is marked already: the end of a run removes the mark and
-    -- counts only after that writer's transaction is over.
+    -- Another writer locks a day that is marked already, so that the end of a run cannot remove
+    -- the mark before it can see what that writer has changed.
     on conflict (date) do update set date = excluded.date;
 end;
 
@@ -355,7 +355,12 @@ create function refresh_license_usage_day_total(of_day date) returns void
 language plpgsql
 as $$
 begin
-    -- First, because this waits for writers that have just marked the day again.
+    -- Left marked if it is locked: a writer that has marked it again is still at work. One that
+    -- comes later waits, and marks it for the next time.
+    perform from stale_day where date = of_day for update skip locked;
+    if not found then
+        return;
+    end if;
     delete from stale_day where date = of_day;
     delete from license_usage_day_total where date = of_day;
     insert into license_usage_day_total select * from license_usage_day_totals(array[of_day]);
@@ -363,7 +368,7 @@ end
 $$;
 
 comment on function refresh_license_usage_day_total
-    is 'Brings the rows of a day in license_usage_day_total up to date.';
+    is 'Brings the rows of a stale day in license_usage_day_total up to date.';
 
 -- The newest rows of each month -------------------------------------------------------------------
 
@@ -647,6 +652,7 @@ as $$
 declare
     newest_before date := (select max(processed_date) from service_date where dataset = 'usage');
     days date [] := array(select distinct (d at time zone 'UTC')::date from unnest(of_dates) as d);
+    has_changed boolean;
 begin
     update license_usage_collection
     set digest = null
@@ -681,14 +687,20 @@ begin
                     and s.customer_id = c.customer_id
                     and s.service = c.service
             )
+        returning c.service
+    ),
+
+    new as (
+        insert into license_usage_collection (
+            processed_date_time, customer_id, service, run_id, first_seen_at
+        )
+        select processed_date_time, customer_id, service, run_id, first_seen_at
+        from stored
+        on conflict do nothing
+        returning service
     )
 
-    insert into license_usage_collection (
-        processed_date_time, customer_id, service, run_id, first_seen_at
-    )
-    select processed_date_time, customer_id, service, run_id, first_seen_at
-    from stored
-    on conflict do nothing;
+    select exists (select from gone) or exists (select from new) into has_changed;
 
     with kept as materialized (
         select
@@ -698,7 +710,8 @@ begin
         from license_usage_collection
         where of_dates is null
             or (
-                processed_date_time
+                has_changed
+                and processed_date_time
                 >= (select min(d) from unnest(days) as d)::timestamp at time zone 'UTC'
                 and processed_date_time
                 < (select max(d) + 1 from unnest(days) as d)::timestamp at time zone 'UTC'
@@ -709,7 +722,7 @@ begin
     gone as (
         delete from service_date as d
         where d.dataset = 'usage'
-            and (of_dates is null or d.processed_date = any(days))
+            and (of_dates is null or (has_changed and d.processed_date = any(days)))
             and not exists (
                 select
                 from kept as k

@@ -216,6 +216,31 @@ async fn days_are_stale_from_a_persons_change_to_the_end_of_the_next_run() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_run_leaves_days_marked_that_another_writer_is_changing() {
+    let world = World::with_customers(2).await;
+    run(&world, "a run", service("o365", "2026-09-01", 5)).await;
+    let change = |customer: &str| {
+        format!(
+            "update license_usage set licenses_active = 8
+             where customer_id = (select {customer}(customer_id::text)::uuid from customer)"
+        )
+    };
+    world.execute(&change("min")).await;
+    let mut writer = world.pool.begin().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(change("max")))
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    world.backfill().await.assert_code(0);
+    let stale = "select date from stale_day";
+    assert_eq!(world.lines(stale).await, ["2026-09-01"]);
+    assert_kept(&world, "a run during a person's change").await;
+    writer.commit().await.unwrap();
+    assert_kept(&world, "a person's change that lasted longer than a run").await;
+    run(&world, "the next run", service("o365", "2026-09-01", 5)).await;
+}
+
+#[tokio::test]
 async fn one_id_under_two_names_counts_a_customer_once() {
     let world = World::with_customers(2).await;
     run(&world, "a run", service("o365", "2026-09-01", 5)).await;

@@ -328,6 +328,8 @@ async fn a_detached_partition_takes_its_rows_along_and_a_new_one_takes_new_rows(
             "license_usage_2026_09_21"
         ]
     );
+    let analyzed = "select count(distinct attname) from pg_stats where tablename = 'license_usage'";
+    assert_eq!(world.value::<i64>(analyzed).await, 5);
     world
         .execute("alter table license_usage detach partition license_usage_2026_08_01")
         .await;
