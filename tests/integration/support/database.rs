@@ -1,7 +1,7 @@
 //! A database for each test, on the server that the tests share. It is a copy of one that has all
 //! migrations, because copying takes a third of the time of applying them.
 
-use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use futures_util::FutureExt as _;
 use sqlx::migrate::Migrator;
@@ -79,15 +79,15 @@ impl Drop for Database {
     }
 }
 
-/// Creates the template unless the server has it already. Returns its name, which contains the
-/// checksums of its migrations.
+/// Creates the template unless the server has it already. Returns its name, which contains a hash of
+/// its migrations' checksums.
 async fn template() -> String {
-    let mut name = "template".to_owned();
+    // Hashed, because Postgres cuts names after 63 bytes.
+    let mut checksums = DefaultHasher::new();
     for migration in MIGRATIONS.iter() {
-        for byte in &migration.checksum[..4] {
-            write!(name, "_{byte:02x}").unwrap();
-        }
+        migration.checksum.hash(&mut checksums);
     }
+    let name = format!("template_{:016x}", checksums.finish());
     let mut connection = connect("postgres").await;
     // Held until the connection is closed, because another process may create it at the same time.
     raw_sql("select pg_advisory_lock(7328)")
