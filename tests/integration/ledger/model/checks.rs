@@ -12,7 +12,7 @@ use super::sql;
 const SHOWN: usize = 6;
 
 /// The definitions, in an order in which each uses only those before it.
-const MODELS: [&str; 36] = [
+const MODELS: [&str; 41] = [
     "base/usage",
     "base/deployment",
     "base/reach",
@@ -21,6 +21,9 @@ const MODELS: [&str; 36] = [
     "base/latest",
     "base/latest_deployment",
     "base/in_force",
+    "base/kind",
+    "base/held",
+    "base/rename",
     "usage/license_usage_latest",
     "usage/license_usage_monthly",
     "usage/license_usage_total",
@@ -35,6 +38,8 @@ const MODELS: [&str; 36] = [
     "products/license_waste",
     "products/license_waste_monthly",
     "products/license_growth",
+    "products/product_rename_suspect",
+    "products/license_holding",
     "products/license_adoption",
     "days/license_usage_daily",
     "days/license_usage_daily_total",
@@ -93,6 +98,21 @@ impl Checks {
                 compare: columns.map(|columns| comparison(view, &columns)),
             });
         }
+        let undefined: Vec<String> = sqlx::query_scalar(
+            "select relname::text from pg_class
+             where relkind = 'v'
+                 and relnamespace = current_schema()::regnamespace
+                 and obj_description(oid, 'pg_class') not like 'Inner view: %'
+                 and relname <> all($1)",
+        )
+        .bind(models.iter().map(|model| model.view).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+        assert_eq!(
+            undefined, [""; 0],
+            "each view has a definition in the model"
+        );
         Self { connection, models }
     }
 
@@ -126,35 +146,40 @@ impl Checks {
     }
 }
 
-/// The columns to compare. Ratios are compared to nine digits: the order of a sum's terms is not
-/// defined.
-async fn columns(connection: &mut PoolConnection<Postgres>, relation: &str) -> String {
-    let columns: Vec<String> = sqlx::query_scalar(
-        "select case when atttypid in ('float8'::regtype, 'numeric'::regtype)
-             then format('round(%I::numeric, 9) as %1$I', attname)
-             else format('%I', attname) end
+/// The names of the columns to compare, and the columns. Ratios are compared to nine digits: the
+/// order of a sum's terms is not defined.
+async fn columns(connection: &mut PoolConnection<Postgres>, relation: &str) -> (String, String) {
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "select quote_ident(attname),
+             case when atttypid in ('float8'::regtype, 'numeric'::regtype)
+                 then format('round(%I::numeric, 9) as %1$I', attname)
+                 else quote_ident(attname) end
          from pg_attribute where attrelid = $1::regclass and attnum > 0 order by attnum",
     )
     .bind(relation)
     .fetch_all(&mut **connection)
     .await
     .unwrap();
-    columns.join(", ")
+    let (names, values): (Vec<String>, Vec<String>) = columns.into_iter().unzip();
+    (names.join(", "), values.join(", "))
 }
 
-/// A statement whose rows are in the view or in the model, and not in the other.
-fn comparison(view: &str, columns: &str) -> String {
+/// A statement whose rows are in the view or in the model more often than in the other.
+fn comparison(view: &str, (names, columns): &(String, String)) -> String {
     format!(
-        "with viewed as materialized (select {columns} from {view}),
-              defined as materialized (select {columns} from model_{view})
-         select side || ': ' || text from (
-             select 'only the view' as side, to_json(d)::text as text
-             from (table viewed except all table defined) as d
-             union all
-             select 'only the definition', to_json(d)::text
-             from (table defined except all table viewed) as d
+        "select case when surplus > 0 then 'only the view: ' else 'only the definition: ' end
+             || to_json(d)::text
+         from (
+             select {names}, sum(surplus) as surplus
+             from (
+                 select {columns}, 1 as surplus from {view}
+                 union all
+                 select {columns}, -1 from model_{view}
+             ) as both_sides
+             group by {names}
+             having sum(surplus) <> 0
          ) as d
-         order by text, side
+         order by to_json(d)::text
          limit {SHOWN}"
     )
 }

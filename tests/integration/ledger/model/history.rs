@@ -11,7 +11,7 @@ use super::runs::{Cut, Ledger, RunPlan};
 use super::writers;
 
 /// The steps of a history.
-pub(super) const STEPS: usize = 12;
+pub(super) const STEPS: usize = 10;
 
 pub(super) struct History {
     draw: Draw,
@@ -132,7 +132,9 @@ impl History {
             let moment = asked.and_hms_opt(0, 0, 0).unwrap().and_utc();
             self.source = Source::Commercial;
             self.run(&[moment; 2], None, Some(pass), did).await?;
-            self.checks.compare().await?;
+            if asked == to {
+                self.checks.compare().await?;
+            }
             asked = before;
         }
         Ok(())
@@ -157,7 +159,7 @@ impl History {
         }
         let mut batches = Vec::new();
         while !outcomes.is_empty() {
-            let size = self.draw.pick(&[1, 3, 8]).min(outcomes.len());
+            let size = self.draw.pick(&[1, 3, 4, 8]).min(outcomes.len());
             batches.push(outcomes.drain(..size).collect::<Vec<_>>());
         }
         let cut = if !batches.is_empty() && self.draw.one_in(6) {
@@ -186,14 +188,16 @@ impl History {
             cut,
             is_interrupted: self.draw.one_in(8),
         };
-        let between = self.draw.one_in(4);
+        // Once in a while the views are compared while the run is under way.
+        let mut until_compared = self.draw.one_in(3).then(|| self.draw.below(sizes.len()));
         let checks = &mut self.checks;
         self.ledger
             .run(plan, async || {
-                if between {
-                    checks.compare().await
-                } else {
-                    Ok(())
+                let batches_left = until_compared.take();
+                until_compared = batches_left.and_then(|left| left.checked_sub(1));
+                match batches_left {
+                    Some(0) => checks.compare().await,
+                    _ => Ok(()),
                 }
             })
             .await

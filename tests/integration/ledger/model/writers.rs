@@ -7,7 +7,7 @@ use super::draw::Draw;
 /// A change to the ledger that a person makes.
 pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {
     // Every so many rows in the order of the primary key.
-    let (every, from) = (draw.pick(&[1, 2, 5, 17]), draw.below(17));
+    let (every, from) = (draw.pick(&[2, 3, 5, 17]), draw.below(17));
     let some = format!(
         "(processed_date_time, customer_id, product_name, workload_name) in (
              select processed_date_time, customer_id, product_name, workload_name
@@ -61,6 +61,10 @@ pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {
              array_agg(processed_date_time + interval '{days} days')
          ) from license_usage"
     );
+    let statement = match draw.below(5) {
+        0 => deployment(draw, now),
+        _ => statement,
+    };
     if draw.one_in(3) {
         format!(
             "{partitions}; begin; set local seatledger.keeps_months = on; {statement}; commit;
@@ -68,6 +72,43 @@ pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {
         )
     } else {
         format!("{partitions}; {statement}")
+    }
+}
+
+/// A change to deployment.
+fn deployment(draw: &mut Draw, now: DateTime<Utc>) -> String {
+    let (every, from) = (draw.pick(&[1, 2, 5]), draw.below(5));
+    let some = format!(
+        "(processed_date_time, customer_id, product_name) in (
+             select processed_date_time, customer_id, product_name
+             from (
+                 select *, row_number() over (order by processed_date_time, customer_id,
+                     product_name collate \"C\") as place
+                 from license_deployment
+             ) as numbered
+             where place % {every} = {from} % {every}
+         )"
+    );
+    let days = draw.pick(&[-31, -1, 1, 3]);
+    match draw.below(4) {
+        0 => format!(
+            "insert into license_deployment
+             select processed_date_time + interval '{days} days', customer_id, product_name,
+                 customer_name, product_id, service_name, service_code, channel,
+                 licenses_deployed, licenses_sold + 1, null, '{now}', '{now}', run_id
+             from license_deployment
+             where {some}
+             on conflict do nothing"
+        ),
+        1 => format!(
+            "update license_deployment
+             set processed_date_time = processed_date_time + interval '{days} days'
+             where {some}"
+        ),
+        2 => {
+            format!("update license_deployment set licenses_sold = licenses_sold + 1 where {some}")
+        }
+        _ => format!("delete from license_deployment where {some}"),
     }
 }
 

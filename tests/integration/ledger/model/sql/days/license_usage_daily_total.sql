@@ -30,12 +30,13 @@ select
     c.present_workload as workload_name,
     max(c.present_code) as workload_code,
     max(c.service) as service,
-    model.product_kind(c.present_name) as product_kind,
+    k.product_kind,
     sum(c.customers) as customers,
     sum(c.customers_carried) as customers_carried,
     sum(c.licenses_active) as licenses_active,
     sum(c.licenses_qualified) as licenses_qualified,
     c.date = r.newest as is_newest
 from counted as c
+inner join model_kind as k on k.present_name = c.present_name
 cross join model_reach as r
-group by c.date, c.present_name, c.present_workload, r.newest
+group by c.date, c.present_name, c.present_workload, k.product_kind, r.newest

@@ -1,17 +1,37 @@
 -- Rows of one date that were first stored together add up: they came in one collection, with
 -- several names of one product. Of what was stored at different times the last counts.
-with named as (
+with product as materialized (
+    select
+        p.*,
+        o.id as present_id,
+        coalesce(model.newest_name('product', o.id), p.product_name) as present_name
+    from (select distinct product_id, product_name from model_usage) as p
+    cross join coalesce(p.product_id, model.owner('product', p.product_name)) as o (id)
+),
+
+workload as materialized (
+    select
+        w.*,
+        o.id as present_code,
+        coalesce(model.newest_name('workload', o.id), w.workload_name) as present_name
+    from (select distinct workload_code, workload_name from model_usage) as w
+    cross join coalesce(w.workload_code, model.owner('workload', w.workload_name)) as o (id)
+),
+
+named as (
     select
         u.*,
-        coalesce(u.product_id, po.id) as series_id,
-        coalesce(model.newest_name('product', coalesce(u.product_id, po.id)), u.product_name)
-            as series_name,
-        coalesce(u.workload_code, wo.id) as series_code,
-        coalesce(model.newest_name('workload', coalesce(u.workload_code, wo.id)), u.workload_name)
-            as series_workload
+        p.present_id as series_id,
+        p.present_name as series_name,
+        w.present_code as series_code,
+        w.present_name as series_workload
     from model_usage as u
-    cross join model.owner('product', u.product_name) as po (id)
-    cross join model.owner('workload', u.workload_name) as wo (id)
+    inner join product as p
+        on p.product_name = u.product_name
+        and p.product_id is not distinct from u.product_id
+    inner join workload as w
+        on w.workload_name = u.workload_name
+        and w.workload_code is not distinct from u.workload_code
 )
 
 select distinct on (
