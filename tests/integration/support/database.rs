@@ -79,8 +79,8 @@ impl Drop for Database {
     }
 }
 
-/// Creates the template unless the server has it already. Returns its name, which contains a hash of
-/// its migrations' checksums.
+/// Creates the template unless the server has it already. Returns its name, which contains a hash
+/// of its migrations' checksums.
 async fn template() -> String {
     // Hashed, because Postgres cuts names after 63 bytes.
     let mut checksums = DefaultHasher::new();
