@@ -1,4 +1,4 @@
--- 10 of 10. Customers, days, and what is computed from the views of products: lifecycles, complete
+-- 11 of 11. Customers, days, and what is computed from the views of products: lifecycles, complete
 -- days, a date table, adoption, unused seats month by month, products that seem to have been
 -- renamed, and which customer has held which product since when.
 -- New table and views: locks nothing in use.
