@@ -510,32 +510,34 @@ compared as (
             and u.processed_date_time in (c.came_after, c.came_with)
     ) as s
     where c.customers >= 5
-)
+),
 
-select customer_id, old_product_name, old_product_id, product_name as new_product_name, first_date
-from (
+closest as (
     select
-        *,
-        min(difference) over (partition by customer_id, product_name) as least_of_new,
-        min(difference) over (partition by customer_id, old_product_name) as least_of_old
-    from compared
-) as c
-where difference = least_of_new
-    and difference = least_of_old;
+        customer_id,
+        old_product_name,
+        old_product_id,
+        product_name as new_product_name,
+        first_date
+    from (
+        select
+            *,
+            min(difference) over (partition by customer_id, product_name) as least_of_new,
+            min(difference) over (partition by customer_id, old_product_name) as least_of_old
+        from compared
+    ) as c
+    where difference = least_of_new
+        and difference = least_of_old
+),
 
-comment on view product_rename_pair
-    is 'Inner view: products that may be one at a customer. Read product_rename_suspect instead.';
-comment on column product_rename_pair.old_product_id is 'The old product''s id, if it has one.';
-
-create view product_rename_suspect as
-with counted as (
+counted as (
     select
         old_product_name,
         new_product_name,
-        max(old_product_id) as old_product_id,
+        max(old_product_id)::varchar(255) as old_product_id,
         count(*) as customers,
         min(first_date) as since
-    from product_rename_pair
+    from closest
     group by old_product_name, new_product_name
     having count(*) >= 5
 ),
@@ -566,6 +568,27 @@ ranked as (
 )
 
 select
+    c.customer_id,
+    r.old_product_name,
+    r.old_product_id,
+    r.new_product_name,
+    r.customers,
+    r.share_of_holders,
+    r.since
+from ranked as r
+inner join closest as c
+    on c.old_product_name = r.old_product_name
+    and c.new_product_name = r.new_product_name
+where r.place_of_old = 1
+    and r.place_of_new = 1;
+
+comment on view product_rename_pair
+    is 'Inner view: the customers at which a product is suspected to be renamed. Read '
+    'product_rename_suspect or license_holding instead.';
+comment on column product_rename_pair.old_product_id is 'The old product''s id, if it has one.';
+
+create view product_rename_suspect as
+select distinct
     old_product_name,
     new_product_name,
     customers,
@@ -579,9 +602,7 @@ select
             new_product_name
         ) end
     )::varchar(1200) as alias_statement
-from ranked
-where place_of_old = 1
-    and place_of_new = 1;
+from product_rename_pair;
 
 comment on view product_rename_suspect
     is 'Pairs of products that may be one that was renamed without an id to say so: at five '
@@ -604,15 +625,15 @@ comment on column product_rename_suspect.alias_statement
 
 -- Holdings ----------------------------------------------------------------------------------------
 
+-- Grouped by what it is joined by, so that Postgres drops the join for whoever does not ask for
+-- "replaces".
 create view license_holding as
-select h.*, r.old_product_name as replaces
+select h.*, r.old_product_name::varchar(255) as replaces
 from license_held as h
 left join (
-    select p.customer_id, p.old_product_name, p.new_product_name
-    from product_rename_pair as p
-    inner join product_rename_suspect as s
-        on s.old_product_name = p.old_product_name
-        and s.new_product_name = p.new_product_name
+    select customer_id, new_product_name, max(old_product_name) as old_product_name
+    from product_rename_pair
+    group by customer_id, new_product_name
 ) as r on r.customer_id = h.customer_id and r.new_product_name = h.product_name;
 
 comment on view license_holding

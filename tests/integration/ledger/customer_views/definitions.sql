@@ -139,3 +139,33 @@ cross join lateral (
         as unused
 ) as w
 where product_name !~* '\m(free|trial)\M' and unused > 0
+
+-- name: product_rename_suspect (old_product_name, new_product_name, customers, share_of_holders,
+-- since)
+select distinct
+    old_name, new_name, customers, customers::double precision
+    / (
+        select count(distinct customer_id) from naive_in_force as f
+        where f.date = r.since - 1 and f.present_name = r.old_name
+    ),
+    since
+from naive_renaming as r
+where customers >= 5
+
+-- name: license_holding (customer_id, product_name, service, first_date, last_date, is_current,
+-- is_from_the_start, replaces)
+select
+    h.customer_id, h.present_name, h.service, h.first_date, h.last_date,
+    exists (
+        select from naive_current as n
+        where n.customer_id = h.customer_id and n.present_name = h.present_name
+    ),
+    h.first_date = (
+        select min(f.first_date) from naive_held as f
+        where f.customer_id = h.customer_id and f.service = h.service
+    ),
+    (
+        select r.old_name from naive_renaming as r
+        where r.customer_id = h.customer_id and r.new_name = h.present_name and r.customers >= 5
+    )
+from naive_held as h

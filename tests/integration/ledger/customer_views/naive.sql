@@ -1,6 +1,7 @@
 -- The definitions of the views in plain SQL on the ledger alone, without what is kept beside it.
 
-create view naive_usage as
+-- Stored, because every definition reads it many times.
+create materialized view naive_usage as
 select
     u.*,
     lower(coalesce(u.service_code, u.service_name)) as service,
@@ -15,6 +16,10 @@ select
         u.product_name
     ) as present_name
 from license_usage as u;
+
+create index on naive_usage (customer_id, service, processed_date, processed_date_time);
+create index on naive_usage (service, processed_date);
+analyze naive_usage;
 
 create view naive_deployment as
 select
@@ -111,3 +116,62 @@ full join (
                 and n.first_synced_at <= c.success_at
         )
 ) as d using (customer_id, product_name);
+
+create view naive_held as
+select
+    customer_id, service, present_name, min(processed_date) as first_date,
+    max(processed_date) as last_date
+from naive_usage
+group by customer_id, service, present_name;
+
+-- A product that came in the collection after the last one that had another, by the seats of both.
+create materialized view naive_follower as
+select
+    n.customer_id, o.present_name as old_name, n.present_name as new_name, n.first_date,
+    abs(
+        (
+            select max(u.licenses_qualified) from naive_usage as u
+            where u.customer_id = o.customer_id and u.present_name = o.present_name
+                and u.processed_date = o.last_date
+        )
+        - (
+            select max(u.licenses_qualified) from naive_usage as u
+            where u.customer_id = n.customer_id and u.present_name = n.present_name
+                and u.processed_date = n.first_date
+        )
+    ) as difference
+from naive_held as n
+inner join naive_held as o
+    on o.customer_id = n.customer_id and o.service = n.service
+    and o.last_date = (
+        select max(u.processed_date) from naive_usage as u
+        where u.customer_id = n.customer_id and u.service = n.service
+            and u.processed_date < n.first_date
+    );
+
+create view naive_renaming as
+with fitting as (
+    select f.* from naive_follower as f
+    where (
+        select count(*) from naive_follower as o
+        where o.old_name = f.old_name and o.new_name = f.new_name
+    ) >= 5
+),
+
+closest as (
+    select f.* from fitting as f
+    where f.difference = (
+            select min(o.difference) from fitting as o
+            where o.customer_id = f.customer_id and o.new_name = f.new_name
+        )
+        and f.difference = (
+            select min(o.difference) from fitting as o
+            where o.customer_id = f.customer_id and o.old_name = f.old_name
+        )
+)
+
+select
+    *,
+    count(*) over (partition by old_name, new_name) as customers,
+    min(first_date) over (partition by old_name, new_name) as since
+from closest;
