@@ -519,32 +519,29 @@ begin
     ),
 
     newest as (
-        select distinct on (s.customer_id, s.month, s.product_name, s.workload_name)
-            s.*,
-            s.processed_date_time = e.processed_date_time as is_month_end,
-            (min(s.processed_date_time) over series at time zone 'UTC')::date as first_date
-        from stored as s
-        inner join month_end as e
-            on e.customer_id = s.customer_id
-            and e.month = s.month
-            and e.service = s.service
-        window series as (
-            partition by s.customer_id, s.month, s.product_name, s.workload_name
-        )
-        order by
-            s.customer_id, s.month, s.product_name, s.workload_name, s.processed_date_time desc
+        select distinct on (customer_id, month, product_name, workload_name)
+            *,
+            (min(processed_date_time) over series at time zone 'UTC')::date as first_date
+        from stored
+        window series as (partition by customer_id, month, product_name, workload_name)
+        order by customer_id, month, product_name, workload_name, processed_date_time desc
     ),
 
     numbered as (
         select
-            *,
+            n.*,
+            n.processed_date_time = e.processed_date_time as is_month_end,
             -- In byte order, as the program sorts, whatever the locale of the database is.
             row_number() over (
-                partition by month, customer_id
-                order by product_name collate "C", workload_name collate "C"
+                partition by n.month, n.customer_id
+                order by n.product_name collate "C", n.workload_name collate "C"
             ) as place
-        from newest
-        where of_months is null or month = any(of_months)
+        from newest as n
+        inner join month_end as e
+            on e.customer_id = n.customer_id
+            and e.month = n.month
+            and e.service = n.service
+        where of_months is null or n.month = any(of_months)
     ),
 
     collected as materialized (
