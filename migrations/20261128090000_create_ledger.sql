@@ -1,8 +1,8 @@
--- 1 of 11. The ledger: which customers there are, their licence usage and deployment by processed
+-- 1 of 13. The ledger: which customers there are, their licence usage and deployment by processed
 -- date, and what a figure was before the API corrected it. A sync never deletes from these tables.
 -- Read on with: what is kept beside the ledger, runs, and the views in eight files.
 --
--- These eleven files are the baseline of the first release and may be edited until then. From the
+-- These thirteen files are the baseline of the first release and may be edited until then. From the
 -- first release on no released migration is edited, not even in a comment: every ledger keeps the
 -- checksums of its migrations, and the program refuses a ledger with other ones.
 -- New tables: locks nothing in use.

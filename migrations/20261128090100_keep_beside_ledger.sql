@@ -1,4 +1,4 @@
--- 2 of 11. What is kept beside the ledger, so that runs and views need not read all of it: one
+-- 2 of 13. What is kept beside the ledger, so that runs and views need not read all of it: one
 -- spelling per name, the names that an id has had, which collections and dates there are, the
 -- newest row of each series in each month, and the partner's totals of each day. A run updates
 -- these tables in the transaction that stores the rows; the totals at its end. When another writer

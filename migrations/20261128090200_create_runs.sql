@@ -1,4 +1,4 @@
--- 3 of 11. Runs: what each one did, what became of each customer in it, which items it could not
+-- 3 of 13. Runs: what each one did, what became of each customer in it, which items it could not
 -- store, the consent behind its token, and the roles that may read. No foreign key of the ledger
 -- refers to these tables, so that old runs can be deleted.
 -- New tables: locks nothing in use.

@@ -1,4 +1,4 @@
--- 4 of 11. What BI tools read: views, so that the tables behind them may change. Here stand those
+-- 4 of 13. What BI tools read: views, so that the tables behind them may change. Here stand those
 -- that show the ledger under the names that its rows have; the next files have those under present
 -- names, by day and by customer. Later migrations add columns at the end, because some tools read
 -- by position; a column keeps its name, type and place.

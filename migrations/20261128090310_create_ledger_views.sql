@@ -1,4 +1,4 @@
--- 5 of 11. Deployment, restatements and customers, under the names that the ledger's rows have.
+-- 5 of 13. Deployment, restatements and customers, under the names that the ledger's rows have.
 -- New views: locks nothing in use.
 
 -- Deployment --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
--- 6 of 11. Present names: a product has one name in all of its history, so that a renaming neither
+-- 6 of 13. Present names: a product has one name in all of its history, so that a renaming neither
 -- counts its seats twice nor ends its series. First the tables that people edit.
 -- New tables and views: locks nothing in use.
 

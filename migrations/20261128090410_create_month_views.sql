@@ -1,4 +1,4 @@
--- 7 of 11. Usage by month, under present names.
+-- 7 of 13. Usage by month, under present names.
 -- New views: locks nothing in use.
 
 create view license_usage_monthly as

@@ -1,4 +1,4 @@
--- 8 of 11. Today's usage, seats and unused seats, under present names.
+-- 8 of 13. Today's usage, seats and unused seats, under present names.
 -- New views: locks nothing in use.
 
 create view license_usage_current as

@@ -1,4 +1,4 @@
--- 9 of 11. Figures by day. Services process on different dates and miss some, so on each calendar
+-- 9 of 13. Figures by day. Services process on different dates and miss some, so on each calendar
 -- day counts what is in force: of each customer and service the newest collection of that day or of
 -- the 14 days before.
 -- New views: locks nothing in use.

@@ -1,4 +1,4 @@
--- 10 of 11. What grew and what was lost, and since when each customer has which product.
+-- 10 of 13. What grew and what was lost, and since when each customer has which product.
 -- New views: locks nothing in use.
 
 -- Growth ------------------------------------------------------------------------------------------

@@ -198,7 +198,11 @@ async fn the_status_command_before_the_first_start_says_what_is_missing() {
     let world = World::before_migrations().await;
     let finished = world.run(&["status"]).await;
     finished.assert_code(1);
-    assert!(finished.stderr.contains("sync_run"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("seatledger migrate"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,212 @@
+-- 12 of 13. Unused seats month by month.
+-- New view: locks nothing in use.
+
+-- Waste by month ----------------------------------------------------------------------------------
+
+create view license_waste_monthly as
+with workload as (
+    select
+        m.month,
+        m.customer_id,
+        coalesce(p.present_name, r.product_name)::varchar(255) as product_name,
+        coalesce(w.present_name, r.workload_name)::varchar(255) as workload_name,
+        max(coalesce(r.product_id, p.present_id)) as product_id,
+        max(license_service(r.service_code, r.service_name)) as service,
+        max(r.channel) as channel,
+        max((r.processed_date_time at time zone 'UTC')::date) as processed_date,
+        sum(r.licenses_qualified)::bigint as licenses_qualified,
+        sum(r.licenses_active)::bigint as licenses_active
+    from license_usage_month as m
+    inner join license_usage_set as s on s.set_id = m.set_id
+    cross join unnest(
+        s.product_names, s.workload_names, s.product_ids, s.workload_codes, s.service_names,
+        s.service_codes, s.channels, m.processed_date_times, m.licenses_active,
+        m.licenses_qualified, m.are_month_end
+    ) as r (
+        product_name, workload_name, product_id, workload_code, service_name, service_code,
+        channel, processed_date_time, licenses_active, licenses_qualified, is_month_end
+    )
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(r.product_id, r.product_name)
+    left join present_name as w
+        on w.kind = 'workload' and w.key = name_key(r.workload_code, r.workload_name)
+    where r.is_month_end
+    group by 1, 2, 3, 4
+),
+
+used as (
+    select distinct on (month, customer_id, product_name)
+        month,
+        customer_id,
+        product_name,
+        max(product_id) over product as product_id,
+        max(service) over product as service,
+        max(channel) over product as channel,
+        max(processed_date) over product as processed_date,
+        max(licenses_qualified) over product as licenses_qualified,
+        licenses_active,
+        workload_name as most_used_workload
+    from workload
+    window product as (partition by month, customer_id, product_name)
+    order by
+        month, customer_id, product_name, licenses_active desc, workload_name collate "C"
+),
+
+-- The service is worked out once per customer and month, and not for each row.
+last_deployment as (
+    select
+        month,
+        customer_id,
+        license_service(service_code, service_name) as service,
+        max(processed_date) as processed_date
+    from (
+        select
+            date_trunc('month', processed_date_time at time zone 'UTC')::date as month,
+            customer_id,
+            service_code,
+            service_name,
+            (max(processed_date_time) at time zone 'UTC')::date as processed_date
+        from license_deployment
+        group by 1, 2, 3, 4
+    ) as spelt
+    group by 1, 2, 3
+),
+
+-- A product that comes twice on one date counts as it came last.
+deployed as (
+    select distinct on (l.month, d.customer_id, d.product_name)
+        l.month,
+        l.service,
+        l.processed_date,
+        d.*
+    from last_deployment as l
+    inner join license_deployment as d
+        on d.customer_id = l.customer_id
+        and d.processed_date_time >= l.processed_date::timestamp at time zone 'UTC'
+        and d.processed_date_time < (l.processed_date + 1)::timestamp at time zone 'UTC'
+        and license_service(d.service_code, d.service_name) = l.service
+    order by l.month, d.customer_id, d.product_name, d.processed_date_time desc
+),
+
+sold as (
+    select
+        d.month,
+        d.customer_id,
+        coalesce(p.present_name, d.product_name)::varchar(255) as product_name,
+        max(coalesce(d.product_id, p.present_id)) as product_id,
+        max(d.service) as service,
+        max(d.channel) as channel,
+        max(d.processed_date) as processed_date,
+        sum(d.licenses_sold)::bigint as licenses_sold,
+        sum(d.licenses_deployed)::bigint as licenses_assigned
+    from deployed as d
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(d.product_id, d.product_name)
+    group by 1, 2, 3
+),
+
+held as (
+    select
+        coalesce(u.month, d.month) as month,
+        coalesce(u.customer_id, d.customer_id) as customer_id,
+        coalesce(u.product_name, d.product_name) as product_name,
+        coalesce(u.product_id, d.product_id)::varchar(255) as product_id,
+        coalesce(u.service, d.service)::varchar(255) as service,
+        coalesce(u.channel, d.channel)::varchar(255) as channel,
+        u.processed_date,
+        d.processed_date as deployment_processed_date,
+        d.licenses_sold,
+        d.licenses_assigned,
+        u.licenses_qualified,
+        u.licenses_active,
+        u.most_used_workload,
+        coalesce(d.licenses_sold, u.licenses_qualified) as licenses_paid
+    from used as u
+    full join sold as d
+        on d.month = u.month
+        and d.customer_id = u.customer_id
+        and d.product_name = u.product_name
+)
+
+select
+    h.month,
+    h.customer_id,
+    c.customer_name::varchar(255) as customer_name,
+    h.product_name,
+    h.product_id,
+    h.service,
+    h.channel,
+    product_kind(n.product_kind, h.product_name)::varchar(16) as product_kind,
+    h.processed_date,
+    h.deployment_processed_date,
+    h.licenses_sold,
+    h.licenses_assigned,
+    h.licenses_qualified,
+    h.licenses_active,
+    h.most_used_workload,
+    h.licenses_sold - h.licenses_assigned as licenses_unassigned,
+    h.licenses_paid - coalesce(h.licenses_active, 0) as licenses_unused,
+    coalesce(h.licenses_active, 0)::double precision / nullif(h.licenses_paid, 0) as active_ratio,
+    h.month = (
+        select date_trunc('month', max(processed_date)::timestamp)::date
+        from service_date
+        where dataset = 'usage'
+    ) as is_newest
+from held as h
+left join customer as c on c.customer_id = h.customer_id
+left join product_note as n on n.product_name = h.product_name
+where product_kind(n.product_kind, h.product_name) = 'paid'
+    and h.licenses_paid > coalesce(h.licenses_active, 0);
+
+comment on view license_waste_monthly
+    is 'The paid products with unused seats at the end of each month (UTC), under present names: '
+    'the figures of license_waste, from each customer''s last collections of the month.';
+comment on column license_waste_monthly.month
+    is 'The first day of the month, UTC. The newest month has the figures so far.';
+comment on column license_waste_monthly.processed_date
+    is 'The processed date (UTC) of the qualified and active seats, the last of the month; null '
+    'without usage.';
+comment on column license_waste_monthly.deployment_processed_date
+    is 'The processed date (UTC) of the sold and assigned seats, the last of the month; null '
+    'without deployment.';
+comment on column license_waste_monthly.licenses_sold
+    is 'Seats sold; null if deployment does not name the product or is not fetched. They add up '
+    'over customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.licenses_assigned
+    is 'Seats assigned to a user; null likewise. They add up as sold seats do.';
+comment on column license_waste_monthly.licenses_qualified
+    is 'Qualified seats of the workload that has most; null without usage. They add up over '
+    'customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.licenses_active
+    is 'Active seats of the most used workload, in the 28 days before processed_date; null without '
+    'usage. They add up over customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.licenses_unassigned
+    is 'Sold less assigned seats; negative if more are assigned. They add up as sold seats do.';
+comment on column license_waste_monthly.licenses_unused
+    is 'Sold seats, or qualified ones where none are known to be sold, less active ones. They add '
+    'up over customers, products, channels and services, never over months.';
+comment on column license_waste_monthly.is_newest
+    is 'Whether it is the newest month of the whole ledger: license_waste has it as it is now.';
+
+-- Comments ----------------------------------------------------------------------------------------
+
+-- A view's column that has no comment yet is passed through from another relation, and takes its
+-- comment.
+do $$
+declare
+    passed record;
+begin
+    for passed in
+        select v.view, c.attname as name, col_description(v.source, s.attnum) as comment
+        from (
+            values
+            ('license_waste_monthly'::regclass, 'license_product'::regclass)
+        ) as v (view, source)
+        inner join pg_attribute as c on c.attrelid = v.view
+        inner join pg_attribute as s on s.attrelid = v.source and s.attname = c.attname
+        where col_description(v.view, c.attnum) is null
+    loop
+        execute format('comment on column %s.%I is %L', passed.view, passed.name, passed.comment);
+    end loop;
+end
+$$;
