@@ -69,7 +69,12 @@ impl History {
                 for _ in 0..self.draw.below(4) {
                     did.push(self.partner.change(&mut self.draw));
                 }
-                self.partner.use_seats(&mut self.draw, 2);
+                if self.draw.one_in(4) {
+                    did.push(self.partner.rename_widely(&mut self.draw));
+                }
+                // Where most figures stay, a renaming shows by them.
+                let one_in = self.draw.pick(&[2, 20]);
+                self.partner.use_seats(&mut self.draw, one_in);
                 self.newest(did).await
             }
             9 => self.newest(did).await,
@@ -118,7 +123,11 @@ impl History {
 
     /// A dated backfill of a few days, the newest first.
     async fn dated(&mut self, did: &mut Vec<String>) -> Result<(), String> {
-        let to = self.partner.today - Duration::days(self.draw.between(0, 20));
+        let newest = self.partner.services.iter().max().unwrap().date_naive();
+        // Mostly about the days on which figures begin or cease to count for today, or for a day
+        // that growth looks back to.
+        let back = self.draw.pick(&[0, 0, 7, 30, 91, 91, 365, 365]);
+        let to = newest - Duration::days(back + self.draw.pick(&[-1, 0, 1, 2, 5, 13, 14, 15, 16]));
         let from = to - Duration::days(self.draw.between(0, 2));
         let mut asked = to;
         while asked >= from {

@@ -26,6 +26,9 @@ const PRODUCTS: [(&str, usize, usize, usize); 8] = [
     ("Dynamics 365 Finance", 1, 5, 6),
 ];
 
+/// Products that every new customer has, so that a renaming can be suspected.
+const WIDELY_HELD: std::ops::Range<usize> = 0..2;
+
 const WORKLOADS: [&str; 6] = ["Exchange", "Teams", "SharePoint", "Visio", "Sales", "Flow"];
 
 const CHANNELS: [&str; 3] = ["reseller", "direct", "volume"];
@@ -110,9 +113,8 @@ impl Partner {
             is_listed: true,
             lag: 0,
         };
-        // Most customers have the first product, so that a renaming can be suspected.
         for product in 0..PRODUCTS.len() {
-            if draw.one_in(if product == 0 { 1 } else { 3 }) {
+            if WIDELY_HELD.contains(&product) || draw.one_in(3) {
                 customer
                     .holdings
                     .insert(product, Holding::new(draw, product));
@@ -209,6 +211,18 @@ impl Partner {
             "{before} is {}, for some {:?}",
             product.name, product.other_name
         )
+    }
+
+    /// Renames products that most customers have, and says how.
+    pub(super) fn rename_widely(&mut self, draw: &mut Draw) -> String {
+        let first = draw.below(WIDELY_HELD.len());
+        let mut renamed = Vec::new();
+        for product in &mut self.products[first..WIDELY_HELD.end] {
+            product.name = format!("{} {}", product.name, draw.between(2, 9));
+            product.other_name = None;
+            renamed.push(product.name.as_str());
+        }
+        format!("widely renamed: {renamed:?}")
     }
 
     /// Changes the figures of some holdings.
