@@ -75,6 +75,11 @@ comment on function license_service
     is 'The service of a row of the ledger, whichever source it came from: its code, or its name '
     'where it has no code, in lower case, such as o365 or crm.';
 
+-- A product that is renamed between two runs that get one processed date has rows of both names in
+-- that collection. A row of a product id is replaced if its collection has a row of the same
+-- product id and workload that was first stored later: it stays in the ledger, and counts nowhere.
+-- Two names that an id has in one answer are stored together, and both count.
+
 -- About one row per ten rows of the ledger. New rows go to the right-hand edge of its index.
 create table license_usage_collection (
     processed_date_time timestamptz not null,
@@ -83,9 +88,15 @@ create table license_usage_collection (
     run_id bigint not null,
     first_seen_at timestamptz not null,
     digest bytea,
+    has_later_rows boolean not null default false,
     constraint license_usage_collection_pkey
         primary key (processed_date_time, customer_id, service)
 );
+
+create index license_usage_collection_later_idx
+    on license_usage_collection (processed_date_time, customer_id) where has_later_rows;
+
+comment on index license_usage_collection_later_idx is 'The few that may have replaced rows.';
 
 comment on table license_usage_collection
     is 'Of which customer, service and processed date license_usage has rows.';
@@ -99,6 +110,8 @@ comment on column license_usage_collection.digest
     is 'A digest of all the customer''s rows of that processed date as they last arrived: rows '
     'with the same digest are not compared again. Null if it is not known, or if another writer '
     'has changed the rows since.';
+comment on column license_usage_collection.has_later_rows
+    is 'Whether rows of it were first stored later than others: only then can some be replaced.';
 
 create table service_date (
     dataset varchar(16) not null,
@@ -119,6 +132,13 @@ comment on column service_date.first_seen_at
     is 'When the first row of it was fetched; for rows of another writer, when it was stored.';
 
 -- Totals of days ----------------------------------------------------------------------------------
+
+create function seat_sum(total numeric) returns bigint
+language sql immutable parallel safe
+return least(coalesce(total, 0), 9223372036854775807)::bigint;
+
+comment on function seat_sum
+    is 'A sum of seats as bigint: the largest one if it does not fit, 0 if there was nothing.';
 
 create table license_usage_day_total (
     date date not null,
@@ -222,6 +242,7 @@ declare
     first timestamptz;
     today timestamptz;
     after timestamptz;
+    with_later_rows uuid [];
 begin
     for day in
         select distinct d
@@ -235,6 +256,13 @@ begin
         first := (day - 14)::timestamp at time zone 'UTC';
         today := day::timestamp at time zone 'UTC';
         after := (day + 1)::timestamp at time zone 'UTC';
+        with_later_rows := array(
+            select k.customer_id
+            from license_usage_collection as k
+            where k.has_later_rows
+                and k.processed_date_time >= first
+                and k.processed_date_time < after
+        );
         return query
         with in_force as not materialized (
             select
@@ -268,6 +296,24 @@ begin
                     )
                     and r.processed_date_time >= first
                     and r.processed_date_time < after
+                    -- Nothing of this is in a plan for a fortnight without such collections.
+                    and (
+                        cardinality(with_later_rows) = 0
+                        or c.customer_id <> all(with_later_rows)
+                        or not exists (
+                            select
+                            from license_usage as l
+                            where l.processed_date_time = c.processed_date_time
+                                and l.customer_id = c.customer_id
+                                and license_service(l.service_code, l.service_name) = c.service
+                                and l.product_id = r.product_id
+                                and coalesce(l.workload_code, l.workload_name)
+                                = coalesce(r.workload_code, r.workload_name)
+                                and l.first_synced_at > r.first_synced_at
+                                and l.processed_date_time >= first
+                                and l.processed_date_time < after
+                        )
+                    )
                 offset 0
             ) as u
         ),
@@ -299,9 +345,8 @@ begin
                 count(*) > 1 as has_several_names,
                 sum(n.customers)::bigint as customers,
                 sum(n.customers_carried)::bigint as customers_carried,
-                least(sum(n.licenses_active), 9223372036854775807)::bigint as licenses_active,
-                least(sum(n.licenses_qualified), 9223372036854775807)::bigint
-                    as licenses_qualified
+                seat_sum(sum(n.licenses_active)) as licenses_active,
+                seat_sum(sum(n.licenses_qualified)) as licenses_qualified
             from named as n
             group by 1, 2, 3, 4, 5
         ),
@@ -469,7 +514,8 @@ comment on column license_usage_month.run_ids is 'run_id of each row.';
 comment on column license_usage_month.are_newest
     is 'For each row whether it is the newest of its series in the whole ledger.';
 comment on column license_usage_month.are_month_end
-    is 'For each row whether it is in the customer''s last collection of its service in the month.';
+    is 'For each row whether it counts at the end of the month: it is in the customer''s last '
+    'collection of its service in the month, and is not replaced.';
 comment on column license_usage_month.first_dates
     is 'The first processed date (UTC) of each row''s series in the month.';
 
@@ -530,12 +576,21 @@ begin
     numbered as (
         select
             n.*,
-            n.processed_date_time = e.processed_date_time as is_month_end,
             -- In byte order, as the program sorts, whatever the locale of the database is.
             row_number() over (
                 partition by n.month, n.customer_id
                 order by n.product_name collate "C", n.workload_name collate "C"
-            ) as place
+            ) as place,
+            -- What replaces a row of the last collection is in that collection, too.
+            n.processed_date_time = e.processed_date_time
+            and (
+                n.product_id is null
+                or n.first_synced_at = max(n.first_synced_at) over (
+                    partition by
+                        n.month, n.customer_id, n.service, n.processed_date_time,
+                        n.product_id, coalesce(n.workload_code, n.workload_name)
+                )
+            ) as is_month_end
         from newest as n
         inner join month_end as e
             on e.customer_id = n.customer_id
@@ -664,7 +719,8 @@ begin
             u.customer_id,
             license_service(u.service_code, u.service_name) as service,
             min(u.run_id) as run_id,
-            min(least(u.first_synced_at, fetched.seen_at)) as first_seen_at
+            min(least(u.first_synced_at, fetched.seen_at)) as first_seen_at,
+            min(u.first_synced_at) < max(u.first_synced_at) as has_later_rows
         from license_usage as u
         left join unnest(of_customers, seen_ats) as fetched (customer_id, seen_at)
             on fetched.customer_id = u.customer_id
@@ -687,11 +743,21 @@ begin
         returning c.service
     ),
 
+    changed as (
+        update license_usage_collection as c
+        set has_later_rows = s.has_later_rows
+        from stored as s
+        where c.processed_date_time = s.processed_date_time
+            and c.customer_id = s.customer_id
+            and c.service = s.service
+            and c.has_later_rows <> s.has_later_rows
+    ),
+
     new as (
         insert into license_usage_collection (
-            processed_date_time, customer_id, service, run_id, first_seen_at
+            processed_date_time, customer_id, service, run_id, first_seen_at, has_later_rows
         )
-        select processed_date_time, customer_id, service, run_id, first_seen_at
+        select processed_date_time, customer_id, service, run_id, first_seen_at, has_later_rows
         from stored
         on conflict do nothing
         returning service

@@ -61,11 +61,11 @@ cross join unnest(
     s.product_names, s.workload_names, s.product_ids, s.workload_codes, s.service_names,
     s.service_codes, s.channels, m.customer_names, m.processed_date_times, m.licenses_active,
     m.licenses_qualified, m.usage_percents, m.first_synced_ats, m.last_changed_ats, m.run_ids,
-    m.are_newest
+    m.are_month_end, m.are_newest
 ) as r (
     product_name, workload_name, product_id, workload_code, service_name, service_code, channel,
     customer_name, processed_date_time, licenses_active, licenses_qualified, usage_percent,
-    first_synced_at, last_changed_at, run_id, is_newest
+    first_synced_at, last_changed_at, run_id, is_month_end, is_newest
 )
 where m.newest and r.is_newest;
 
@@ -73,6 +73,9 @@ comment on view license_usage_newest
     is 'Inner view: the newest row of each series. Read license_usage_latest instead.';
 comment on column license_usage_newest.service is 'The service: license_service() of the row.';
 comment on column license_usage_newest.processed_date is 'The date of processed_date_time, UTC.';
+comment on column license_usage_newest.is_month_end
+    is 'Whether the row is in the customer''s last collection of its service in its month, and is '
+    'not replaced.';
 comment on column license_usage_newest.is_newest is 'Always true.';
 
 -- Only what is needed of each row is unnested, so that all customers of a large partner are read in
@@ -137,7 +140,8 @@ select
         as active_percent,
     l.processed_date,
     l.service::varchar(255) as service_code_now,
-    coalesce(l.processed_date = c.processed_date and c.is_current, false) as is_current
+    coalesce(l.processed_date = c.processed_date and l.is_month_end and c.is_current, false)
+        as is_current
 from license_usage_newest as l
 left join customer_service as c on c.customer_id = l.customer_id and c.service = l.service;
 
@@ -152,7 +156,9 @@ comment on column license_usage_latest.service_code_now
     is 'The service, such as o365 or crm, spelt the same whatever the source is.';
 comment on column license_usage_latest.is_current
     is 'Whether the row is of the customer''s newest collection of that service, the customer is '
-    'not gone, and it was not fetched with success after a later date of that service had come.';
+    'not gone, and it was not fetched with success after a later date of that service had come. A '
+    'product id that was renamed between two runs of one processed date is current under the name '
+    'that came last.';
 
 create view license_usage_change as
 select
@@ -233,8 +239,7 @@ joined as (
         u.licenses_active,
         u.licenses_qualified,
         u.usage_percent,
-        u.first_synced_at,
-        u.last_changed_at
+        u.first_synced_at
     from license_usage as u
     left join owner as po on po.kind = 'product' and po.name = u.product_name
     left join present as p on p.kind = 'product' and p.id = coalesce(u.product_id, po.id)
@@ -255,10 +260,10 @@ together as (
         max(customer_name)::varchar(512) as customer_name,
         max(product_name_then)::varchar(512) as product_name_then,
         max(workload_name_then)::varchar(512) as workload_name_then,
-        least(sum(licenses_active), 9223372036854775807)::bigint as licenses_active,
-        least(sum(licenses_qualified), 9223372036854775807)::bigint as licenses_qualified,
+        seat_sum(sum(licenses_active)) as licenses_active,
+        seat_sum(sum(licenses_qualified)) as licenses_qualified,
         case when count(*) = 1 then max(usage_percent) end as usage_percent,
-        max(last_changed_at) as last_changed_at
+        first_synced_at
     from joined
     group by
         customer_id,
@@ -301,7 +306,7 @@ order by
     coalesce(product_id, product_name),
     coalesce(workload_code, workload_name),
     processed_date_time,
-    last_changed_at desc;
+    first_synced_at desc;
 
 comment on view license_usage_series
     is 'The ledger with each product and workload under its present name, so that a series '

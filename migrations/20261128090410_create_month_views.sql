@@ -54,7 +54,7 @@ comment on column license_usage_monthly.product_id
 comment on column license_usage_monthly.processed_date is 'The date of processed_date_time, UTC.';
 comment on column license_usage_monthly.is_month_end
     is 'Whether the row is of the customer''s last collection of its service in that month. One '
-    'that is not had ended or was renamed before.';
+    'that is not had ended or was renamed before, or between two runs of that processed date.';
 comment on column license_usage_monthly.is_month_over
     is 'Whether the month has ended (UTC). The month that has not has the figures so far.';
 comment on column license_usage_monthly.is_newest
@@ -128,8 +128,8 @@ select
     product_name::varchar(512) as product_name,
     workload_name::varchar(512) as workload_name,
     sum(customers)::bigint as customers,
-    least(sum(licenses_active), 9223372036854775807)::bigint as licenses_active,
-    least(sum(licenses_qualified), 9223372036854775807)::bigint as licenses_qualified,
+    seat_sum(sum(licenses_active)) as licenses_active,
+    seat_sum(sum(licenses_qualified)) as licenses_qualified,
     (100.0 * sum(licenses_active) / nullif(sum(licenses_qualified), 0))::double precision
         as active_percent,
     (now() at time zone 'UTC') >= month + interval '1 month' as is_month_over,

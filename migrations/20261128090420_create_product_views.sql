@@ -29,8 +29,8 @@ from (
         max(l.service_code_now)::varchar(255) as service,
         max(l.channel)::varchar(255) as channel,
         max(l.processed_date) as processed_date,
-        sum(l.licenses_qualified)::bigint as licenses_qualified,
-        sum(l.licenses_active)::bigint as licenses_active
+        seat_sum(sum(l.licenses_qualified)) as licenses_qualified,
+        seat_sum(sum(l.licenses_active)) as licenses_active
     from license_usage_latest as l
     left join customer as c on c.customer_id = l.customer_id
     left join present_name as p
@@ -106,7 +106,11 @@ stored as (
         d.processed_date,
         d.licenses_sold,
         d.licenses_deployed,
-        max(d.processed_date) over (partition by c.customer_id, s.service) as newest_date
+        d.first_synced_at,
+        max(d.processed_date) over (partition by c.customer_id, s.service) as newest_date,
+        max(d.first_synced_at) over (
+            partition by c.customer_id, s.service, d.processed_date, d.product_id
+        ) as last_synced_at
     from customer_success as c
     cross join service as s
     cross join lateral (
@@ -123,7 +127,8 @@ stored as (
             d.channel,
             u.processed_date,
             d.licenses_sold,
-            d.licenses_deployed
+            d.licenses_deployed,
+            d.first_synced_at
         from license_deployment as d
         cross join lateral (
             select (d.processed_date_time at time zone 'UTC')::date as processed_date
@@ -146,14 +151,16 @@ select
     max(d.service)::varchar(255) as service,
     max(d.channel)::varchar(255) as channel,
     max(d.processed_date) as processed_date,
-    sum(d.licenses_sold)::bigint as licenses_sold,
-    sum(d.licenses_deployed)::bigint as licenses_assigned
+    seat_sum(sum(d.licenses_sold)) as licenses_sold,
+    seat_sum(sum(d.licenses_deployed)) as licenses_assigned
 from stored as d
 left join customer as c on c.customer_id = d.customer_id
 left join present_name as p
     on p.kind = 'product' and p.key = name_key(d.product_id, d.product_name)
 -- Not "=", of which the planner would expect few rows.
 where d.processed_date >= d.newest_date
+    -- A product that was renamed between two runs of one date counts under the later name.
+    and (d.product_id is null or d.first_synced_at = d.last_synced_at)
 group by
     d.customer_id,
     coalesce(p.present_name, d.product_name)::varchar(255);

@@ -41,12 +41,32 @@ begin atomic
     from license_usage as u
     where u.processed_date_time = of_date
         and u.customer_id = of_customer
-        and license_service(u.service_code, u.service_name) = of_service;
+        and license_service(u.service_code, u.service_name) = of_service
+        and (
+            not exists (
+                select
+                from license_usage_collection as k
+                where k.has_later_rows
+                    and k.processed_date_time = of_date
+                    and k.customer_id = of_customer
+            )
+            or not exists (
+                select
+                from license_usage as l
+                where l.processed_date_time = of_date
+                    and l.customer_id = of_customer
+                    and license_service(l.service_code, l.service_name) = of_service
+                    and l.product_id = u.product_id
+                    and coalesce(l.workload_code, l.workload_name)
+                    = coalesce(u.workload_code, u.workload_name)
+                    and l.first_synced_at > u.first_synced_at
+            )
+        );
 end;
 
 comment on function license_usage_of_collection
-    is 'The rows of one collection. A function, because the planner takes a join with the '
-    'partitions of the ledger for so long that it compiles it, which takes seconds.';
+    is 'The rows of one collection that are not replaced. A function, because the planner takes a '
+    'join with the partitions of the ledger for so long that it compiles it, which takes seconds.';
 
 -- One day after the other, because a plan for one day opens the partitions of a fortnight only.
 create function license_usage_in_force(of_days date [])
@@ -69,10 +89,18 @@ as $$
 declare
     first timestamptz;
     after timestamptz;
+    with_later_rows uuid [];
 begin
     foreach date in array of_days loop
         first := (date - 14)::timestamp at time zone 'UTC';
         after := (date + 1)::timestamp at time zone 'UTC';
+        with_later_rows := array(
+            select k.customer_id
+            from license_usage_collection as k
+            where k.has_later_rows
+                and k.processed_date_time >= first
+                and k.processed_date_time < after
+        );
         return query
         select
             license_usage_in_force.date,
@@ -102,6 +130,23 @@ begin
                 and license_service(r.service_code, r.service_name) = c.service
                 and r.processed_date_time >= first
                 and r.processed_date_time < after
+                and (
+                    cardinality(with_later_rows) = 0
+                    or c.customer_id <> all(with_later_rows)
+                    or not exists (
+                        select
+                        from license_usage as l
+                        where l.processed_date_time = c.processed_date_time
+                            and l.customer_id = c.customer_id
+                            and license_service(l.service_code, l.service_name) = c.service
+                            and l.product_id = r.product_id
+                            and coalesce(l.workload_code, l.workload_name)
+                            = coalesce(r.workload_code, r.workload_name)
+                            and l.first_synced_at > r.first_synced_at
+                            and l.processed_date_time >= first
+                            and l.processed_date_time < after
+                    )
+                )
             offset 0
         ) as u;
     end loop;
@@ -109,7 +154,7 @@ end
 $$;
 
 comment on function license_usage_in_force
-    is 'The rows of the ledger that are in force on each of these days.';
+    is 'The rows of the ledger that are in force on each of these days, without replaced ones.';
 
 -- Views run with the rights of their owner, but functions in them with the reader's.
 do $$
@@ -164,8 +209,8 @@ from (
         max(f.service)::varchar(255) as service,
         max(u.channel)::varchar(255) as channel,
         max((f.processed_date_time at time zone 'UTC')::date) as processed_date,
-        sum(u.licenses_qualified)::bigint as licenses_qualified,
-        sum(u.licenses_active)::bigint as licenses_active
+        seat_sum(sum(u.licenses_qualified)) as licenses_qualified,
+        seat_sum(sum(u.licenses_active)) as licenses_active
     from (
         select d.date, i.customer_id, i.service, i.processed_date_time
         from (
@@ -243,8 +288,8 @@ present as (
         max(t.service)::varchar(255) as service,
         sum(t.customers)::bigint as customers,
         sum(t.customers_carried)::bigint as customers_carried,
-        least(sum(t.licenses_active), 9223372036854775807)::bigint as licenses_active,
-        least(sum(t.licenses_qualified), 9223372036854775807)::bigint as licenses_qualified
+        seat_sum(sum(t.licenses_active)) as licenses_active,
+        seat_sum(sum(t.licenses_qualified)) as licenses_qualified
     from total as t
     left join present_name as p
         on p.kind = 'product' and p.key = name_key(nullif(t.product_id, ''), t.product_name)

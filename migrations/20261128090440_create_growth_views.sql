@@ -30,14 +30,14 @@ past as (
         max(coalesce(f.workload_code, w.present_id))::varchar(255) as workload_code,
         max(f.service)::varchar(255) as service,
         max(f.channel)::varchar(255) as channel,
-        sum(f.licenses_active) filter (where f.date = a.day_7)::bigint as active_7,
-        sum(f.licenses_active) filter (where f.date = a.day_30)::bigint as active_30,
-        sum(f.licenses_active) filter (where f.date = a.day_91)::bigint as active_91,
-        sum(f.licenses_active) filter (where f.date = a.day_365)::bigint as active_365,
-        sum(f.licenses_qualified) filter (where f.date = a.day_7)::bigint as qualified_7,
-        sum(f.licenses_qualified) filter (where f.date = a.day_30)::bigint as qualified_30,
-        sum(f.licenses_qualified) filter (where f.date = a.day_91)::bigint as qualified_91,
-        sum(f.licenses_qualified) filter (where f.date = a.day_365)::bigint as qualified_365
+        seat_sum(sum(f.licenses_active) filter (where f.date = a.day_7)) as active_7,
+        seat_sum(sum(f.licenses_active) filter (where f.date = a.day_30)) as active_30,
+        seat_sum(sum(f.licenses_active) filter (where f.date = a.day_91)) as active_91,
+        seat_sum(sum(f.licenses_active) filter (where f.date = a.day_365)) as active_365,
+        seat_sum(sum(f.licenses_qualified) filter (where f.date = a.day_7)) as qualified_7,
+        seat_sum(sum(f.licenses_qualified) filter (where f.date = a.day_30)) as qualified_30,
+        seat_sum(sum(f.licenses_qualified) filter (where f.date = a.day_91)) as qualified_91,
+        seat_sum(sum(f.licenses_qualified) filter (where f.date = a.day_365)) as qualified_365
     from ago as a
     cross join lateral license_usage_in_force(
         array_remove(array[a.day_7, a.day_30, a.day_91, a.day_365], null)

@@ -215,8 +215,8 @@ from (
         max(service)::varchar(255) as service,
         max(channel)::varchar(255) as channel,
         max(processed_date) as processed_date,
-        sum(licenses_qualified)::bigint as licenses_qualified,
-        sum(licenses_active)::bigint as licenses_active
+        seat_sum(sum(licenses_qualified)) as licenses_qualified,
+        seat_sum(sum(licenses_active)) as licenses_active
     from license_usage_current
     where product_kind = 'paid'
     group by customer_id, workload_name

@@ -14,8 +14,8 @@ with workload as (
         max(license_service(r.service_code, r.service_name)) as service,
         max(r.channel) as channel,
         max((r.processed_date_time at time zone 'UTC')::date) as processed_date,
-        sum(r.licenses_qualified)::bigint as licenses_qualified,
-        sum(r.licenses_active)::bigint as licenses_active
+        seat_sum(sum(r.licenses_qualified)) as licenses_qualified,
+        seat_sum(sum(r.licenses_active)) as licenses_active
     from license_usage_month as m
     inner join license_usage_set as s on s.set_id = m.set_id
     cross join unnest(
@@ -72,7 +72,8 @@ last_deployment as (
     group by 1, 2, 3
 ),
 
--- A product that comes twice on one date counts as it came last.
+-- A product that comes twice on one date counts as it came last: under one name by its processed
+-- date, under two names of one id by when these were first stored.
 deployed as (
     select distinct on (l.month, d.customer_id, d.product_name)
         l.month,
@@ -97,11 +98,18 @@ sold as (
         max(d.service) as service,
         max(d.channel) as channel,
         max(d.processed_date) as processed_date,
-        sum(d.licenses_sold)::bigint as licenses_sold,
-        sum(d.licenses_deployed)::bigint as licenses_assigned
-    from deployed as d
+        seat_sum(sum(d.licenses_sold)) as licenses_sold,
+        seat_sum(sum(d.licenses_deployed)) as licenses_assigned
+    from (
+        select
+            *,
+            max(first_synced_at) over (partition by month, customer_id, service, product_id)
+                as last_synced_at
+        from deployed
+    ) as d
     left join present_name as p
         on p.kind = 'product' and p.key = name_key(d.product_id, d.product_name)
+    where d.product_id is null or d.first_synced_at = d.last_synced_at
     group by 1, 2, 3
 ),
 

@@ -86,7 +86,8 @@ pub(super) async fn insert(
         from incoming
         -- A partition that was detached may have left its collections behind.
         on conflict (processed_date_time, customer_id, service) do update
-        set digest = excluded.digest
+        set digest = excluded.digest,
+            has_later_rows = false
         ",
         &column!(|(_, date)| date.at),
         &column!(|(_, date)| date.customer),

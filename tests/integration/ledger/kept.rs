@@ -250,7 +250,7 @@ async fn one_id_under_two_names_counts_a_customer_once() {
              insert into license_usage
              select processed_date_time, customer_id, 'Renamed', workload_name, customer_name,
                  'id', workload_code, service_name, service_code, channel, 2, 3, usage_percent,
-                 now(), now(), 1
+                 first_synced_at, now(), 1
              from license_usage",
         )
         .await;

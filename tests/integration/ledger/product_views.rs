@@ -404,3 +404,58 @@ async fn a_month_ends_for_each_service_with_its_own_last_collection() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn sums_of_seats_beyond_the_range_of_a_column_break_no_view() {
+    let world = ledger().await;
+    let most = i64::MAX;
+    let mut rows = Vec::new();
+    for date in ["2026-08-04", "2026-08-27", "2026-09-03", "2026-09-10"] {
+        for (customer, product, active) in [
+            (1, "Alpha", most),
+            (1, "Beta", most),
+            (1, "Gamma", 0),
+            (2, "Alpha", 0),
+            (2, "Beta", most),
+        ] {
+            rows.push(format!(
+                "{date}, {customer}, {product}, Teams, o365, {active}, {most}"
+            ));
+        }
+        let deployed = ["Alpha", "Beta"].map(|name| format!("{date}, 1, {name}, {most}, {most}"));
+        add_deployment(&world, &deployed.join("\n")).await;
+    }
+    add_usage(&world, &rows.join("\n")).await;
+    world
+        .execute("insert into product_alias values ('Beta', 'Alpha')")
+        .await;
+    let views = world
+        .lines(
+            "select relname from pg_class where relkind = 'v' and relnamespace = \
+            current_schema()::regnamespace order by 1",
+        )
+        .await;
+    for view in views {
+        let rows = format!("select count(*) from {view} as v where v::text is not null");
+        world.lines(&rows).await;
+    }
+    assert_rows(
+        &world,
+        &format!(
+            "select customer_id, licenses_active = {most}, licenses_qualified = {most},
+                licenses_qualified_7d_ago = {most}, licenses_qualified_change_7d
+             from license_growth where product_name = 'Alpha' order by 1"
+        ),
+        &["1|true|true|true|0", "2|true|true|true|0"],
+    )
+    .await;
+    assert_rows(
+        &world,
+        &format!(
+            "select licenses_sold = {most}, licenses_assigned = {most}, licenses_unassigned
+             from license_product where licenses_sold is not null"
+        ),
+        &["true|true|0"],
+    )
+    .await;
+}

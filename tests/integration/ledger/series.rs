@@ -211,6 +211,88 @@ async fn a_date_that_came_under_two_names_is_counted_once_and_under_the_later() 
 }
 
 #[tokio::test]
+async fn a_product_renamed_between_two_runs_of_a_date_counts_once_and_under_the_later_name() {
+    let mut world = world().await;
+    world.set("partner_center.datasets", "usage,deployment");
+    let customer = &world.simulator.customers().await[0];
+    let seats = |name: &'static str| {
+        [
+            (
+                "license_usage_current",
+                "licenses_active, licenses_qualified",
+            ),
+            (
+                "license_product",
+                "licenses_sold, licenses_assigned, licenses_active",
+            ),
+            ("license_waste", "licenses_sold, licenses_unused"),
+            ("license_waste_monthly", "licenses_sold, licenses_unused"),
+            ("license_growth", "licenses_active, licenses_qualified"),
+            ("license_usage_daily", "licenses_active, licenses_qualified"),
+            (
+                "license_usage_daily_total",
+                "customers, licenses_active, licenses_qualified",
+            ),
+            (
+                "license_usage_total",
+                "customers, licenses_active, licenses_qualified",
+            ),
+        ]
+        .map(|(view, columns)| {
+            format!("select {columns} from {view} where product_name = '{name}'")
+        })
+    };
+    // A product of one name, and one that has two names in each answer.
+    for (name, at) in [
+        ("Old", "2026-04-01T07:30:00"),
+        ("New", "2026-04-01T19:00:00"),
+    ] {
+        let names = [("A", name), ("T", "Twin"), ("T", "Twin (two)")];
+        let usage = names.map(|(id, name)| item(customer, id, name, "2026-04-01", 6));
+        let deployed = names.map(|(id, name)| {
+            json!({
+                "processedDateTime": at, "serviceCode": "o365", "customerTenantId": customer,
+                "productId": id, "productName": name,
+                "licensesDeployed": 8, "licensesSold": 10,
+            })
+        });
+        let page = json!([{ "json": { "Value": deployed, "TotalCount": deployed.len() } }]);
+        world.simulator.script("commercial_deployment", page).await;
+        store(&world, &usage).await;
+        let figures = [
+            "6|10", "10|8|6", "10|4", "10|4", "6|10", "6|10", "1|6|10", "1|6|10",
+        ];
+        let twins = [
+            "12|20", "20|16|12", "20|8", "20|8", "12|20", "12|20", "1|12|20", "1|12|20",
+        ];
+        for (name, figures) in [(name, figures), ("Twin", twins)] {
+            for (query, expected) in seats(name).into_iter().zip(figures) {
+                assert_eq!(world.lines(&query).await, [expected], "{query}");
+            }
+        }
+    }
+    for query in seats("Old") {
+        assert_eq!(world.lines(&query).await, [""; 0], "{query}");
+    }
+    // The ledger keeps the rows of the earlier name.
+    assert_eq!(
+        world
+            .lines(
+                "select product_name, is_current from license_usage_latest
+                 order by product_name collate \"C\""
+            )
+            .await,
+        ["New|true", "Old|false", "Twin|true", "Twin (two)|true"]
+    );
+    // Totals that are computed as they are read leave them out, too.
+    world
+        .execute("insert into stale_day select distinct date from license_usage_day_total")
+        .await;
+    let total = &seats("New")[6];
+    assert_eq!(world.lines(total).await, ["1|6|10"]);
+}
+
+#[tokio::test]
 async fn names_of_another_language_are_joined_by_their_ids() {
     let mut world = world().await;
     world

@@ -75,17 +75,24 @@ impl History {
                 // Where most figures stay, a renaming shows by them.
                 let one_in = self.draw.pick(&[2, 20]);
                 self.partner.use_seats(&mut self.draw, one_in);
-                self.newest(did).await
+                self.newest(did).await?;
+                if self.draw.one_in(4) {
+                    self.rename(did);
+                    self.newest(did).await?;
+                }
+                Ok(())
             }
             9 => self.newest(did).await,
             10 => {
                 self.partner.use_seats(&mut self.draw, 3);
                 did.push("restated".to_owned());
+                self.rename(did);
                 self.newest(did).await
             }
             11 => {
                 self.partner.process_again(&mut self.draw);
                 did.push("processed again".to_owned());
+                self.rename(did);
                 self.newest(did).await
             }
             12 | 13 => self.dated(did).await,
@@ -110,6 +117,13 @@ impl History {
                 did.push(statement);
                 Ok(())
             }
+        }
+    }
+
+    /// Renames products within the processed dates that the partner has now, or none.
+    fn rename(&mut self, did: &mut Vec<String>) {
+        for _ in 0..self.draw.below(3) {
+            did.push(self.partner.rename_any(&mut self.draw));
         }
     }
 

@@ -147,7 +147,7 @@ impl Partner {
         let customer = draw.below(self.customers.len());
         let product = draw.below(PRODUCTS.len());
         match draw.below(12) {
-            0 | 1 => self.rename(draw, product),
+            0 | 1 => self.rename_any(draw),
             2 => {
                 let workload = draw.below(WORKLOADS.len());
                 let named = &mut self.workloads[workload];
@@ -192,7 +192,9 @@ impl Partner {
         }
     }
 
-    fn rename(&mut self, draw: &mut Draw, product: usize) -> String {
+    /// Renames a product: more often than others the one that most customers have.
+    pub(super) fn rename_any(&mut self, draw: &mut Draw) -> String {
+        let product = draw.below(PRODUCTS.len() + 2) % PRODUCTS.len();
         // A name belongs to one service.
         let same = |other: &usize| PRODUCTS[*other].1 == PRODUCTS[product].1;
         let others: Vec<usize> = (0..PRODUCTS.len()).filter(same).collect();

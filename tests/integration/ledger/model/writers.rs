@@ -19,12 +19,13 @@ pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {
              where place % {every} = {from} % {every}
          )"
     );
-    let days = draw.pick(&[-31, -9, -1, 1, 3, 40]);
-    // A name belongs to one id, so a row under another name has none.
+    let days = draw.pick(&[-31, -9, -1, 0, 1, 3, 40]);
+    // A name belongs to one id, so a row under another name has none, or the name is the id's own.
     let product = draw.pick(&[
         "product_name, workload_name, customer_name, product_id",
         "'Restored', workload_name, customer_name, null",
         "'Office 365 E3', workload_name, customer_name, null",
+        "coalesce('Again ' || product_id, product_name), workload_name, customer_name, product_id",
     ]);
     let insert = format!(
         "insert into license_usage

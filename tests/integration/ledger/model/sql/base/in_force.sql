@@ -19,3 +19,4 @@ inner join model_usage as u
     on u.customer_id = k.customer_id
     and u.service = k.service
     and u.processed_date_time = k.processed_date_time
+where not u.is_replaced

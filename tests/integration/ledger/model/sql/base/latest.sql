@@ -2,8 +2,9 @@
 select
     u.*,
     c.gone_since is null
-    and u.processed_date = (
-        select max(o.processed_date)
+    and not u.is_replaced
+    and u.processed_date_time = (
+        select max(o.processed_date_time)
         from model_usage as o
         where o.customer_id = u.customer_id
             and o.service = u.service

@@ -1,6 +1,7 @@
 select
     d.*,
     c.gone_since is null
+    and not d.is_replaced
     and d.processed_date = (
         select max(o.processed_date)
         from model_deployment as o

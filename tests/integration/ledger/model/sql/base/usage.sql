@@ -1,4 +1,5 @@
--- The ledger with dates, services and present names.
+-- The ledger with dates, services and present names. A row of a product id is replaced if its
+-- collection has one of the same id and workload that was first stored later.
 with product as materialized (
     select p.*, n.present_id, n.present_name
     from (select distinct product_id, product_name from license_usage) as p
@@ -19,7 +20,19 @@ select
     p.present_id,
     p.present_name,
     w.present_code,
-    w.present_name as present_workload
+    w.present_name as present_workload,
+    exists (
+        select
+        from license_usage as o
+        where o.processed_date_time = u.processed_date_time
+            and o.customer_id = u.customer_id
+            and lower(coalesce(o.service_code, o.service_name, ''))
+            = lower(coalesce(u.service_code, u.service_name, ''))
+            and o.product_id = u.product_id
+            and coalesce(o.workload_code, o.workload_name)
+            = coalesce(u.workload_code, u.workload_name)
+            and o.first_synced_at > u.first_synced_at
+    ) as is_replaced
 from license_usage as u
 inner join product as p
     on p.product_name = u.product_name

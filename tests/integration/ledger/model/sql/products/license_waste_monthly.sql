@@ -49,13 +49,14 @@ sold as (
         from model_deployment
         order by customer_id, product_name, month, processed_date_time desc
     ) as d
-    where d.processed_date = (
-        select max(o.processed_date)
-        from model_deployment as o
-        where o.customer_id = d.customer_id
-            and o.service = d.service
-            and o.month = d.month
-    )
+    where not d.is_replaced
+        and d.processed_date = (
+            select max(o.processed_date)
+            from model_deployment as o
+            where o.customer_id = d.customer_id
+                and o.service = d.service
+                and o.month = d.month
+        )
     group by d.month, d.customer_id, d.present_name
 ),
 

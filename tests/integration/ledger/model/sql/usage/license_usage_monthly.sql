@@ -14,7 +14,8 @@ select
     m.service_code,
     m.channel,
     m.processed_date,
-    m.processed_date_time = (
+    not m.is_replaced
+    and m.processed_date_time = (
         select max(o.processed_date_time)
         from model_usage as o
         where o.customer_id = m.customer_id

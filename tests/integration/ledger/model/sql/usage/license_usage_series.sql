@@ -69,4 +69,4 @@ order by
     coalesce(series_id, series_name),
     coalesce(series_code, series_workload),
     processed_date_time,
-    max(last_changed_at) desc
+    first_synced_at desc
