@@ -55,8 +55,8 @@ pub(super) async fn run(
     if !tables.is_empty() {
         say(&format!("It may edit {tables}"))?;
     }
-    for timeout in granted.timeouts {
-        say(&format!("It has {timeout}"))?;
+    for setting in granted.settings {
+        say(&format!("It has {setting}"))?;
     }
     Ok(Exit::Success)
 }

@@ -10,11 +10,13 @@ use super::error::StoreError;
 use super::migrate::Migrations;
 use super::pool::{Store, bounded};
 
-/// The settings that a role gets, so that none of its sessions keeps a migration waiting for as
-/// long as it tries.
-const TIMEOUTS: [(&str, &str); 2] = [
+/// The settings that a role gets: timeouts, so that none of its sessions keeps a migration waiting
+/// for as long as it tries, and no just-in-time compilation, because that of a view over years of
+/// partitions takes several times as long as the view itself.
+const SETTINGS: [(&str, &str); 3] = [
     ("statement_timeout", "10min"),
     ("idle_in_transaction_session_timeout", "5min"),
+    ("jit", "off"),
 ];
 
 const OPERATION: &str = "granting rights to a role";
@@ -37,8 +39,8 @@ pub struct Granted {
     pub views: i64,
     /// The tables that it edits.
     pub tables: Vec<String>,
-    /// Which timeouts are set, or why not.
-    pub timeouts: Vec<String>,
+    /// Which settings it has, or why not.
+    pub settings: Vec<String>,
 }
 
 /// What a role no longer may.
@@ -118,16 +120,16 @@ impl Store {
                 role = quoted(role)
             )));
         }
-        let mut timeouts = Vec::new();
-        for (name, value) in TIMEOUTS {
-            timeouts.push(set_timeout(&mut transaction, role, name, value).await?);
+        let mut settings = Vec::new();
+        for (name, value) in SETTINGS {
+            settings.push(set_setting(&mut transaction, role, name, value).await?);
         }
         transaction.commit().await.map_err(&during)?;
         let _closed = connection.close().await;
         Ok(Granted {
             views: may.views,
             tables: may.tables.unwrap_or_default(),
-            timeouts,
+            settings,
         })
     }
 
@@ -151,8 +153,8 @@ impl Store {
         let migrations = Migrations::embedded();
         let roles = [role.to_owned()];
         let taken = change(&mut transaction, &migrations, &roles, Wish::Revoked).await?;
-        for (name, value) in TIMEOUTS {
-            reset_timeout(&mut transaction, role, name, value).await?;
+        for (name, value) in SETTINGS {
+            reset_setting(&mut transaction, role, name, value).await?;
         }
         let left = sqlx::query_scalar!(
             r#"
@@ -259,15 +261,15 @@ async fn change(
     Ok(statements.len())
 }
 
-/// Sets a timeout of the role in this database unless the role has one of its own. Says in words
+/// Sets a setting of the role in this database unless the role has one of its own. Says in words
 /// what became of it.
-async fn set_timeout(
+async fn set_setting(
     connection: &mut PgConnection,
     role: &str,
     name: &str,
     value: &str,
 ) -> Result<String, StoreError> {
-    if let Some(own) = load_timeout(connection, role, name).await? {
+    if let Some(own) = load_setting(connection, role, name).await? {
         return Ok(format!("{name} = {own}"));
     }
     let refused = alter(connection, role, &format!("set {name} = '{value}'")).await?;
@@ -279,21 +281,21 @@ async fn set_timeout(
     })
 }
 
-/// Takes back a timeout, unless a person has set another.
-async fn reset_timeout(
+/// Takes back a setting, unless a person has set another.
+async fn reset_setting(
     connection: &mut PgConnection,
     role: &str,
     name: &str,
     value: &str,
 ) -> Result<(), StoreError> {
-    if load_timeout(connection, role, name).await?.as_deref() == Some(value) {
+    if load_setting(connection, role, name).await?.as_deref() == Some(value) {
         let _refused = alter(connection, role, &format!("reset {name}")).await?;
     }
     Ok(())
 }
 
 /// The value of a setting that the role has in this database, or else in all.
-async fn load_timeout(
+async fn load_setting(
     connection: &mut PgConnection,
     role: &str,
     name: &str,

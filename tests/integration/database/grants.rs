@@ -177,7 +177,7 @@ comment on view later_inner_view is 'Inner view: read later_still instead.'";
 }
 
 #[tokio::test]
-async fn the_timeouts_of_a_role_are_set_and_taken_back_and_a_persons_own_are_kept() {
+async fn the_settings_of_a_role_are_set_and_taken_back_and_a_persons_own_are_kept() {
     let server = Server::start();
     // Its role is a superuser, and may set them.
     let world = World::on_server(&server, 1).await;
@@ -199,9 +199,9 @@ async fn the_timeouts_of_a_role_are_set_and_taken_back_and_a_persons_own_are_kep
     assert_eq!(
         world.lines(settings).await,
         [
-            "bi|true|{statement_timeout=10min,idle_in_transaction_session_timeout=5min}",
+            "bi|true|{statement_timeout=10min,idle_in_transaction_session_timeout=5min,jit=off}",
             "own|false|{statement_timeout=7s}",
-            "own|true|{idle_in_transaction_session_timeout=5min}",
+            "own|true|{idle_in_transaction_session_timeout=5min,jit=off}",
         ]
     );
     let uses = "select has_schema_privilege('bi', 'public', 'usage')";
