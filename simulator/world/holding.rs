@@ -8,8 +8,10 @@ use super::{
     calendar::day_number,
     catalog::{EXTRAS, Product, SUITES, Workload},
     draw::Draw,
-    variety::CHANNELS,
 };
+
+/// How seats can be sold, the usual way first.
+pub(super) const CHANNELS: [&str; 3] = ["reseller", "direct", "volume"];
 
 /// The day numbers between which customers join, leave and buy further products: mid-2024 to
 /// mid-2028. In a longer period, a demo of a few weeks would hardly show any of these changes.

@@ -11,11 +11,8 @@ use super::{
         workload,
     },
     draw::Draw,
-    holding::Holding,
+    holding::{CHANNELS, Holding},
 };
-
-/// How seats can be sold, the usual way first.
-pub(super) const CHANNELS: [&str; 3] = ["reseller", "direct", "volume"];
 
 /// The products that are renamed: how many days after the day, the old name and the new one.
 const RENAMED: [(i64, &str, &str); 2] = [

@@ -25,7 +25,7 @@ pub use error::{Cause, StoreError};
 pub use grants::{Granted, Revoked};
 pub use holders::{Holder, OtherRun};
 pub use locale::conflicting_locale;
-pub use migrate::Migrations;
+pub use migrate::migrations::Migrations;
 pub use pool::Store;
 pub use probe::ProbedPart;
 pub use read::{Experience, Freshness, LastFinish, RunRecord};

@@ -86,10 +86,6 @@ mod sign_in {
 mod ledger {
     /// Which customers have figures of which date, and why others have none.
     mod coverage;
-    /// The views of customers, days, adoption and renamings equal their definitions.
-    mod customer_views;
-    /// The views by day: what is in force, totals of days, growth.
-    mod day_views;
     /// What is kept beside the ledger agrees with it.
     mod kept;
     /// After each step of a random history every view equals its definition in naive SQL.
@@ -98,10 +94,6 @@ mod ledger {
     mod naming;
     /// The views of newest rows agree with the ledger after every kind of change.
     mod newest;
-    /// The views of products: one name, one count of seats, what a customer has today.
-    mod product_views;
-    /// The questions of the demo can be asked as they stand, and are answered right.
-    mod questions;
     /// Rows that Postgres refuses take no other customer with them.
     mod refused_rows;
     /// A corrected figure is recorded with its old and its new value.
@@ -112,6 +104,17 @@ mod ledger {
     mod shared_names;
     /// Types and comments, rejections, views over days and months, two schemas.
     mod storing;
+    /// The views for BI tools equal their definitions.
+    mod views {
+        /// The views of customers, days, adoption and renamings.
+        mod customers;
+        /// The views by day: what is in force, totals of days, growth.
+        mod days;
+        /// The views of products: one name, one count of seats, what a customer has today.
+        mod products;
+        /// The questions of the demo can be asked as they stand, and are answered right.
+        mod questions;
+    }
 }
 
 /// Connecting to Postgres, losing it, and waiting for it.

@@ -2,7 +2,6 @@
 //! outcomes. A customer is stored whole or not at all.
 
 mod cache;
-mod collections;
 mod copy;
 mod customers;
 mod deployment;
@@ -12,7 +11,6 @@ mod newest;
 mod outcomes;
 mod partitions;
 mod rejections;
-mod stale_days;
 mod usage;
 mod written;
 

@@ -7,7 +7,7 @@
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::error::StoreError;
-use super::migrate::Migrations;
+use super::migrate::migrations::Migrations;
 use super::pool::{Store, bounded};
 
 /// The settings that a role gets: timeouts, so that none of its sessions keeps a migration waiting

@@ -3,17 +3,19 @@
 //! it the attempt.
 
 mod effects;
+pub(super) mod migrations;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate as _, Migration, Migrator};
+use sqlx::migrate::{Migrate as _, Migration};
 use sqlx::{Connection as _, PgConnection};
 
 use super::error::StoreError;
 use super::grants;
 use super::pool::{Store, bounded};
 use effects::Effects;
+use migrations::Migrations;
 
 /// The table in which the driver records the applied migrations.
 pub(super) const RECORD: &str = "_sqlx_migrations";
@@ -21,63 +23,8 @@ pub(super) const RECORD: &str = "_sqlx_migrations";
 /// How long a migration waits for a lock, and for all that it takes before it begins.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the tables are tried to be brought up to date while other sessions use them.
-const PATIENCE: Duration = Duration::from_mins(15);
-
 /// Readers wait for this statement. `$names` is replaced by a list of literals.
 const LOCK: &str = include_str!("lock.sql");
-
-/// The migrations to apply.
-#[derive(Debug)]
-pub struct Migrations {
-    migrator: Migrator,
-    patience: Duration,
-}
-
-impl Migrations {
-    /// The program's own.
-    #[must_use]
-    pub fn embedded() -> Self {
-        Self::new(sqlx::migrate!(), PATIENCE)
-    }
-
-    /// Of a test, with the time after which it gives up waiting for other sessions.
-    #[must_use]
-    pub fn new(migrator: Migrator, patience: Duration) -> Self {
-        Self { migrator, patience }
-    }
-
-    /// After how long waiting for other sessions is given up.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    pub(super) fn migrator(&self) -> &Migrator {
-        &self.migrator
-    }
-
-    /// The names of the objects of a kind, such as "view", that the migrations create, each in a
-    /// line of its own that begins with "create".
-    pub(super) fn created(&self, kind: &str) -> Vec<String> {
-        let mut names = BTreeSet::new();
-        for migration in self.migrator.iter() {
-            for line in migration.sql.as_str().lines() {
-                let created = line.strip_prefix("create or replace ");
-                let created = created.or_else(|| line.strip_prefix("create "));
-                let Some(rest) = created.and_then(|created| created.strip_prefix(kind)) else {
-                    continue;
-                };
-                let end = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-                let name = rest.trim_start().split(end).next().unwrap_or_default();
-                if rest.starts_with(' ') {
-                    names.insert(name.to_owned());
-                }
-            }
-        }
-        names.into_iter().collect()
-    }
-}
 
 impl Store {
     /// Brings tables and views up to date, and lets the roles read that `grants` named. Of two
@@ -109,7 +56,7 @@ impl Store {
         );
         let applied = applied.await?;
         let migrations = Migrations::embedded();
-        let missing = migrations.migrator.iter();
+        let missing = migrations.migrator().iter();
         Ok(missing
             .filter(|migration| !applied.contains(&migration.version))
             .count())
@@ -134,7 +81,7 @@ impl Store {
         for (migration, effects) in pending {
             if migration.no_tx {
                 let applied = migrations
-                    .migrator
+                    .migrator()
                     .run_to(migration.version, &mut *connection);
                 applied.await.map_err(StoreError::migrating)?;
                 continue;
@@ -143,7 +90,7 @@ impl Store {
             let mut transaction = connection.begin().await.map_err(during())?;
             lock(&mut transaction, &effects).await?;
             let applied = migrations
-                .migrator
+                .migrator()
                 .run_to(migration.version, &mut *transaction);
             applied.await.map_err(StoreError::migrating)?;
             grants::renew(&mut transaction, migrations).await?;
@@ -163,7 +110,7 @@ async fn pending<'a>(
     let applied = connection.list_applied_migrations(RECORD).await;
     let applied = applied.map_err(StoreError::migrating)?;
     let applied: HashSet<i64> = applied.iter().map(|applied| applied.version).collect();
-    let pending = migrations.migrator.iter();
+    let pending = migrations.migrator().iter();
     let pending = pending.filter(|migration| !applied.contains(&migration.version));
     Ok(pending
         .map(|migration| (migration, effects::read(migration.sql.as_str())))
@@ -243,7 +190,7 @@ mod tests {
             views.contains(&"customer_freshness".to_owned()),
             "{views:?}"
         );
-        for migration in migrations.migrator.iter() {
+        for migration in migrations.migrator().iter() {
             let text = migration.sql.as_str().to_lowercase();
             // Many databases do not grant that right.
             assert!(!text.contains("create temp"), "{}", migration.description);

@@ -18,7 +18,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::{Connection as _, Row as _};
 
 use super::error::StoreError;
-use super::migrate::Migrations;
+use super::migrate::migrations::Migrations;
 use super::pool::Store;
 use crate::clock::Clock;
 use crate::config::SslMode;

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::super::error::StoreError;
-use super::super::migrate::Migrations;
+use super::super::migrate::migrations::Migrations;
 use super::super::run_end::DayTotals;
 use super::super::run_lock::{RunLock, SESSION};
 use super::super::runs::{FinishedRun, RunOutcome};

@@ -3,7 +3,8 @@
 use sqlx::{PgConnection, Row as _};
 
 use super::super::error::StoreError;
-use super::super::migrate::{Migrations, RECORD};
+use super::super::migrate::RECORD;
+use super::super::migrate::migrations::Migrations;
 use super::facts::ServerFacts;
 use crate::retry::Remedy;
 

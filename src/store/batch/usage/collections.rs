@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::digest::CustomerDateRows;
-use super::written::Stamp;
+use super::super::digest::CustomerDateRows;
+use super::super::written::Stamp;
 
 /// Records dates that the ledger had no rows of, and the newest day that the run has received.
 pub(super) async fn insert(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::digest::CustomerDateRows;
+use super::super::digest::CustomerDateRows;
 
 /// The dates (UTC) whose days are known to be marked, so that a run marks them once for each date
 /// that its rows are of, and not once for each batch.

@@ -1,6 +1,6 @@
 //! The views by day: what is in force on each calendar day, and what was in force before.
 
-use super::product_views::{add_usage, assert_rows, ledger};
+use super::products::{add_usage, assert_rows, ledger};
 
 /// What is in force on each calendar day, from the ledger alone.
 const IN_FORCE: &str = "select d.date, u.*

@@ -1,5 +1,8 @@
 //! Stores usage rows, and keeps up to date what the ledger keeps beside them.
 
+mod collections;
+mod stale_days;
+
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
@@ -7,15 +10,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::pool::from_db;
-use super::collections;
 use super::copy::CopyIn;
 use super::digest::{self, CustomerDateRows, LedgerRow, column};
 use super::names::NameCache;
 use super::newest::{self, SeriesSets};
 use super::partitions::Partitions;
-use super::stale_days::StaleDays;
 use super::written::{Stamp, Written, WrittenRows};
 use crate::ledger::{CustomerOutcome, Name};
+use stale_days::StaleDays;
 
 /// The digest stored for a customer and processed date; none where the rows have none.
 type StoredDigests = HashMap<(DateTime<Utc>, Uuid), Option<Vec<u8>>>;

@@ -3,9 +3,9 @@
 
 use crate::support::World;
 
-const QUESTIONS: &str = include_str!("../../../demo/questions.sql");
-const LEDGER: &str = include_str!("customer_views/ledger.sql");
-const NAIVE: &str = include_str!("customer_views/naive.sql");
+const QUESTIONS: &str = include_str!("../../../../demo/questions.sql");
+const LEDGER: &str = include_str!("customers/ledger.sql");
+const NAIVE: &str = include_str!("customers/naive.sql");
 
 /// The questions with their statements, which have no semicolon here.
 fn questions() -> Vec<(&'static str, &'static str)> {

@@ -4,11 +4,11 @@
 use crate::support::World;
 
 /// A small ledger with every case.
-const LEDGER: &str = include_str!("customer_views/ledger.sql");
+const LEDGER: &str = include_str!("customers/ledger.sql");
 /// Views that show the ledger without what is kept beside it.
-const NAIVE: &str = include_str!("customer_views/naive.sql");
+const NAIVE: &str = include_str!("customers/naive.sql");
 /// Each view by its definition: a heading with the view's name and columns, and a query.
-const DEFINITIONS: &str = include_str!("customer_views/definitions.sql");
+const DEFINITIONS: &str = include_str!("customers/definitions.sql");
 
 async fn world() -> World {
     let world = World::new().await;
