@@ -1,7 +1,7 @@
 //! What the end of a run leaves to readers: the totals of days, and statistics for the planner.
 
 use chrono::NaiveDate;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use super::error::StoreError;
 use super::pool::bounded;
@@ -82,8 +82,9 @@ impl RunLock {
             if !partitions.are_many {
                 return Ok(());
             }
-            sqlx::raw_sql("set statement_timeout = '30s'")
-                .execute(&mut *connection)
+            let mut transaction = connection.begin().await?;
+            sqlx::raw_sql("set local statement_timeout = '30s'")
+                .execute(&mut *transaction)
                 .await?;
             let analyze = if partitions.has_only {
                 "analyze only license_usage (
@@ -94,8 +95,8 @@ impl RunLock {
                     processed_date_time, customer_id, product_name, workload_name, product_id
                 )"
             };
-            sqlx::raw_sql(analyze).execute(&mut *connection).await?;
-            Ok(())
+            sqlx::raw_sql(analyze).execute(&mut *transaction).await?;
+            transaction.commit().await
         })
         .await
     }

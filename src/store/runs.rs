@@ -287,6 +287,8 @@ impl RunLock {
         let operation = "recording the run's end";
         let mut transaction = bounded(operation, self.connection.begin()).await?;
         if let Some(totals) = totals {
+            // A further pass under the same lock may bring rows of days that are removed here.
+            self.cache.forget_marked_days();
             totals.refresh(&mut transaction).await?;
         }
         let query = sqlx::query!(

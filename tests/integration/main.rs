@@ -88,6 +88,8 @@ mod ledger {
     mod coverage;
     /// What is kept beside the ledger agrees with it.
     mod kept;
+    /// Totals of a day that a later pass brings rows of.
+    mod marked_days;
     /// After each step of a random history every view equals its definition in naive SQL.
     mod model;
     /// A name has one spelling and one language.

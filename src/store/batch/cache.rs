@@ -11,6 +11,11 @@ pub(in crate::store) struct Cache {
 }
 
 impl Cache {
+    /// Further rows mark their days again: the end of a run takes the marks away.
+    pub(in crate::store) fn forget_marked_days(&mut self) {
+        self.usage.forget_marked_days();
+    }
+
     /// Whether a partition of the ledger was created.
     pub(in crate::store) fn has_new_partition(&self) -> bool {
         self.usage.partitions.has_new

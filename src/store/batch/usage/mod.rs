@@ -30,6 +30,12 @@ pub(super) struct UsageCache {
     stale_days: StaleDays,
 }
 
+impl UsageCache {
+    pub(super) fn forget_marked_days(&mut self) {
+        self.stale_days = StaleDays::default();
+    }
+}
+
 /// Stores the usage rows of a batch, which are ordered as [`spell`] orders them.
 pub(super) async fn upsert(
     connection: &mut PgConnection,

@@ -1,0 +1,87 @@
+//! Days are marked as out of date again after the end of a pass has computed their totals.
+
+use chrono::{DateTime, Duration, Utc};
+use seatledger::config;
+use seatledger::ledger::{
+    Attributes, Collection, CustomerId, CustomerOutcome, Name, RowCounts, TrafficCounts, UsageKey,
+    UsageRow,
+};
+use seatledger::shutdown::Shutdown;
+use seatledger::store::{DayTotals, FinishedRun, NewRun, RunKind, RunLock, RunOutcome, Store};
+
+use crate::support::Database;
+
+/// A pass that stores a row of one customer for this date.
+async fn pass(lock: &mut RunLock, customer: &str, date: DateTime<Utc>) {
+    let now = date + Duration::hours(30);
+    let new = NewRun {
+        kind: RunKind::Backfill,
+        source: "commercial",
+        only: Vec::new(),
+        dated: None,
+        resumes: None,
+        started_at: now,
+    };
+    let run_id = lock.begin_run(&new).await.unwrap();
+    let row = UsageRow {
+        key: UsageKey {
+            processed_date_time: date,
+            product_name: Name::new("Office 365 E3").unwrap(),
+            workload_name: Name::new("Teams").unwrap(),
+        },
+        licenses_active: 3,
+        licenses_qualified: 5,
+        usage_percent: None,
+        workload_code: None,
+        attributes: Attributes::default(),
+    };
+    let outcome = CustomerOutcome {
+        customer: customer.parse::<CustomerId>().unwrap().into(),
+        usage: Collection::new(vec![row], &["{}"], Vec::new()),
+        deployment: Collection::default(),
+        failure: None,
+        http_status: Some(200),
+        attempts: 1,
+        finished_at: now,
+    };
+    lock.record(run_id, &[outcome], now).await.unwrap();
+    let end = FinishedRun {
+        outcome: RunOutcome::Succeeded,
+        detail: None,
+        ended_early: false,
+        learned_rate: None,
+        finished_at: now,
+        customers_total: 1,
+        customers_succeeded: 1,
+        customers_failed: 0,
+        rows: RowCounts::default(),
+        http: TrafficCounts::default(),
+    };
+    let shutdown = Shutdown::default();
+    let totals = DayTotals {
+        next_date: None,
+        shutdown: &shutdown,
+    };
+    lock.finish_run(run_id, &end, Some(totals)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_further_pass_under_the_same_lock_counts_in_the_totals_of_a_day_that_was_computed() {
+    let database = Database::migrated().await;
+    let settings = config::Database::try_new(&database.url(), &std::env::temp_dir(), 2).unwrap();
+    let store = Store::new(&settings).unwrap();
+    let mut lock = store.try_lock_run().await.unwrap().unwrap();
+    let date = "2026-09-20T00:00:00Z".parse().unwrap();
+    for (customer, total) in [
+        ("00000000-0000-4000-8000-000000000001", 1),
+        ("00000000-0000-4000-8000-000000000002", 2),
+    ] {
+        pass(&mut lock, customer, date).await;
+        let customers: i64 = sqlx::query_scalar("select customers from license_usage_daily_total")
+            .fetch_one(&database.pool())
+            .await
+            .unwrap();
+        assert_eq!(customers, total);
+    }
+    lock.release().await;
+}
