@@ -31,6 +31,11 @@ mod run {
     mod resuming;
     /// Signals: what is finished, what is dropped, how long that takes.
     mod stopping;
+    /// Two hosts with one ledger: one dies, freezes or is cut off, and the other goes on.
+    mod two_hosts {
+        /// A link to the database that loses packets for a moment.
+        mod links;
+    }
     /// A refusal of nearly all customers is reported once, by the run.
     mod verdicts;
 }
