@@ -127,6 +127,26 @@ return date_trunc('month', of_date at time zone 'UTC')::date
 comment on function license_usage_period
     is 'The first day of the third of a month (UTC) whose partition of license_usage holds a date.';
 
+create function license_usage_partitions()
+returns table (id oid, name text, first_date timestamptz, date_after timestamptz)
+language sql stable
+begin atomic
+    select
+        c.oid,
+        c.oid::regclass::text,
+        substring(b, 'FROM \(''(.*?)''\)')::timestamptz,
+        substring(b, 'TO \(''(.*?)''\)')::timestamptz
+    from pg_inherits as i
+    inner join pg_class as c on c.oid = i.inhrelid
+    cross join pg_get_expr(c.relpartbound, c.oid) as b
+    where i.inhparent = 'license_usage'::regclass
+        and not i.inhdetachpending;
+end;
+
+comment on function license_usage_partitions
+    is 'The partitions of license_usage: the oid and the name as SQL writes it, the first moment '
+    'and the moment after the last one. Null is no bound; a default partition has none.';
+
 -- A partition is created as a table and then attached, which takes a lock that neither waits for
 -- readers and writers of the ledger nor blocks them.
 create function add_license_usage_partitions(for_dates timestamptz []) returns integer
@@ -145,12 +165,9 @@ begin
         -- A partition may have other bounds than a period: an operator may have merged some.
         where not exists (
             select
-            from pg_inherits as i
-            inner join pg_class as c on c.oid = i.inhrelid
-            cross join pg_get_expr(c.relpartbound, c.oid) as b
-            where i.inhparent = 'license_usage'::regclass
-                and d >= coalesce(substring(b, 'FROM \(''(.*?)''\)'), '-infinity')::timestamptz
-                and d < coalesce(substring(b, 'TO \(''(.*?)''\)'), 'infinity')::timestamptz
+            from license_usage_partitions() as p
+            where d >= coalesce(p.first_date, '-infinity')
+                and d < coalesce(p.date_after, 'infinity')
         )
     loop
         period_after := license_usage_period((period + 11)::timestamp at time zone 'UTC');

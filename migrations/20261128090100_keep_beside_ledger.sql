@@ -898,35 +898,10 @@ comment on function reread_license_usage
 
 -- Other writers -----------------------------------------------------------------------------------
 
--- The triggers do not fire for a run, which sets seatledger.keeps_months. For inserts a row trigger
--- notes the rows, and the trigger of the statement reads the notes: with a trigger that has a
--- transition table, even one that does not fire, Postgres would insert the rows of a run's COPY one
--- at a time and not by the page.
-create table inserted_row (
-    processed_date_time timestamptz not null,
-    customer_id uuid not null
-);
-
-comment on table inserted_row
-    is 'Which rows a statement of another writer has inserted into license_usage, until the end of '
-    'the statement. A row stays only if it was inserted into a partition itself; the next '
-    'statement that inserts into license_usage follows it up.';
-comment on column inserted_row.processed_date_time is 'The processed date.';
-comment on column inserted_row.customer_id is 'The customer''s tenant id.';
-
-create function note_inserted_row() returns trigger
-language plpgsql
-as $$
-begin
-    insert into inserted_row (processed_date_time, customer_id)
-    values (new.processed_date_time, new.customer_id);
-    return null;
-end
-$$;
-
-comment on function note_inserted_row
-    is 'Notes a row that another writer than a run has inserted into license_usage.';
-
+-- The triggers do not fire for a run, which sets seatledger.keeps_months. A run also inserts into
+-- the partitions themselves: with a trigger that has a transition table, even one that does not
+-- fire, Postgres would insert the rows of its COPY one at a time and not by the page. All of these
+-- triggers can be dropped: reread_license_usage() does what they do.
 create function follow_other_writers() returns trigger
 language plpgsql
 as $$
@@ -937,14 +912,8 @@ declare
 begin
     case tg_op
         when 'INSERT' then
-            with noted as (
-                delete from inserted_row
-                returning customer_id, processed_date_time
-            )
-
-            select array_agg(distinct customer_id), array_agg(distinct processed_date_time)
-            from noted
-            into customers, dates;
+            customers := array(select distinct customer_id from come);
+            dates := array(select distinct processed_date_time from come);
         when 'UPDATE' then
             customers := array(select customer_id from gone union select customer_id from come);
             dates := array(
@@ -1012,7 +981,7 @@ declare
     of_owner text;
 begin
     foreach of_owner in array array[
-        'note_inserted_row()', 'follow_other_writers()', 'follow_other_deployment_writers()',
+        'follow_other_writers()', 'follow_other_deployment_writers()',
         'license_usage_day_totals(date [])'
     ] loop
         execute format(
@@ -1025,12 +994,8 @@ begin
 end
 $$;
 
-create trigger note_insert after insert on license_usage
-for each row
-when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
-execute function note_inserted_row();
-
 create trigger follow_insert after insert on license_usage
+referencing new table as come
 for each statement
 when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
 execute function follow_other_writers();
@@ -1052,9 +1017,7 @@ for each statement
 when (current_setting('seatledger.keeps_months', true) is distinct from 'on')
 execute function follow_other_writers();
 
-comment on trigger note_insert on license_usage is 'For rows that another writer inserts.';
-comment on trigger follow_insert on license_usage
-    is 'For rows that another writer has inserted.';
+comment on trigger follow_insert on license_usage is 'For rows that another writer inserts.';
 comment on trigger follow_update on license_usage is 'For rows that another writer updates.';
 comment on trigger follow_delete on license_usage is 'For rows that another writer deletes.';
 comment on trigger follow_truncate on license_usage is 'For a ledger that another writer empties.';

@@ -93,8 +93,6 @@ mod ledger {
     mod coverage;
     /// What is kept beside the ledger agrees with it.
     mod kept;
-    /// Totals of a day that a later pass brings rows of.
-    mod marked_days;
     /// After each step of a random history every view equals its definition in naive SQL.
     mod model;
     /// A name has one spelling and one language.
@@ -103,6 +101,8 @@ mod ledger {
     mod newest;
     /// Rows that Postgres refuses take no other customer with them.
     mod refused_rows;
+    /// What a process remembers of the ledger does not outlive its truth.
+    mod remembered;
     /// A corrected figure is recorded with its old and its new value.
     mod restatements;
     /// A series stays one series over sources, product names, languages and letter cases.

@@ -311,6 +311,50 @@ async fn rows_written_past_the_triggers_are_in_the_views_after_a_reread() {
 }
 
 #[tokio::test]
+async fn a_ledger_without_triggers_is_right_after_runs_and_after_a_reread() {
+    let world = World::with_customers(2).await;
+    world
+        .execute(
+            "do $$ declare of_ours record; begin
+                 for of_ours in
+                     select tgname, tgrelid::regclass from pg_trigger
+                     where not tgisinternal and tgparentid = 0
+                 loop
+                     execute format('drop trigger %I on %s', of_ours.tgname, of_ours.tgrelid);
+                 end loop;
+             end $$",
+        )
+        .await;
+    let of = |day: &str, active| json!([{ "items": [row(day, "Teams", active)] }]);
+    for (day, active) in [("2026-09-15", 1), ("2026-09-25", 2), ("2026-09-25", 3)] {
+        let answer = of(day, active);
+        world.simulator.script_for_ever("usage", answer).await;
+        world.backfill().await.assert_code(0);
+        assert_views(&world, day).await;
+        assert_kept(&world, day).await;
+    }
+    let ledger = world.ledger().await;
+    for change in [
+        "update license_usage set licenses_active = licenses_active + 1",
+        "delete from license_usage where processed_date_time > '2026-09-20'",
+    ] {
+        world.execute(change).await;
+        world.execute("select reread_license_usage()").await;
+        assert_views(&world, change).await;
+        assert_kept(&world, change).await;
+    }
+    for day in ["2026-09-15", "2026-09-25"] {
+        let active = if day == "2026-09-15" { 1 } else { 3 };
+        let answer = of(day, active);
+        world.simulator.script_for_ever("usage", answer).await;
+        world.backfill().await.assert_code(0);
+    }
+    assert_eq!(world.ledger().await, ledger);
+    assert_views(&world, "runs that brought all of it again").await;
+    assert_kept(&world, "runs that brought all of it again").await;
+}
+
+#[tokio::test]
 async fn a_detached_partition_takes_its_rows_along_and_a_new_one_takes_new_rows() {
     let world = World::with_customers(2).await;
     let of = |day: &str| json!([{ "items": [row(day, "Teams", 1)] }]);

@@ -88,7 +88,6 @@ async fn every_object_is_named_as_promised_and_commented() {
             "customer_usage",
             "data_completeness",
             "date_dimension",
-            "inserted_row",
             "ledger_locale",
             "license_adoption",
             "license_deployment",

@@ -50,7 +50,6 @@ pub(super) async fn upsert(
         return Ok(written);
     };
     let times: Vec<DateTime<Utc>> = times.into_iter().collect();
-    cache.partitions.cover(connection, &times).await?;
     let stored = load_digests(connection, &dates, &times).await?;
     let is_stored = |date: &CustomerDateRows<'_>| {
         let digest = stored.get(&(date.at, date.customer));
@@ -63,7 +62,7 @@ pub(super) async fn upsert(
     // In the order of the primary key, so that each page of its index is visited once.
     known.sort_by_key(|date| (date.at, date.customer));
     fresh.sort_by_key(|date| (date.at, date.customer));
-    insert(connection, &fresh, stamp).await?;
+    insert(connection, &mut cache.partitions, &fresh, stamp).await?;
     for date in &fresh {
         let inserted = date.rows.len() as u64;
         let updated = 0;
@@ -179,24 +178,40 @@ async fn load_digests(
 /// one by one, find those rows.
 async fn insert(
     connection: &mut PgConnection,
+    partitions: &mut Partitions,
     fresh: &[&CustomerDateRows<'_>],
     stamp: Stamp,
 ) -> Result<(), sqlx::Error> {
     if fresh.is_empty() {
         return Ok(());
     }
-    let mut copy = CopyIn::begin(
-        connection,
+    let dates = fresh.iter().map(|date| date.at).collect();
+    partitions.cover(connection, &dates).await?;
+    for dates in fresh.chunk_by(|a, b| partitions.name(a.at) == partitions.name(b.at)) {
+        let partition = partitions.name(dates[0].at);
+        copy(connection, partition, dates, stamp).await?;
+    }
+    Ok(())
+}
+
+/// Stores rows in a partition.
+async fn copy(
+    connection: &mut PgConnection,
+    partition: &str,
+    dates: &[&CustomerDateRows<'_>],
+    stamp: Stamp,
+) -> Result<(), sqlx::Error> {
+    let statement = format!(
         "
-        copy license_usage (
+        copy {partition} (
             processed_date_time, customer_id, product_name, workload_name, customer_name,
             product_id, workload_code, service_name, service_code, channel, licenses_active,
             licenses_qualified, usage_percent, first_synced_at, last_changed_at, run_id
         )
         from stdin (format binary)
-        ",
-    )
-    .await?;
+        "
+    );
+    let mut copy = CopyIn::begin(connection, &statement).await?;
     for LedgerRow {
         at,
         customer,
@@ -204,7 +219,7 @@ async fn insert(
         workload,
         usage,
         ..
-    } in fresh.iter().flat_map(|date| date.rows)
+    } in dates.iter().flat_map(|date| date.rows)
     {
         let attributes = &usage.attributes;
         let row = copy.row().await?;

@@ -1,4 +1,4 @@
-//! Days are marked as out of date again after the end of a pass has computed their totals.
+//! What a process remembers of the ledger between batches and passes does not outlive its truth.
 
 use chrono::{DateTime, Duration, Utc};
 use seatledger::config;
@@ -65,12 +65,16 @@ async fn pass(lock: &mut RunLock, customer: &str, date: DateTime<Utc>) {
     lock.finish_run(run_id, &end, Some(totals)).await.unwrap();
 }
 
+async fn lock(database: &Database) -> RunLock {
+    let settings = config::Database::try_new(&database.url(), &std::env::temp_dir(), 2).unwrap();
+    let store = Store::new(&settings).unwrap();
+    store.try_lock_run().await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn a_further_pass_under_the_same_lock_counts_in_the_totals_of_a_day_that_was_computed() {
     let database = Database::migrated().await;
-    let settings = config::Database::try_new(&database.url(), &std::env::temp_dir(), 2).unwrap();
-    let store = Store::new(&settings).unwrap();
-    let mut lock = store.try_lock_run().await.unwrap().unwrap();
+    let mut lock = lock(&database).await;
     let date = "2026-09-20T00:00:00Z".parse().unwrap();
     for (customer, total) in [
         ("00000000-0000-4000-8000-000000000001", 1),
@@ -83,5 +87,43 @@ async fn a_further_pass_under_the_same_lock_counts_in_the_totals_of_a_day_that_w
             .unwrap();
         assert_eq!(customers, total);
     }
+    lock.release().await;
+}
+
+#[tokio::test]
+async fn rows_go_to_a_partition_that_was_merged_into_another_between_two_batches() {
+    let database = Database::migrated().await;
+    let mut lock = lock(&database).await;
+    let dates = ["2026-09-05", "2026-09-15", "2026-09-25"]
+        .map(|day| format!("{day}T00:00:00Z").parse().unwrap());
+    for date in dates {
+        pass(&mut lock, "00000000-0000-4000-8000-000000000001", date).await;
+    }
+    let merge = "
+        alter table license_usage detach partition license_usage_2026_09_11;
+        alter table license_usage detach partition license_usage_2026_09_21;
+        insert into license_usage_2026_09_11 select * from license_usage_2026_09_21;
+        alter table license_usage attach partition license_usage_2026_09_11
+            for values from ('2026-09-11Z') to ('2026-10-01Z')";
+    sqlx::raw_sql(merge)
+        .execute(&database.pool())
+        .await
+        .unwrap();
+    for date in dates {
+        pass(&mut lock, "00000000-0000-4000-8000-000000000002", date).await;
+    }
+    let counts = "
+        select tableoid::regclass || ' ' || count(*)
+        from license_usage
+        group by tableoid
+        order by 1";
+    let rows: Vec<String> = sqlx::query_scalar(counts)
+        .fetch_all(&database.pool())
+        .await
+        .unwrap();
+    assert_eq!(
+        rows,
+        ["license_usage_2026_09_01 2", "license_usage_2026_09_11 4"]
+    );
     lock.release().await;
 }
