@@ -31,6 +31,8 @@ create table sync_run (
     http_requests bigint not null default 0,
     http_retries bigint not null default 0,
     http_throttled bigint not null default 0,
+    host varchar(255),
+    tick timestamptz,
     constraint sync_run_pkey primary key (run_id),
     constraint sync_run_resumes_fkey foreign key (resumes) references sync_run (run_id),
     constraint sync_run_kind_check check (kind in ('schedule', 'backfill', 'startup')),
@@ -92,6 +94,9 @@ comment on column sync_run.http_requests
     is 'Requests to the API, including retries, excluding sign-in.';
 comment on column sync_run.http_retries is 'Requests among them that repeated an earlier one.';
 comment on column sync_run.http_throttled is 'Responses with status 429.';
+comment on column sync_run.host is 'The host whose process did the run.';
+comment on column sync_run.tick
+    is 'The moment of the schedule that the run is for; null if it is not for a tick.';
 
 -- Without a foreign key to sync_run: a run writes both, in that order, and the check would cost
 -- more than storing the row.
@@ -213,3 +218,46 @@ comment on table bi_role
     'views, too.';
 comment on column bi_role.role_name is 'The role''s name.';
 comment on column bi_role.granted_at is 'When the role was first named.';
+
+-- Every transaction of a run that writes locks the row of its lease "for key share". A renewal does
+-- not touch the key and goes on beside such transactions; a takeover changes the epoch, which is in
+-- a key, and so waits for them. Most of the page is left free for the versions that renewals make.
+create table lease (
+    name varchar(16) not null,
+    epoch bigint not null default 0,
+    holder uuid,
+    host varchar(255),
+    acquired_at timestamptz,
+    renewed_at timestamptz,
+    expires_at timestamptz,
+    server_started_at timestamptz,
+    keeper_pid integer,
+    keeper_started_at timestamptz,
+    writer_pid integer,
+    writer_started_at timestamptz,
+    constraint lease_pkey primary key (name, epoch),
+    constraint lease_name_key unique (name),
+    constraint lease_name_check check (name in ('run', 'leader', 'rehearsal'))
+) with (fillfactor = 10);
+
+insert into lease (name) values ('run'), ('leader');
+
+comment on table lease
+    is 'Which process may write to the ledger (run), and which daemon does the ticks of the '
+    'schedule (leader). A holder renews its row every 5 seconds for 15 seconds.';
+comment on column lease.name is 'run or leader.';
+comment on column lease.epoch
+    is 'Counts up with each takeover. Every transaction of a run that writes proves it first.';
+comment on column lease.holder
+    is 'The process that holds the lease, a random id of its own; null: the lease is free.';
+comment on column lease.host is 'The host of the holder, or of the last one.';
+comment on column lease.acquired_at is 'When the holder took the lease, by the database''s clock.';
+comment on column lease.renewed_at is 'When the holder last renewed it.';
+comment on column lease.expires_at is 'When others may take it, unless it is renewed before.';
+comment on column lease.server_started_at
+    is 'When the server was started that has the holder''s sessions: the process ids that follow '
+    'mean nothing on another.';
+comment on column lease.keeper_pid is 'The server process of the session that renews the lease.';
+comment on column lease.keeper_started_at is 'When that session began.';
+comment on column lease.writer_pid is 'The server process of the session that writes for the run.';
+comment on column lease.writer_started_at is 'When that session began.';

@@ -33,7 +33,7 @@ use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
 use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
-use crate::store::{Store, StoreError};
+use crate::store::{Instance, Keeper, LeaseTimes, Store, StoreError};
 use crate::sync::{DatabaseRetry, RunError, Syncer};
 use crate::telemetry;
 
@@ -249,6 +249,7 @@ pub fn syncer(
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Arc<Syncer>> {
+    let store = Store::new(&config.database)?;
     Ok(Arc::new(Syncer {
         client: Arc::new(Client::new(
             &config.partner_center,
@@ -257,7 +258,13 @@ pub fn syncer(
             lifecycle.tasks.clone(),
             Arc::clone(&clock),
         )?),
-        store: Store::new(&config.database)?,
+        keeper: Keeper::new(
+            store.clone(),
+            Instance::of_process(),
+            LeaseTimes::default(),
+            lifecycle.tasks.clone(),
+        ),
+        store,
         customers: config.customers.clone(),
         source: config.partner_center.source,
         datasets: config.partner_center.datasets.clone(),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::pool::{bounded, from_db};
-use super::run_lock::RunLock;
+use super::run_lease::RunLease;
 use crate::ledger::{Customer, CustomerId};
 
 /// How the partner's own list differs from the list as it was last recorded.
@@ -32,7 +32,7 @@ pub enum PartnerListDiff {
     },
 }
 
-/// A customer of a run's list, as [`RunLock::load_due`] orders it.
+/// A customer of a run's list, as [`RunLease::load_due`] orders it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueCustomer {
     /// The customer's position in the list that was passed in.
@@ -43,7 +43,7 @@ pub struct DueCustomer {
     pub was_refused: bool,
 }
 
-impl RunLock {
+impl RunLease {
     /// Sorts customers by when they are due: first those without figures of the newest processed
     /// date, then the others; in each of the two groups by their last success, the longest ago
     /// first, and then by id. Customers that the run `resumes`, or a run that resumed it, has

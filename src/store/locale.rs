@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::StoreError;
 use super::pool::{Store, bounded};
-use super::run_lock::RunLock;
+use super::run_lease::RunLease;
 
 /// The locale of the ledger's names, if it keeps a run from requesting names in `wanted`: they
 /// would begin every series again under other names. `known` is none while there are no names.
@@ -32,7 +32,7 @@ impl Store {
     }
 }
 
-impl RunLock {
+impl RunLease {
     /// Records that names are requested in `locale` from now on, unless that
     /// [conflicts](conflicting_locale) with the ledger's, which is returned then.
     ///

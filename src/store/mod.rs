@@ -1,6 +1,6 @@
 //! The ledger's database, and the only SQL. Makes no HTTP call, does not sleep and does not retry:
 //! a [`StoreError`] says whether the caller should. [`Store`] opens connections and reads;
-//! [`RunLock`] is the one connection that a run writes through.
+//! [`RunLease`] is the one connection that a run writes through.
 
 mod batch;
 mod connect;
@@ -9,6 +9,7 @@ mod customers;
 mod error;
 mod grants;
 mod holders;
+mod lease;
 mod locale;
 mod migrate;
 mod pool;
@@ -16,7 +17,7 @@ mod probe;
 mod read;
 mod resume;
 mod run_end;
-mod run_lock;
+mod run_lease;
 mod runs;
 mod status_reader;
 
@@ -24,6 +25,10 @@ pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
 pub use grants::{Granted, Revoked};
 pub use holders::{Holder, OtherRun};
+pub use lease::{
+    Attempt, Instance, Keeper, Lease, LeaseName, LeaseRecord, LeaseState, LeaseTimes, Loss,
+    Previous,
+};
 pub use locale::conflicting_locale;
 pub use migrate::migrations::Migrations;
 pub use pool::Store;
@@ -31,6 +36,6 @@ pub use probe::ProbedPart;
 pub use read::{Experience, Freshness, LastFinish, RunRecord};
 pub use resume::Unfinished;
 pub use run_end::DayTotals;
-pub use run_lock::RunLock;
+pub use run_lease::RunLease;
 pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunOutcome};
 pub(crate) use status_reader::Reader;

@@ -5,7 +5,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::error::StoreError;
 use super::pool::bounded;
-use super::run_lock::RunLock;
+use super::run_lease::RunLease;
 use crate::shutdown::Shutdown;
 
 /// The stale days whose totals the end of a run computes again.
@@ -50,7 +50,7 @@ impl DayTotals<'_> {
     }
 }
 
-impl RunLock {
+impl RunLease {
     /// Whether the run has created a partition of the ledger.
     #[must_use]
     pub fn has_new_partition(&self) -> bool {

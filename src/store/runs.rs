@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::pool::{bounded, from_db, to_db};
 use super::run_end::DayTotals;
-use super::run_lock::RunLock;
+use super::run_lease::RunLease;
 use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
 
 /// What started a run.
@@ -49,6 +49,8 @@ pub struct NewRun {
     pub dated: Option<DatedPass>,
     /// The unfinished run that it resumes.
     pub resumes: Option<i64>,
+    /// The moment of the schedule that it is for; none: it is not for a tick.
+    pub tick: Option<DateTime<Utc>>,
     /// When it began.
     pub started_at: DateTime<Utc>,
 }
@@ -118,7 +120,7 @@ pub struct FinishedRun {
     pub http: TrafficCounts,
 }
 
-impl RunLock {
+impl RunLease {
     /// Marks runs that a crash left behind as interrupted: while this process holds the lock, no
     /// other run can be under way. Their counts are the sums of what they recorded.
     /// Returns how many there were.
@@ -183,11 +185,11 @@ impl RunLock {
             "
             insert into sync_run (
                 kind, source, whole_list, only_customers, asked_date, date_from, date_to, resumes,
-                started_at, outcome, newest_processed_date
+                tick, started_at, outcome, newest_processed_date
             )
             values (
                 $1, $2, $3, $4, $5, $6, $7, $8,
-                $9, 'running',
+                $9, $10, 'running',
                 coalesce(
                     $5,
                     (select max(processed_date) from service_date where dataset = 'usage')
@@ -203,6 +205,7 @@ impl RunLock {
             run.dated.map(|dated| dated.from),
             run.dated.map(|dated| dated.to),
             run.resumes,
+            run.tick,
             run.started_at
         );
         bounded("recording the run", async {

@@ -31,7 +31,7 @@ use crate::ledger::{Customer, Dataset, Source};
 use crate::partner_center::{Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
-use crate::store::{LastFinish, Migrations, RunKind, Store, conflicting_locale};
+use crate::store::{Keeper, LastFinish, Migrations, RunKind, Store, conflicting_locale};
 use ledger::{mark_interrupted, retry_while_away};
 
 pub use customer_list::CustomersError;
@@ -48,6 +48,8 @@ pub struct Syncer {
     pub client: Arc<Client>,
     /// Speaks to Postgres.
     pub store: Store,
+    /// Holds the leases of this process.
+    pub keeper: Arc<Keeper>,
     /// Which customers are fetched.
     pub customers: config::Customers,
     /// From which of the API's two families of collections.
@@ -109,7 +111,7 @@ impl Syncer {
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn recover(&self, retry: RetryPolicy, shutdown: &Shutdown) -> Result<(), RunError> {
         retry_while_away(&self.store, retry, shutdown, async || {
-            let Some(mut lock) = self.store.try_lock_run().await? else {
+            let Some(mut lock) = self.store.try_lease_run().await? else {
                 return Ok(());
             };
             mark_interrupted(&mut lock, &*self.clock).await?;

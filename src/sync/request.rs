@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use chrono::{DateTime, Utc};
+
 use super::ledger::DatabaseRetry;
 use crate::ledger::{Customer, CustomerId};
 use crate::store::{DatedPass, RunKind};
@@ -19,6 +21,8 @@ pub struct Request {
     pub dated: Option<DatedPass>,
     /// The unfinished run whose stored customers are left out.
     pub resumes: Option<i64>,
+    /// The moment of the schedule that it is for; none: it is not for a tick.
+    pub tick: Option<DateTime<Utc>>,
     /// Whether anything is written.
     pub mode: Mode,
     /// How long a database that is away is waited for.
@@ -35,6 +39,7 @@ impl Request {
             partner_list: Arc::default(),
             dated: None,
             resumes: None,
+            tick: None,
             mode: Mode::Store,
             database_retry,
         }

@@ -102,6 +102,7 @@ impl Run<'_> {
             only: self.request.only.clone(),
             dated: self.request.dated,
             resumes: self.request.resumes,
+            tick: self.request.tick,
             started_at: self.started_at,
         };
         self.recorder.ledger = Some(access.begin(&run, self.recorder.progress).await?);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::error::StoreError;
 use super::super::migrate::migrations::Migrations;
 use super::super::run_end::DayTotals;
-use super::super::run_lock::{RunLock, SESSION};
+use super::super::run_lease::{RunLease, SESSION};
 use super::super::runs::{FinishedRun, RunOutcome};
 use super::BOUNDS;
 use crate::ledger::{
@@ -54,7 +54,7 @@ pub(super) async fn rehearse(
         .execute(&mut connection)
         .await
         .map_err(during())?;
-    let mut run = RunLock::over(connection);
+    let mut run = RunLease::over(connection);
     run.record_total(RUN_ID, 1).await?;
     run.record(RUN_ID, &[outcome(now)], now).await?;
     let totals = DayTotals {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{DatabaseRetry, Ledger, retry_while_away};
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
-use crate::store::{NewRun, RunLock, Store, StoreError};
+use crate::store::{NewRun, RunLease, Store, StoreError};
 use crate::sync::error::RunError;
 use crate::sync::report::Progress;
 
@@ -68,10 +68,10 @@ impl LedgerAccess<'_> {
     }
 
     /// None while another run is under way.
-    async fn try_begin(&self, run: &NewRun) -> Result<Option<(RunLock, i64)>, RunError> {
+    async fn try_begin(&self, run: &NewRun) -> Result<Option<(RunLease, i64)>, RunError> {
         let (store, retry) = (self.store, self.retry.at_start);
         retry_while_away(store, retry, self.shutdown, async || {
-            let Some(mut lock) = store.try_lock_run().await? else {
+            let Some(mut lock) = store.try_lease_run().await? else {
                 return Ok(None);
             };
             mark_interrupted(&mut lock, &**self.clock).await?;
@@ -101,7 +101,7 @@ impl LedgerAccess<'_> {
 
 /// Marks the runs that a crash left behind. The lock is held, so none of them is still under way.
 pub(in crate::sync) async fn mark_interrupted(
-    lock: &mut RunLock,
+    lock: &mut RunLease,
     clock: &dyn Clock,
 ) -> Result<(), StoreError> {
     match lock.mark_interrupted(clock.now()).await? {

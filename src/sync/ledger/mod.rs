@@ -20,7 +20,7 @@ use crate::ledger::{Customer, CustomerId, CustomerOutcome, Dataset, Rejection, R
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
 use crate::store::{
-    DayTotals, DueCustomer, FinishedRun, PartnerListDiff, RunLock, Store, StoreError,
+    DayTotals, DueCustomer, FinishedRun, PartnerListDiff, RunLease, Store, StoreError,
 };
 
 pub(super) use begin::{LedgerAccess, mark_interrupted};
@@ -32,7 +32,7 @@ pub use upgrade::{Upgrade, UpgradeWait};
 pub(super) struct Ledger {
     store: Store,
     /// None after the connection broke, until the lock has been taken again.
-    lock: Option<RunLock>,
+    lock: Option<RunLease>,
     run_id: i64,
     clock: Arc<dyn Clock>,
     /// How long a database that is away is waited for.
@@ -55,7 +55,7 @@ impl Ledger {
     /// under way.
     async fn with_lock<T>(
         &mut self,
-        mut work: impl AsyncFnMut(&mut RunLock, bool) -> Result<T, StoreError>,
+        mut work: impl AsyncFnMut(&mut RunLease, bool) -> Result<T, StoreError>,
     ) -> Result<T, RunError> {
         let (store, shutdown) = (self.store.clone(), self.shutdown.clone());
         let done = retry_while_away(&store, self.retry, &shutdown, async || {
@@ -79,11 +79,11 @@ impl Ledger {
         done.ok_or(RunError::Superseded)
     }
 
-    async fn take_lock_again(&self) -> Result<RunLock, StoreError> {
+    async fn take_lock_again(&self) -> Result<RunLease, StoreError> {
         // The lost connection may hold the lock until Postgres notices; another process may hold it
         // until its run ends.
         self.store
-            .try_lock_run()
+            .try_lease_run()
             .await?
             .ok_or(StoreError::TimedOut {
                 operation: "taking the run lock again".into(),

@@ -449,7 +449,7 @@ async fn items_without_a_customer_that_are_recorded_twice_are_stored_once() {
     let folder = world.folder.path();
     let database = Database::try_new(world.database_url(), folder, 2).unwrap();
     let store = Store::new(&database).unwrap();
-    let mut lock = store.try_lock_run().await.unwrap().unwrap();
+    let mut lock = store.try_lease_run().await.unwrap().unwrap();
     let now = SystemClock.now();
     let run = NewRun {
         kind: RunKind::Backfill,
@@ -457,6 +457,7 @@ async fn items_without_a_customer_that_are_recorded_twice_are_stored_once() {
         only: Vec::new(),
         dated: None,
         resumes: None,
+        tick: None,
         started_at: now,
     };
     let run_id = lock.begin_run(&run).await.unwrap();

@@ -7,12 +7,12 @@ use seatledger::ledger::{
     UsageRow,
 };
 use seatledger::shutdown::Shutdown;
-use seatledger::store::{DayTotals, FinishedRun, NewRun, RunKind, RunLock, RunOutcome, Store};
+use seatledger::store::{DayTotals, FinishedRun, NewRun, RunKind, RunLease, RunOutcome, Store};
 
 use crate::support::Database;
 
 /// A pass that stores a row of one customer for this date.
-async fn pass(lock: &mut RunLock, customer: &str, date: DateTime<Utc>) {
+async fn pass(lock: &mut RunLease, customer: &str, date: DateTime<Utc>) {
     let now = date + Duration::hours(30);
     let new = NewRun {
         kind: RunKind::Backfill,
@@ -20,6 +20,7 @@ async fn pass(lock: &mut RunLock, customer: &str, date: DateTime<Utc>) {
         only: Vec::new(),
         dated: None,
         resumes: None,
+        tick: None,
         started_at: now,
     };
     let run_id = lock.begin_run(&new).await.unwrap();
@@ -65,10 +66,10 @@ async fn pass(lock: &mut RunLock, customer: &str, date: DateTime<Utc>) {
     lock.finish_run(run_id, &end, Some(totals)).await.unwrap();
 }
 
-async fn lock(database: &Database) -> RunLock {
+async fn lock(database: &Database) -> RunLease {
     let settings = config::Database::try_new(&database.url(), &std::env::temp_dir(), 2).unwrap();
     let store = Store::new(&settings).unwrap();
-    store.try_lock_run().await.unwrap().unwrap()
+    store.try_lease_run().await.unwrap().unwrap()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use seatledger::config;
 use seatledger::ledger::{Customer, CustomerOutcome, Row as _, RowCounts, Source, TrafficCounts};
 use seatledger::shutdown::Shutdown;
 use seatledger::store::{
-    DatedPass, DayTotals, FinishedRun, NewRun, RunKind, RunLock, RunOutcome, Store, StoreError,
+    DatedPass, DayTotals, FinishedRun, NewRun, RunKind, RunLease, RunOutcome, Store, StoreError,
 };
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
@@ -109,6 +109,7 @@ impl Ledger {
             only: Vec::new(),
             dated: plan.dated,
             resumes: None,
+            tick: None,
             started_at: self.tick(),
         };
         let run_id = lock.begin_run(&new).await.unwrap();
@@ -175,10 +176,10 @@ impl Ledger {
         Ok(())
     }
 
-    async fn lock(&self) -> RunLock {
+    async fn lock(&self) -> RunLease {
         // Postgres may not have noticed yet that the connection of the run before is lost.
         until("the run lock is free", async || {
-            self.store.try_lock_run().await.unwrap()
+            self.store.try_lease_run().await.unwrap()
         })
         .await
     }

@@ -30,7 +30,7 @@ pub(super) const SESSION: &str = "
 
 /// The run lock, and the connection that holds it and writes.
 #[derive(Debug)]
-pub struct RunLock {
+pub struct RunLease {
     pub(super) connection: PgConnection,
     pub(super) cache: batch::Cache,
 }
@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn try_lock_run(&self) -> Result<Option<RunLock>, StoreError> {
+    pub async fn try_lease_run(&self) -> Result<Option<RunLease>, StoreError> {
         let mut connection = self.connect_for_work().await?;
         let locked = bounded("taking the run lock", async {
             sqlx::raw_sql(SESSION).execute(&mut connection).await?;
@@ -57,7 +57,7 @@ impl Store {
         })
         .await?;
         if locked {
-            Ok(Some(RunLock::over(connection)))
+            Ok(Some(RunLease::over(connection)))
         } else {
             let _closed = connection.close().await;
             Ok(None)
@@ -65,7 +65,7 @@ impl Store {
     }
 }
 
-impl RunLock {
+impl RunLease {
     /// Over a connection that holds the lock.
     pub(super) fn over(connection: PgConnection) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl RunLock {
     ///
     /// # Errors
     /// When Postgres is away or refuses; nothing is stored then, unless the connection broke while
-    /// it was being committed: see [`RunLock::load_recorded`].
+    /// it was being committed: see [`RunLease::load_recorded`].
     pub async fn record(
         &mut self,
         run_id: i64,
