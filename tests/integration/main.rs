@@ -33,8 +33,12 @@ mod run {
     mod stopping;
     /// Two hosts with one ledger: one dies, freezes or is cut off, and the other goes on.
     mod two_hosts {
-        /// A link to the database that loses packets for a moment.
+        /// A database server that dies, and another that takes its place.
+        mod failover;
+        /// A link to the database that loses packets.
         mod links;
+        /// What they share.
+        mod pair;
     }
     /// A refusal of nearly all customers is reported once, by the run.
     mod verdicts;

@@ -1,5 +1,6 @@
 //! A link to a database server on which packets are lost, in one direction or in both. Neither side
-//! is told. What was lost arrives once the link is mended, because TCP sends it again.
+//! is told. What was lost arrives once the link is mended, because TCP sends it again, unless the
+//! link was broken meanwhile.
 
 use std::path::Path;
 
@@ -15,8 +16,15 @@ use super::spawn;
 /// with it all of its connections.
 pub(crate) struct Link {
     url: Url,
-    lost: watch::Sender<Lost>,
+    state: State,
     task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct State {
+    lost: watch::Sender<Lost>,
+    /// How often the link was broken.
+    breaks: watch::Sender<u64>,
 }
 
 /// What is lost at present.
@@ -26,7 +34,7 @@ pub(crate) struct Lost {
     pub(crate) requests: bool,
     /// From the server to the program.
     pub(crate) answers: bool,
-    /// The answers are lost from the next commit on, which still reaches the server.
+    /// The answers are lost from the next commit of a run on, which still reaches the server.
     pub(crate) from_commit: bool,
 }
 
@@ -68,9 +76,12 @@ impl Link {
             .unwrap();
         // The proxy could not look for a commit in what is encrypted.
         url.set_query(Some("sslmode=disable"));
-        let lost = watch::Sender::new(Lost::default());
-        let task = spawn(listen(listener, server, lost.clone()));
-        Self { url, lost, task }
+        let state = State {
+            lost: watch::Sender::new(Lost::default()),
+            breaks: watch::Sender::new(0),
+        };
+        let task = spawn(listen(listener, server, state.clone()));
+        Self { url, state, task }
     }
 
     /// The address that leads over the link.
@@ -79,7 +90,7 @@ impl Link {
     }
 
     pub(crate) fn lose(&self, lost: Lost) {
-        self.lost.send_replace(lost);
+        self.state.lost.send_replace(lost);
     }
 
     /// Delivers what was lost, and loses nothing more.
@@ -89,7 +100,7 @@ impl Link {
 
     /// Waits until a commit has been sent whose answer is lost.
     pub(crate) async fn commit_sent(&self) {
-        let mut lost = self.lost.subscribe();
+        let mut lost = self.state.lost.subscribe();
         let sent = lost.wait_for(|lost| lost.answers);
         tokio::time::timeout(super::PATIENCE, sent)
             .await
@@ -104,22 +115,29 @@ impl Drop for Link {
     }
 }
 
-async fn listen(listener: TcpListener, server: String, lost: watch::Sender<Lost>) {
+async fn listen(listener: TcpListener, server: String, state: State) {
     // Dropped, and with it the connections, when this task is aborted.
     let mut connections = JoinSet::new();
     loop {
         let (program, _) = listener.accept().await.unwrap();
         program.set_nodelay(true).unwrap();
-        let (server, lost) = (server.clone(), lost.clone());
+        let (server, lost) = (server.clone(), state.lost.clone());
+        let mut breaks = state.breaks.subscribe();
         connections.spawn(async move {
-            // A server that is away ends the connection, as a router does that knows of no host.
-            if Path::new(&server).is_absolute() {
-                if let Ok(server) = UnixStream::connect(&server).await {
+            let connected = async {
+                // A server that is away ends the connection, as a host does that has no such port.
+                if Path::new(&server).is_absolute() {
+                    if let Ok(server) = UnixStream::connect(&server).await {
+                        connect(program, server, &lost).await;
+                    }
+                } else if let Ok(server) = TcpStream::connect(&server).await {
+                    server.set_nodelay(true).unwrap();
                     connect(program, server, &lost).await;
                 }
-            } else if let Ok(server) = TcpStream::connect(&server).await {
-                server.set_nodelay(true).unwrap();
-                connect(program, server, &lost).await;
+            };
+            tokio::select! {
+                () = connected => {}
+                _broken = breaks.changed() => {}
             }
         });
     }
@@ -147,13 +165,17 @@ async fn pass_on(
 ) {
     let mut mended = lost.subscribe();
     let mut buffer = vec![0; 64 * 1024];
+    // A run's connection names its tables. The one that renews leases does not.
+    let mut is_of_run = false;
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
         let bytes = &buffer[..read];
         if mended.wait_for(|lost| !is_lost(lost)).await.is_err() {
             return;
         }
-        if bytes.windows(7).any(|bytes| bytes == b"COMMIT\0") {
+        let has = |text: &[u8]| bytes.windows(text.len()).any(|bytes| bytes == text);
+        is_of_run |= has(b"sync_");
+        if is_of_run && has(b"COMMIT\0") {
             lost.send_if_modified(|lost| {
                 let is_due = lost.from_commit;
                 if is_due {

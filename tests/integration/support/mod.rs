@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 mod certificate;
 mod database;
+mod draw;
 mod h2_server;
 mod hold;
 mod link;
@@ -10,6 +11,7 @@ mod partner_wide;
 mod program;
 mod server;
 mod simulator;
+mod standby;
 mod tls;
 mod upgrade;
 
@@ -22,12 +24,14 @@ use tempfile::TempDir;
 
 pub(crate) use certificate::Identity;
 pub(crate) use database::Database;
+pub(crate) use draw::Draw;
 pub(crate) use h2_server::{H2Server, Turn};
 pub(crate) use link::{Link, Lost};
 pub(crate) use partner_wide::{TODAY, queries};
 pub(crate) use program::{Finished, Running, send_signal, spawn};
 pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
+pub(crate) use standby::Replicated;
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 pub(crate) use upgrade::LATER;
 

@@ -37,10 +37,18 @@ impl Server {
     }
 
     pub(crate) fn start_again(&self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts the server with further settings, each `NAME=VALUE`.
+    pub(super) fn start_with(&self, settings: &[&str]) {
         let watched = std::process::id().to_string();
+        let mut arguments = vec!["--watch-pid", &watched];
         // Commits must survive a crash of the processes, but need not survive one of the machine.
-        let watch = ["--watch-pid", &watched, "-c", "fsync=off", "-c", "jit=off"];
-        self.script("start", &watch);
+        for setting in ["fsync=off", "jit=off"].iter().chain(settings) {
+            arguments.extend(["-c", setting]);
+        }
+        self.script("start", &arguments);
     }
 
     /// Stops the server in order, which ends every connection.
@@ -65,6 +73,12 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         self.script("url", &[])
+    }
+
+    /// The folder of the server's socket.
+    pub(super) fn socket(&self) -> String {
+        let folder = std::fs::read_to_string(self.folder.join("socket-folder")).unwrap();
+        folder.trim_end().to_owned()
     }
 
     /// A connection pool for the test. Connects only when it is used.

@@ -5,10 +5,10 @@ use seatledger::ledger::{Collection, Customer, CustomerOutcome, Failure, Failure
 use seatledger::store::DatedPass;
 
 use super::checks::Checks;
-use super::draw::Draw;
 use super::partner::Partner;
 use super::runs::{Cut, Ledger, RunPlan};
 use super::writers;
+use crate::support::Draw;
 
 /// The steps of a history.
 pub(super) const STEPS: usize = 10;

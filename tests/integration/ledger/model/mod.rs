@@ -6,7 +6,6 @@
 //! `SEED=17 make soak` replays one, `make soak SEEDS=1000 FROM=1` tries a thousand.
 
 mod checks;
-mod draw;
 mod history;
 mod partner;
 mod runs;

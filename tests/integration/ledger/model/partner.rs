@@ -9,7 +9,7 @@ use seatledger::ledger::{
 };
 use uuid::Uuid;
 
-use super::draw::Draw;
+use crate::support::Draw;
 
 /// Service codes, which are the names in source "customer", and names in source "commercial".
 const SERVICES: [(&str, &str); 2] = [("o365", "Microsoft Office 365"), ("crm", "Dynamics 365")];

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::draw::Draw;
+use crate::support::Draw;
 
 /// A change to the ledger that a person makes.
 pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {

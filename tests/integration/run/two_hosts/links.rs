@@ -1,5 +1,5 @@
-//! A link to the database that loses packets for a moment. TCP sends them again, so the run notices
-//! nothing but a delay.
+//! A link to the database that loses packets, in one direction or in both, while the program waits
+//! for an answer or does not.
 
 use crate::support::{Link, Lost, World};
 
@@ -10,10 +10,8 @@ async fn a_link_that_loses_packets_for_a_moment_costs_no_customer() {
     let reference = world.ledger().await;
     let link = Link::to(world.database_url()).await;
     world.set("database.url", link.url());
-    world
-        .simulator
-        .patch(serde_json::json!({ "latency_ms": 15 }))
-        .await;
+    let slow = serde_json::json!({ "latency_ms": 15 });
+    world.simulator.patch(slow).await;
     for lost in [Lost::REQUESTS, Lost::ANSWERS, Lost::BOTH, Lost::FROM_COMMIT] {
         world.simulator.forget_requests().await;
         let run = world.start(&["--backfill", "--json"]);
