@@ -27,7 +27,7 @@ demo: ## See it work: own Postgres, simulated Partner Center, a year of history
 
 .PHONY: test
 test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
-	@scripts/need cargo cc postgres
+	@scripts/need cargo cc postgres pgbouncer
 	RUST_TEST_THREADS=$(TEST_THREADS) scripts/postgres run --fast --in-memory --name test -- \
 		cargo test --features simulator --locked $(ARGS)
 

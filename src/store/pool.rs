@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::connect;
 use super::error::StoreError;
@@ -78,9 +78,12 @@ impl Store {
     /// waits for.
     pub(super) async fn connect_for_work(&self) -> Result<PgConnection, StoreError> {
         let mut connection = self.connect().await?;
-        let query = sqlx::query_scalar!(r#"select pg_backend_pid() as "pid!""#);
-        let query = query.fetch_one(&mut connection);
-        let backend = bounded("asking for the connection's process", query).await?;
+        let backend = bounded("asking for the connection's process", async {
+            // Not prepared: it comes before a pooler is recognised.
+            let asked = sqlx::raw_sql("select pg_backend_pid()").fetch_one(&mut connection);
+            asked.await?.try_get(0)
+        })
+        .await?;
         self.backend.store(backend, Ordering::Relaxed);
         Ok(connection)
     }

@@ -138,6 +138,8 @@ mod database {
     mod grants;
     /// Migrations while others read.
     mod migrations;
+    /// Poolers that share sessions are refused, those that assign them work.
+    mod poolers;
     /// `check` finds every right that a run lacks.
     mod rights;
     /// The log names once what the program waits for: the database, a lock, another run.

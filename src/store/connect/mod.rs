@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _};
 use tokio::time::Instant;
 
 use super::error::{StoreError, refuses_password};
@@ -121,8 +121,12 @@ async fn connect_host(
     }
 }
 
+/// Not prepared: it comes before a pooler is recognised.
 async fn ask(connection: &mut PgConnection, question: &'static str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(question).fetch_one(connection).await
+    sqlx::raw_sql(question)
+        .fetch_one(connection)
+        .await?
+        .try_get(0)
 }
 
 /// Gives every option that the driver would otherwise take from the environment.
@@ -148,8 +152,13 @@ pub(super) fn options(
         .ssl_root_cert_from_pem(trust::roots(&address.tls, mode, host)?)
         // Postgres prints floats exactly since version 12, and poolers do not know the parameter.
         .extra_float_digits(None)
-        .options(address.options.iter().map(|(name, value)| (name, value)))
         .disable_statement_logging();
+    // Poolers refuse the parameter, even if it is empty.
+    let options = if address.options.is_empty() {
+        options
+    } else {
+        options.options(address.options.iter().map(|(name, value)| (name, value)))
+    };
     let options = match address.tls.identity_pem()? {
         Some((certificate, key)) => options
             .ssl_client_cert_from_pem(certificate)

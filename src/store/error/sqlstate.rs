@@ -34,15 +34,16 @@ const HOPELESS_PROTOCOLS: [&str; 3] = [
     "unexpected response from SSLRequest",
 ];
 
-/// Messages with which `PgBouncer` refuses a client's credentials, under 08P01, its code for any
-/// protocol violation. Under the same code it reports errors of the server behind it, such as
-/// "server login failed", which may be a server that is starting.
-const REFUSED_BY_A_POOLER: [&str; 5] = [
+/// Messages with which `PgBouncer` refuses a client's credentials or parameters, under 08P01, its
+/// code for any protocol violation. Under the same code it reports errors of the server behind it,
+/// such as "server login failed", which may be a server that is starting.
+const REFUSED_BY_A_POOLER: [&str; 6] = [
     "password authentication failed",
     "SASL authentication failed",
     "no such user",
     "no such database",
     "no authentication method",
+    "unsupported startup parameter",
 ];
 
 /// Classes of errors that may pass by themselves: connection, serialization and deadlock,
@@ -134,8 +135,9 @@ pub(super) fn advice(code: &str) -> &'static str {
         }
         "3D000" => "; create that database, or name another in database.url",
         "26000" | "42P05" => {
-            "; a pooler in transaction mode takes prepared statements away: connect to Postgres \
-             itself, or to a pooler in session mode"
+            "; this address leads through a pooler in transaction mode, which takes prepared \
+             statements away: have it assign sessions (pool_mode = session), or name the server's \
+             own host and port"
         }
         "25006" => "; the server is a standby, or being switched over",
         _ => "",

@@ -67,12 +67,13 @@ impl Store {
         connection: &mut PgConnection,
         migrations: &Migrations,
     ) -> Result<(), StoreError> {
+        let facts = self.check_server(connection).await?;
         // On a large ledger a migration may take minutes. If the default timeout of the server or
         // the role cut it off, every attempt would start over and none would finish.
         let timeout = LOCK_TIMEOUT.as_millis();
         let settings = format!("set statement_timeout = 0; set lock_timeout = {timeout}");
         execute(connection, settings, "preparing the migrations").await?;
-        self.check_prerequisites(connection, migrations).await?;
+        Self::check_tables(connection, &facts, migrations).await?;
         // As the driver does it, so that its own tool is kept away, too.
         let locked = connection.lock().await;
         locked.map_err(StoreError::migrating)?;

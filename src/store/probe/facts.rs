@@ -7,6 +7,9 @@ use crate::retry::Remedy;
 
 use super::super::error::StoreError;
 
+/// The connections that the program cannot do without: a run's own, and one to read through.
+pub(super) const LEAST_CONNECTIONS: u32 = 2;
+
 /// The oldest major version that the migrations work with: they write functions with `return`.
 const MIN_MAJOR_VERSION: i32 = 14;
 
@@ -56,7 +59,7 @@ enum ReadOnly {
     ForNow,
 }
 
-pub(super) struct ServerFacts {
+pub(in crate::store) struct ServerFacts {
     pub(super) role: String,
     /// The first existing schema of the search path: new tables are created in it.
     pub(super) schema: Option<String>,
@@ -191,15 +194,14 @@ impl ServerFacts {
 
     /// Checks that the role may have as many connections as the program opens.
     pub(super) fn judge_limits(&self, wanted: u32) -> Result<(), StoreError> {
-        // The program needs two: a run's own, and one to read through.
-        let least = i32::try_from(wanted.max(2)).unwrap_or(i32::MAX);
+        let least = i32::try_from(wanted.max(LEAST_CONNECTIONS)).unwrap_or(i32::MAX);
         match self.connections {
             Some(allowed) if allowed < least => {
                 let role = &self.role;
                 let problem = format!(
                     "the role {role:?} may have {allowed} connections, and the program opens up to \
                      {least}; alter role {role:?} connection limit {least}, or lower \
-                     database.max_connections (2 is the least)"
+                     database.max_connections ({LEAST_CONNECTIONS} is the least)"
                 );
                 unfit(Remedy::Person, problem)
             }

@@ -22,7 +22,8 @@ use super::migrate::migrations::Migrations;
 use super::pool::Store;
 use crate::clock::Clock;
 use crate::config::SslMode;
-use facts::ServerFacts;
+use facts::LEAST_CONNECTIONS;
+pub(super) use facts::ServerFacts;
 
 /// Time for each step of the check; `check` promises an answer within 30 s.
 const STEP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -80,12 +81,7 @@ impl Store {
                 return parts;
             }
         };
-        let facts = within_step(async {
-            let bounded = sqlx::raw_sql(BOUNDS).execute(&mut connection).await;
-            bounded.map_err(StoreError::during("preparing the check"))?;
-            facts::ask(&mut connection).await
-        });
-        let facts = match facts.await {
+        let facts = match within_step(facts::ask(&mut connection)).await {
             Ok(facts) => facts,
             Err(error) => {
                 add("database", Err(error));
@@ -97,15 +93,18 @@ impl Store {
         let mut sound = add("database", reached);
         sound &= add(
             "session",
-            session.map(|()| {
-                "keeps its settings and locks from one transaction to the next".to_owned()
-            }),
+            session.map(|()| "stays the same from one transaction to the next".to_owned()),
         );
         if !sound {
             return parts;
         }
         let migrations = Migrations::embedded();
-        let version = load_version(&mut connection, &facts, &migrations);
+        let version = async {
+            // Not before the session is known to be the program's own.
+            let bounded = sqlx::raw_sql(BOUNDS).execute(&mut connection).await;
+            bounded.map_err(StoreError::during("preparing the check"))?;
+            load_version(&mut connection, &facts, &migrations).await
+        };
         let version = match within_step(version).await {
             Ok(version) => version,
             Err(error) => {
@@ -151,22 +150,32 @@ impl Store {
         ))
     }
 
-    /// Checks what can be checked without a rehearsal, so that no run begins that cannot succeed.
-    /// Fast enough for every start.
-    pub(super) async fn check_prerequisites(
+    /// Checks server, schema and session. Changes no setting of the session, which may be a
+    /// pooler's.
+    pub(super) async fn check_server(
         &self,
         connection: &mut PgConnection,
-        migrations: &Migrations,
-    ) -> Result<(), StoreError> {
+    ) -> Result<ServerFacts, StoreError> {
         let facts = within_step(facts::ask(connection)).await?;
         facts.judge_server()?;
         facts.judge_schema()?;
+        facts.judge_limits(LEAST_CONNECTIONS)?;
         within_step(session::prove(self, connection)).await?;
+        Ok(facts)
+    }
+
+    /// Checks what can be checked without a rehearsal, so that no run begins that cannot succeed.
+    /// Fast enough for every start.
+    pub(super) async fn check_tables(
+        connection: &mut PgConnection,
+        facts: &ServerFacts,
+        migrations: &Migrations,
+    ) -> Result<(), StoreError> {
         // Without STEP_TIMEOUT: a lock of another session on the tables is waited for, as the
         // migrations wait for it.
-        match load_version(connection, &facts, migrations).await? {
+        match load_version(connection, facts, migrations).await? {
             SchemaVersion::None => facts.judge_new_ledger(),
-            SchemaVersion::Current => rights::prove(connection, &facts, migrations).await,
+            SchemaVersion::Current => rights::prove(connection, facts, migrations).await,
             // A migration that lacks a right fails with an error that says so.
             SchemaVersion::Behind(_) => Ok(()),
         }
