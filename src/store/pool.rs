@@ -37,12 +37,17 @@ impl Store {
         // The first host, until a connection has shown which one is suitable.
         let host = address.hosts.first().ok_or(StoreError::NoHost)?;
         let options = connect::options(address, host, address.password(host).as_ref())?;
+        let notice = Arc::new(connect::notice(address));
         // One connection is the run's; reads share the rest.
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.saturating_sub(1).max(1))
             .min_connections(0)
             .acquire_timeout(connect::TIMEOUT)
             .idle_timeout(Duration::from_mins(1))
+            .after_connect(move |connection, _| {
+                let notice = Arc::clone(&notice);
+                Box::pin(async move { connect::make_noticing(connection, &notice).await })
+            })
             .connect_lazy_with(options);
         Ok(Self {
             database: Arc::new(Mutex::new(settings.clone())),

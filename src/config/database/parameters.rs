@@ -42,8 +42,8 @@ const SESSION_SETTING: &str = "is not a parameter of Postgres addresses; write i
      options=-csearch_path%3Dledger";
 const KERBEROS: &str = "is not supported, because there is no Kerberos here; remove it, or let the \
      role sign in by password or certificate";
-const KEEPALIVE: &str = "is not supported: the system's own TCP settings apply, and no response is \
-     waited for longer than two minutes; remove it";
+const KEEPALIVE: &str = "is not needed: a cut connection is noticed within 20 seconds on both \
+     sides; remove it, or set the server's side by options=-ctcp_user_timeout%3D15000";
 const REVOCATION: &str = "is not supported: certificate revocation lists are not read; remove it";
 const PROTOCOL: &str = "is not supported: the protocol's version is 3.0; remove it";
 const SCRAM: &str = "is not supported; give the password";
@@ -172,7 +172,7 @@ const TABLE: &[(&[&str], ParameterSupport)] = &[
             "may not be on: the ledger needs an ordinary session; remove it",
         ),
     ),
-    (&["keepalives"], OnlyValues(&["0"], KEEPALIVE)),
+    (&["keepalives"], OnlyValues(&["0", "1"], KEEPALIVE)),
     // Parameters of libpq that are not supported.
     (
         &[
@@ -252,15 +252,12 @@ const TABLE: &[(&[&str], ParameterSupport)] = &[
         Refused("belongs to .NET; write sslmode=require for any certificate"),
     ),
     (
-        &[
-            "schema",
-            "currentschema",
-            "search_path",
-            "searchpath",
-            "statement_timeout",
-            "lock_timeout",
-        ],
+        &["schema", "currentschema", "search_path", "searchpath"],
         Refused(SESSION_SETTING),
+    ),
+    (
+        &["statement_timeout", "lock_timeout"],
+        Refused("is not needed: every transaction has its own; remove it"),
     ),
     (
         &["timezone"],
@@ -270,7 +267,10 @@ const TABLE: &[(&[&str], ParameterSupport)] = &[
     (&["timeout", "connecttimeout"], Refused(NOT_TIMEOUT)),
     (
         &["sockettimeout"],
-        Refused("is not needed: no response is waited for longer than two minutes; remove it"),
+        Refused(
+            "is not needed: no answer is waited for longer than two minutes, and none over a cut \
+             connection longer than 20 seconds; remove it",
+        ),
     ),
     (
         &["targetservertype"],

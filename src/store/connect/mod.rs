@@ -17,6 +17,17 @@ use crate::config::{Database, DatabaseAddress, Host, SslMode, Target};
 /// waited for until TCP gives up, which takes minutes.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How the server notices that this machine is gone, within 20 s: after 15 s when it has an answer
+/// under way or has had nothing to do, and 2 s later when it works on a statement or waits for a
+/// lock. Its own settings are usually two hours. Has no effect on a socket, except the last.
+const NOTICE: [(&str, &str); 5] = [
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "2"),
+    ("tcp_user_timeout", "14000"),
+    ("client_connection_check_interval", "2000"),
+];
+
 const IS_PRIMARY: &str = "select not pg_is_in_recovery()";
 
 const IS_READ_WRITE: &str = "
@@ -86,6 +97,7 @@ async fn connect_host(
     let operation = format!("connecting to {host}");
     let opened = tokio::time::timeout(bound, async {
         let mut connection = PgConnection::connect_with(&options).await?;
+        make_noticing(&mut connection, &notice(address)).await?;
         let is_suitable = match address.target {
             Target::Any => true,
             Target::ReadWrite => ask(&mut connection, IS_READ_WRITE).await?,
@@ -119,6 +131,36 @@ async fn connect_host(
             None => StoreError::connecting(operation)(error),
         }),
     }
+}
+
+/// The settings of [`NOTICE`] that the address does not set itself, as calls.
+pub(super) fn notice(address: &DatabaseAddress) -> Vec<String> {
+    let own = |name: &str| address.options.iter().any(|(own, _)| own == name);
+    let settings = NOTICE.iter().filter(|(name, _)| !own(name));
+    let calls = settings.map(|(name, value)| format!("set_config('{name}', '{value}', false)"));
+    calls.collect()
+}
+
+/// Makes the calls of [`notice`]. A server that refuses one, as some platforms and hosted servers
+/// do, is left with its own setting.
+pub(super) async fn make_noticing(
+    connection: &mut PgConnection,
+    calls: &[String],
+) -> Result<(), sqlx::Error> {
+    let mut select = async |calls: &str| {
+        let select = sqlx::AssertSqlSafe(format!("select {calls}"));
+        match sqlx::raw_sql(select).execute(&mut *connection).await {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    if !select(&calls.join(", ")).await? {
+        for call in calls {
+            select(call).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Not prepared: it comes before a pooler is recognised.
