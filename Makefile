@@ -26,9 +26,10 @@ demo: ## See it work: own Postgres, simulated Partner Center, a year of history
 	@scripts/demo
 
 .PHONY: test
-test: ## Run all tests against a private Postgres; ARGS="..." goes to cargo test
-	@scripts/need cargo cc postgres pgbouncer
-	RUST_TEST_THREADS=$(TEST_THREADS) scripts/postgres run --fast --in-memory --name test -- \
+test: ## Run all tests against a private Postgres; PG=14 to 18 for a version, ARGS="..." for cargo
+	@scripts/need cargo cc postgres$(addprefix -,$(PG)) pgbouncer
+	$(if $(PG),SEATLEDGER_PG_BIN=$$(scripts/postgres bin $(PG))) RUST_TEST_THREADS=$(TEST_THREADS) \
+		scripts/postgres run --fast --in-memory --name test -- \
 		cargo test --features simulator --locked $(ARGS)
 
 .PHONY: soak

@@ -9,6 +9,11 @@ fail() {
     exit 1
 }
 
+# Where the server programs of a version lie that came in a wheel, not in a package of Debian.
+unpacked_postgres() { # VERSION
+    printf '%s\n' "$(realpath -m -- "${CARGO_TARGET_DIR:-$here/../target}")/postgres/$1"
+}
+
 # Prints when the process began, in clock ticks since boot; fails if it is gone or a zombie. With
 # its start time a process id is unmistakable, also after the number has been given out again.
 started_at() { # PID
