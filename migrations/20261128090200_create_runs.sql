@@ -182,22 +182,25 @@ comment on column rejected_row.payload
     'out of range, over 64 KiB) a JSON string with its text.';
 comment on column rejected_row.rejected_at is 'When it was rejected.';
 
--- A copy of the file beside the refresh token, so that "seatledger status" can show it to people
--- who may not read the token's folder.
+-- A copy of the file beside each host's refresh token, so that "seatledger status" can show it to
+-- people who may not read the token's folder, and on any host.
 create table consent (
-    only_row boolean not null default true,
+    host varchar(255) not null,
     signed_in_at timestamptz,
     first_used_at timestamptz not null,
     token_issued_at timestamptz not null,
     token_expires_at timestamptz not null,
-    constraint consent_pkey primary key (only_row),
-    constraint consent_only_row_check check (only_row)
+    refused_at timestamptz,
+    refusal text,
+    constraint consent_pkey primary key (host),
+    constraint consent_refusal_check check ((refused_at is null) = (refusal is null))
 );
 
 comment on table consent
-    is 'The consent of the person who signed in last, as the last run or sign-in knew it. One row '
-    'at most; none unless auth.method is refresh_token.';
-comment on column consent.only_row is 'Always true: keeps the table to one row.';
+    is 'One row per host with a refresh token: the consent of the person who signed in there last, '
+    'as the host''s last run or sign-in knew it. Empty unless auth.method is refresh_token. The '
+    'row of a host that is no longer in use can be deleted.';
+comment on column consent.host is 'The name of the host that keeps the token.';
 comment on column consent.signed_in_at
     is 'When the person signed in with "seatledger login"; null if the token was brought from '
     'elsewhere.';
@@ -206,6 +209,10 @@ comment on column consent.token_issued_at
     is 'When the present refresh token was issued; it is renewed at every use.';
 comment on column consent.token_expires_at
     is 'When the present refresh token expires unless it is renewed or revoked before.';
+comment on column consent.refused_at
+    is 'When the host''s daemon last failed to sign in because a person has to act; null if the '
+    'token was renewed since.';
+comment on column consent.refusal is 'Why that sign-in failed.';
 
 create table bi_role (
     role_name varchar(63) not null,

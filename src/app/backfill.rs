@@ -33,7 +33,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let retry = config.retry.with_likely_permanent(START_RETRY);
     let syncer = syncer(config, retry, Arc::clone(&clock), lifecycle)?;
-    let consent = ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock));
+    let consent = ConsentWatch::new(config, &syncer);
     let database_retry = database_retry_of_a_person(config.retry);
     let mode = if arguments.dry_run {
         Mode::DryRun

@@ -11,8 +11,9 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
-use crate::partner_center::ConsentFile;
-use crate::store::Store;
+use crate::partner_center::{ApiError, ConsentFile};
+use crate::store::{Refusal, Store};
+use crate::sync::{RunError, Syncer};
 
 /// How often the daemon checks whether a warning is due, apart from its runs.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_hours(1);
@@ -24,16 +25,18 @@ pub(super) struct ConsentWatch {
     /// None if no person signs in.
     file: Option<ConsentFile>,
     store: Store,
+    host: String,
     clock: Arc<dyn Clock>,
     warned_at: Cell<Option<DateTime<Utc>>>,
 }
 
 impl ConsentWatch {
-    pub(super) fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(config: &Config, syncer: &Syncer) -> Self {
         Self {
             file: ConsentFile::of(&config.auth),
-            store,
-            clock,
+            store: syncer.store.clone(),
+            host: syncer.keeper.instance().host.clone(),
+            clock: Arc::clone(&syncer.clock),
             warned_at: Cell::default(),
         }
     }
@@ -48,9 +51,24 @@ impl ConsentWatch {
     /// After a sign-in: records the dates. If the database fails, only a warning is logged.
     pub(super) async fn record(&self) {
         let Some(consent) = self.load() else { return };
-        if let Err(error) = self.store.record_consent(&consent).await {
+        if let Err(error) = self.store.record_consent(&self.host, &consent).await {
             let error = with_causes(&error);
             warn!(error, "The age of the consent could not be recorded");
+        }
+    }
+
+    /// Before the daemon ends: records a refused sign-in, so that `status` shows it on any host.
+    pub(super) async fn record_refusal(&self, error: &RunError) {
+        let RunError::Api(refused @ ApiError::SignIn(_)) = error else {
+            return;
+        };
+        let refusal = Refusal {
+            at: self.clock.now(),
+            reason: with_causes(refused),
+        };
+        if let Err(error) = self.store.record_refusal(&self.host, &refusal).await {
+            let error = with_causes(&error);
+            warn!(error, "The refused sign-in could not be recorded");
         }
     }
 

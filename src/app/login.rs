@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ConsentFile, Login, Mfa, SignedIn};
 use crate::printable::printable;
-use crate::store::Store;
+use crate::store::{Instance, Store};
 
 use super::{browser, complain, ownership, say};
 
@@ -113,7 +113,11 @@ async fn record_consent(config: &Config) {
         return;
     };
     let recorded = match Store::new(&config.database) {
-        Ok(store) => store.record_consent(&consent).await,
+        Ok(store) => {
+            store
+                .record_consent(&Instance::of_process().host, &consent)
+                .await
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = recorded {

@@ -8,12 +8,15 @@ mod local;
 mod plan;
 mod ticker;
 
-use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, NaiveDateTime, SubsecRound as _, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
 pub use ticker::Ticker;
+
+/// How far back a tick is looked for. Schedules with longer pauses are not in use.
+const LOOK_BACK: TimeDelta = TimeDelta::days(400);
 
 /// When runs are due, in local time of a zone.
 ///
@@ -119,10 +122,10 @@ impl Schedule {
         found.ok().map(|found| found.naive_utc())
     }
 
-    /// Whether a tick falls after `from` and not after `to`.
+    /// The newest tick up to `moment`, if one lies within [`LOOK_BACK`].
     #[must_use]
-    pub fn ticks_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
-        self.next_after(from).is_some_and(|tick| tick <= to)
+    pub fn newest_up_to(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.newest_between(moment.checked_sub_signed(LOOK_BACK)?, moment)
     }
 
     /// The newest tick after `from` and not after `to`.

@@ -12,10 +12,6 @@ use super::history::TickHistory;
 /// counts as set. Clocks are adjusted by less all the time.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 
-/// How far back [`TickPlan::mark_done`] looks for a tick. Schedules with longer pauses are not in
-/// use.
-const LOOK_BACK: TimeDelta = TimeDelta::days(400);
-
 /// The ticks of a schedule as a clock comes to them.
 ///
 /// Each tick comes once: when the clock passes it, or as the newest of several that the clock
@@ -81,8 +77,7 @@ impl TickPlan {
     /// Marks the newest tick up to `moment` as done: a run that ended then, or begins now, fetches
     /// the same.
     pub(super) fn mark_done(&mut self, moment: DateTime<Utc>) {
-        let from = moment.checked_sub_signed(LOOK_BACK);
-        if let Some(tick) = from.and_then(|from| self.schedule.newest_between(from, moment)) {
+        if let Some(tick) = self.schedule.newest_up_to(moment) {
             self.history.add(tick, moment);
             self.update_next();
         }

@@ -294,9 +294,10 @@ fn a_schedule_keeps_its_local_time_when_the_clocks_change() {
 #[test]
 fn a_tick_counts_as_passed_from_its_own_moment_on() {
     let daily = schedule("0 0 6 * * *", "UTC");
-    let passed = |from, to| daily.ticks_between(at(from), at(to));
-    assert!(passed("2026-05-04T05:59:59Z", "2026-05-04T06:00:00Z"));
-    assert!(!passed("2026-05-04T06:00:00Z", "2026-05-05T05:59:59Z"));
+    let newest = |moment| daily.newest_up_to(at(moment));
+    let today = at("2026-05-04T06:00:00Z");
+    assert_eq!(newest("2026-05-04T06:00:00Z"), Some(today));
+    assert_eq!(newest("2026-05-05T05:59:59Z"), Some(today));
 }
 
 #[test]

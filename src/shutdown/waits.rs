@@ -13,6 +13,9 @@ pub(crate) const STORE_FETCHED: Duration = Duration::from_secs(3);
 /// The end of the run is recorded.
 pub(crate) const RECORD_END: Duration = Duration::from_secs(3);
 
+/// The daemon gives its lease back, so that another host may lead at once.
+pub(crate) const RESIGN: Duration = Duration::from_secs(2);
+
 /// The pool of database connections is closed, some of which may still be in use.
 pub(crate) const CLOSE_POOL: Duration = Duration::from_secs(1);
 
@@ -29,7 +32,14 @@ mod tests {
 
     /// The longest stop: every step takes as long as it may.
     fn sum() -> Duration {
-        let steps = [GRACE, STORE_FETCHED, RECORD_END, CLOSE_POOL, END_TASKS];
+        let steps = [
+            GRACE,
+            STORE_FETCHED,
+            RECORD_END,
+            RESIGN,
+            CLOSE_POOL,
+            END_TASKS,
+        ];
         steps.iter().sum()
     }
 

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::Leader;
 use crate::consent::Consent;
 use crate::partner_center::ThrottleStatus;
 use crate::store::RunRecord;
@@ -27,6 +28,8 @@ pub(super) struct MetricValues {
     /// The newest run that has ended.
     pub(super) last_run: Option<RunRecord>,
     pub(super) next_run: Option<DateTime<Utc>>,
+    /// The daemon that does the ticks.
+    pub(super) leader: Option<Leader>,
     pub(super) consent: Option<Consent>,
     pub(super) throttle: ThrottleStatus,
 }
@@ -69,6 +72,7 @@ pub(super) fn render(values: &MetricValues) -> Result<String, fmt::Error> {
         let help = "When the next run is due";
         page.put("next_run_timestamp_seconds", help, next.timestamp());
     }
+    put_leader(&mut page, values.leader.as_ref());
     if let Some(consent) = &values.consent {
         page.put(
             "consent_age_seconds",
@@ -88,6 +92,25 @@ pub(super) fn render(values: &MetricValues) -> Result<String, fmt::Error> {
     let mut text = String::new();
     encode(&mut text, &page.0)?;
     Ok(text)
+}
+
+fn put_leader(page: &mut MetricsPage, leader: Option<&Leader>) {
+    page.put(
+        "leader",
+        "Whether this daemon does the ticks, and does not stand by",
+        i64::from(leader.is_some_and(|leader| leader.is_this_process)),
+    );
+    if let Some(leader) = leader {
+        let since = Family::<[(&'static str, String); 1], Gauge>::default();
+        since
+            .get_or_create(&[("host", leader.host.clone())])
+            .set(leader.since.timestamp());
+        page.0.register(
+            "leader_since_timestamp_seconds",
+            "Since when the daemon on this host does the ticks",
+            since,
+        );
+    }
 }
 
 fn put_throttle(page: &mut MetricsPage, throttle: &ThrottleStatus) {
@@ -190,6 +213,7 @@ mod tests {
             database_up: false,
             last_run: None,
             next_run: None,
+            leader: None,
             consent: None,
             throttle: ThrottleStatus {
                 allowed_per_second: None,
@@ -206,6 +230,9 @@ mod tests {
         # HELP seatledger_database_up Whether the database answers.
         # TYPE seatledger_database_up gauge
         seatledger_database_up 0
+        # HELP seatledger_leader Whether this daemon does the ticks, and does not stand by.
+        # TYPE seatledger_leader gauge
+        seatledger_leader 0
         # HELP seatledger_api_requests_in_flight Requests to the API under way.
         # TYPE seatledger_api_requests_in_flight gauge
         seatledger_api_requests_in_flight 0

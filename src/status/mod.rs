@@ -17,6 +17,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
@@ -42,10 +43,25 @@ pub(crate) struct StatusInputs {
     pub(crate) upgrade: watch::Receiver<Option<UpgradeWait>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) client: Arc<Client>,
+    /// The name of this host.
+    pub(crate) host: String,
+    /// The daemon that does the ticks, from memory, so that it is known while the database is away.
+    pub(crate) leader: watch::Receiver<Option<Leader>>,
     /// None if no person signs in.
     pub(crate) consent: Option<ConsentFile>,
     /// `Host` names that are accepted besides those of this machine.
     pub(crate) hosts: Vec<String>,
+}
+
+/// The daemon that does the ticks of a schedule that daemons on several hosts share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Leader {
+    /// Its host.
+    pub(crate) host: String,
+    /// Since when it leads, by the database's clock.
+    pub(crate) since: DateTime<Utc>,
+    /// Whether it is this process.
+    pub(crate) is_this_process: bool,
 }
 
 /// How long a request waits for the database or the disk. A scraper gives up after a few seconds.
@@ -210,6 +226,8 @@ async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let body = json!({
         "database": database,
         "migration": upgrade,
+        "host": shared.inputs.host,
+        "leader": &*shared.inputs.leader.borrow(),
         "next_run": next_run,
         "last_run": last_run,
         "consent": consent,
@@ -235,6 +253,7 @@ async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
             .find(|run| run.finished_at.is_some())
             .cloned(),
         next_run: shared.next_run(),
+        leader: shared.inputs.leader.borrow().clone(),
         consent,
         throttle: shared.inputs.client.throttle(),
     };

@@ -1,29 +1,56 @@
-//! The copy of the consent's dates that `status` reads: one row, replaced by newer dates only.
+//! The copy of each host's consent that `status` reads: a row per host, replaced by newer dates
+//! only.
 
+use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 
 use super::error::StoreError;
 use super::pool::{Store, bounded};
 use crate::consent::Consent;
 
+/// The consent behind one host's refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConsent {
+    /// The host that keeps the token.
+    pub host: String,
+    /// The dates as the host's last run or sign-in stored them.
+    pub consent: Consent,
+    /// The sign-in that was refused since, if one was.
+    pub refusal: Option<Refusal>,
+}
+
+/// A sign-in that failed because a person has to act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// When it failed.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub reason: String,
+}
+
 impl Store {
-    /// Stores the consent's dates, unless those stored are of a newer token.
+    /// Stores the dates of this host's consent, unless those stored are of a newer token.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn record_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+    pub async fn record_consent(&self, host: &str, consent: &Consent) -> Result<(), StoreError> {
         let mut connection = self.connect().await?;
         let query = sqlx::query!(
             "
-            insert into consent (signed_in_at, first_used_at, token_issued_at, token_expires_at)
-            values ($1, $2, $3, $4)
+            insert into consent (
+                host, signed_in_at, first_used_at, token_issued_at, token_expires_at
+            )
+            values ($1, $2, $3, $4, $5)
             on conflict on constraint consent_pkey do update
             set signed_in_at = excluded.signed_in_at,
                 first_used_at = excluded.first_used_at,
                 token_issued_at = excluded.token_issued_at,
-                token_expires_at = excluded.token_expires_at
+                token_expires_at = excluded.token_expires_at,
+                refused_at = null,
+                refusal = null
             where consent.token_issued_at < excluded.token_issued_at
             ",
+            host,
             consent.signed_in_at,
             consent.first_used_at,
             consent.token_issued_at,
@@ -34,18 +61,52 @@ impl Store {
         Ok(())
     }
 
-    /// The consent's dates as the last run or sign-in stored them.
+    /// Records that a sign-in of this host was refused. Does nothing for a host that never had a
+    /// token.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_consent(&self) -> Result<Option<Consent>, StoreError> {
-        let query = sqlx::query_as!(
-            Consent,
+    pub async fn record_refusal(&self, host: &str, refusal: &Refusal) -> Result<(), StoreError> {
+        let mut connection = self.connect().await?;
+        let query = sqlx::query!(
+            "update consent set refused_at = $2, refusal = $3 where host = $1",
+            host,
+            refusal.at,
+            refusal.reason
+        );
+        bounded("recording the refusal", query.execute(&mut connection)).await?;
+        let _closed = connection.close().await;
+        Ok(())
+    }
+
+    /// The consent of every host, the one whose token was issued last first.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn load_consents(&self) -> Result<Vec<HostConsent>, StoreError> {
+        let query = sqlx::query!(
             "
-            select signed_in_at, first_used_at, token_issued_at, token_expires_at
+            select
+                host, signed_in_at, first_used_at, token_issued_at, token_expires_at,
+                refused_at, refusal
             from consent
+            order by token_issued_at desc, host
             "
         );
-        bounded("reading the consent", query.fetch_optional(&self.pool)).await
+        let rows = bounded("reading the consents", query.fetch_all(&self.pool)).await?;
+        let consents = rows.into_iter().map(|row| HostConsent {
+            host: row.host,
+            consent: Consent {
+                signed_in_at: row.signed_in_at,
+                first_used_at: row.first_used_at,
+                token_issued_at: row.token_issued_at,
+                token_expires_at: row.token_expires_at,
+            },
+            refusal: row
+                .refused_at
+                .zip(row.refusal)
+                .map(|(at, reason)| Refusal { at, reason }),
+        });
+        Ok(consents.collect())
     }
 }

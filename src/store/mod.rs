@@ -21,6 +21,7 @@ mod run_lease;
 mod runs;
 mod status_reader;
 
+pub use consent::{HostConsent, Refusal};
 pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
 pub use grants::{Granted, Revoked};

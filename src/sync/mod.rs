@@ -31,7 +31,10 @@ use crate::ledger::{Customer, Dataset, Source};
 use crate::partner_center::{Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
-use crate::store::{Keeper, LastFinish, Migrations, RunKind, Store, conflicting_locale};
+use crate::store::{
+    Attempt, Keeper, LastFinish, LeaseName, LeaseRecord, Migrations, RunKind, Store,
+    conflicting_locale,
+};
 use ledger::{mark_interrupted, retry_while_away};
 
 pub use customer_list::CustomersError;
@@ -117,6 +120,36 @@ impl Syncer {
             mark_interrupted(&mut lock, &*self.clock).await?;
             lock.release().await;
             Ok(())
+        })
+        .await
+    }
+
+    /// Takes the lease of the daemon that does the ticks, unless another has it.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or the program was stopped while waiting for it.
+    pub async fn try_lead(
+        &self,
+        retry: RetryPolicy,
+        shutdown: &Shutdown,
+    ) -> Result<Attempt, RunError> {
+        retry_while_away(&self.store, retry, shutdown, async || {
+            self.keeper.try_acquire(LeaseName::Leader).await
+        })
+        .await
+    }
+
+    /// The leases, as their rows have them.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or the program was stopped while waiting for it.
+    pub async fn load_leases(
+        &self,
+        retry: RetryPolicy,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<LeaseRecord>, RunError> {
+        retry_while_away(&self.store, retry, shutdown, async || {
+            Box::pin(self.store.load_leases()).await
         })
         .await
     }

@@ -88,6 +88,7 @@ async fn every_object_is_named_as_promised_and_commented() {
             "customer_usage",
             "data_completeness",
             "date_dimension",
+            "lease",
             "ledger_locale",
             "license_adoption",
             "license_deployment",
@@ -188,6 +189,7 @@ async fn every_column_has_the_type_promised() {
     assert_eq!(
         world.lines(unbounded).await,
         [
+            "consent|refusal",
             "coverage|detail",
             "customer|last_failure_detail",
             "customer_freshness|last_failure_detail",

@@ -1,10 +1,8 @@
 //! The daemon on its schedule: when it runs, when it does not, and what it shows in the meantime.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::support::{Finished, Running, Server, World, until};
+use crate::support::{self, Finished, Running, Server, World, until};
 
 async fn until_runs(world: &World, what: &str, least: i64) {
     let sql = format!("select count(*) from sync_run where {what}");
@@ -36,30 +34,9 @@ async fn start_and_stop(world: &World) {
     stop(daemon).await;
 }
 
-/// The status address, whose port the daemon chose, from its log.
-async fn status_address(daemon: &Running) -> String {
-    daemon.says("Serving the status address").await;
-    let said = daemon.stderr();
-    let line = said
-        .lines()
-        .find(|line| line.contains("Serving the status address"))
-        .unwrap();
-    let event: Value = serde_json::from_str(line).unwrap();
-    format!("http://{}/", event["address"].as_str().unwrap())
-}
-
+/// The status and the JSON of an answer of the status address.
 async fn get(url: &str) -> (u16, Value) {
-    let answer = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(30))
-        .build()
-        .unwrap()
-        .get(url)
-        .send()
-        .await
-        .unwrap();
-    let status = answer.status().as_u16();
-    let body = answer.text().await.unwrap();
+    let (status, body) = support::get(url).await;
     (status, serde_json::from_str(&body).unwrap())
 }
 
@@ -213,7 +190,7 @@ async fn the_status_address_shows_the_last_and_the_next_run() {
     world.set("status.listen", "127.0.0.1:0");
     world.set("schedule.cron", "0 0 6 * * *");
     let daemon = world.start(&[]);
-    let url = status_address(&daemon).await;
+    let url = daemon.status_address().await;
     daemon.says("Waiting for the next run").await;
     let (code, status) = get(&url).await;
     assert_eq!(code, 200, "{status}");
@@ -250,7 +227,7 @@ async fn the_status_address_says_when_the_database_is_away() {
     let mut world = World::on_server(&server, 2).await;
     world.set("status.listen", "127.0.0.1:0");
     let daemon = world.start(&[]);
-    let url = status_address(&daemon).await;
+    let url = daemon.status_address().await;
     daemon.says("Waiting for the next run").await;
     assert_eq!(get(&url).await.0, 200);
     server.stop();
@@ -300,7 +277,7 @@ async fn a_hanging_request_to_the_status_address_does_not_delay_the_end() {
     let mut world = World::new().await;
     world.set("status.listen", "127.0.0.1:0");
     let daemon = world.start(&[]);
-    let url = status_address(&daemon).await;
+    let url = daemon.status_address().await;
     daemon.says("Waiting for the next run").await;
     let mut holder = world.pool.begin().await.unwrap();
     sqlx::raw_sql("lock table sync_run")

@@ -13,6 +13,7 @@ mod program;
 mod server;
 mod simulator;
 mod standby;
+mod status;
 mod tls;
 mod upgrade;
 
@@ -34,6 +35,7 @@ pub(crate) use program::{Finished, Running, send_signal, spawn};
 pub(crate) use server::{Server, server_with_tls};
 pub(crate) use simulator::{Simulator, item};
 pub(crate) use standby::Replicated;
+pub(crate) use status::get;
 pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
 pub(crate) use upgrade::LATER;
 

@@ -1,4 +1,8 @@
-//! The daemon: waits for the database, catches up, and runs at every tick until it is stopped.
+//! The daemon: waits for the database, and while it leads catches up and runs at every tick, until
+//! it is stopped. Of several daemons on one ledger one leads, and the others stand by.
+
+mod due;
+mod standby;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -7,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::causes::with_causes;
@@ -16,13 +21,15 @@ use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
 use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
-use crate::shutdown::Shutdown;
-use crate::status::{StatusInputs, serve};
-use crate::store::{Reader, RunKind};
+use crate::shutdown::{Shutdown, waits};
+use crate::status::{Leader, StatusInputs, serve};
+use crate::store::Reader;
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
 use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
+use due::{Due, Outset};
+use standby::Lead;
 
 /// How often the daemon checks whether Partner Center makes a run wait, to show that to the service
 /// manager.
@@ -41,13 +48,15 @@ pub(super) async fn run(
         .with_max_interval(DATABASE_MAX_INTERVAL)
         .unbounded();
     let daemon = Daemon {
-        consent: ConsentWatch::new(config, syncer.store.clone(), Arc::clone(&clock)),
+        consent: ConsentWatch::new(config, &syncer),
         syncer: Arc::clone(&syncer),
         schedule: schedule.clone(),
+        run_on_start: config.schedule.run_on_start,
         database_retry: DatabaseRetry {
             at_start: forever,
             in_run: forever,
         },
+        leader: watch::Sender::new(None),
     };
     // Before the wait for the database, which the service manager would take for a failed start.
     notify_ready("Waiting for the database");
@@ -59,8 +68,10 @@ pub(super) async fn run(
             schedule,
             next_run: ticker.next_tick(),
             upgrade: syncer.upgrade.subscribe(),
-            clock: Arc::clone(&clock),
+            clock,
             client: Arc::clone(&syncer.client),
+            host: daemon.host().to_owned(),
+            leader: daemon.leader.subscribe(),
             consent: ConsentFile::of(&config.auth),
             hosts: config.status.hosts.clone(),
         };
@@ -68,26 +79,11 @@ pub(super) async fn run(
             .tasks
             .spawn(serve(address, inputs, shutdown.graceful.clone()));
     }
-    let mut has_ticked = false;
-    let prepare = Box::pin(daemon.prepare(config.schedule.run_on_start, shutdown));
-    let ended = match while_ticking(&mut ticker, prepare, |_| has_ticked = true).await {
-        Ok(start) => {
-            if let Some(finish) = start.last_finish {
-                ticker.mark_done(finish);
-            }
-            if start.is_due {
-                ticker.mark_done(clock.now());
-            }
-            let due = if start.is_due {
-                Some(RunKind::Startup)
-            } else {
-                has_ticked.then_some(RunKind::Schedule)
-            };
-            daemon.serve(due, &mut ticker, shutdown).await
-        }
-        Err(error) => Err(error),
-    };
+    let ended = daemon.serve(&mut ticker, shutdown).await;
     ticker.stop().await;
+    if let Err(error) = &ended {
+        daemon.consent.record_refusal(error).await;
+    }
     syncer.store.close().await;
     match ended {
         Ok(()) | Err(RunError::Stopped) => {
@@ -114,96 +110,138 @@ async fn while_ticking<T>(
     }
 }
 
-/// What the daemon has found out before its first run.
-struct Start {
-    /// A run is due at once.
-    is_due: bool,
-    /// When the last run over the whole list ended, by the machine's clock at that time.
-    last_finish: Option<DateTime<Utc>>,
-}
-
 struct Daemon {
     consent: ConsentWatch,
     syncer: Arc<Syncer>,
     schedule: Schedule,
+    run_on_start: RunOnStart,
     database_retry: DatabaseRetry,
+    /// The daemon that does the ticks, as it was last seen.
+    leader: watch::Sender<Option<Leader>>,
 }
 
 impl Daemon {
-    /// Waits for the database, signs in, and finds out whether a run is due at once.
-    async fn prepare(&self, when: RunOnStart, shutdown: &Shutdown) -> Result<Start, RunError> {
+    /// The name of this host.
+    fn host(&self) -> &str {
+        &self.syncer.keeper.instance().host
+    }
+
+    /// Leads and stands by in turn, until the program is stopped or a person has to act.
+    async fn serve(&self, ticker: &mut Ticker, shutdown: &Shutdown) -> Result<(), RunError> {
+        let mut outset = Outset {
+            run_on_start: self.run_on_start,
+            is_start: true,
+            watched_since: self.syncer.clock.now(),
+        };
+        // Ticks that come meanwhile are looked for when this daemon leads.
+        while_ticking(ticker, Box::pin(self.prepare(shutdown)), |_| {}).await?;
+        loop {
+            let Lead { lease, other_since } = self.stand_by(ticker, shutdown).await?;
+            if let Some(since) = other_since {
+                outset.is_start = false;
+                outset.watched_since = outset.watched_since.min(since);
+            }
+            let led = Box::pin(self.lead(outset, lease.lost(), ticker, shutdown)).await;
+            if let Err(error) = led {
+                // Otherwise another daemon would have to wait until the lease expires.
+                let _resigned = tokio::time::timeout(waits::RESIGN, lease.resign()).await;
+                return Err(error);
+            }
+            // Another daemon leads.
+            outset.is_start = false;
+        }
+    }
+
+    /// Waits for the database and signs in.
+    async fn prepare(&self, shutdown: &Shutdown) -> Result<(), RunError> {
         self.syncer
             .migrate(self.database_retry.at_start, shutdown)
             .await?;
-        self.syncer
-            .recover(self.database_retry.at_start, shutdown)
-            .await?;
         // A dead token should show now, and not at the first tick, which may be a day away.
-        if let Err(error) = self.syncer.client.begin_session().sign_in(shutdown).await {
-            let error = Self::survivable(error.into())?;
-            let error = with_causes(&error);
-            error!(
-                error,
-                "Signing in failed and is tried again at the next run: {error}"
-            );
-        }
+        self.sign_in(shutdown).await?;
         self.syncer.client.reach(shutdown).await?;
         self.record_consent(shutdown).await;
-        let now = self.syncer.clock.now();
-        let last = self
-            .syncer
-            .last_finish(now, self.database_retry.at_start, shutdown)
-            .await?;
-        // A ledger without a run has missed all ticks. A run that ended in the future was recorded
-        // by a wrong clock, and must not keep the daemon idle until then.
-        let missed = last
-            .not_ahead
-            .is_none_or(|last| self.schedule.ticks_between(last, now));
-        Ok(Start {
-            is_due: match when {
-                RunOnStart::Always => true,
-                RunOnStart::Never => false,
-                RunOnStart::IfMissed => missed,
-            },
-            last_finish: last.newest,
-        })
+        Ok(())
     }
 
-    async fn serve(
+    /// Catches up, and then runs at every tick, until the lease is `lost`.
+    ///
+    /// # Errors
+    /// When the program was asked to stop, or a person has to act first.
+    async fn lead(
         &self,
-        mut due: Option<RunKind>,
+        outset: Outset,
+        lost: &CancellationToken,
         ticker: &mut Ticker,
         shutdown: &Shutdown,
     ) -> Result<(), RunError> {
+        let mut due = tokio::select! {
+            biased;
+            () = lost.cancelled() => return Ok(()),
+            due = Box::pin(self.catch_up(outset, ticker, shutdown)) => due?,
+        };
         let mut next = ticker.next_tick();
         loop {
-            if let Some(kind) = due.take() {
-                self.run(kind, ticker, shutdown).await?;
+            if let Some(due) = due.take() {
+                self.run(due, ticker, shutdown).await?;
             }
             self.consent.warn_daily();
-            self.say_when_next(&mut next);
-            loop {
+            if !lost.is_cancelled() {
+                self.say_when_next(&mut next);
+            }
+            due = loop {
                 tokio::select! {
                     biased;
-                    () = shutdown.graceful.cancelled() => return Ok(()),
-                    _ = ticker.tick() => break,
+                    () = shutdown.graceful.cancelled() => return Err(RunError::Stopped),
+                    () = lost.cancelled() => return Ok(()),
+                    tick = ticker.tick() => break Some(Due::at(tick)),
                     // The clock was set. The ticker holds the sender, so that this never fails.
                     _ = next.changed() => self.say_when_next(&mut next),
                     () = tokio::time::sleep(CHECK_INTERVAL) => self.consent.warn_daily(),
                 }
-            }
-            due = Some(RunKind::Schedule);
+            };
         }
+    }
+
+    /// Closes the records of runs that were cut off, and finds out which run is due at once.
+    async fn catch_up(
+        &self,
+        outset: Outset,
+        ticker: &mut Ticker,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Due>, RunError> {
+        let retry = self.database_retry.at_start;
+        let mut came = None;
+        let asking = Box::pin(async {
+            self.syncer.recover(retry, shutdown).await?;
+            let now = self.syncer.clock.now();
+            let last = self.syncer.last_finish(now, retry, shutdown).await?;
+            // A run that ended in the future was recorded by a wrong clock, and must not keep the
+            // daemon idle until then.
+            let due = outset.due(&self.schedule, now, last.not_ahead);
+            Ok::<_, RunError>((due, last.newest))
+        });
+        let (due, last_finish) = while_ticking(ticker, asking, |tick| came = Some(tick)).await?;
+        if let Some(finish) = last_finish {
+            ticker.mark_done(finish);
+        }
+        if due.is_some() {
+            ticker.mark_done(self.syncer.clock.now());
+        }
+        Ok(due.or(came.map(Due::at)))
     }
 
     /// Does one run. A tick that comes meanwhile is left out: the run under way fetches the same.
     async fn run(
         &self,
-        kind: RunKind,
+        Due { kind, tick }: Due,
         ticker: &mut Ticker,
         shutdown: &Shutdown,
     ) -> Result<(), RunError> {
-        let request = Request::new(kind, self.database_retry);
+        let request = Request {
+            tick,
+            ..Request::new(kind, self.database_retry)
+        };
         let (progress, _unwatched) = watch::channel(Progress::default());
         let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
         let run = while_ticking(ticker, run, |tick| {

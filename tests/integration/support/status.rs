@@ -1,0 +1,27 @@
+//! Asks a daemon's status address.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Running;
+
+impl Running {
+    /// The status address, whose port the daemon chose, from its log.
+    pub(crate) async fn status_address(&self) -> String {
+        self.says("Serving the status address").await;
+        let said = self.stderr();
+        let mut lines = said.lines();
+        let line = lines.find(|line| line.contains("Serving the status address"));
+        let event: Value = serde_json::from_str(line.unwrap()).unwrap();
+        format!("http://{}/", event["address"].as_str().unwrap())
+    }
+}
+
+/// The status and the body of an answer.
+pub(crate) async fn get(url: &str) -> (u16, String) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.get(url).timeout(Duration::from_secs(30));
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
