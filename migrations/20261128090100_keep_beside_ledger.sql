@@ -96,7 +96,13 @@ create table license_usage_collection (
 create index license_usage_collection_later_idx
     on license_usage_collection (processed_date_time, customer_id) where has_later_rows;
 
+create index license_usage_collection_odd_idx
+    on license_usage_collection (processed_date_time)
+    where (processed_date_time at time zone 'UTC')::time > '00:00'
+        and (processed_date_time at time zone 'UTC')::time <= '24:00';
+
 comment on index license_usage_collection_later_idx is 'The few that may have replaced rows.';
+comment on index license_usage_collection_odd_idx is 'The few that are not of midnight (UTC).';
 
 comment on table license_usage_collection
     is 'Of which customer, service and processed date license_usage has rows.';
@@ -230,13 +236,25 @@ comment on function mark_stale_days
     'newest date has moved.';
 
 create function license_usage_day_totals(of_days date [])
-returns setof license_usage_day_total
+returns table (
+    date date,
+    service varchar(512),
+    product_id varchar(512),
+    product_name varchar(512),
+    workload_code varchar(512),
+    workload_name varchar(512),
+    customers bigint,
+    customers_carried bigint,
+    licenses_active bigint,
+    licenses_qualified bigint
+)
 language plpgsql stable
 set plan_cache_mode = force_custom_plan
 set jit = off
 -- There are few totals, but the planner expects as many as rows, and would sort these.
 set enable_sort = off
 as $$
+#variable_conflict use_column
 declare
     day date;
     first timestamptz;

@@ -55,93 +55,85 @@ return coalesce('#' || id, '=' || name);
 comment on function name_key
     is 'What a row''s product or workload is known by: its id, or its name if it has no id.';
 
--- Products and workloads are apart until the end: a planner that knows how many names of each there
--- are joins with them by hash, and else it compares each row with each name.
-create view present_name as
-with recursive product as (
-    select distinct on (id) id, name
-    from name_history
-    where kind = 'product'
-    order by id, last_processed_date_time desc, run_id desc, name
-),
-
--- If several ids have had a name, it stands for the id that had it last.
-product_by_name as (
-    select o.name, o.id, n.name as present_name
-    from (
-        select distinct on (name) name, id
+-- A function of strings, called once for a query: a cluster that distributes the ledger takes no
+-- recursive query beside the ledger's tables, and no function that is recorded to depend on them.
+create function present_names(of_kind varchar)
+returns table (key varchar, present_id varchar, present_name varchar)
+language sql stable parallel safe security definer rows 200
+as $$
+    with recursive newest as (
+        select distinct on (id) id, name
         from name_history
-        where kind = 'product'
-        order by name, last_processed_date_time desc, run_id desc, id
-    ) as o
-    inner join product as n on n.id = o.id
-),
+        where kind = of_kind
+        order by id, last_processed_date_time desc, run_id desc, name
+    ),
 
--- Follows aliases from name to name, up to a name that has an id or no alias.
-step as (
-    select product_name, product_name as name
-    from product_alias
-    union all
-    select s.product_name, a.present_name
-    from step as s
-    inner join product_alias as a on a.product_name = s.name
-    where not exists (select from product_by_name as o where o.name = s.name)
-) cycle name set is_circle using names,
+    -- If several ids have had a name, it stands for the id that had it last.
+    by_name as (
+        select o.name, o.id, n.name as present_name
+        from (
+            select distinct on (name) name, id
+            from name_history
+            where kind = of_kind
+            order by name, last_processed_date_time desc, run_id desc, id
+        ) as o
+        inner join newest as n on n.id = o.id
+    ),
 
-workload as (
-    select distinct on (id) id, name
-    from name_history
-    where kind = 'workload'
-    order by id, last_processed_date_time desc, run_id desc, name
-)
-
-select
-    'product'::varchar(16) as kind,
-    name_key(id, null) as key,
-    id as present_id,
-    name as present_name
-from product
-union all
-select
-    'product' as kind,
-    name_key(null, name) as key,
-    id as present_id,
-    present_name
-from product_by_name
-union all
-select
-    'product' as kind,
-    name_key(null, s.product_name) as key,
-    o.id as present_id,
-    coalesce(o.present_name, s.name) as present_name
-from step as s
-left join product_by_name as o on o.name = s.name
-where not exists (select from product_by_name as o where o.name = s.product_name)
-    and (
-        s.is_circle
-        or o.name is not null
-        or not exists (select from product_alias as a where a.product_name = s.name)
+    -- Follows aliases from name to name, up to a name that has an id or no alias.
+    step as (
+        select product_name, product_name as name, array[]::varchar [] as names, false as is_circle
+        from product_alias
+        where of_kind = 'product'
+        union all
+        select
+            s.product_name,
+            a.present_name,
+            s.names || s.name,
+            a.present_name = any(s.names || s.name)
+        from step as s
+        inner join product_alias as a on a.product_name = s.name
+        where not s.is_circle
+            and not exists (select from by_name as o where o.name = s.name)
     )
+
+    select name_key(id, null), id, name
+    from newest
+    union all
+    select name_key(null, name), id, present_name
+    from by_name
+    union all
+    select name_key(null, s.product_name), o.id, coalesce(o.present_name, s.name)
+    from step as s
+    left join by_name as o on o.name = s.name
+    where not exists (select from by_name as o where o.name = s.product_name)
+        and (
+            s.is_circle
+            or o.name is not null
+            or not exists (select from product_alias as a where a.product_name = s.name)
+        )
+$$;
+
+comment on function present_names
+    is 'The rows of present_name of products, or of workloads.';
+
+-- Views run with the rights of their owner, but functions in them with the reader's.
+do $$
+begin
+    execute format(
+        'alter function present_names set search_path = %I, pg_temp', current_schema()
+    );
+end
+$$;
+
+revoke execute on function present_names from public;
+
+create view present_name as
+select 'product'::varchar(16) as kind, p.key, p.present_id, p.present_name
+from present_names('product') as p
 union all
-select
-    'workload' as kind,
-    name_key(id, null) as key,
-    id as present_id,
-    name as present_name
-from workload
-union all
-select
-    'workload' as kind,
-    name_key(null, o.name) as key,
-    o.id as present_id,
-    n.name as present_name
-from (
-    select distinct on (name) name, id
-    from name_history
-    where kind = 'workload'
-    order by name, last_processed_date_time desc, run_id desc, id
-) as o
-inner join workload as n on n.id = o.id;
+select 'workload' as kind, w.key, w.present_id, w.present_name
+from present_names('workload') as w;
 
 comment on view present_name
     is 'Inner view: the present id and name of each product and workload whose rows may have '

@@ -121,7 +121,7 @@ stored as (
             and first_seen_at <= c.last_success_at
     ) as expected
     cross join lateral (
-        select distinct on (d.product_name, u.processed_date)
+        select distinct on (d.customer_id, d.product_name, u.processed_date)
             d.product_name,
             d.product_id,
             d.channel,
@@ -138,7 +138,7 @@ stored as (
                 >= coalesce(expected.processed_date, '-infinity')::timestamp at time zone 'UTC'
             and d.processed_date_time < (s.newest_date + 1)::timestamp at time zone 'UTC'
             and license_service(d.service_code, d.service_name) = s.service
-        order by d.product_name, u.processed_date, d.processed_date_time desc
+        order by d.customer_id, d.product_name, u.processed_date, d.processed_date_time desc
     ) as d
     where c.gone_since is null
 )

@@ -5,68 +5,44 @@
 
 -- In force ----------------------------------------------------------------------------------------
 
--- Each date is looked up in the index by itself: reading all of them takes as many steps as there
--- are dates, not as there are rows.
+-- Usage is nearly always of midnight; an index has the collections that are not.
 create view license_usage_date_time as
-with recursive dates as (
-    select min(processed_date_time) as processed_date_time from license_usage_collection
-    union all
-    select (
-        select min(c.processed_date_time)
-        from license_usage_collection as c
-        where c.processed_date_time > d.processed_date_time
-    )
-    from dates as d
-    where d.processed_date_time is not null
-)
-
 select
-    processed_date_time,
-    (processed_date_time at time zone 'UTC')::date as processed_date
-from dates
-where processed_date_time is not null;
+    processed_date,
+    processed_date::timestamp at time zone 'UTC' as processed_date_time
+from service_date
+where dataset = 'usage'
+union
+select
+    (processed_date_time at time zone 'UTC')::date as processed_date,
+    processed_date_time
+from license_usage_collection
+where (processed_date_time at time zone 'UTC')::time > '00:00'
+    and (processed_date_time at time zone 'UTC')::time <= '24:00';
 
 comment on view license_usage_date_time
-    is 'Inner view: the processed dates of which license_usage has rows.';
+    is 'Inner view: the processed dates of which license_usage may have rows.';
+comment on column license_usage_date_time.processed_date is 'The date of the next column, UTC.';
 comment on column license_usage_date_time.processed_date_time is 'The processed date.';
-comment on column license_usage_date_time.processed_date is 'The date of it, UTC.';
 
-create function license_usage_of_collection(
-    of_date timestamptz, of_customer uuid, of_service varchar
-) returns setof license_usage
--- The estimates are low for the same reason.
-language sql stable security definer cost 10 rows 1
-begin atomic
-    select u.*
-    from license_usage as u
-    where u.processed_date_time = of_date
-        and u.customer_id = of_customer
-        and license_service(u.service_code, u.service_name) = of_service
-        and (
-            not exists (
-                select
-                from license_usage_collection as k
-                where k.has_later_rows
-                    and k.processed_date_time = of_date
-                    and k.customer_id = of_customer
-            )
-            or not exists (
-                select
-                from license_usage as l
-                where l.processed_date_time = of_date
-                    and l.customer_id = of_customer
-                    and license_service(l.service_code, l.service_name) = of_service
-                    and l.product_id = u.product_id
-                    and coalesce(l.workload_code, l.workload_name)
-                    = coalesce(u.workload_code, u.workload_name)
-                    and l.first_synced_at > u.first_synced_at
-            )
-        );
-end;
+-- The number of rows is low on purpose: of many days the planner would expect so much of a join with
+-- the partitions of the ledger that it compiles it, which takes seconds.
+create function license_usage_days() returns setof date
+language sql stable parallel safe security definer rows 5
+as $$
+    select d::date
+    from (
+        select min(processed_date) as oldest, max(processed_date) as newest
+        from service_date
+        where dataset = 'usage'
+    ) as dates
+    cross join generate_series(
+        dates.oldest::timestamp, dates.newest::timestamp, interval '1 day'
+    ) as d
+$$;
 
-comment on function license_usage_of_collection
-    is 'The rows of one collection that are not replaced. A function, because the planner takes a '
-    'join with the partitions of the ledger for so long that it compiles it, which takes seconds.';
+comment on function license_usage_days
+    is 'The calendar days (UTC) from the oldest to the newest date of license_usage.';
 
 -- One day after the other, because a plan for one day opens the partitions of a fortnight only.
 create function license_usage_in_force(of_days date [])
@@ -160,11 +136,10 @@ comment on function license_usage_in_force
 do $$
 begin
     execute format(
-        'alter function license_usage_in_force set search_path = %I, pg_temp', current_schema()
+        'alter function license_usage_days set search_path = %I, pg_temp', current_schema()
     );
     execute format(
-        'alter function license_usage_of_collection set search_path = %I, pg_temp',
-        current_schema()
+        'alter function license_usage_in_force set search_path = %I, pg_temp', current_schema()
     );
     execute format(
         'alter function license_usage_day_totals security definer set search_path = %I, pg_temp',
@@ -174,7 +149,7 @@ end
 $$;
 
 revoke execute on function
-license_usage_in_force, license_usage_of_collection, license_usage_day_totals
+license_usage_days, license_usage_in_force, license_usage_day_totals
 from public;
 
 -- Days --------------------------------------------------------------------------------------------
@@ -213,17 +188,7 @@ from (
         seat_sum(sum(u.licenses_active)) as licenses_active
     from (
         select d.date, i.customer_id, i.service, i.processed_date_time
-        from (
-            select day::date as date
-            from (
-                select min(processed_date) as oldest, max(processed_date) as newest
-                from service_date
-                where dataset = 'usage'
-            ) as dates
-            cross join generate_series(
-                dates.oldest::timestamp, dates.newest::timestamp, interval '1 day'
-            ) as day
-        ) as d
+        from license_usage_days() as d (date)
         cross join lateral (
             select c.customer_id, c.service, max(c.processed_date_time) as processed_date_time
             from license_usage_date_time as t
@@ -233,13 +198,26 @@ from (
             group by c.customer_id, c.service
         ) as i
     ) as f
-    cross join lateral
-        license_usage_of_collection(f.processed_date_time, f.customer_id, f.service) as u
+    -- The window keeps this one index scan per collection. A row that is replaced is older than
+    -- another one of its product id and workload.
+    cross join lateral (
+        select
+            u.*,
+            max(u.first_synced_at) over (
+                partition by
+                    u.customer_id, u.product_id, coalesce(u.workload_code, u.workload_name)
+            ) as last_synced_at
+        from license_usage as u
+        where u.processed_date_time = f.processed_date_time
+            and u.customer_id = f.customer_id
+            and license_service(u.service_code, u.service_name) = f.service
+    ) as u
     left join customer as c on c.customer_id = f.customer_id
     left join present_name as p
         on p.kind = 'product' and p.key = name_key(u.product_id, u.product_name)
     left join present_name as w
         on w.kind = 'workload' and w.key = name_key(u.workload_code, u.workload_name)
+    where u.product_id is null or u.first_synced_at = u.last_synced_at
     group by
         f.date,
         f.customer_id,

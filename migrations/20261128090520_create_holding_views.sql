@@ -64,6 +64,7 @@ compared as (
             on p.kind = 'product' and p.key = name_key(u.product_id, u.product_name)
         where u.customer_id = c.customer_id
             and u.processed_date_time in (c.came_after, c.came_with)
+        group by u.customer_id
     ) as s
     where c.customers >= 5
 ),
@@ -98,15 +99,22 @@ counted as (
     having count(*) >= 5
 ),
 
+-- Customers that held the old product the day before.
+held_then as (
+    select
+        f.date,
+        coalesce(p.present_name, f.product_name)::varchar(255) as product_name,
+        count(distinct f.customer_id) as holders
+    from license_usage_in_force(array(select distinct since - 1 from counted)) as f
+    left join present_name as p
+        on p.kind = 'product' and p.key = name_key(f.product_id, f.product_name)
+    group by 1, 2
+),
+
 shared as (
-    select c.*, c.customers::double precision / nullif(h.holders, 0) as share_of_holders
+    select c.*, c.customers::double precision / h.holders as share_of_holders
     from counted as c
-    cross join lateral (
-        select count(distinct d.customer_id) as holders
-        from license_usage_daily as d
-        where d.date = c.since - 1
-            and d.product_name = c.old_product_name
-    ) as h
+    left join held_then as h on h.date = c.since - 1 and h.product_name = c.old_product_name
 ),
 
 ranked as (
