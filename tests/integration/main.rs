@@ -103,6 +103,8 @@ mod ledger {
     mod naming;
     /// The views of newest rows agree with the ledger after every kind of change.
     mod newest;
+    /// Partitions that an operator merged, moved or detached for a while.
+    mod partitions;
     /// Rows that Postgres refuses take no other customer with them.
     mod refused_rows;
     /// What a process remembers of the ledger does not outlive its truth.
