@@ -198,38 +198,28 @@ comment on column stale_day.date is 'The calendar day (UTC).';
 -- the newest date of before.
 create function mark_stale_days(of_days date [], newest_before date default null)
 returns void
-language sql
-begin atomic
-    with newest as (
-        select
-            least(newest_before, max(processed_date)) as first,
-            greatest(
-                newest_before, max(processed_date), (select max(d) from unnest(of_days) as d)
-            ) as last
-        from service_date
-        where dataset = 'usage'
-    )
-
+language plpgsql
+as $$
+declare
+    newest date := (select max(processed_date) from service_date where dataset = 'usage');
+    moved_from date := least(newest_before, newest) + 1;
+    last date := greatest(newest_before, newest, (select max(d) from unnest(of_days) as d));
+begin
     insert into stale_day (date)
-    select distinct d.date + n
-    from newest as m
-    cross join lateral (
-        select d as date
-        from unnest(of_days) as d
-        union all
-        select m.first + 1
-    ) as d
+    select distinct d + n
+    from unnest(of_days || moved_from) as d
     cross join generate_series(0, 14) as n
-    where d.date + n <= m.last
+    where d + n <= last
         and (
             current_setting('seatledger.keeps_months', true) is distinct from 'on'
-            or not exists (select from stale_day as s where s.date = d.date + n)
+            or not exists (select from stale_day as s where s.date = d + n)
         )
     order by 1
     -- Another writer locks a day that is marked already, so that the end of a run cannot remove
     -- the mark before it can see what that writer has changed.
     on conflict (date) do update set date = excluded.date;
-end;
+end
+$$;
 
 comment on function mark_stale_days
     is 'Marks the days in whose totals collections of these dates count, and the days by which the '
@@ -837,8 +827,9 @@ comment on function collect_license_usage_collections
 create function collect_license_deployment_dates(
     of_days date [] default null
 ) returns void
-language sql
-begin atomic
+language plpgsql
+as $$
+begin
     with stored as materialized (
         select
             (processed_date_time at time zone 'UTC')::date as processed_date,
@@ -871,7 +862,8 @@ begin atomic
     select 'deployment', processed_date, service, first_seen_at
     from stored
     on conflict do nothing;
-end;
+end
+$$;
 
 comment on function collect_license_deployment_dates
     is 'Brings service_date up to date with license_deployment, for all dates or for some.';
@@ -888,6 +880,9 @@ declare
     after timestamptz
         := (select max(m) + interval '1 month' from unnest(of_months) as m) at time zone 'UTC';
 begin
+    -- A cluster that distributes the ledger could not read over one connection what it has written
+    -- over several. Without one the setting has no meaning.
+    perform set_config('citus.multi_shard_modify_mode', 'sequential', true);
     perform collect_license_usage_collections(
         of_customers,
         case when of_months is not null then array(

@@ -60,30 +60,46 @@ impl RunLease {
         let query = sqlx::query_as!(
             DueCustomer,
             r#"
-            select
-                (i.place - 1)::integer as "index!",
-                coalesce(
-                    (c.last_processed_date_time at time zone 'UTC')::date
-                    = (select max(processed_date) from service_date where dataset = 'usage'),
-                    false
-                ) as "has_newest_date!",
-                coalesce(
-                    c.last_failure_is_refusal
-                    and (s.last_success_at is null or s.last_success_at < c.last_failure_at),
-                    false
-                ) as "was_refused!"
-            from unnest($1::uuid[]) with ordinality as i (customer_id, place)
-            left join customer as c on c.customer_id = i.customer_id
-            left join customer_success as s on s.customer_id = i.customer_id
-            where not exists (
+            with newest as materialized (
+                select max(processed_date) as date
+                from service_date
+                where dataset = 'usage'
+            ),
+
+            known as materialized (
                 select
+                    c.customer_id,
+                    s.last_success_at,
+                    (c.last_processed_date_time at time zone 'UTC')::date as processed_date,
+                    c.last_failure_is_refusal
+                    and (s.last_success_at is null or s.last_success_at < c.last_failure_at)
+                        as was_refused
+                from customer as c
+                left join customer_success as s on s.customer_id = c.customer_id
+                where c.customer_id = any($1)
+            ),
+
+            stored as materialized (
+                select t.customer_id
                 from sync_customer as t
                 inner join sync_run as r on r.run_id = t.run_id
-                where t.customer_id = i.customer_id
-                    and t.outcome = 'succeeded'
+                where t.outcome = 'succeeded'
                     and (r.run_id = $2 or r.resumes = $2)
             )
-            order by 2, s.last_success_at nulls first, i.customer_id
+
+            select
+                (i.place - 1)::integer as "index!",
+                coalesce(k.processed_date = n.date, false) as "has_newest_date!",
+                coalesce(k.was_refused, false) as "was_refused!"
+            from unnest($1::uuid[]) with ordinality as i (customer_id, place)
+            cross join newest as n
+            left join known as k on k.customer_id = i.customer_id
+            where not exists (
+                select
+                from stored as t
+                where t.customer_id = i.customer_id
+            )
+            order by 2, k.last_success_at nulls first, i.customer_id
             "#,
             &customers,
             resumes

@@ -130,35 +130,44 @@ impl RunLease {
     pub async fn mark_interrupted(&mut self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let query = sqlx::query!(
             "
+            with ended as materialized (
+                select run_id
+                from sync_run
+                where outcome = 'running'
+            ),
+
+            recorded as materialized (
+                select
+                    c.run_id,
+                    count(*) filter (where c.outcome = 'succeeded') as succeeded,
+                    count(*) filter (where c.outcome = 'failed') as failed,
+                    sum(c.rows_received)::bigint as received,
+                    sum(c.rows_inserted)::bigint as inserted,
+                    sum(c.rows_updated)::bigint as updated,
+                    sum(c.rows_unchanged)::bigint as unchanged,
+                    sum(c.rows_rejected)::bigint as rejected
+                from sync_customer as c
+                where c.run_id in (select run_id from ended)
+                group by c.run_id
+            )
+
             update sync_run as r
             set outcome = 'interrupted',
                 finished_at = greatest($1, r.started_at),
                 detail = 'the program ended without finishing this run',
                 ended_early = true,
-                customers_total = greatest(r.customers_total, s.succeeded + s.failed),
-                customers_succeeded = s.succeeded,
-                customers_failed = s.failed,
-                rows_received = s.received,
-                rows_inserted = s.inserted,
-                rows_updated = s.updated,
-                rows_unchanged = s.unchanged,
-                rows_rejected = s.rejected
-            from (
-                select
-                    run.run_id,
-                    count(*) filter (where c.outcome = 'succeeded') as succeeded,
-                    count(*) filter (where c.outcome = 'failed') as failed,
-                    coalesce(sum(c.rows_received), 0)::bigint as received,
-                    coalesce(sum(c.rows_inserted), 0)::bigint as inserted,
-                    coalesce(sum(c.rows_updated), 0)::bigint as updated,
-                    coalesce(sum(c.rows_unchanged), 0)::bigint as unchanged,
-                    coalesce(sum(c.rows_rejected), 0)::bigint as rejected
-                from sync_run as run
-                left join sync_customer as c on c.run_id = run.run_id
-                where run.outcome = 'running'
-                group by run.run_id
-            ) as s
-            where r.run_id = s.run_id
+                customers_total
+                    = greatest(r.customers_total, coalesce(s.succeeded + s.failed, 0)),
+                customers_succeeded = coalesce(s.succeeded, 0),
+                customers_failed = coalesce(s.failed, 0),
+                rows_received = coalesce(s.received, 0),
+                rows_inserted = coalesce(s.inserted, 0),
+                rows_updated = coalesce(s.updated, 0),
+                rows_unchanged = coalesce(s.unchanged, 0),
+                rows_rejected = coalesce(s.rejected, 0)
+            from ended as e
+            left join recorded as s on s.run_id = e.run_id
+            where r.run_id = e.run_id
             ",
             now
         );
@@ -187,14 +196,11 @@ impl RunLease {
                 kind, source, whole_list, only_customers, asked_date, date_from, date_to, resumes,
                 tick, started_at, outcome, newest_processed_date
             )
-            values (
+            select
                 $1, $2, $3, $4, $5, $6, $7, $8,
-                $9, $10, 'running',
-                coalesce(
-                    $5,
-                    (select max(processed_date) from service_date where dataset = 'usage')
-                )
-            )
+                $9, $10, 'running', coalesce($5, max(processed_date))
+            from service_date
+            where dataset = 'usage'
             returning run_id
             ",
             run.kind.as_str(),

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::pool::from_db;
+use super::digest::ByCustomer;
 use super::names::NameCache;
 use super::written::{Stamp, Written, WrittenRows};
 use crate::ledger::{CustomerOutcome, DeploymentRow};
@@ -39,6 +40,7 @@ pub(super) async fn upsert(
             rows.iter().map($value).collect::<Vec<_>>()
         };
     }
+    let wanted = ByCustomer::new(rows.iter().map(|row| (row.customer, row.at)));
     let changed = sqlx::query_file!(
         "src/store/batch/sql/upsert_deployment.sql",
         &column!(|row| row.customer),
@@ -54,7 +56,9 @@ pub(super) async fn upsert(
         &column!(|row| row.deployment.deployment_percent) as _,
         stamp.now,
         stamp.run_id,
-        &column!(|row| row.seen_at)
+        &column!(|row| row.seen_at),
+        &wanted.customers,
+        &wanted.values
     )
     .fetch_all(&mut *connection)
     .await?;

@@ -1,6 +1,9 @@
 //! Digests of the rows that arrive for a customer and a processed date. Rows whose digest is the
 //! stored one arrived before, and need not be compared one by one.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
 use aws_lc_rs::digest::{Context, Digest, SHA256};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -94,6 +97,32 @@ impl<'a> CustomerDateRows<'a> {
     }
 }
 
+/// What a statement looks up for each customer, as two of its parameters: the customers in order,
+/// and the values of each as the text of an array. The statement takes the customers from the table
+/// `customer`, and the values of each by `unnest($2[width_bucket(customer_id, $1)]::type[])`. Two
+/// plain arrays of pairs would do on one server, but a cluster that distributes the ledger by
+/// customer only takes look-ups that start from a distributed table.
+pub(super) struct ByCustomer {
+    pub(super) customers: Vec<Uuid>,
+    pub(super) values: Vec<String>,
+}
+
+impl ByCustomer {
+    /// Each pair once. The values must be of a type whose text needs no quotes in an array.
+    pub(super) fn new<T: Ord + Display>(pairs: impl Iterator<Item = (Uuid, T)>) -> Self {
+        let pairs: BTreeSet<(Uuid, T)> = pairs.collect();
+        let mut lists = BTreeMap::<Uuid, Vec<String>>::new();
+        for (customer, value) in pairs {
+            lists.entry(customer).or_default().push(value.to_string());
+        }
+        let lists = lists.into_iter();
+        let (customers, values) = lists
+            .map(|(customer, list)| (customer, format!("{{{}}}", list.join(","))))
+            .unzip();
+        Self { customers, values }
+    }
+}
+
 /// A value of each row, date by date.
 pub(super) fn column<'a, T>(
     dates: &[&'a CustomerDateRows<'a>],
@@ -171,6 +200,23 @@ pub(super) mod tests {
         let dates = by_date(&rows);
         assert_eq!(dates.len(), 1);
         dates[0].digest.as_ref().to_vec()
+    }
+
+    #[test]
+    fn a_statement_is_given_each_customer_and_each_of_its_dates_once_and_in_order() {
+        let [a, b] = [Uuid::nil(), Uuid::max()];
+        let [first, second] = ["2026-03-01T00:00:00.000001Z", "2026-03-02T00:00:00Z"]
+            .map(|at| at.parse::<DateTime<Utc>>().unwrap());
+        let pairs = [(b, second), (a, second), (b, first), (b, second)];
+        let wanted = ByCustomer::new(pairs.into_iter());
+        assert_eq!(wanted.customers, [a, b]);
+        assert_eq!(
+            wanted.values,
+            [
+                "{2026-03-02 00:00:00 UTC}",
+                "{2026-03-01 00:00:00.000001 UTC,2026-03-02 00:00:00 UTC}"
+            ]
+        );
     }
 
     #[test]

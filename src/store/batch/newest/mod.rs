@@ -17,7 +17,7 @@ use sqlx::postgres::PgBindIterExt as _;
 use uuid::Uuid;
 
 use super::copy::{CopyIn, RepeatedValue, Varchar};
-use super::digest::{CustomerDateRows, column};
+use super::digest::{ByCustomer, CustomerDateRows, column};
 use super::written::Stamp;
 use plan::{FirstRows, MonthKey, RefreshPlan, StoredMonth, StoredMonths};
 pub(in crate::store) use series_sets::SeriesSets;
@@ -51,10 +51,9 @@ async fn load(
     connection: &mut PgConnection,
     keys: impl Iterator<Item = &MonthKey>,
 ) -> Result<StoredMonths, sqlx::Error> {
-    let (months, customers): (Vec<NaiveDate>, Vec<Uuid>) =
-        keys.map(|key| (key.month, key.customer)).unzip();
+    let wanted = ByCustomer::new(keys.map(|key| (key.customer, key.month)));
     let mut stored = StoredMonths::new();
-    if months.is_empty() {
+    if wanted.customers.is_empty() {
         return Ok(stored);
     }
     let rows = sqlx::query!(
@@ -65,7 +64,13 @@ async fn load(
             k.newest as "newest!",
             k.texts,
             (select max(d) from unnest(k.processed_date_times) as d) as last
-        from unnest($1::date[], $2::uuid[]) as i (month, customer_id)
+        from (
+            select
+                customer_id,
+                unnest(($2::text[])[width_bucket(customer_id, $1)]::date[]) as month
+            from customer
+            where customer_id = any($1)
+        ) as i
         -- "offset" makes this one index scan per month, whatever the planner's statistics say.
         cross join lateral (
             select
@@ -91,8 +96,8 @@ async fn load(
             offset 0
         ) as k
         "#,
-        &months,
-        &customers
+        &wanted.customers,
+        &wanted.values
     )
     .fetch_all(connection)
     .await?;

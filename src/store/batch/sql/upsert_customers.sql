@@ -2,6 +2,32 @@
 -- set a customer's newest date back. A customer about which there is nothing new is not written,
 -- provided that it was in the run before, too: customer_freshness then takes the time of its last
 -- success from sync_customer.
+with before as materialized (
+    select max(run_id) as run_id
+    from sync_run
+    where run_id < $11
+),
+
+stored as materialized (
+    select
+        customer_id,
+        customer_name,
+        domain,
+        last_success_at,
+        last_failure_at,
+        last_processed_date_time,
+        -- "offset" makes this one index scan per customer, whatever the planner's statistics say.
+        exists (
+            select
+            from sync_customer as o
+            where o.run_id = (select run_id from before)
+                and o.customer_id = s.customer_id
+            offset 0
+        ) as was_in_run_before
+    from customer as s
+    where customer_id = any($1)
+)
+
 insert into customer as c (
     customer_id,
     customer_name,
@@ -48,22 +74,9 @@ from unnest(
     failure_is_refusal,
     failure_detail
 )
--- "offset" makes each of these one index scan per customer, whatever the planner's statistics say.
-left join lateral (
-    select *
-    from customer
-    where customer_id = i.customer_id
-    offset 0
-) as s on true
-left join lateral (
-    select run_id
-    from sync_customer
-    where run_id = (select max(run_id) from sync_run where run_id < $11)
-        and customer_id = i.customer_id
-    offset 0
-) as before on true
+left join stored as s on s.customer_id = i.customer_id
 where s.customer_id is null
-    or before.run_id is null
+    or not s.was_in_run_before
     or i.failure_at is not null
     or s.last_success_at is null
     or s.last_success_at < s.last_failure_at

@@ -2,7 +2,36 @@
 --
 -- If a row comes from another source than before, what only the earlier source knows is kept: ids
 -- and codes, the service's display name, and a percentage whose figures have not changed.
-with incoming as (
+with stored as materialized (
+    select s.*
+    from (
+        select
+            customer_id,
+            unnest(($16::text[])[width_bucket(customer_id, $15)]::timestamptz[]) as date
+        from customer
+        where customer_id = any($15)
+    ) as p
+    cross join lateral (
+        select
+            processed_date_time,
+            customer_id,
+            product_name,
+            customer_name,
+            product_id,
+            service_name,
+            service_code,
+            channel,
+            licenses_deployed,
+            licenses_sold,
+            deployment_percent
+        from license_deployment
+        where processed_date_time = p.date
+            and customer_id = p.customer_id
+        offset 0
+    ) as s
+),
+
+incoming as (
     select
         i.customer_id,
         i.product_name,
@@ -59,7 +88,7 @@ with incoming as (
         deployment_percent,
         seen_at
     )
-    left join license_deployment as s
+    left join stored as s
         on s.processed_date_time = i.processed_date_time
         and s.customer_id = i.customer_id
         and s.product_name = i.product_name
@@ -158,9 +187,9 @@ dates as (
 
 written as (
     insert into license_deployment as u (
+        processed_date_time,
         customer_id,
         product_name,
-        processed_date_time,
         customer_name,
         product_id,
         service_name,
@@ -174,9 +203,9 @@ written as (
         run_id
     )
     select
+        processed_date_time,
         customer_id,
         product_name,
-        processed_date_time,
         customer_name,
         product_id,
         service_name,

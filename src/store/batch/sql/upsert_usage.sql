@@ -8,10 +8,11 @@
 with stored as materialized (
     select s.*
     from (
-        select distinct
-            c,
-            d
-        from unnest($1::uuid[], $4::timestamptz[]) as t (c, d)
+        select
+            customer_id,
+            unnest(($18::text[])[width_bucket(customer_id, $17)]::timestamptz[]) as date
+        from customer
+        where customer_id = any($17)
     ) as p
     -- "offset" makes this one index scan per customer and date: without it the planner joins whole
     -- partitions while they are young and without statistics.
@@ -31,8 +32,8 @@ with stored as materialized (
             licenses_qualified,
             usage_percent
         from license_usage
-        where processed_date_time = p.d
-            and customer_id = p.c
+        where processed_date_time = p.date
+            and customer_id = p.customer_id
             -- Known when the plan is made, so that it opens the partitions of these dates only.
             and processed_date_time = any($16::timestamptz[])
         offset 0
@@ -179,10 +180,10 @@ restated as (
 
 written as (
     insert into license_usage (
+        processed_date_time,
         customer_id,
         product_name,
         workload_name,
-        processed_date_time,
         customer_name,
         product_id,
         workload_code,
@@ -197,10 +198,10 @@ written as (
         run_id
     )
     select
+        processed_date_time,
         customer_id,
         product_name,
         workload_name,
-        processed_date_time,
         customer_name,
         product_id,
         workload_code,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::pool::from_db;
 use super::copy::CopyIn;
-use super::digest::{self, CustomerDateRows, LedgerRow, column};
+use super::digest::{self, ByCustomer, CustomerDateRows, LedgerRow, column};
 use super::names::NameCache;
 use super::newest::{self, SeriesSets};
 use super::partitions::Partitions;
@@ -133,22 +133,27 @@ async fn load_digests(
     dates: &[CustomerDateRows<'_>],
     times: &[DateTime<Utc>],
 ) -> Result<StoredDigests, sqlx::Error> {
-    let (moments, customers): (Vec<DateTime<Utc>>, Vec<Uuid>) =
-        dates.iter().map(|date| (date.at, date.customer)).unzip();
+    let wanted = ByCustomer::new(dates.iter().map(|date| (date.customer, date.at)));
     let stored = sqlx::query!(
         r#"
         select
-            d as "date!",
-            c as "customer!",
-            digest
-        from unnest($1::timestamptz[], $2::uuid[]) as p (d, c)
-        -- "limit" and "offset" keep the planner from joining whole tables, which it prefers while
-        -- a partition is young and without statistics: one index scan per date and customer.
+            p.date as "date!",
+            p.customer_id as "customer!",
+            t.digest
+        from (
+            select
+                customer_id,
+                unnest(($2::text[])[width_bucket(customer_id, $1)]::timestamptz[]) as date
+            from customer
+            where customer_id = any($1)
+        ) as p
+        -- "limit" keeps the planner from joining whole tables, which it prefers while a partition
+        -- is young and without statistics: one index scan per date and customer.
         cross join lateral (
             select
             from license_usage
-            where processed_date_time = p.d
-                and customer_id = p.c
+            where processed_date_time = p.date
+                and customer_id = p.customer_id
                 -- Known when the plan is made, so that it opens the partitions of these dates only.
                 and processed_date_time = any($3::timestamptz[])
             limit 1
@@ -156,13 +161,13 @@ async fn load_digests(
         left join lateral (
             select digest
             from license_usage_collection
-            where processed_date_time = p.d
-                and customer_id = p.c
+            where processed_date_time = p.date
+                and customer_id = p.customer_id
             limit 1
         ) as t on true
         "#,
-        &moments,
-        &customers,
+        &wanted.customers,
+        &wanted.values,
         times
     )
     .fetch_all(connection)
@@ -254,6 +259,7 @@ async fn update(
     if known.is_empty() {
         return Ok(Vec::new());
     }
+    let wanted = ByCustomer::new(known.iter().map(|date| (date.customer, date.at)));
     let written = sqlx::query_file!(
         "src/store/batch/sql/upsert_usage.sql",
         &column(known, |row| row.customer),
@@ -271,7 +277,9 @@ async fn update(
         &column(known, |row| row.usage.usage_percent) as _,
         stamp.now,
         stamp.run_id,
-        times
+        times,
+        &wanted.customers,
+        &wanted.values
     )
     .fetch_all(connection)
     .await?;
