@@ -13,7 +13,8 @@ pub(crate) const STORE_FETCHED: Duration = Duration::from_secs(3);
 /// The end of the run is recorded.
 pub(crate) const RECORD_END: Duration = Duration::from_secs(3);
 
-/// The daemon gives its lease back, so that another host may lead at once.
+/// A lease is given back, so that another process may take it at once. If the database does not
+/// answer, it ends by itself.
 pub(crate) const RESIGN: Duration = Duration::from_secs(2);
 
 /// The pool of database connections is closed, some of which may still be in use.
@@ -54,5 +55,7 @@ mod tests {
         // A machine under load may take half as long again.
         assert!(sum() * 3 / 2 <= Duration::from_secs(secs), "{:?}", sum());
         assert!(LAST_ANSWERS <= GRACE);
+        // Leases are given back by a task, too.
+        assert!(RESIGN < END_TASKS);
     }
 }

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::pool::{bounded, from_db};
+use super::pool::from_db;
 use super::run_lease::RunLease;
 use crate::ledger::{Customer, CustomerId};
 
@@ -104,10 +104,9 @@ impl RunLease {
             &customers,
             resumes
         );
-        bounded(
-            "looking up which customers are due",
-            query.fetch_all(&mut self.connection),
-        )
+        self.within("looking up which customers are due", async |connection| {
+            query.fetch_all(connection).await
+        })
         .await
     }
 
@@ -124,8 +123,7 @@ impl RunLease {
         now: DateTime<Utc>,
     ) -> Result<PartnerListDiff, StoreError> {
         let ids: Vec<Uuid> = listed.iter().map(|c| c.id.as_uuid()).collect();
-        bounded("recording the partner's list", async {
-            let mut transaction = self.connection.begin().await?;
+        self.within("recording the partner's list", async |connection| {
             let counts = sqlx::query!(
                 r#"
                 select
@@ -137,7 +135,7 @@ impl RunLease {
                 "#,
                 &ids
             )
-            .fetch_one(&mut *transaction)
+            .fetch_one(&mut *connection)
             .await?;
             let returned = sqlx::query_scalar!(
                 "
@@ -152,7 +150,7 @@ impl RunLease {
                 &ids,
                 now
             )
-            .fetch_all(&mut *transaction)
+            .fetch_all(&mut *connection)
             .await?;
             let (known, left) = (from_db(counts.known), from_db(counts.left));
             let shrunk = left * 2 < known;
@@ -171,15 +169,14 @@ impl RunLease {
                     &ids,
                     now
                 )
-                .fetch_all(&mut *transaction)
+                .fetch_all(&mut *connection)
                 .await?
             };
             let mut wanted: Vec<&Customer> = listed.iter().collect();
             wanted.retain(|customer| !excluded.contains(&customer.id));
             wanted.sort_by_key(|customer| customer.id);
             // If the list has shrunk, listed_at tells the operator which customers it still names.
-            upsert_listed(&mut transaction, &wanted, shrunk, now).await?;
-            transaction.commit().await?;
+            upsert_listed(connection, &wanted, shrunk, now).await?;
             let customers = |ids: Vec<Uuid>| ids.into_iter().map(CustomerId::from).collect();
             Ok(if shrunk {
                 PartnerListDiff::Shrunk { known, left }

@@ -1,4 +1,4 @@
-//! Which sessions hold a lock that a run waits for: the run lock, or one on a table.
+//! Whom a run waits for: the holder of the run lease, or sessions that lock a table.
 
 use std::fmt;
 use std::sync::atomic::Ordering;
@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::error::StoreError;
-use super::pool::{Store, bounded};
+use super::lease::LeaseRecord;
+use super::pool::Store;
 
 /// A session of the server that holds a lock. Postgres hides some of it from other roles.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ fn without_controls(text: &str) -> String {
 /// A run of another process.
 #[derive(Debug, Clone)]
 pub struct OtherRun {
-    holder: Holder,
+    holder: LeaseRecord,
     /// None until the run is recorded.
     run: Option<RecordedRun>,
 }
@@ -88,7 +89,8 @@ impl fmt::Display for OtherRun {
         }) = &self.run
         {
             let began = started_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-            write!(f, "run {run_id} ({kind}), begun at {began}, by ")?;
+            let host = self.holder.host.as_deref().unwrap_or("unknown");
+            return write!(f, "run {run_id} ({kind}), begun at {began}, by host {host}");
         }
         self.holder.fmt(f)
     }
@@ -118,7 +120,10 @@ impl Store {
             "#,
             waiting
         );
-        bounded("asking who holds a lock", query.fetch_all(&self.pool)).await
+        self.read("asking who holds a lock", async |connection| {
+            query.fetch_all(connection).await
+        })
+        .await
     }
 
     /// The sessions that use the ledger's tables or views, and for which a migration may have to
@@ -152,64 +157,31 @@ impl Store {
             order by a.xact_start, a.pid
             "#
         );
-        bounded("asking who uses the tables", query.fetch_all(&self.pool)).await
+        self.read("asking who uses the tables", async |connection| {
+            query.fetch_all(connection).await
+        })
+        .await
     }
 
-    /// The process that holds the run lock; none if the lock has just been released.
+    /// The run that another process has under way, as the holder of the lease has recorded it.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_other_run(&self) -> Result<Option<OtherRun>, StoreError> {
-        // pg_locks shows the 64-bit key of an advisory lock as two 32-bit numbers.
-        let query = sqlx::query!(
-            r#"
-            select
-                l.pid as "backend!",
-                a.application_name as "application?",
-                a.usename::text as "role?",
-                host(a.client_addr) as "address?",
-                a.state as "state?",
-                a.backend_start as "since?",
-                r.run_id as "run_id?",
-                r.kind as "kind?",
-                r.started_at as "started_at?"
-            from pg_locks as l
-            left join pg_stat_activity as a on a.pid = l.pid
-            left join lateral (
-                select run_id, kind, started_at
-                from sync_run
-                where outcome = 'running'
-                order by run_id desc
-                limit 1
-            ) as r on true
-            where
-                l.locktype = 'advisory'
-                and l.granted
-                and l.objsubid = 1
-                and l.database = (select oid from pg_database where datname = current_database())
-                and ((l.classid::bigint << 32) | l.objid::bigint)
-                    = hashtextextended('seatledger run in ' || coalesce(current_schema(), ''), 0)
+    pub async fn load_other_run(&self, holder: LeaseRecord) -> Result<OtherRun, StoreError> {
+        let query = sqlx::query_as!(
+            RecordedRun,
+            "
+            select run_id, kind, started_at
+            from sync_run
+            where outcome = 'running'
+            order by run_id desc
             limit 1
-            "#
+            "
         );
-        let query = query.fetch_optional(&self.pool);
-        let found = bounded("asking who has the run lock", query).await?;
-        Ok(found.map(|row| OtherRun {
-            holder: Holder {
-                backend: row.backend,
-                application: row.application,
-                role: row.role,
-                address: row.address,
-                state: None,
-                since: row.since,
-            },
-            run: row.run_id.zip(row.kind).zip(row.started_at).map(
-                |((run_id, kind), started_at)| RecordedRun {
-                    run_id,
-                    kind,
-                    started_at,
-                },
-            ),
-        }))
+        let run = self.read("asking which run is under way", async |connection| {
+            query.fetch_optional(connection).await
+        });
+        let run = run.await?;
+        Ok(OtherRun { holder, run })
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::error::StoreError;
-use super::pool::{Store, bounded};
+use super::pool::Store;
 use super::run_lease::RunLease;
 
 /// The locale of the ledger's names, if it keeps a run from requesting names in `wanted`: they
@@ -28,7 +28,10 @@ impl Store {
             limit 1
             "
         );
-        bounded("reading the locale", query.fetch_optional(&self.pool)).await
+        self.read("reading the locale", async |connection| {
+            query.fetch_optional(connection).await
+        })
+        .await
     }
 }
 
@@ -44,7 +47,7 @@ impl RunLease {
         may_change: bool,
         now: DateTime<Utc>,
     ) -> Result<Option<String>, StoreError> {
-        bounded("comparing the locale", async {
+        self.within("comparing the locale", async |connection| {
             let newest = sqlx::query!(
                 r#"
                 select
@@ -55,7 +58,7 @@ impl RunLease {
                 limit 1
                 "#
             )
-            .fetch_optional(&mut self.connection)
+            .fetch_optional(&mut *connection)
             .await?;
             if let Some(newest) = newest {
                 if newest.locale.eq_ignore_ascii_case(locale) {
@@ -76,7 +79,7 @@ impl RunLease {
                 locale,
                 now
             )
-            .execute(&mut self.connection)
+            .execute(connection)
             .await?;
             Ok(None)
         })

@@ -10,6 +10,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::connect;
 use super::error::StoreError;
+use super::transaction::begin_read;
 use crate::config;
 use crate::shutdown::waits;
 
@@ -38,9 +39,9 @@ impl Store {
         let host = address.hosts.first().ok_or(StoreError::NoHost)?;
         let options = connect::options(address, host, address.password(host).as_ref())?;
         let notice = Arc::new(connect::notice(address));
-        // One connection is the run's; reads share the rest.
+        // One connection is the run's and one the leases'; reads share the rest.
         let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections.saturating_sub(1).max(1))
+            .max_connections(settings.max_connections.saturating_sub(2).max(1))
             .min_connections(0)
             .acquire_timeout(connect::TIMEOUT)
             .idle_timeout(Duration::from_mins(1))
@@ -91,6 +92,22 @@ impl Store {
         .await?;
         self.backend.store(backend, Ordering::Relaxed);
         Ok(connection)
+    }
+
+    /// Does `work` in a transaction that only reads, over a connection of the pool.
+    pub(super) async fn read<T>(
+        &self,
+        operation: &'static str,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        bounded(operation, async {
+            let mut connection = self.pool.acquire().await?;
+            let mut transaction = begin_read(&mut connection).await?;
+            let found = work(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(found)
+        })
+        .await
     }
 
     /// Checks that Postgres accepts a connection. The pool would report no cause but a timeout.

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::pool::{Store, bounded};
+use super::pool::Store;
 use crate::ledger::{CustomerId, Source};
 
 /// A row of `sync_run`.
@@ -99,15 +99,23 @@ impl Store {
             "#,
             source.as_str()
         );
-        bounded("reading earlier runs", query.fetch_one(&self.pool)).await
+        self.read("reading earlier runs", async |connection| {
+            query.fetch_one(connection).await
+        })
+        .await
     }
 
     /// When runs over the whole list last ended without being interrupted. Backfills of past dates
-    /// do not count: they do not fetch what a tick fetches.
+    /// do not count: they do not fetch what a tick fetches. A run that failed counts for its own
+    /// `host` only: what failed there may work elsewhere.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn load_last_finish(&self, now: DateTime<Utc>) -> Result<LastFinish, StoreError> {
+    pub async fn load_last_finish(
+        &self,
+        now: DateTime<Utc>,
+        host: &str,
+    ) -> Result<LastFinish, StoreError> {
         let query = sqlx::query_as!(
             LastFinish,
             r#"
@@ -116,7 +124,10 @@ impl Store {
                 from sync_run
                 where whole_list
                     and asked_date is null
-                    and outcome in ('succeeded', 'partial', 'failed')
+                    and (
+                        outcome in ('succeeded', 'partial')
+                        or (outcome = 'failed' and coalesce(host, $2) = $2)
+                    )
             )
             select
                 (
@@ -133,9 +144,13 @@ impl Store {
                     limit 1
                 ) as newest
             "#,
-            now
+            now,
+            host
         );
-        bounded("reading the last run", query.fetch_one(&self.pool)).await
+        self.read("reading the last run", async |connection| {
+            query.fetch_one(connection).await
+        })
+        .await
     }
 
     /// The names of these customers. Customers without a name are left out.
@@ -156,7 +171,11 @@ impl Store {
             "#,
             &customers
         );
-        let rows = bounded("reading the customers' names", query.fetch_all(&self.pool)).await?;
+        let rows = self
+            .read("reading the customers' names", async |connection| {
+                query.fetch_all(connection).await
+            })
+            .await?;
         let names = rows.into_iter();
         let names = names.map(|row| (row.customer_id.into(), row.customer_name));
         Ok(names.collect())
@@ -167,9 +186,8 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn load_last_runs(&self, limit: i64) -> Result<Vec<RunRecord>, StoreError> {
-        bounded("reading the last runs", async {
-            let mut connection = self.pool.acquire().await?;
-            select_last_runs(&mut connection, limit).await
+        self.read("reading the last runs", async |connection| {
+            select_last_runs(connection, limit).await
         })
         .await
     }
@@ -195,7 +213,11 @@ impl Store {
             order by last_success_at nulls first, customer_id
             "#
         );
-        let rows = bounded("reading the freshness", query.fetch_all(&self.pool)).await?;
+        let rows = self
+            .read("reading the freshness", async |connection| {
+                query.fetch_all(connection).await
+            })
+            .await?;
         let freshness = rows.into_iter().map(|row| Freshness {
             customer_id: row.customer_id.into(),
             customer_name: row.customer_name,

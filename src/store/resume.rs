@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::pool::{Store, bounded};
+use super::pool::Store;
 use crate::ledger::CustomerId;
 
 /// Days after which every service has published its figures of a date. A run that fetched a date
@@ -91,11 +91,11 @@ impl Store {
             "#,
             source
         );
-        let passes = bounded(
-            "looking for an unfinished backfill",
-            query.fetch_all(&self.pool),
-        )
-        .await?;
+        let passes = self
+            .read("looking for an unfinished backfill", async |connection| {
+                query.fetch_all(connection).await
+            })
+            .await?;
         let left = || passes.iter().filter_map(LastPass::dates_left);
         let first = left().map(|(first, _)| first).min();
         let last = left().map(|(_, last)| last).max();
@@ -144,7 +144,11 @@ impl Store {
             to,
             SETTLED_DAYS
         );
-        let dates = bounded("looking up complete dates", query.fetch_all(&self.pool)).await?;
+        let dates = self
+            .read("looking up complete dates", async |connection| {
+                query.fetch_all(connection).await
+            })
+            .await?;
         Ok(dates.into_iter().collect())
     }
 }

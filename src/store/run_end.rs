@@ -1,7 +1,7 @@
 //! What the end of a run leaves to readers: the totals of days, and statistics for the planner.
 
 use chrono::NaiveDate;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::pool::bounded;
@@ -76,15 +76,13 @@ impl RunLease {
             where inhparent = 'license_usage'::regclass
             "#
         );
-        let connection = &mut self.connection;
-        bounded("gathering statistics", async {
+        self.within("gathering statistics", async |connection| {
             let partitions = partitions.fetch_one(&mut *connection).await?;
             if !partitions.are_many {
                 return Ok(());
             }
-            let mut transaction = connection.begin().await?;
             sqlx::raw_sql("set local statement_timeout = '30s'")
-                .execute(&mut *transaction)
+                .execute(&mut *connection)
                 .await?;
             let analyze = if partitions.has_only {
                 "analyze only license_usage (
@@ -95,8 +93,7 @@ impl RunLease {
                     processed_date_time, customer_id, product_name, workload_name, product_id
                 )"
             };
-            sqlx::raw_sql(analyze).execute(&mut *transaction).await?;
-            transaction.commit().await
+            sqlx::raw_sql(analyze).execute(connection).await.map(drop)
         })
         .await
     }

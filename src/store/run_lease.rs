@@ -1,85 +1,171 @@
-//! The lock that allows one run at a time per ledger. It is an advisory lock of the connection that
-//! writes the run's rows: a process that loses the connection can neither write nor hold the lock,
-//! and Postgres frees a killed process's lock when its connection ends.
+//! The connection through which a run writes, under the run lease. Every transaction proves first
+//! that the lease is still the run's: a takeover waits for one that is under way, and none of an
+//! earlier holder commits after it.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, PgTransaction};
 
 use super::batch::{self, Stamp};
 use super::error::StoreError;
+use super::lease::{Attempt, Claim, Keeper, Lease, LeaseName, LeaseRecord, load_loss};
 use super::pool::{Store, bounded};
+use super::transaction::begin_write;
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
 
-/// The settings of a run's connection, whatever the defaults of the server or the role are:
-/// - `synchronous_commit`: what is recorded as stored survives a crash of the server;
-/// - `force_custom_plan`: a generic plan assumes short arrays and is quadratic for a batch's;
-/// - `jit`: compiling a plan costs more than it saves for a batch;
-/// - `statement_timeout`: a statement ends on the server when the program stops waiting for it;
-/// - `tcp_keepalives_*`: the server notices within a minute that the program's machine is gone;
-/// - `seatledger.keeps_months`: the triggers for other writers leave the run's rows alone.
-pub(super) const SESSION: &str = "
-    set synchronous_commit = on;
-    set plan_cache_mode = force_custom_plan;
-    set jit = off;
-    set statement_timeout = '2min';
-    set tcp_keepalives_idle = 30;
-    set tcp_keepalives_interval = 10;
-    set tcp_keepalives_count = 3;
-    set seatledger.keeps_months = on
-";
-
-/// The run lock, and the connection that holds it and writes.
+/// The run lease, and the connection that writes under it.
 #[derive(Debug)]
 pub struct RunLease {
     pub(super) connection: PgConnection,
     pub(super) cache: batch::Cache,
+    claim: Claim,
+    /// None in a rehearsal.
+    lease: Option<Arc<Lease>>,
+}
+
+/// The result of an attempt to take the run lease.
+#[derive(Debug)]
+pub enum RunAttempt {
+    /// No other run is under way.
+    Acquired(RunLease),
+    /// Another process has a run under way.
+    Held(LeaseRecord),
 }
 
 impl Store {
-    /// Takes the run lock, unless another process has it.
+    /// Takes the run lease, unless another process has it, and opens the connection that writes.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn try_lease_run(&self) -> Result<Option<RunLease>, StoreError> {
-        let mut connection = self.connect_for_work().await?;
-        let locked = bounded("taking the run lock", async {
-            sqlx::raw_sql(SESSION).execute(&mut connection).await?;
-            // Per schema, so that two ledgers in one database do not wait for each other.
-            sqlx::query_scalar!(
-                r#"
-                select pg_try_advisory_lock(
-                    hashtextextended('seatledger run in ' || coalesce(current_schema(), ''), 0)
-                ) as "locked!"
-                "#
-            )
-            .fetch_one(&mut connection)
-            .await
-        })
-        .await?;
-        if locked {
-            Ok(Some(RunLease::over(connection)))
-        } else {
-            let _closed = connection.close().await;
-            Ok(None)
+    pub async fn try_lease_run(&self, keeper: &Arc<Keeper>) -> Result<RunAttempt, StoreError> {
+        match keeper.try_acquire(LeaseName::Run).await? {
+            Attempt::Held(record) => Ok(RunAttempt::Held(record)),
+            Attempt::Acquired(lease) => {
+                let attached = self.attach(&Arc::new(lease)).await?;
+                Ok(RunAttempt::Acquired(attached))
+            }
         }
+    }
+
+    /// Opens a connection that writes under a lease of this process. Whoever takes the lease over
+    /// can end it on the server.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses. [`StoreError::Superseded`] if the lease is lost.
+    pub async fn attach(&self, lease: &Arc<Lease>) -> Result<RunLease, StoreError> {
+        let connection = self.connect_for_work().await?;
+        let mut run = RunLease {
+            connection,
+            cache: batch::Cache::default(),
+            claim: lease.claim(),
+            lease: Some(Arc::clone(lease)),
+        };
+        let claim = run.claim;
+        let attach = sqlx::query!(
+            "
+            update lease
+            set writer_pid = pg_backend_pid(),
+                writer_started_at = (
+                    select backend_start
+                    from pg_stat_activity
+                    where pid = pg_backend_pid()
+                )
+            where name = $1
+                and epoch = $2
+                and holder = $3
+            ",
+            claim.name,
+            claim.epoch,
+            claim.holder
+        );
+        let attached = run.within("opening the run's connection", async |connection| {
+            attach.execute(connection).await.map(drop)
+        });
+        attached.await?;
+        Ok(run)
     }
 }
 
 impl RunLease {
-    /// Over a connection that holds the lock.
-    pub(super) fn over(connection: PgConnection) -> Self {
+    /// For a rehearsal: over a connection whose transaction holds the row that `claim` proves.
+    pub(super) fn rehearsed(connection: PgConnection, claim: Claim) -> Self {
         Self {
             connection,
             cache: batch::Cache::default(),
+            claim,
+            lease: None,
         }
     }
 
-    /// Releases the lock and closes the connection.
-    pub async fn release(mut self) {
-        // Closing the connection frees the lock, too, but only once the server has noticed it.
-        let unlock = sqlx::raw_sql("select pg_advisory_unlock_all()").execute(&mut self.connection);
-        let _unlocked = bounded("giving the run lock back", unlock).await;
-        let _closed = self.connection.close().await;
+    /// Closes the connection and gives the lease back.
+    pub async fn release(self) {
+        // The server frees what the connection holds only once it has noticed its end.
+        let _closed = bounded("closing the run's connection", self.connection.close()).await;
+        if let Some(lease) = self.lease {
+            lease.resign().await;
+        }
+    }
+
+    /// The lease.
+    #[must_use]
+    pub fn lease(&self) -> Option<&Arc<Lease>> {
+        self.lease.as_ref()
+    }
+
+    /// Begins a transaction and proves in it that the lease is still the run's. What has been
+    /// looked up comes with it.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses. [`StoreError::Superseded`] if the lease is lost.
+    pub(super) async fn begin(
+        &mut self,
+        operation: &'static str,
+    ) -> Result<(PgTransaction<'_>, &mut batch::Cache), StoreError> {
+        let claim = self.claim;
+        let proof = sqlx::query_scalar!(
+            r#"
+            select true as "held!"
+            from lease
+            where name = $1
+                and epoch = $2
+                and holder = $3
+            for key share
+            "#,
+            claim.name,
+            claim.epoch,
+            claim.holder
+        );
+        let (transaction, proven) = bounded(operation, async {
+            let mut transaction = begin_write(&mut self.connection).await?;
+            let proven = proof.fetch_optional(&mut *transaction).await?;
+            Ok((transaction, proven.is_some()))
+        })
+        .await?;
+        if proven {
+            return Ok((transaction, &mut self.cache));
+        }
+        let loss = load_loss(transaction, claim.epoch);
+        let loss = bounded("asking who has taken over", loss).await?;
+        Err(StoreError::Superseded(Box::new(loss)))
+    }
+
+    /// Does `work` in a transaction of its own.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses. [`StoreError::Superseded`] if the lease is lost.
+    pub(super) async fn within<T>(
+        &mut self,
+        operation: &'static str,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let (mut transaction, _) = self.begin(operation).await?;
+        bounded(operation, async {
+            let done = work(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(done)
+        })
+        .await
     }
 
     /// Stores all of `outcomes` or none, in one transaction. No customer may occur twice.
@@ -94,11 +180,14 @@ impl RunLease {
         outcomes: &[CustomerOutcome],
         now: DateTime<Utc>,
     ) -> Result<Vec<RowCounts>, StoreError> {
+        const OPERATION: &str = "storing customers";
         let stamp = Stamp { run_id, now };
-        let recorded = bounded(
-            "storing customers",
-            batch::record(&mut self.connection, &mut self.cache, outcomes, stamp),
-        )
+        let (mut transaction, cache) = self.begin(OPERATION).await?;
+        let recorded = bounded(OPERATION, async {
+            let counts = batch::record(&mut transaction, cache, outcomes, stamp).await?;
+            transaction.commit().await?;
+            Ok(counts)
+        })
         .await;
         if recorded.is_err() {
             // It may hold what the transaction inserted and rolled back.
@@ -120,10 +209,9 @@ impl RunLease {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let stamp = Stamp { run_id, now };
-        bounded(
-            "storing rejected items",
-            batch::record_strays(&mut self.connection, dataset, strays, stamp),
-        )
+        self.within("storing rejected items", async |connection| {
+            batch::record_strays(connection, dataset, strays, stamp).await
+        })
         .await
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -121,7 +120,7 @@ pub struct FinishedRun {
 }
 
 impl RunLease {
-    /// Marks runs that a crash left behind as interrupted: while this process holds the lock, no
+    /// Marks runs that a crash left behind as interrupted: while this process holds the lease, no
     /// other run can be under way. Their counts are the sums of what they recorded.
     /// Returns how many there were.
     ///
@@ -171,76 +170,8 @@ impl RunLease {
             ",
             now
         );
-        bounded(
-            "marking interrupted runs",
-            query.execute(&mut self.connection),
-        )
-        .await
-        .map(|done| done.rows_affected())
-    }
-
-    /// Records that a run begins, and returns its id.
-    ///
-    /// Where nothing is new about a customer, its last success is read from the newest two runs.
-    /// Beginning a run makes the older of these the third newest, so the successes that only it has
-    /// are copied to `customer` first.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses.
-    pub async fn begin_run(&mut self, run: &NewRun) -> Result<i64, StoreError> {
-        let only: Option<Vec<Uuid>> =
-            (!run.only.is_empty()).then(|| run.only.iter().map(|id| id.as_uuid()).collect());
-        let query = sqlx::query_scalar!(
-            "
-            insert into sync_run (
-                kind, source, whole_list, only_customers, asked_date, date_from, date_to, resumes,
-                tick, started_at, outcome, newest_processed_date
-            )
-            select
-                $1, $2, $3, $4, $5, $6, $7, $8,
-                $9, $10, 'running', coalesce($5, max(processed_date))
-            from service_date
-            where dataset = 'usage'
-            returning run_id
-            ",
-            run.kind.as_str(),
-            run.source,
-            only.is_none(),
-            only.as_deref(),
-            run.dated.map(|dated| dated.asked),
-            run.dated.map(|dated| dated.from),
-            run.dated.map(|dated| dated.to),
-            run.resumes,
-            run.tick,
-            run.started_at
-        );
-        bounded("recording the run", async {
-            let mut transaction = self.connection.begin().await?;
-            sqlx::query!(
-                "
-                with runs as (
-                    select max(run_id) as last, min(run_id) as before
-                    from (select run_id from sync_run order by run_id desc limit 2) as newest
-                )
-
-                update customer as c
-                set last_seen_at = greatest(c.last_seen_at, b.finished_at),
-                    last_success_at = b.finished_at
-                from runs as r
-                inner join sync_customer as b on b.run_id = r.before
-                left join sync_customer as l on l.run_id = r.last and l.customer_id = b.customer_id
-                where c.customer_id = b.customer_id
-                    and r.before < r.last
-                    and (l.run_id is null or l.outcome = 'failed')
-                    and b.outcome = 'succeeded'
-                    and b.finished_at > c.last_success_at
-                "
-            )
-            .execute(&mut *transaction)
-            .await?;
-            let run_id = query.fetch_one(&mut *transaction).await?;
-            transaction.commit().await?;
-            Ok(run_id)
+        self.within("marking interrupted runs", async |connection| {
+            Ok(query.execute(connection).await?.rows_affected())
         })
         .await
     }
@@ -255,16 +186,14 @@ impl RunLease {
             run_id,
             to_db(customers)
         );
-        bounded(
-            "recording the length of the list",
-            query.execute(&mut self.connection),
-        )
+        self.within("recording the length of the list", async |connection| {
+            query.execute(connection).await.map(drop)
+        })
         .await
-        .map(drop)
     }
 
-    /// Whether the run is still recorded as running. Ask after the lock was lost and taken again:
-    /// another process may have marked it as interrupted meanwhile.
+    /// Whether the run is still recorded as running. Ask after the connection broke: a standby that
+    /// has taken over may lack the record.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
@@ -280,7 +209,10 @@ impl RunLease {
             "#,
             run_id
         );
-        bounded("looking the run up", query.fetch_one(&mut self.connection)).await
+        self.within("looking the run up", async |connection| {
+            query.fetch_one(connection).await
+        })
+        .await
     }
 
     /// Records how a run ended and, in the same transaction, computes the `totals` of days.
@@ -293,11 +225,11 @@ impl RunLease {
         end: &FinishedRun,
         totals: Option<DayTotals<'_>>,
     ) -> Result<(), StoreError> {
-        let operation = "recording the run's end";
-        let mut transaction = bounded(operation, self.connection.begin()).await?;
+        const OPERATION: &str = "recording the run's end";
+        let (mut transaction, cache) = self.begin(OPERATION).await?;
         if let Some(totals) = totals {
-            // A further pass under the same lock may bring rows of days that are removed here.
-            self.cache.forget_marked_days();
+            // A further pass under the same lease may bring rows of days that are removed here.
+            cache.forget_marked_days();
             totals.refresh(&mut transaction).await?;
         }
         let query = sqlx::query!(
@@ -339,7 +271,7 @@ impl RunLease {
             end.ended_early,
             end.learned_rate
         );
-        bounded(operation, async {
+        bounded(OPERATION, async {
             query.execute(&mut *transaction).await?;
             transaction.commit().await
         })
@@ -373,11 +305,10 @@ impl RunLease {
             run_id,
             &ids
         );
-        let rows = bounded(
-            "looking customers up",
-            query.fetch_all(&mut self.connection),
-        )
-        .await?;
+        let rows = self.within("looking customers up", async |connection| {
+            query.fetch_all(connection).await
+        });
+        let rows = rows.await?;
         let recorded = rows.into_iter().map(|row| {
             let counts = RowCounts {
                 received: from_db(row.rows_received),

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::error::RunError;
 use super::ledger::Ledger;
@@ -12,7 +13,9 @@ use super::report::Progress;
 use super::tally::Tally;
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::ledger::{Collection, Customer, CustomerOutcome, Failure, FailureReason, RowCounts};
+use crate::ledger::{
+    Collection, Customer, CustomerId, CustomerOutcome, Failure, FailureReason, RowCounts,
+};
 use crate::store::StoreError;
 
 /// Fetched customers that may wait to be stored. Without a bound, fetching would run ahead of
@@ -136,6 +139,38 @@ impl Recorder<'_> {
         Ok(())
     }
 
+    /// After the connection was opened again, perhaps to another server: of the customers of a run
+    /// that went through its whole list, those that are not on record any more have failed. A
+    /// standby that takes over may lack what was last stored.
+    pub(super) async fn record_lost(&mut self, listed: &[CustomerId]) -> Result<(), RunError> {
+        let Some(ledger) = &mut self.ledger else {
+            return Ok(());
+        };
+        if !ledger.was_reopened() || !self.tally.is_complete() {
+            return Ok(());
+        }
+        let lost = ledger.load_lost(listed).await?;
+        if !lost.is_empty() {
+            warn!(
+                customers = lost.len(),
+                "What {} customers had stored was lost with the database server that had it",
+                lost.len()
+            );
+        }
+        let finished_at = self.clock.now();
+        for ids in lost.chunks(BATCH_UNREACHED) {
+            let outcomes: Vec<_> = ids
+                .iter()
+                .map(|id| lost_outcome(*id, finished_at))
+                .collect();
+            ledger.record(&outcomes).await?;
+            for outcome in &outcomes {
+                self.tally.replace(outcome);
+            }
+        }
+        Ok(())
+    }
+
     async fn store(&mut self, batch: Vec<CustomerOutcome>) -> Result<(), RunError> {
         let Self { ledger, tally, .. } = self;
         let Some(ledger) = ledger else {
@@ -190,6 +225,24 @@ async fn record_alone(
     // If even the failure is refused, nothing can be recorded, and the run ends.
     ledger.record(std::slice::from_ref(&refused)).await?;
     Ok((refused, RowCounts::default()))
+}
+
+fn lost_outcome(id: CustomerId, finished_at: DateTime<Utc>) -> CustomerOutcome {
+    CustomerOutcome {
+        customer: id.into(),
+        usage: Collection::default(),
+        deployment: Collection::default(),
+        failure: Some(Failure {
+            reason: FailureReason::Database,
+            code: None,
+            detail: "its rows were stored, and lost with the database server that had them: \
+                     another took its place without them"
+                .to_owned(),
+        }),
+        http_status: None,
+        attempts: 0,
+        finished_at,
+    }
 }
 
 /// The counts of a dry run, which does not know what the ledger has.

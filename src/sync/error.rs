@@ -7,7 +7,7 @@ use super::early_end::EarlyEnd;
 use crate::partner_center::ApiError;
 use crate::retry::{Classify as _, Remedy, RetryError};
 use crate::shutdown::Stopped;
-use crate::store::StoreError;
+use crate::store::{Loss, StoreError, TickDone};
 
 /// Nothing further can succeed in this run, or it cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum RunError {
     Api(#[from] ApiError),
     /// The database cannot be used, or was away for too long.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// There is no list of customers.
     #[error(transparent)]
     Customers(CustomersError),
@@ -50,13 +50,22 @@ pub enum RunError {
     /// The run ended early because further customers would have failed, too.
     #[error(transparent)]
     EarlyEnd(#[from] EarlyEnd),
-    /// While the database was away, another process took the run lock and marked this run as
-    /// interrupted, or the record of this run was lost.
+    /// Another process has taken over, or somebody has changed the lease.
     #[error(
-        "after the database came back this run was no longer on record as under way: another \
-         process marked it as interrupted, or the record was lost"
+        "this run was cut off and writes nothing more, because {0}: it stood still or could not \
+         reach the database for too long; what it has stored stays, and the runs that follow fetch \
+         the rest"
     )]
-    Superseded,
+    Superseded(Box<Loss>),
+    /// After a failover the new server may lack what the old one had.
+    #[error(
+        "after the database came back this run was no longer on record as under way: the record \
+         was lost with the server that had it, or somebody has changed it"
+    )]
+    Unrecorded,
+    /// A run for the tick, or a later one, has ended.
+    #[error("there is nothing to do for this tick: {0}")]
+    TickDone(TickDone),
     /// The program was asked to stop.
     #[error("stopped")]
     Stopped,
@@ -68,6 +77,15 @@ impl From<RetryError<ApiError>> for RunError {
         match error.into_error() {
             Ok(error) => error.into(),
             Err(Stopped) => Self::Stopped,
+        }
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Superseded(loss) => Self::Superseded(loss),
+            error => Self::Store(error),
         }
     }
 }
@@ -91,9 +109,12 @@ impl RunError {
             Self::Store(error) => error.remedy(),
             Self::Customers(error) => error.remedy(),
             Self::Locale { .. } => Remedy::Configuration,
-            Self::Blocked { .. } | Self::EarlyEnd(_) | Self::Superseded | Self::Stopped => {
-                Remedy::Time
-            }
+            Self::Blocked { .. }
+            | Self::EarlyEnd(_)
+            | Self::Superseded(_)
+            | Self::Unrecorded
+            | Self::TickDone(_)
+            | Self::Stopped => Remedy::Time,
         }
     }
 }

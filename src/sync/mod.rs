@@ -2,7 +2,7 @@
 //!
 //! A failure of one customer is recorded, and the run goes on. A failure that every customer would
 //! meet ends the run.
-//! [`Syncer`] has what runs share; `run` is one run from its lock to the record of its end.
+//! [`Syncer`] has what runs share; `run` is one run from its lease to the record of its end.
 
 mod batches;
 mod customer_list;
@@ -32,7 +32,7 @@ use crate::partner_center::{Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
 use crate::store::{
-    Attempt, Keeper, LastFinish, LeaseName, LeaseRecord, Migrations, RunKind, Store,
+    Attempt, Keeper, LastFinish, LeaseName, LeaseRecord, Migrations, RunAttempt, RunKind, Store,
     conflicting_locale,
 };
 use ledger::{mark_interrupted, retry_while_away};
@@ -103,7 +103,8 @@ impl Syncer {
         shutdown: &Shutdown,
     ) -> Result<LastFinish, RunError> {
         retry_while_away(&self.store, retry, shutdown, async || {
-            self.store.load_last_finish(now).await
+            let host = &self.keeper.instance().host;
+            self.store.load_last_finish(now, host).await
         })
         .await
     }
@@ -114,11 +115,12 @@ impl Syncer {
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn recover(&self, retry: RetryPolicy, shutdown: &Shutdown) -> Result<(), RunError> {
         retry_while_away(&self.store, retry, shutdown, async || {
-            let Some(mut lock) = self.store.try_lease_run().await? else {
+            let RunAttempt::Acquired(mut run) = self.store.try_lease_run(&self.keeper).await?
+            else {
                 return Ok(());
             };
-            mark_interrupted(&mut lock, &*self.clock).await?;
-            lock.release().await;
+            mark_interrupted(&mut run, &*self.clock).await?;
+            run.release().await;
             Ok(())
         })
         .await

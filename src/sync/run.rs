@@ -1,4 +1,4 @@
-//! One run, from the run lock to the record of its end.
+//! One run, from the run lease to the record of its end.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::causes::with_causes;
 use crate::ledger::{Customer, CustomerId, Dataset, Source};
 use crate::partner_center::{ApiError, Session};
 use crate::shutdown::{Shutdown, waits};
-use crate::store::{NewRun, PartnerListDiff, RunOutcome};
+use crate::store::{Lease, Loss, NewRun, PartnerListDiff, RunOutcome};
 
 /// One run: what it is asked to do, its session with the API, where its outcomes go, and how it is
 /// stopped.
 struct Run<'a> {
     syncer: &'a Arc<Syncer>,
-    request: &'a Request,
+    request: Request,
     session: Arc<Session>,
     recorder: Recorder<'a>,
     shutdown: &'a Shutdown,
@@ -48,7 +48,7 @@ impl Syncer {
     ) -> Result<Report, RunError> {
         let mut run = Run {
             syncer: self,
-            request,
+            request: request.clone(),
             session: Arc::new(self.client.begin_session()),
             recorder: Recorder {
                 ledger: None,
@@ -67,10 +67,12 @@ impl Syncer {
             run.id = run.id(),
             run.kind = request.kind.as_str()
         );
+        let lease = run.recorder.ledger.as_ref().map(Ledger::lease);
         async {
             let ended = tokio::select! {
                 ended = Box::pin(run.fetch_all()) => ended,
                 () = last_moment(shutdown) => Err(RunError::Stopped),
+                loss = lost(lease) => Err(RunError::Superseded(Box::new(loss))),
             };
             run.end(ended).await
         }
@@ -86,12 +88,26 @@ async fn last_moment(shutdown: &Shutdown) {
     tokio::time::sleep(waits::STORE_FETCHED).await;
 }
 
+/// Completes when another process has taken over. What it fetches and stores need not be fetched
+/// here any more.
+async fn lost(lease: Option<Arc<Lease>>) -> Loss {
+    let Some(lease) = lease else {
+        return std::future::pending().await;
+    };
+    lease.lost().cancelled().await;
+    match lease.loss() {
+        Some(loss) => loss.clone(),
+        None => std::future::pending().await,
+    }
+}
+
 impl Run<'_> {
-    /// Takes the run lock and records that the run begins.
+    /// Takes the run lease and records that the run begins.
     async fn begin(&mut self) -> Result<(), RunError> {
         let syncer = self.syncer;
         let access = LedgerAccess {
             store: &syncer.store,
+            keeper: &syncer.keeper,
             clock: &syncer.clock,
             retry: self.request.database_retry,
             shutdown: self.shutdown,
@@ -105,7 +121,10 @@ impl Run<'_> {
             tick: self.request.tick,
             started_at: self.started_at,
         };
-        self.recorder.ledger = Some(access.begin(&run, self.recorder.progress).await?);
+        let ledger = access.begin(&run, self.recorder.progress).await?;
+        // It may go on with a run that was cut off.
+        self.request.resumes = ledger.resumes();
+        self.recorder.ledger = Some(ledger);
         // It may have waited for another run.
         self.started_at = syncer.clock.now();
         Ok(())
@@ -127,19 +146,21 @@ impl Run<'_> {
         // A grant that is no longer valid fails here once, and not at each customer.
         self.session.sign_in(self.shutdown).await?;
         let list = self.list().await?;
-        self.fetch(list).await
+        let listed: Vec<CustomerId> = list.iter().map(|customer| customer.id).collect();
+        self.fetch(list).await?;
+        self.recorder.record_lost(&listed).await
     }
 
     /// The customers of the run, in the order in which they are due.
     async fn list(&mut self) -> Result<Vec<RunCustomer>, RunError> {
-        let (settings, request) = (&self.syncer.customers, self.request);
         let listed = self.partner_list().await?;
+        let (settings, request) = (&self.syncer.customers, &self.request);
         let list = customer_list::resolve(settings, &request.only, request.kind, listed)?;
         let Some(ledger) = &mut self.recorder.ledger else {
             return Ok(list);
         };
         let ids: Vec<CustomerId> = list.iter().map(|customer| customer.id).collect();
-        let due = ledger.load_due(&ids, request.resumes).await?;
+        let due = ledger.load_due(&ids).await?;
         // The API may no longer have figures of a past date.
         let expects_usage =
             request.dated.is_none() && self.syncer.datasets.contains(&Dataset::Usage);
@@ -210,7 +231,7 @@ impl Run<'_> {
                 let partner_wide = PartnerWide {
                     syncer: self.syncer,
                     session: &self.session,
-                    request: self.request,
+                    request: &self.request,
                     shutdown: self.shutdown,
                 };
                 partner_wide.run(list, &mut self.recorder).await?;
@@ -278,7 +299,7 @@ fn outcome(tally: &Tally, error: Option<&RunError>, is_stopping: bool) -> RunOut
     match error {
         None => tally.outcome(),
         Some(RunError::Stopped) if is_stopping => RunOutcome::Interrupted,
-        Some(RunError::Superseded) => RunOutcome::Interrupted,
+        Some(RunError::Superseded(_) | RunError::Unrecorded) => RunOutcome::Interrupted,
         Some(RunError::EarlyEnd(_)) if tally.customers.succeeded > 0 => RunOutcome::Partial,
         Some(_) => RunOutcome::Failed,
     }
@@ -290,6 +311,10 @@ async fn record_end(
     is_stopping: bool,
     next_date: Option<NaiveDate>,
 ) -> Result<(), RunError> {
+    // It is another's to record.
+    if let Some(RunError::Superseded(_) | RunError::Unrecorded) = report.fatal {
+        return Ok(());
+    }
     let record = report.to_record();
     // A database that was away for too long is not waited for as long again.
     let is_away = matches!(report.fatal, Some(RunError::Store(_)));

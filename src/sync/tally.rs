@@ -64,6 +64,17 @@ impl Tally {
         }
     }
 
+    /// Counts a customer as failed that was counted as stored. One that was counted as failed
+    /// stays as it is.
+    pub(super) fn replace(&mut self, outcome: &CustomerOutcome) {
+        let id = outcome.customer.id;
+        if self.failures.iter().any(|failed| failed.customer_id == id) {
+            return;
+        }
+        self.customers.succeeded = self.customers.succeeded.saturating_sub(1);
+        self.add(outcome, RowCounts::default());
+    }
+
     fn add_success(&mut self, outcome: &CustomerOutcome) {
         self.customers.succeeded += 1;
         self.groups.add_success();

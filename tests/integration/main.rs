@@ -22,6 +22,8 @@ mod run {
     /// Customers that leave the partner's list and return, and lists that are too short to be
     /// trusted.
     mod discovery;
+    /// A second run takes over from one that is gone, frozen or cut off.
+    mod lease;
     /// The command line: one run at a time, what is printed, exit codes.
     mod one_shot;
     /// An API that is down ends the run early, with one reason.

@@ -255,6 +255,10 @@ impl Daemon {
         self.consent.warn();
         let failed = match ended {
             Ok(Report { fatal: None, .. }) => return Ok(()),
+            Err(RunError::TickDone(done)) => {
+                info!("Nothing to do for this tick: {done}");
+                return Ok(());
+            }
             Ok(Report {
                 fatal: Some(error), ..
             })

@@ -1,4 +1,4 @@
-//! Stores a batch of customers in one transaction: usage and deployment rows, rejected items and
+//! Stores a batch of customers within a transaction: usage and deployment rows, rejected items and
 //! outcomes. A customer is stored whole or not at all.
 
 mod cache;
@@ -14,42 +14,41 @@ mod rejections;
 mod usage;
 mod written;
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
 pub(super) use cache::Cache;
 pub(super) use written::Stamp;
 use written::Written;
 
-/// Stores all of `outcomes` or none. No customer may occur twice.
+/// Stores `outcomes` within a transaction of the caller's. No customer may occur twice.
 /// Returns what became of the rows, in the order of `outcomes`.
 pub(super) async fn record(
-    connection: &mut PgConnection,
+    transaction: &mut PgConnection,
     cache: &mut Cache,
     outcomes: &[CustomerOutcome],
     stamp: Stamp,
 ) -> Result<Vec<RowCounts>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
     // The statement about the customers is sent first, and the rows are put in order meanwhile.
     let (upserted, (mut rows, are_names_known)) = tokio::join!(
-        Box::pin(customers::upsert(&mut transaction, outcomes, stamp)),
+        Box::pin(customers::upsert(&mut *transaction, outcomes, stamp)),
         async { usage::spell(&cache.names, outcomes) }
     );
     upserted?;
     if !are_names_known {
-        usage::learn_names(&mut transaction, &mut cache.names, outcomes).await?;
+        usage::learn_names(&mut *transaction, &mut cache.names, outcomes).await?;
         (rows, _) = usage::spell(&cache.names, outcomes);
     }
     // Boxed because large futures inside one another add up.
     let mut written = Box::pin(usage::upsert(
-        &mut transaction,
+        &mut *transaction,
         &mut cache.usage,
         &rows,
         stamp,
     ))
     .await?;
     deployment::upsert(
-        &mut transaction,
+        &mut *transaction,
         &mut cache.names,
         outcomes,
         stamp,
@@ -58,17 +57,16 @@ pub(super) async fn record(
     .await?;
     cache
         .names
-        .record_ids(&mut transaction, stamp.run_id, outcomes)
+        .record_ids(&mut *transaction, stamp.run_id, outcomes)
         .await?;
     for (dataset, rejected) in rejections::by_dataset(outcomes) {
-        rejections::insert(&mut transaction, dataset, &rejected, stamp).await?;
+        rejections::insert(&mut *transaction, dataset, &rejected, stamp).await?;
     }
     let counts: Vec<RowCounts> = outcomes
         .iter()
         .map(|outcome| row_counts(outcome, &written))
         .collect();
-    outcomes::insert(&mut transaction, stamp.run_id, outcomes, &counts).await?;
-    transaction.commit().await?;
+    outcomes::insert(&mut *transaction, stamp.run_id, outcomes, &counts).await?;
     Ok(counts)
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use sqlx::migrate::MigrateError;
 
+use super::lease::Loss;
 use crate::causes::with_causes;
 use crate::config;
 use crate::retry::{Classify, Disposition, Remedy};
@@ -117,6 +118,9 @@ pub enum StoreError {
         /// The views, their owners and what they use.
         views: String,
     },
+    /// The run lease is another process's now.
+    #[error("this run was cut off: {0}")]
+    Superseded(Box<Loss>),
     /// A role cannot be given the right to read.
     #[error("the role {role:?} {problem}")]
     Role {
@@ -249,7 +253,7 @@ impl Classify for StoreError {
             | Self::ForeignViews { .. }
             | Self::Role { .. }
             | Self::Migrate(_) => Disposition::AbortRun(Remedy::Person),
-            Self::Locked => Disposition::AbortRun(Remedy::Time),
+            Self::Locked | Self::Superseded(_) => Disposition::AbortRun(Remedy::Time),
             Self::File(_) | Self::NoHost => Disposition::AbortRun(Remedy::Configuration),
         }
     }

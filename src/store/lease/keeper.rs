@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -16,6 +17,7 @@ use super::super::pool::Store;
 use super::session::Session;
 use super::{Attempt, Held, Instance, Lease, LeaseName, LeaseRecord, LeaseTimes};
 use crate::causes::with_causes;
+use crate::shutdown::waits;
 
 /// The pause after a renewal that failed.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -133,11 +135,17 @@ impl Keeper {
         }))
     }
 
-    pub(super) fn wake(&self) {
-        self.wake.notify_one();
+    /// Has the lease given back as soon as possible.
+    pub(super) fn abandon(&self, held: &Held) {
+        // It is already, after a resignation.
+        if !held.is_abandoned.swap(true, Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
     }
 
     pub(super) async fn resign(&self, held: &Arc<Held>) {
+        // Ends a renewal that waits for an answer.
+        self.abandon(held);
         let mut state = self.state.lock().await;
         self.resign_within(&mut state, held).await;
     }
@@ -155,12 +163,15 @@ impl Keeper {
             let resigned = session.resign(held, &self.instance).await;
             resigned.map_err(StoreError::during(OPERATION))
         };
-        match self.in_time(OPERATION, resignation).await {
-            Ok(()) => state.session = opened,
-            Err(error) => {
+        // Boxed, because every future that contains this large one would become as large.
+        let resigned = tokio::time::timeout(waits::RESIGN, Box::pin(resignation)).await;
+        match resigned {
+            Ok(Ok(())) => state.session = opened,
+            Ok(Err(error)) => {
                 let error = with_causes(&error);
                 debug!(error, "A lease was not given back and ends by itself");
             }
+            Err(_) => debug!("A lease was not given back in time and ends by itself"),
         }
     }
 
@@ -190,11 +201,7 @@ impl Keeper {
 
     /// Renews the leases until none is left.
     async fn keep(self: Arc<Self>) {
-        let mut contact = Contact {
-            answered: Instant::now(),
-            server: None,
-            is_silent: false,
-        };
+        let mut contact = Contact::default();
         let mut pause = self.times.renew_every;
         loop {
             tokio::select! {
@@ -202,9 +209,9 @@ impl Keeper {
                 () = tokio::time::sleep(pause) => {}
             }
             let mut state = self.state.lock().await;
-            let is_dropped = |held: &&Arc<Held>| held.is_dropped.load(Ordering::Relaxed);
-            let dropped: Vec<_> = state.held.iter().filter(is_dropped).cloned().collect();
-            for held in dropped {
+            let is_abandoned = |held: &&Arc<Held>| held.is_abandoned.load(Ordering::Relaxed);
+            let abandoned: Vec<_> = state.held.iter().filter(is_abandoned).cloned().collect();
+            for held in abandoned {
                 self.resign_within(&mut state, &held).await;
             }
             state.held.retain(|held| !held.lost.is_cancelled());
@@ -215,7 +222,16 @@ impl Keeper {
                 }
                 return;
             }
-            let renewed = self.renew(&mut state).await;
+            let began = Instant::now();
+            let renewed = tokio::select! {
+                biased;
+                renewed = self.renew(&mut state) => renewed,
+                // A lease is given back, which must not wait for a database that is away.
+                () = self.wake.notified() => {
+                    pause = Duration::ZERO;
+                    continue;
+                }
+            };
             drop(state);
             pause = match renewed {
                 Ok(server) => {
@@ -223,7 +239,7 @@ impl Keeper {
                     self.times.renew_every
                 }
                 Err(error) => {
-                    self.note_failure(&mut contact, &error);
+                    self.note_failure(&mut contact, began, &error);
                     RETRY_INTERVAL.min(self.times.renew_every)
                 }
             };
@@ -266,9 +282,8 @@ impl Keeper {
         }
         let is_other = contact.server.is_some_and(|known| known != server);
         *contact = Contact {
-            answered: Instant::now(),
             server: Some(server),
-            is_silent: false,
+            ..Contact::default()
         };
         if is_other {
             // What the other server was asked is never answered.
@@ -276,17 +291,18 @@ impl Keeper {
         }
     }
 
-    fn note_failure(&self, contact: &mut Contact, error: &StoreError) {
+    /// `began` is when the attempt began that has failed.
+    fn note_failure(&self, contact: &mut Contact, began: Instant, error: &StoreError) {
         let error = with_causes(error);
         debug!(error, "A lease was not renewed");
-        // Each attempt that is not answered begins in time and is given up when the lease ends.
-        let silent = contact.answered.elapsed();
-        if silent < self.times.lasts {
+        let since = *contact.failing_since.get_or_insert(began);
+        // The last answer came one interval before, so that the lease ends now.
+        if since.elapsed() < self.times.patience() {
             return;
         }
         if !contact.is_silent {
             contact.is_silent = true;
-            let (database, seconds) = (self.store.address(), silent.as_secs());
+            let (database, seconds) = (self.store.address(), self.times.lasts.as_secs());
             warn!(
                 database,
                 error,
@@ -298,12 +314,15 @@ impl Keeper {
     }
 }
 
-type ServerStart = chrono::DateTime<chrono::Utc>;
+type ServerStart = DateTime<Utc>;
 
-/// When, and from which server, an answer last came.
+/// What the last attempts to renew have shown.
+#[derive(Default)]
 struct Contact {
-    answered: Instant,
+    /// When the server was started that answered last.
     server: Option<ServerStart>,
+    /// When the first attempt began since then.
+    failing_since: Option<Instant>,
     is_silent: bool,
 }
 

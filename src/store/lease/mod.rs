@@ -10,7 +10,7 @@ mod record;
 mod session;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 pub use instance::Instance;
 pub use keeper::Keeper;
+pub(super) use record::load_loss;
 pub use record::{LeaseRecord, LeaseState};
 
 /// What a process may hold.
@@ -75,6 +76,14 @@ impl LeaseTimes {
     }
 }
 
+/// What a transaction proves: that a lease is still its holder's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    pub(super) name: &'static str,
+    pub(super) epoch: i64,
+    pub(super) holder: Uuid,
+}
+
 /// How the lease became free for its present holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Previous {
@@ -110,6 +119,8 @@ pub enum Attempt {
 pub struct Loss {
     /// The lease.
     pub name: LeaseName,
+    /// The epoch under which it was held.
+    pub epoch: i64,
     /// The lease as it is now; none if its row was deleted.
     pub now: Option<LeaseRecord>,
 }
@@ -118,11 +129,17 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name;
         match &self.now {
-            None => write!(f, "the row of the lease {name:?} was deleted"),
-            Some(now) if now.holder.is_none() => {
-                write!(f, "the lease {name:?} was taken from this process by hand")
-            }
-            Some(now) => write!(f, "the lease {name:?} was taken over by {now}"),
+            None => write!(f, "the row {name} of the table lease was deleted"),
+            Some(now) if now.epoch <= self.epoch => write!(
+                f,
+                "the row {name} of the table lease was changed by hand, or the database server \
+                 that had it was replaced"
+            ),
+            Some(now) if now.holder.is_none() => write!(
+                f,
+                "another process took over the lease {name}, and has given it back: {now}"
+            ),
+            Some(now) => write!(f, "another process has taken over the lease {name}: {now}"),
         }
     }
 }
@@ -142,7 +159,8 @@ struct Held {
     epoch: i64,
     lost: CancellationToken,
     loss: OnceLock<Loss>,
-    is_dropped: AtomicBool,
+    /// The keeper gives it back.
+    is_abandoned: AtomicBool,
 }
 
 impl Held {
@@ -152,13 +170,13 @@ impl Held {
             epoch,
             lost: CancellationToken::new(),
             loss: OnceLock::new(),
-            is_dropped: AtomicBool::new(false),
+            is_abandoned: AtomicBool::new(false),
         })
     }
 
     fn lose(&self, now: Option<LeaseRecord>) {
-        let name = self.name;
-        let _first = self.loss.set(Loss { name, now });
+        let (name, epoch) = (self.name, self.epoch);
+        let _first = self.loss.set(Loss { name, epoch, now });
         self.lost.cancel();
     }
 }
@@ -168,6 +186,14 @@ impl Lease {
     #[must_use]
     pub fn name(&self) -> LeaseName {
         self.held.name
+    }
+
+    pub(super) fn claim(&self) -> Claim {
+        Claim {
+            name: self.held.name.as_str(),
+            epoch: self.held.epoch,
+            holder: self.holder(),
+        }
     }
 
     /// Counts up with each takeover.
@@ -202,14 +228,13 @@ impl Lease {
 
     /// Gives the lease back, so that another may take it at once. If the database is away, it
     /// expires instead.
-    pub async fn resign(self) {
+    pub async fn resign(&self) {
         self.keeper.resign(&self.held).await;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.held.is_dropped.store(true, Ordering::Relaxed);
-        self.keeper.wake();
+        self.keeper.abandon(&self.held);
     }
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use super::super::error::StoreError;
 use super::super::pool::{Store, bounded};
-use super::{LeaseName, LeaseTimes, Previous};
+use super::{LeaseName, LeaseTimes, Loss, Previous};
 
 /// Whether a lease may be taken, by the database's clock and its list of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
@@ -91,6 +91,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// Who has the run lease instead, within the transaction that found it lost.
+pub(in super::super) async fn load_loss(
+    mut transaction: PgTransaction<'_>,
+    epoch: i64,
+) -> Result<Loss, sqlx::Error> {
+    let name = LeaseName::Run;
+    let found = select_leases(&mut transaction, Some(name), LeaseTimes::default()).await?;
+    transaction.rollback().await?;
+    let now = found.into_iter().next();
+    Ok(Loss { name, epoch, now })
 }
 
 /// The leases, or one of them.

@@ -1,5 +1,7 @@
 //! The statements about leases, over the keeper's one connection.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
@@ -7,6 +9,7 @@ use super::super::error::StoreError;
 use super::super::pool::Store;
 use super::record::{LeaseRecord, select_leases};
 use super::{Held, Instance, LeaseName, LeaseTimes, Previous};
+use crate::shutdown::waits;
 
 /// A takeover waits for a lock no longer than that: a transaction of the holder before may still be
 /// writing. It is tried again.
@@ -70,7 +73,8 @@ impl Session {
     }
 
     pub(super) async fn close(self) {
-        let _closed = self.connection.close().await;
+        // If the server does not learn of it, it notices the closed socket.
+        let _closed = tokio::time::timeout(waits::CLOSE_POOL, self.connection.close()).await;
     }
 
     pub(super) async fn look(
@@ -173,7 +177,7 @@ impl Session {
     /// Renews leases. Returns the names and epochs of those that are still the instance's.
     pub(super) async fn renew(
         &mut self,
-        held: &[std::sync::Arc<Held>],
+        held: &[Arc<Held>],
         instance: &Instance,
         times: LeaseTimes,
     ) -> Result<Vec<(String, i64)>, sqlx::Error> {

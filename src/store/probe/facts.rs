@@ -7,8 +7,9 @@ use crate::retry::Remedy;
 
 use super::super::error::StoreError;
 
-/// The connections that the program cannot do without: a run's own, and one to read through.
-pub(super) const LEAST_CONNECTIONS: u32 = 2;
+/// The connections that the program cannot do without: a run's own, that of the leases, and one to
+/// read through.
+pub(super) const LEAST_CONNECTIONS: u32 = 3;
 
 /// The oldest major version that the migrations work with: they write functions with `return`.
 const MIN_MAJOR_VERSION: i32 = 14;

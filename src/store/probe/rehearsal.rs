@@ -6,9 +6,10 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::super::error::StoreError;
+use super::super::lease::Claim;
 use super::super::migrate::migrations::Migrations;
 use super::super::run_end::DayTotals;
-use super::super::run_lease::{RunLease, SESSION};
+use super::super::run_lease::RunLease;
 use super::super::runs::{FinishedRun, RunOutcome};
 use super::BOUNDS;
 use crate::ledger::{
@@ -33,10 +34,6 @@ pub(super) async fn rehearse(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let during = || StoreError::during("rehearsing a run");
-    sqlx::raw_sql(SESSION)
-        .execute(&mut connection)
-        .await
-        .map_err(during())?;
     sqlx::raw_sql(BOUNDS)
         .execute(&mut connection)
         .await
@@ -54,7 +51,20 @@ pub(super) async fn rehearse(
         .execute(&mut connection)
         .await
         .map_err(during())?;
-    let mut run = RunLease::over(connection);
+    // A row of its own, so that a run under way neither disturbs the rehearsal nor is disturbed.
+    let claim = Claim {
+        name: "rehearsal",
+        epoch: 1,
+        holder: Uuid::new_v4(),
+    };
+    sqlx::query("insert into lease (name, epoch, holder) values ($1, $2, $3)")
+        .bind(claim.name)
+        .bind(claim.epoch)
+        .bind(claim.holder)
+        .execute(&mut connection)
+        .await
+        .map_err(during())?;
+    let mut run = RunLease::rehearsed(connection, claim);
     run.record_total(RUN_ID, 1).await?;
     run.record(RUN_ID, &[outcome(now)], now).await?;
     let totals = DayTotals {

@@ -110,9 +110,9 @@ fn after_three_dates_that_failed_for_all_no_further_one_is_asked_for() {
 #[test]
 fn a_pass_that_cannot_begin_ends_the_sum_and_the_first_one_ends_everything() {
     let mut sum = DatedSum::new(march("30", "31"));
-    assert!(sum.end(RunError::Superseded).is_err());
+    assert!(sum.end(RunError::Unrecorded).is_err());
     sum.add(date("2026-03-31"), pass(RunOutcome::Succeeded, &[]));
-    sum.end(RunError::Superseded).unwrap();
+    sum.end(RunError::Unrecorded).unwrap();
     let report = sum.into_report(NOW);
     assert!(report.ended_early && report.fatal.is_some());
     assert_eq!(report.outcome, RunOutcome::Partial);

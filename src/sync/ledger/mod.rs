@@ -1,5 +1,5 @@
-//! The ledger, as one run writes to it: under the run lock, and through a connection that is opened
-//! again after an outage of the database.
+//! The ledger, as one run writes to it: under the run lease, and through a connection that is
+//! opened again after an outage of the database.
 
 mod begin;
 mod locks;
@@ -20,7 +20,8 @@ use crate::ledger::{Customer, CustomerId, CustomerOutcome, Dataset, Rejection, R
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
 use crate::store::{
-    DayTotals, DueCustomer, FinishedRun, PartnerListDiff, RunLease, Store, StoreError,
+    DayTotals, DueCustomer, FinishedRun, Keeper, Lease, PartnerListDiff, RunLease, Store,
+    StoreError,
 };
 
 pub(super) use begin::{LedgerAccess, mark_interrupted};
@@ -31,9 +32,14 @@ pub use upgrade::{Upgrade, UpgradeWait};
 /// The ledger, as one run writes to it.
 pub(super) struct Ledger {
     store: Store,
-    /// None after the connection broke, until the lock has been taken again.
-    lock: Option<RunLease>,
+    keeper: Arc<Keeper>,
+    lease: Arc<Lease>,
+    /// None after the connection broke, until another has been opened.
+    run: Option<RunLease>,
     run_id: i64,
+    resumes: Option<i64>,
+    /// Whether the connection was opened again, perhaps to another server.
+    was_reopened: bool,
     clock: Arc<dyn Clock>,
     /// How long a database that is away is waited for.
     retry: RetryPolicy,
@@ -47,47 +53,59 @@ impl Ledger {
         self.run_id
     }
 
-    /// Does `work` under the run lock, and repeats it while the database is away. The second
+    /// The unfinished run that this one resumes.
+    pub(super) fn resumes(&self) -> Option<i64> {
+        self.resumes
+    }
+
+    /// Is cancelled when another process has taken over.
+    pub(super) fn lease(&self) -> Arc<Lease> {
+        Arc::clone(&self.lease)
+    }
+
+    /// Does `work` under the run lease, and repeats it while the database is away. The second
     /// argument of `work` is whether the connection had to be opened again for this attempt.
     ///
     /// # Errors
-    /// When the database refuses or is away for too long, or the run is no longer on record as
-    /// under way.
-    async fn with_lock<T>(
+    /// When the database refuses or is away for too long, the lease is lost, or the run is no
+    /// longer on record as under way.
+    async fn under_lease<T>(
         &mut self,
         mut work: impl AsyncFnMut(&mut RunLease, bool) -> Result<T, StoreError>,
     ) -> Result<T, RunError> {
         let (store, shutdown) = (self.store.clone(), self.shutdown.clone());
         let done = retry_while_away(&store, self.retry, &shutdown, async || {
+            if let Some(loss) = self.lease.loss() {
+                return Err(StoreError::Superseded(Box::new(loss.clone())));
+            }
             // Taken out, so that a connection that failed, or was dropped in the middle of a
             // transaction, is not used again.
-            let (mut lock, reconnected) = match self.lock.take() {
-                Some(lock) => (lock, false),
-                None => (self.take_lock_again().await?, true),
+            let (mut run, reopened) = match self.run.take() {
+                Some(run) => (run, false),
+                None => (self.store.attach(&self.lease).await?, true),
             };
-            if reconnected && !lock.is_running(self.run_id).await? {
-                lock.release().await;
+            self.was_reopened |= reopened;
+            if reopened && !run.is_running(self.run_id).await? {
+                run.release().await;
                 return Ok(None);
             }
-            let done = work(&mut lock, reconnected).await;
+            let done = tokio::select! {
+                biased;
+                done = work(&mut run, reopened) => done,
+                () = self.lease.lost().cancelled() => match self.lease.loss() {
+                    Some(loss) => Err(StoreError::Superseded(Box::new(loss.clone()))),
+                    None => Err(silence()),
+                },
+                // What was sent into a cable that is cut is never answered.
+                () = self.keeper.silence() => Err(silence()),
+            };
             if matches!(done, Ok(_) | Err(StoreError::Refused { .. })) {
-                self.lock = Some(lock);
+                self.run = Some(run);
             }
             done.map(Some)
         })
         .await?;
-        done.ok_or(RunError::Superseded)
-    }
-
-    async fn take_lock_again(&self) -> Result<RunLease, StoreError> {
-        // The lost connection may hold the lock until Postgres notices; another process may hold it
-        // until its run ends.
-        self.store
-            .try_lease_run()
-            .await?
-            .ok_or(StoreError::TimedOut {
-                operation: "taking the run lock again".into(),
-            })
+        done.ok_or(RunError::Unrecorded)
     }
 
     /// Stores a batch of customers, all or none.
@@ -96,10 +114,10 @@ impl Ledger {
         outcomes: &[CustomerOutcome],
     ) -> Result<Vec<RowCounts>, RunError> {
         let (run_id, clock) = (self.run_id, Arc::clone(&self.clock));
-        self.with_lock(async |lock, reconnected| {
-            let recorded = if reconnected {
+        self.under_lease(async |run, reopened| {
+            let recorded = if reopened {
                 let ids: Vec<CustomerId> = outcomes.iter().map(CustomerOutcome::id).collect();
-                lock.load_recorded(run_id, &ids).await?
+                run.load_recorded(run_id, &ids).await?
             } else {
                 HashMap::new()
             };
@@ -110,7 +128,7 @@ impl Ledger {
                 .collect();
             match committed {
                 Some(counts) => Ok(counts),
-                None => lock.record(run_id, outcomes, clock.now()).await,
+                None => run.record(run_id, outcomes, clock.now()).await,
             }
         })
         .await
@@ -119,7 +137,7 @@ impl Ledger {
     /// Records how many customers are on the list.
     pub(super) async fn record_total(&mut self, total: u64) -> Result<(), RunError> {
         let run_id = self.run_id;
-        self.with_lock(async |lock, _| lock.record_total(run_id, total).await)
+        self.under_lease(async |run, _| run.record_total(run_id, total).await)
             .await
     }
 
@@ -131,7 +149,7 @@ impl Ledger {
     ) -> Result<(), RunError> {
         let now = self.clock.now();
         let known = self
-            .with_lock(async |lock, _| lock.admit_locale(locale, may_change, now).await)
+            .under_lease(async |run, _| run.admit_locale(locale, may_change, now).await)
             .await?;
         match known {
             None => Ok(()),
@@ -149,18 +167,18 @@ impl Ledger {
         excluded: &HashSet<CustomerId>,
     ) -> Result<PartnerListDiff, RunError> {
         let now = self.clock.now();
-        self.with_lock(async |lock, _| lock.record_partner_list(listed, excluded, now).await)
+        self.under_lease(async |run, _| run.record_partner_list(listed, excluded, now).await)
             .await
     }
 
-    /// Puts customers into the order in which they are due, without those that the run `resumes`
-    /// has stored.
+    /// Puts customers into the order in which they are due, without those that the resumed run has
+    /// stored.
     pub(super) async fn load_due(
         &mut self,
         customers: &[CustomerId],
-        resumes: Option<i64>,
     ) -> Result<Vec<DueCustomer>, RunError> {
-        self.with_lock(async |lock, _| lock.load_due(customers, resumes).await)
+        let resumes = self.resumes;
+        self.under_lease(async |run, _| run.load_due(customers, resumes).await)
             .await
     }
 
@@ -171,50 +189,69 @@ impl Ledger {
         strays: &[Rejection],
     ) -> Result<(), RunError> {
         let (run_id, now) = (self.run_id, self.clock.now());
-        self.with_lock(async |lock, _| lock.record_strays(run_id, dataset, strays, now).await)
+        self.under_lease(async |run, _| run.record_strays(run_id, dataset, strays, now).await)
             .await
     }
 
-    /// Records the end of the run and releases the lock. Totals of days and statistics are left to
-    /// the next run if the database refuses them or goes away meanwhile. `next_date` is that of the
-    /// next pass of a dated backfill.
+    /// Whether the connection was opened again, perhaps to another server.
+    pub(super) fn was_reopened(&self) -> bool {
+        self.was_reopened
+    }
+
+    /// Which of `customers` the run has not on record.
+    pub(super) async fn load_lost(
+        &mut self,
+        customers: &[CustomerId],
+    ) -> Result<Vec<CustomerId>, RunError> {
+        let run_id = self.run_id;
+        self.under_lease(async |run, _| {
+            let recorded = run.load_recorded(run_id, customers).await?;
+            let lost = customers.iter().filter(|id| !recorded.contains_key(id));
+            Ok(lost.copied().collect())
+        })
+        .await
+    }
+
+    /// Records the end of the run and gives the lease back. Totals of days and statistics are left
+    /// to the next run if the database refuses them or goes away meanwhile. `next_date` is that of
+    /// the next pass of a dated backfill.
     pub(super) async fn finish(
         mut self,
         end: &FinishedRun,
         next_date: Option<NaiveDate>,
     ) -> Result<(), RunError> {
         let (run_id, shutdown) = (self.run_id, self.shutdown.clone());
-        self.with_lock(async |lock, reconnected| {
-            if reconnected {
-                return lock.finish_run(run_id, end, None).await;
+        self.under_lease(async |run, reopened| {
+            if reopened {
+                return run.finish_run(run_id, end, None).await;
             }
             let totals = DayTotals {
                 next_date,
                 shutdown: &shutdown,
             };
-            match lock.finish_run(run_id, end, Some(totals)).await {
+            match run.finish_run(run_id, end, Some(totals)).await {
                 Err(error @ StoreError::Refused { .. }) => {
                     let error = with_causes(&error);
                     warn!(
                         error,
                         "The totals of days are left to the next run: {error}"
                     );
-                    lock.finish_run(run_id, end, None).await
+                    run.finish_run(run_id, end, None).await
                 }
                 finished => finished,
             }
         })
         .await?;
-        let Some(mut lock) = self.lock.take() else {
+        let Some(mut run) = self.run.take() else {
             return Ok(());
         };
-        if lock.has_new_partition()
-            && let Err(error) = lock.analyze().await
+        if run.has_new_partition()
+            && let Err(error) = run.analyze().await
         {
             let error = with_causes(&error);
             warn!(error, "The ledger's statistics were not gathered: {error}");
         }
-        lock.release().await;
+        run.release().await;
         Ok(())
     }
 
@@ -228,15 +265,21 @@ impl Ledger {
         self.shutdown = Shutdown::default();
         let run_id = self.run_id;
         let recorded = async {
-            self.with_lock(async |lock, _| lock.finish_run(run_id, end, None).await)
+            self.under_lease(async |run, _| run.finish_run(run_id, end, None).await)
                 .await?;
-            if let Some(lock) = self.lock.take() {
-                lock.release().await;
+            if let Some(run) = self.run.take() {
+                run.release().await;
             }
             Ok(())
         };
         tokio::time::timeout(limit, recorded)
             .await
             .unwrap_or(Err(RunError::Stopped))
+    }
+}
+
+fn silence() -> StoreError {
+    StoreError::TimedOut {
+        operation: "the connection is taken for cut, and another opened".into(),
     }
 }

@@ -47,7 +47,7 @@ fn a_stop_interrupts_a_run_and_so_does_another_process() {
     assert_eq!(outcome(RunError::Stopped, true), RunOutcome::Interrupted);
     assert_eq!(outcome(RunError::Stopped, false), RunOutcome::Failed);
     assert_eq!(
-        outcome(RunError::Superseded, false),
+        outcome(RunError::Unrecorded, false),
         RunOutcome::Interrupted
     );
 }

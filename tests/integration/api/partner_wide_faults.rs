@@ -7,7 +7,7 @@ use seatledger::config::Database;
 use seatledger::ledger::{Dataset, Rejection, RejectionReason};
 use seatledger::store::{NewRun, RunKind, Store};
 
-use crate::support::{Finished, Simulator, World};
+use crate::support::{Finished, Simulator, World, begin, lease_run};
 
 const USAGE: &str = "commercial_usage";
 const DEPLOYMENT: &str = "commercial_deployment";
@@ -449,7 +449,7 @@ async fn items_without_a_customer_that_are_recorded_twice_are_stored_once() {
     let folder = world.folder.path();
     let database = Database::try_new(world.database_url(), folder, 2).unwrap();
     let store = Store::new(&database).unwrap();
-    let mut lock = store.try_lease_run().await.unwrap().unwrap();
+    let mut lock = lease_run(&store).await;
     let now = SystemClock.now();
     let run = NewRun {
         kind: RunKind::Backfill,
@@ -460,7 +460,7 @@ async fn items_without_a_customer_that_are_recorded_twice_are_stored_once() {
         tick: None,
         started_at: now,
     };
-    let run_id = lock.begin_run(&run).await.unwrap();
+    let run_id = begin(&mut lock, &run).await;
     let stray = |payload: &str| Rejection {
         reason: RejectionReason::MissingField,
         detail: "customerTenantId is missing".to_owned(),

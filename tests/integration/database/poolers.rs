@@ -80,8 +80,9 @@ async fn a_refused_second_connection_is_waited_for_and_not_taken_for_a_proof() {
     world.set("database.url", url.as_str());
     world.set("log.filter", "seatledger=debug");
     // Sessions of others may use up what the role is allowed.
-    world.execute("alter role one connection limit 2").await;
-    let taken = sqlx::PgPool::connect(url.as_str()).await.unwrap();
+    world.execute("alter role one connection limit 3").await;
+    let connect = || sqlx::PgPool::connect(url.as_str());
+    let taken = [connect().await.unwrap(), connect().await.unwrap()];
     let check = world.run(&["check"]).await;
     check.assert_code(1);
     assert!(
@@ -91,7 +92,9 @@ async fn a_refused_second_connection_is_waited_for_and_not_taken_for_a_proof() {
     );
     let daemon = world.start(&[]);
     daemon.says("a second connection is needed").await;
-    taken.close().await;
+    for pool in taken {
+        pool.close().await;
+    }
     world.execute("alter role one connection limit 10").await;
     daemon.says("Waiting for the next run").await;
     daemon.signal("TERM");

@@ -96,7 +96,7 @@ async fn a_wait_for_another_run_names_that_run() {
         waiting
             .says("waiting for it to end: run 1 (backfill), begun at 2")
             .await;
-        assert!(waiting.stderr().contains("of role seatledger"));
+        assert!(waiting.stderr().contains("by host "));
     }
     hold.release().await;
     first.finish().await.assert_code(0);

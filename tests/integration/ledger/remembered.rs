@@ -9,7 +9,7 @@ use seatledger::ledger::{
 use seatledger::shutdown::Shutdown;
 use seatledger::store::{DayTotals, FinishedRun, NewRun, RunKind, RunLease, RunOutcome, Store};
 
-use crate::support::Database;
+use crate::support::{Database, begin, lease_run};
 
 /// A pass that stores a row of one customer for this date.
 async fn pass(lock: &mut RunLease, customer: &str, date: DateTime<Utc>) {
@@ -23,7 +23,7 @@ async fn pass(lock: &mut RunLease, customer: &str, date: DateTime<Utc>) {
         tick: None,
         started_at: now,
     };
-    let run_id = lock.begin_run(&new).await.unwrap();
+    let run_id = begin(lock, &new).await;
     let row = UsageRow {
         key: UsageKey {
             processed_date_time: date,
@@ -69,7 +69,7 @@ async fn pass(lock: &mut RunLease, customer: &str, date: DateTime<Utc>) {
 async fn lock(database: &Database) -> RunLease {
     let settings = config::Database::try_new(&database.url(), &std::env::temp_dir(), 2).unwrap();
     let store = Store::new(&settings).unwrap();
-    store.try_lease_run().await.unwrap().unwrap()
+    lease_run(&store).await
 }
 
 #[tokio::test]

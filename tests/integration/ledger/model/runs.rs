@@ -7,14 +7,14 @@ use seatledger::config;
 use seatledger::ledger::{Customer, CustomerOutcome, Row as _, RowCounts, Source, TrafficCounts};
 use seatledger::shutdown::Shutdown;
 use seatledger::store::{
-    DatedPass, DayTotals, FinishedRun, NewRun, RunKind, RunLease, RunOutcome, Store, StoreError,
+    DatedPass, DayTotals, FinishedRun, NewRun, RunKind, RunOutcome, Store, StoreError,
 };
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
 use super::sql;
-use crate::support::{Database, until};
+use crate::support::{Database, begin, lease_run, until};
 
 /// The ledger of one history.
 pub(super) struct Ledger {
@@ -101,7 +101,7 @@ impl Ledger {
         plan: RunPlan,
         mut stored: impl AsyncFnMut() -> Result<(), String>,
     ) -> Result<(), String> {
-        let mut lock = self.lock().await;
+        let mut lock = lease_run(&self.store).await;
         lock.mark_interrupted(self.tick()).await.unwrap();
         let new = NewRun {
             kind: RunKind::Backfill,
@@ -112,7 +112,7 @@ impl Ledger {
             tick: None,
             started_at: self.tick(),
         };
-        let run_id = lock.begin_run(&new).await.unwrap();
+        let run_id = begin(&mut lock, &new).await;
         if let Some(listed) = &plan.listed {
             let now = self.tick();
             let excluded = std::collections::HashSet::new();
@@ -174,14 +174,6 @@ impl Ledger {
         ended.await.unwrap();
         lock.release().await;
         Ok(())
-    }
-
-    async fn lock(&self) -> RunLease {
-        // Postgres may not have noticed yet that the connection of the run before is lost.
-        until("the run lock is free", async || {
-            self.store.try_lease_run().await.unwrap()
-        })
-        .await
     }
 
     /// Does `work` until it waits for this table, and then ends its connection.

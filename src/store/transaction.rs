@@ -1,0 +1,60 @@
+//! The one place that begins transactions. Every setting is `set local`, so that nothing relies on
+//! a session that another may have the next moment.
+
+use sqlx::{Connection as _, PgConnection, PgTransaction};
+
+/// What holds for a transaction of a run, whatever the defaults of the server or the role are:
+/// - `synchronous_commit`: what is recorded as stored survives a crash of the server;
+/// - `force_custom_plan`: a generic plan assumes short arrays and is quadratic for a batch's;
+/// - `jit`: compiling a plan costs more than it saves for a batch;
+/// - `seatledger.keeps_months`: the triggers for other writers leave the run's rows alone.
+macro_rules! of_a_run {
+    () => {
+        "
+        set local synchronous_commit = on;
+        set local plan_cache_mode = force_custom_plan;
+        set local jit = off;
+        set local seatledger.keeps_months = on
+        "
+    };
+}
+
+/// A statement, a wait for a lock and a transaction of a program that stands still, or was cut off,
+/// end on the server by themselves.
+const WRITE: &str = concat!(
+    "
+    begin isolation level read committed read write;
+    set local statement_timeout = '2min';
+    set local lock_timeout = '1min';
+    set local idle_in_transaction_session_timeout = '10s';
+    ",
+    of_a_run!()
+);
+
+const READ: &str = "
+    begin isolation level read committed read only;
+    set local statement_timeout = '20s';
+    set local lock_timeout = '20s';
+    set local idle_in_transaction_session_timeout = '10s';
+    set local jit = off
+";
+
+/// Begins a transaction of a run. Within a transaction, such as a rehearsal, which has its own
+/// bounds, a savepoint.
+pub(super) async fn begin_write(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    if !connection.is_in_transaction() {
+        return connection.begin_with(WRITE).await;
+    }
+    let mut savepoint = connection.begin().await?;
+    sqlx::raw_sql(of_a_run!()).execute(&mut *savepoint).await?;
+    Ok(savepoint)
+}
+
+/// Begins a transaction that reads for `status` and the like.
+pub(super) async fn begin_read(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    connection.begin_with(READ).await
+}
