@@ -102,12 +102,13 @@ async fn tick_done(
     let Some(tick) = run.tick else {
         return Ok(None);
     };
+    // A later tick that is still to come was done by a host whose clock was ahead.
     sqlx::query_as!(
         TickDone,
         "
         select run_id, outcome, host, tick, finished_at
         from sync_run
-        where tick >= $1
+        where tick between $1 and $3
             and whole_list
             and asked_date is null
             and (
@@ -118,7 +119,8 @@ async fn tick_done(
         limit 1
         ",
         tick,
-        host
+        host,
+        run.started_at
     )
     .fetch_optional(connection)
     .await

@@ -21,7 +21,7 @@ use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
 use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
-use crate::shutdown::{Shutdown, waits};
+use crate::shutdown::Shutdown;
 use crate::status::{Leader, StatusInputs, serve};
 use crate::store::Reader;
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
@@ -144,7 +144,7 @@ impl Daemon {
             let led = Box::pin(self.lead(outset, lease.lost(), ticker, shutdown)).await;
             if let Err(error) = led {
                 // Otherwise another daemon would have to wait until the lease expires.
-                let _resigned = tokio::time::timeout(waits::RESIGN, lease.resign()).await;
+                lease.resign().await;
                 return Err(error);
             }
             // Another daemon leads.
