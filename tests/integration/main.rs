@@ -156,6 +156,8 @@ mod service {
     mod check;
     /// The daemon keeps its schedule and catches up on a missed run.
     mod daemon;
+    /// Daemons on several hosts: one leads, the others stand by and take over.
+    mod hosts;
     /// The metrics for Prometheus.
     mod metrics;
     /// Files in the encodings and formats that editors and spreadsheets save.

@@ -202,6 +202,11 @@ impl World {
         Running::start(&self.config_path(), self.environment(), arguments)
     }
 
+    /// As [`World::start`], on a host of this name.
+    pub(crate) fn start_on(&self, host: &str, arguments: &[&str]) -> Running {
+        Running::start_on(host, &self.config_path(), self.environment(), arguments)
+    }
+
     /// Runs the program to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
         self.start(arguments).finish().await

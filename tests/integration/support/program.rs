@@ -34,8 +34,42 @@ impl Running {
         environment: impl IntoIterator<Item = (String, String)>,
         arguments: &[&str],
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_seatledger"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_seatledger"));
+        command.env_clear();
+        Self::spawn(command, config, environment, arguments)
+    }
+
+    /// Starts the program on a host of this name: with a host name of its own.
+    pub(super) fn start_on(
+        host: &str,
+        config: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+        arguments: &[&str],
+    ) -> Self {
+        // An ordinary user becomes root in a user namespace of its own, which allows naming. Each
+        // step replaces the process, so that its id is that of the program.
+        let script = r#"
+            host=$1 && shift
+            name='hostname "$0" 2>/dev/null || echo "$0" >/proc/sys/kernel/hostname'
+            set -- sh -c "$name; exec \"\$@\"" "$host" "$@"
+            if [ "$(id -u)" = 0 ]; then exec unshare --uts "$@"; fi
+            exec unshare --uts --map-root-user "$@"
+        "#;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, "sh", host, env!("CARGO_BIN_EXE_seatledger")])
             .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        Self::spawn(command, config, environment, arguments)
+    }
+
+    fn spawn(
+        mut command: Command,
+        config: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+        arguments: &[&str],
+    ) -> Self {
+        let mut child = command
             .envs(environment)
             .arg("--config")
             .arg(config)
