@@ -71,8 +71,8 @@ async fn a_tick_missed_while_down_is_caught_up_at_start() {
     assert_eq!(runs(&world).await.len(), 1);
     world
         .execute(
-            "update sync_run set started_at = now() - interval '25 hours', finished_at = \
-            now() - interval '25 hours'",
+            "update sync_run set started_at = now() - interval '25 hours', finished_at = now() - \
+            interval '25 hours', tick = tick - interval '25 hours'",
         )
         .await;
     start_and_stop(&world).await;
