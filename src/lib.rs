@@ -13,7 +13,7 @@
 //!       ├─► status         the status address: JSON and metrics
 //!       └─► sync           one run
 //!            ├─► partner_center   everything Microsoft: client, session, endpoints, throttle, auth
-//!            └─► store            everything Postgres: the run lock, batches, what is read back
+//!            └─► store            everything Postgres: leases, batches, what is read back
 //!                 └─► ledger           the shared vocabulary: customer, row, rejection, outcome
 //!
 //! used by any of them: retry, shutdown, clock, consent, text, tls, causes, printable
@@ -30,8 +30,8 @@
 //! ```text
 //!   Request ──► Syncer::run ──► Run { session, recorder, shutdown, … }        sync/run
 //!                                │
-//!   1 begin      LedgerAccess ───┼──► run lock, sync_run: running             sync/ledger
-//!                                │      ▲ waits while another run holds the lock,
+//!   1 begin      LedgerAccess ───┼──► run lease, sync_run: running            sync/ledger
+//!                                │      ▲ waits while another run holds the lease,
 //!                                │      │ or the database is away
 //!   2 sign in    Session ────────┼──► a token, before the first customer      partner_center
 //!                                │
@@ -55,7 +55,7 @@
 //!                                └─ API silent · all refused alike · token refused
 //!
 //!   6 end        Report ──► log, sync_run: succeeded, partial, failed,        sync/report
-//!                           interrupted; lock released
+//!                           interrupted; lease given back
 //!
 //!   graceful stop: no further customer is begun, those under way finish
 //!   forced stop:   calls are dropped; what was fetched is stored, and the end recorded,

@@ -1,6 +1,7 @@
 //! The ledger's database, and the only SQL. Makes no HTTP call, does not sleep and does not retry:
-//! a [`StoreError`] says whether the caller should. [`Store`] opens connections and reads;
-//! [`RunLease`] is the one connection that a run writes through.
+//! a [`StoreError`] says whether the caller should. Only the [`Keeper`] of leases renews them by
+//! itself. [`Store`] opens connections and reads; [`RunLease`] is the one connection that a run
+//! writes through.
 
 mod batch;
 mod connect;

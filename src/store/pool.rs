@@ -100,14 +100,15 @@ impl Store {
         operation: &'static str,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
-        bounded(operation, async {
+        // Boxed, because every future that contains this large one would become as large.
+        let read = Box::pin(async {
             let mut connection = self.pool.acquire().await?;
             let mut transaction = begin_read(&mut connection).await?;
             let found = work(&mut transaction).await?;
             transaction.commit().await?;
             Ok(found)
-        })
-        .await
+        });
+        bounded(operation, read).await
     }
 
     /// Checks that Postgres accepts a connection. The pool would report no cause but a timeout.

@@ -76,7 +76,7 @@ impl RunLease {
     ) -> Result<Begun, StoreError> {
         const OPERATION: &str = "recording the run";
         let (mut transaction, _) = self.begin(OPERATION).await?;
-        bounded(OPERATION, async {
+        let begun = Box::pin(async {
             if let Some(done) = tick_done(&mut transaction, run, host).await? {
                 transaction.rollback().await?;
                 return Ok(Begun::TickDone(done));
@@ -89,8 +89,8 @@ impl RunLease {
             let run_id = insert(&mut transaction, run, host, resumes).await?;
             transaction.commit().await?;
             Ok(Begun::Run { run_id, resumes })
-        })
-        .await
+        });
+        bounded(OPERATION, begun).await
     }
 }
 

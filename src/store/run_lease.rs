@@ -136,16 +136,17 @@ impl RunLease {
             claim.epoch,
             claim.holder
         );
-        let (transaction, proven) = bounded(operation, async {
+        // Boxed, because every future that contains this large one would become as large.
+        let begun = Box::pin(async {
             let mut transaction = begin_write(&mut self.connection).await?;
             let proven = proof.fetch_optional(&mut *transaction).await?;
             Ok((transaction, proven.is_some()))
-        })
-        .await?;
+        });
+        let (transaction, proven) = bounded(operation, begun).await?;
         if proven {
             return Ok((transaction, &mut self.cache));
         }
-        let loss = load_loss(transaction, claim.epoch);
+        let loss = Box::pin(load_loss(transaction, claim.epoch));
         let loss = bounded("asking who has taken over", loss).await?;
         Err(StoreError::Superseded(Box::new(loss)))
     }
@@ -160,12 +161,12 @@ impl RunLease {
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
         let (mut transaction, _) = self.begin(operation).await?;
-        bounded(operation, async {
+        let done = Box::pin(async {
             let done = work(&mut transaction).await?;
             transaction.commit().await?;
             Ok(done)
-        })
-        .await
+        });
+        bounded(operation, done).await
     }
 
     /// Stores all of `outcomes` or none, in one transaction. No customer may occur twice.
@@ -183,12 +184,12 @@ impl RunLease {
         const OPERATION: &str = "storing customers";
         let stamp = Stamp { run_id, now };
         let (mut transaction, cache) = self.begin(OPERATION).await?;
-        let recorded = bounded(OPERATION, async {
+        let recorded = Box::pin(async {
             let counts = batch::record(&mut transaction, cache, outcomes, stamp).await?;
             transaction.commit().await?;
             Ok(counts)
-        })
-        .await;
+        });
+        let recorded = bounded(OPERATION, recorded).await;
         if recorded.is_err() {
             // It may hold what the transaction inserted and rolled back.
             self.cache = batch::Cache::default();

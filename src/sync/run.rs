@@ -10,7 +10,7 @@ use super::Syncer;
 use super::batches::Recorder;
 use super::customer_list::{self, RunCustomer};
 use super::error::RunError;
-use super::ledger::{Ledger, LedgerAccess};
+use super::ledger::{self, Ledger, LedgerAccess};
 use super::partner_wide::PartnerWide;
 use super::per_customer::Workers;
 use super::report::{Progress, Report};
@@ -88,15 +88,10 @@ async fn last_moment(shutdown: &Shutdown) {
     tokio::time::sleep(waits::STORE_FETCHED).await;
 }
 
-/// Completes when another process has taken over. What it fetches and stores need not be fetched
-/// here any more.
+/// Completes when another process has taken over. What is still to be fetched, it fetches.
 async fn lost(lease: Option<Arc<Lease>>) -> Loss {
-    let Some(lease) = lease else {
-        return std::future::pending().await;
-    };
-    lease.lost().cancelled().await;
-    match lease.loss() {
-        Some(loss) => loss.clone(),
+    match lease {
+        Some(lease) => ledger::lost(&lease).await,
         None => std::future::pending().await,
     }
 }

@@ -79,6 +79,24 @@ impl Keeper {
         let _changed = silences.changed().await;
     }
 
+    /// Does `work` on the database, and gives it up if the server falls silent meanwhile: what was
+    /// sent into a cable that is cut is never answered.
+    ///
+    /// # Errors
+    /// With the error of `work`. [`StoreError::TimedOut`] if the server falls silent.
+    pub async fn attend<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.silence() => Err(StoreError::TimedOut {
+                operation: "the connection is taken for cut, and another opened".into(),
+            }),
+        }
+    }
+
     /// Takes a lease if it is free, or if its holder is gone or has not renewed it in time.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::super::error::StoreError;
 use super::super::pool::Store;
+use super::super::transaction::begin_read;
 use super::record::{LeaseRecord, select_leases};
 use super::{Held, Instance, LeaseName, LeaseTimes, Previous};
 use crate::shutdown::waits;
@@ -82,12 +83,15 @@ impl Session {
         name: LeaseName,
         times: LeaseTimes,
     ) -> Result<Option<LeaseRecord>, sqlx::Error> {
-        let found = select_leases(&mut self.connection, Some(name), times).await?;
+        let mut transaction = begin_read(&mut self.connection).await?;
+        let found = select_leases(&mut transaction, Some(name), times).await?;
+        transaction.commit().await?;
         Ok(found.into_iter().next())
     }
 
     /// Makes the row of a lease that was deleted.
     pub(super) async fn mend(&mut self, name: LeaseName) -> Result<(), sqlx::Error> {
+        let mut transaction = self.connection.begin_with(TAKE).await?;
         sqlx::query!(
             "
             insert into lease (name)
@@ -96,9 +100,9 @@ impl Session {
             ",
             name.as_str()
         )
-        .execute(&mut self.connection)
-        .await
-        .map(drop)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
     }
 
     /// Ends the sessions that a holder has left behind, where the role may. A transaction of theirs

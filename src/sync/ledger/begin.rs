@@ -39,7 +39,7 @@ pub(in crate::sync) struct LedgerAccess<'a> {
 /// One attempt to take the run lease.
 enum Taken {
     Held(LeaseRecord),
-    Began(Arc<Lease>, RunLease, Begun),
+    Began(Arc<Lease>, Box<RunLease>, Begun),
 }
 
 impl LedgerAccess<'_> {
@@ -59,7 +59,7 @@ impl LedgerAccess<'_> {
                         store: self.store.clone(),
                         keeper: Arc::clone(self.keeper),
                         lease,
-                        run: Some(run),
+                        run: Some(*run),
                         run_id,
                         resumes,
                         was_reopened: false,
@@ -98,17 +98,29 @@ impl LedgerAccess<'_> {
                 Attempt::Acquired(lease) => Arc::new(lease),
             };
             wait.was_cut_off |= wait.has_begun() && lease.previous().is_cut_off();
-            let mut under = store.attach(&lease).await?;
-            mark_interrupted(&mut under, &**self.clock).await?;
-            let run = NewRun {
-                started_at: self.clock.now(),
-                ..run.clone()
-            };
-            let host = &keeper.instance().host;
-            let begun = under.begin_run(&run, host, wait.was_cut_off).await?;
+            let goes_on = wait.was_cut_off;
+            let begun = Box::pin(keeper.attend(self.begin_under(&lease, run, goes_on)));
+            let (under, begun) = begun.await?;
             Ok(Taken::Began(lease, under, begun))
         })
         .await
+    }
+
+    async fn begin_under(
+        &self,
+        lease: &Arc<Lease>,
+        run: &NewRun,
+        goes_on: bool,
+    ) -> Result<(Box<RunLease>, Begun), StoreError> {
+        let mut under = Box::new(self.store.attach(lease).await?);
+        mark_interrupted(&mut under, &**self.clock).await?;
+        let run = NewRun {
+            started_at: self.clock.now(),
+            ..run.clone()
+        };
+        let host = &self.keeper.instance().host;
+        let begun = under.begin_run(&run, host, goes_on).await?;
+        Ok((under, begun))
     }
 }
 

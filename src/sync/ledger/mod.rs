@@ -20,7 +20,7 @@ use crate::ledger::{Customer, CustomerId, CustomerOutcome, Dataset, Rejection, R
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
 use crate::store::{
-    DayTotals, DueCustomer, FinishedRun, Keeper, Lease, PartnerListDiff, RunLease, Store,
+    DayTotals, DueCustomer, FinishedRun, Keeper, Lease, Loss, PartnerListDiff, RunLease, Store,
     StoreError,
 };
 
@@ -58,7 +58,7 @@ impl Ledger {
         self.resumes
     }
 
-    /// Is cancelled when another process has taken over.
+    /// The lease under which the run writes.
     pub(super) fn lease(&self) -> Arc<Lease> {
         Arc::clone(&self.lease)
     }
@@ -82,22 +82,18 @@ impl Ledger {
             // transaction, is not used again.
             let (mut run, reopened) = match self.run.take() {
                 Some(run) => (run, false),
-                None => (self.store.attach(&self.lease).await?, true),
+                None => (self.attach_again().await?, true),
             };
             self.was_reopened |= reopened;
             if reopened && !run.is_running(self.run_id).await? {
                 run.release().await;
                 return Ok(None);
             }
+            let attended = Box::pin(self.keeper.attend(work(&mut run, reopened)));
             let done = tokio::select! {
                 biased;
-                done = work(&mut run, reopened) => done,
-                () = self.lease.lost().cancelled() => match self.lease.loss() {
-                    Some(loss) => Err(StoreError::Superseded(Box::new(loss.clone()))),
-                    None => Err(silence()),
-                },
-                // What was sent into a cable that is cut is never answered.
-                () = self.keeper.silence() => Err(silence()),
+                done = attended => done,
+                loss = lost(&self.lease) => Err(StoreError::Superseded(Box::new(loss))),
             };
             if matches!(done, Ok(_) | Err(StoreError::Refused { .. })) {
                 self.run = Some(run);
@@ -106,6 +102,11 @@ impl Ledger {
         })
         .await?;
         done.ok_or(RunError::Unrecorded)
+    }
+
+    async fn attach_again(&self) -> Result<RunLease, StoreError> {
+        let attached = self.keeper.attend(self.store.attach(&self.lease));
+        Box::pin(attached).await
     }
 
     /// Stores a batch of customers, all or none.
@@ -278,8 +279,12 @@ impl Ledger {
     }
 }
 
-fn silence() -> StoreError {
-    StoreError::TimedOut {
-        operation: "the connection is taken for cut, and another opened".into(),
+/// Completes when another process has taken over.
+pub(super) async fn lost(lease: &Lease) -> Loss {
+    lease.lost().cancelled().await;
+    match lease.loss() {
+        Some(loss) => loss.clone(),
+        // It is set before.
+        None => std::future::pending().await,
     }
 }

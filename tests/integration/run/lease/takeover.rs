@@ -25,8 +25,8 @@ async fn two_runs() -> (World, Running, Running) {
     world.simulator.script_for_ever("usage", answers).await;
     let first = world.start(&["--backfill"]);
     until("the first run has stored what was answered", async || {
-        let stored: i64 = world.value("select count(*) from sync_customer").await;
-        (stored == STORED as i64).then_some(())
+        let stored = world.lines("select count(*) from sync_customer").await;
+        (stored == [STORED.to_string()]).then_some(())
     })
     .await;
     let second = world.start(&["--backfill", "--json"]);
