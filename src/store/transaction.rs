@@ -7,14 +7,18 @@ use sqlx::{Connection as _, PgConnection, PgTransaction};
 /// - `synchronous_commit`: what is recorded as stored survives a crash of the server;
 /// - `force_custom_plan`: a generic plan assumes short arrays and is quadratic for a batch's;
 /// - `jit`: compiling a plan costs more than it saves for a batch;
-/// - `seatledger.keeps_months`: the triggers for other writers leave the run's rows alone.
+/// - `seatledger.keeps_months`: the triggers for other writers leave the run's rows alone;
+/// - `citus.multi_shard_modify_mode`: a cluster that distributes the ledger writes over one
+///   connection to each node, because a later statement could not read over one what was written
+///   over several. Other servers have no such setting and take it for the name of a variable.
 macro_rules! of_a_run {
     () => {
         "
         set local synchronous_commit = on;
         set local plan_cache_mode = force_custom_plan;
         set local jit = off;
-        set local seatledger.keeps_months = on
+        set local seatledger.keeps_months = on;
+        set local citus.multi_shard_modify_mode = sequential
         "
     };
 }
