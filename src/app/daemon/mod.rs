@@ -23,7 +23,7 @@ use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
 use crate::shutdown::Shutdown;
 use crate::status::{Leader, StatusInputs, serve};
-use crate::store::Reader;
+use crate::store::{LeaseTimes, Reader};
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
@@ -110,6 +110,13 @@ async fn while_ticking<T>(
     }
 }
 
+/// Waits for the renewal that tells whether with the right to write the lead is lost, too.
+async fn still_leads(lost: &CancellationToken, shutdown: &Shutdown) -> Result<bool, RunError> {
+    let renewal = tokio::time::timeout(LeaseTimes::default().lasts, lost.cancelled());
+    let renewal = shutdown.unless_graceful(renewal).await;
+    Ok(renewal.map_err(|_| RunError::Stopped)?.is_err())
+}
+
 struct Daemon {
     consent: ConsentWatch,
     syncer: Arc<Syncer>,
@@ -182,8 +189,11 @@ impl Daemon {
         };
         let mut next = ticker.next_tick();
         loop {
-            if let Some(due) = due.take() {
-                self.run(due, ticker, shutdown).await?;
+            if let Some(run) = due.take() {
+                due = self.run(run, ticker, shutdown).await?;
+                if due.is_some() && still_leads(lost, shutdown).await? {
+                    continue;
+                }
             }
             self.consent.warn_daily();
             if !lost.is_cancelled() {
@@ -232,20 +242,24 @@ impl Daemon {
     }
 
     /// Does one run. A tick that comes meanwhile is left out: the run under way fetches the same.
+    /// Returns what is due then: the same run if another took the ledger from it, as a `--backfill`
+    /// may while this machine stands still; and if another did the run, a tick that came meanwhile.
     async fn run(
         &self,
-        Due { kind, tick }: Due,
+        due: Due,
         ticker: &mut Ticker,
         shutdown: &Shutdown,
-    ) -> Result<(), RunError> {
+    ) -> Result<Option<Due>, RunError> {
         let request = Request {
-            tick,
-            ..Request::new(kind, self.database_retry)
+            tick: due.tick,
+            ..Request::new(due.kind, self.database_retry)
         };
         let (progress, _unwatched) = watch::channel(Progress::default());
         let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
+        let mut came = None;
         let run = while_ticking(ticker, run, |tick| {
             warn!(%tick, "A tick came while a run was under way and is left out");
+            came = Some(tick);
         });
         let ended = tokio::select! {
             ended = run => ended,
@@ -254,10 +268,10 @@ impl Daemon {
         self.record_consent(shutdown).await;
         self.consent.warn();
         let failed = match ended {
-            Ok(Report { fatal: None, .. }) => return Ok(()),
+            Ok(Report { fatal: None, .. }) => return Ok(None),
             Err(RunError::TickDone(done)) => {
                 info!("Nothing to do for this tick: {done}");
-                return Ok(());
+                return Ok(came.map(Due::at));
             }
             Ok(Report {
                 fatal: Some(error), ..
@@ -266,7 +280,7 @@ impl Daemon {
         };
         let error = with_causes(&failed);
         error!(error, "The run could not go on: {error}");
-        Ok(())
+        Ok(matches!(failed, RunError::Superseded(_)).then_some(due))
     }
 
     /// Tells the service manager that a run is under way, and while Partner Center makes it wait.

@@ -254,6 +254,38 @@ async fn a_frozen_leader_is_replaced_and_stands_by_when_it_is_thawed() {
 }
 
 #[tokio::test]
+async fn a_leader_whose_run_gave_way_to_a_backfill_still_leads_and_finishes_the_tick() {
+    let mut world = world(12).await;
+    world.ask_in_order();
+    let customers = world.simulator.customers().await;
+    answer_some(&world, 5).await;
+    let daemon = start(&mut world, "web1");
+    until_stored(&world, 5).await;
+    let file = world.folder.path().join("token-of-web2");
+    world.set("auth.refresh_token_file", file.to_str().unwrap());
+    let backfill = world.start_on("web2", &["--backfill", "--customer", &customers[0]]);
+    backfill.says("Another run is under way").await;
+    world.simulator.unscript().await;
+    daemon.signal("STOP");
+    backfill.finish().await.assert_code(0);
+    daemon.signal("CONT");
+    until_runs(&world, "host = 'web1' and outcome = 'succeeded'", 1).await;
+    assert_eq!(
+        world
+            .lines("select host, kind, outcome, resumes from sync_run order by run_id")
+            .await,
+        [
+            "web1|startup|interrupted|-",
+            "web2|backfill|succeeded|-",
+            "web1|startup|succeeded|1"
+        ]
+    );
+    assert_eq!(stored(&world).await, customers.into_iter().collect());
+    assert_eq!(leader(&daemon).await["is_this_process"], true);
+    stop(daemon).await;
+}
+
+#[tokio::test]
 async fn a_leader_with_a_dead_token_ends_and_a_host_with_a_living_one_does_the_tick() {
     // So slow that the run is under way for a minute.
     let mut world = world(60).await;
