@@ -192,25 +192,22 @@ impl RunLease {
         .await
     }
 
-    /// Whether the run is still recorded as running. Ask after the connection broke: a standby that
-    /// has taken over may lack the record.
+    /// The run's outcome on record; none if it is not on record. Ask after the connection was lost
+    /// and opened again, perhaps to another server.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn is_running(&mut self, run_id: i64) -> Result<bool, StoreError> {
+    pub async fn load_outcome(&mut self, run_id: i64) -> Result<Option<String>, StoreError> {
         let query = sqlx::query_scalar!(
-            r#"
-            select exists (
-                select
-                from sync_run
-                where run_id = $1
-                    and outcome = 'running'
-            ) as "running!"
-            "#,
+            "
+            select outcome
+            from sync_run
+            where run_id = $1
+            ",
             run_id
         );
         self.within("looking the run up", async |connection| {
-            query.fetch_one(connection).await
+            query.fetch_optional(connection).await
         })
         .await
     }

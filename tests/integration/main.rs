@@ -35,11 +35,15 @@ mod run {
     mod stopping;
     /// Two hosts with one ledger: one dies, freezes or is cut off, and the other goes on.
     mod two_hosts {
+        /// Commits whose answers are lost.
+        mod commits;
         /// A database server that dies, and another that takes its place.
         mod failover;
         /// A link to the database that loses packets.
         mod links;
-        /// What they share.
+        /// A host that is killed or stands still at a seeded moment.
+        mod moments;
+        /// Two backfills of one ledger.
         mod pair;
     }
     /// A refusal of nearly all customers is reported once, by the run.

@@ -63,6 +63,7 @@ impl LedgerAccess<'_> {
                         run_id,
                         resumes,
                         was_reopened: false,
+                        found: None,
                         clock: Arc::clone(self.clock),
                         retry: self.retry.in_run,
                         shutdown: Shutdown {

@@ -40,6 +40,8 @@ pub(super) struct Ledger {
     resumes: Option<i64>,
     /// Whether the connection was opened again, perhaps to another server.
     was_reopened: bool,
+    /// The outcome that was then on record, if the run was no longer under way.
+    found: Option<String>,
     clock: Arc<dyn Clock>,
     /// How long a database that is away is waited for.
     retry: RetryPolicy,
@@ -85,9 +87,13 @@ impl Ledger {
                 None => (self.attach_again().await?, true),
             };
             self.was_reopened |= reopened;
-            if reopened && !run.is_running(self.run_id).await? {
-                run.release().await;
-                return Ok(None);
+            if reopened {
+                let outcome = run.load_outcome(self.run_id).await?;
+                if outcome.as_deref() != Some("running") {
+                    self.found = outcome;
+                    run.release().await;
+                    return Ok(None);
+                }
             }
             let attended = Box::pin(self.keeper.attend(work(&mut run, reopened)));
             let done = tokio::select! {
@@ -222,7 +228,7 @@ impl Ledger {
         next_date: Option<NaiveDate>,
     ) -> Result<(), RunError> {
         let (run_id, shutdown) = (self.run_id, self.shutdown.clone());
-        self.under_lease(async |run, reopened| {
+        let finished = self.under_lease(async |run, reopened| {
             if reopened {
                 return run.finish_run(run_id, end, None).await;
             }
@@ -241,8 +247,9 @@ impl Ledger {
                 }
                 finished => finished,
             }
-        })
-        .await?;
+        });
+        let finished = finished.await;
+        self.unless_recorded(end, finished)?;
         let Some(mut run) = self.run.take() else {
             return Ok(());
         };
@@ -256,6 +263,21 @@ impl Ledger {
         Ok(())
     }
 
+    /// The result of recording the end, which may have been committed before the connection broke:
+    /// under its lease nobody else records an end of this run.
+    fn unless_recorded(
+        &self,
+        end: &FinishedRun,
+        finished: Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        match finished {
+            Err(RunError::Unrecorded) if self.found.as_deref() == Some(end.outcome.as_str()) => {
+                Ok(())
+            }
+            finished => finished,
+        }
+    }
+
     /// Records the end of the run and nothing else within `limit`, and regardless of a stop: in
     /// that time, a broken connection is still opened again.
     pub(super) async fn finish_within(
@@ -266,8 +288,10 @@ impl Ledger {
         self.shutdown = Shutdown::default();
         let run_id = self.run_id;
         let recorded = async {
-            self.under_lease(async |run, _| run.finish_run(run_id, end, None).await)
-                .await?;
+            let finished = self
+                .under_lease(async |run, _| run.finish_run(run_id, end, None).await)
+                .await;
+            self.unless_recorded(end, finished)?;
             if let Some(run) = self.run.take() {
                 run.release().await;
             }

@@ -12,6 +12,13 @@ use url::Url;
 
 use super::spawn;
 
+/// What only the connection of a run sends.
+const WRITES: [&[u8]; 3] = [
+    b"insert into sync_run",
+    b"update sync_run",
+    b"copy sync_customer",
+];
+
 /// Listens on a port of its own and passes connections on to a server. It ends with this value, and
 /// with it all of its connections.
 pub(crate) struct Link {
@@ -98,6 +105,11 @@ impl Link {
         self.lose(Lost::default());
     }
 
+    /// Ends all connections on both sides, without delivering what was lost.
+    pub(crate) fn break_connections(&self) {
+        self.state.breaks.send_modify(|breaks| *breaks += 1);
+    }
+
     /// Waits until a commit has been sent whose answer is lost.
     pub(crate) async fn commit_sent(&self) {
         let mut lost = self.state.lost.subscribe();
@@ -165,7 +177,7 @@ async fn pass_on(
 ) {
     let mut mended = lost.subscribe();
     let mut buffer = vec![0; 64 * 1024];
-    // A run's connection names its tables. The one that renews leases does not.
+    // Others commit, too: the one that renews leases, and those that read.
     let mut is_of_run = false;
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
@@ -174,7 +186,7 @@ async fn pass_on(
             return;
         }
         let has = |text: &[u8]| bytes.windows(text.len()).any(|bytes| bytes == text);
-        is_of_run |= has(b"sync_");
+        is_of_run |= WRITES.iter().any(|write| has(write));
         if is_of_run && has(b"COMMIT\0") {
             lost.send_if_modified(|lost| {
                 let is_due = lost.from_commit;

@@ -279,7 +279,14 @@ impl World {
 }
 
 /// Waits until `condition` returns a value. `what` describes it in the message of a failure.
-pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    try_until(condition)
+        .await
+        .unwrap_or_else(|| panic!("waited in vain until {what}"))
+}
+
+/// Waits until `condition` returns a value; None if it does not.
+pub(crate) async fn try_until<T>(mut condition: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Some(value) = condition().await {
@@ -288,9 +295,7 @@ pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Opt
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-    waited
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain until {what}"))
+    waited.await.ok()
 }
 
 /// The repository's own folder.
