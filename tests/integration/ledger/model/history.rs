@@ -5,8 +5,10 @@ use seatledger::ledger::{Collection, Customer, CustomerOutcome, Failure, Failure
 use seatledger::store::DatedPass;
 
 use super::checks::Checks;
+use super::end_state::{EndState, end_state};
 use super::partner::Partner;
-use super::runs::{Cut, Ledger, RunPlan};
+use super::runs::{Ledger, RunPlan};
+use super::strikes::{Moment, Strike};
 use super::writers;
 use crate::support::Draw;
 
@@ -18,24 +20,37 @@ pub(super) struct History {
     partner: Partner,
     ledger: Ledger,
     source: Source,
-    checks: Checks,
+    /// None in a history that others are compared with.
+    checks: Option<Checks>,
+    /// Draws what befalls hosts; none if nothing does. Apart from the rest, which is then the same.
+    strikes: Option<Draw>,
     /// What each step did, for the report of a failure.
     pub(super) steps: Vec<String>,
 }
 
 impl History {
-    pub(super) async fn new(seed: u64) -> Self {
+    /// In which each step is compared with the definitions and, if `is_struck`, hosts are killed,
+    /// stand still or lose their links.
+    pub(super) async fn new(seed: u64, is_struck: bool) -> Self {
+        let mut history = Self::undisturbed(seed).await;
+        history.checks = Some(Checks::new(&history.ledger.pool).await);
+        history.strikes = is_struck.then(|| Draw::new(!seed));
+        history
+    }
+
+    /// In which nothing befalls a host, and nothing is compared.
+    pub(super) async fn undisturbed(seed: u64) -> Self {
         let mut draw = Draw::new(seed);
         let partner = Partner::new(&mut draw);
         let source = draw.pick(&[Source::Customer, Source::Commercial]);
         let ledger = Ledger::new().await;
-        let checks = Checks::new(&ledger.pool).await;
         Self {
             draw,
             partner,
             ledger,
             source,
-            checks,
+            checks: None,
+            strikes: None,
             steps: Vec::new(),
         }
     }
@@ -54,7 +69,12 @@ impl History {
         let stepped = Box::pin(self.act(number, &mut did)).await;
         self.steps.push(format!("{number}: {}", did.join("; ")));
         stepped?;
-        self.checks.compare().await
+        compare(&mut self.checks).await
+    }
+
+    /// What the history has left.
+    pub(super) async fn end_state(&self) -> EndState {
+        end_state(&self.ledger.pool).await
     }
 
     async fn act(&mut self, number: usize, did: &mut Vec<String>) -> Result<(), String> {
@@ -156,7 +176,7 @@ impl History {
             self.source = Source::Commercial;
             self.run(&[moment; 2], None, Some(pass), did).await?;
             if asked == to {
-                self.checks.compare().await?;
+                compare(&mut self.checks).await?;
             }
             asked = before;
         }
@@ -187,18 +207,23 @@ impl History {
         }
         let cut = if !batches.is_empty() && self.draw.one_in(6) {
             let number = self.draw.below(batches.len());
-            Some(
-                self.draw
-                    .pick(&[Cut::InBatch(number), Cut::AfterBatch(number), Cut::InEnd]),
-            )
+            Some(self.draw.pick(&[
+                Moment::InBatch(number, "sync_customer"),
+                Moment::After(number),
+                Moment::InEnd,
+            ]))
         } else {
             None
+        };
+        let strikes = match &mut self.strikes {
+            Some(draw) if cut.is_none() => Strike::draw(draw),
+            _ => Vec::new(),
         };
         let sizes: Vec<usize> = batches.iter().map(Vec::len).collect();
         let days: Vec<NaiveDate> = moments.iter().map(DateTime::date_naive).collect();
         did.push(format!(
             "a run of {} with figures of {days:?} (and of {before:?} before) in batches of \
-             {sizes:?}, a list: {}, dated: {:?}, cut: {cut:?}",
+             {sizes:?}, a list: {}, dated: {:?}, cut: {cut:?}, strikes: {strikes:?}",
             self.source.as_str(),
             listed.is_some(),
             dated.map(|pass| pass.asked),
@@ -210,6 +235,7 @@ impl History {
             batches,
             cut,
             is_interrupted: self.draw.one_in(8),
+            strikes,
         };
         // Once in a while the views are compared while the run is under way.
         let mut until_compared = self.draw.one_in(3).then(|| self.draw.below(sizes.len()));
@@ -219,7 +245,7 @@ impl History {
                 let batches_left = until_compared.take();
                 until_compared = batches_left.and_then(|left| left.checked_sub(1));
                 match batches_left {
-                    Some(0) => checks.compare().await,
+                    Some(0) => compare(checks).await,
                     _ => Ok(()),
                 }
             })
@@ -279,5 +305,12 @@ impl History {
             }
         }
         outcome
+    }
+}
+
+async fn compare(checks: &mut Option<Checks>) -> Result<(), String> {
+    match checks {
+        Some(checks) => checks.compare().await,
+        None => Ok(()),
     }
 }

@@ -1,25 +1,29 @@
-//! Runs, written through the library's store at moments that the test chooses, and cut off by a
-//! lost connection where the history says so.
+//! Runs, done by the hosts of a history at moments that the test chooses. Where the history says
+//! so, a run is cut off, or its host is struck and the other one goes on.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, NaiveDate, TimeZone as _, Utc};
-use futures_util::future::join;
-use seatledger::config;
-use seatledger::ledger::{Customer, CustomerOutcome, Row as _, RowCounts, Source, TrafficCounts};
-use seatledger::shutdown::Shutdown;
-use seatledger::store::{
-    DatedPass, DayTotals, FinishedRun, NewRun, RunKind, RunOutcome, Store, StoreError,
-};
+use seatledger::ledger::{Customer, CustomerId, CustomerOutcome, RowCounts, Source, TrafficCounts};
+use seatledger::store::{Begun, DatedPass, FinishedRun, NewRun, RunKind, RunOutcome};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
+use super::away::{Away, Step, Struck};
+use super::hosts::Host;
+use super::process::{Batch, End};
 use super::sql;
-use crate::support::{Database, begin, lease_run, until};
+use super::strikes::{Blow, Moment, Strike};
+use crate::support::{Database, try_until};
 
-/// The ledger of one history.
+/// The ledger of one history, and the hosts that do its runs.
 pub(super) struct Ledger {
     pub(super) pool: PgPool,
-    store: Store,
+    pub(super) hosts: [Host; 2],
+    /// The host that does the next run.
+    pub(super) turn: usize,
     now: DateTime<Utc>,
     database: Database,
 }
@@ -31,30 +35,43 @@ pub(super) struct RunPlan {
     /// The partner's list, if the run fetches it.
     pub(super) listed: Option<Vec<Customer>>,
     pub(super) batches: Vec<Vec<CustomerOutcome>>,
-    pub(super) cut: Option<Cut>,
+    /// Where it is cut off. The run that follows is another one.
+    pub(super) cut: Option<Moment>,
     /// Whether it was stopped, so that its end computes no totals of days.
     pub(super) is_interrupted: bool,
+    /// What befalls its hosts, one after the other.
+    pub(super) strikes: Vec<Strike>,
 }
 
-/// Where the connection of a run is lost.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Cut {
-    /// While a batch is being stored, so that nothing of it is.
-    InBatch(usize),
-    /// After a batch, before the next.
-    AfterBatch(usize),
-    /// While the end is being recorded.
-    InEnd,
+/// The moments that a run records. They are chosen before it begins, so that they do not depend on
+/// how many hosts it takes.
+#[derive(Debug, Clone)]
+struct Times {
+    interrupted: DateTime<Utc>,
+    begun: DateTime<Utc>,
+    listed: DateTime<Utc>,
+    batches: Vec<DateTime<Utc>>,
+    ended: DateTime<Utc>,
+}
+
+/// What a host has to do in a run.
+struct Share {
+    run_id: i64,
+    batches: Vec<(Batch, DateTime<Utc>)>,
+    end: Arc<End>,
 }
 
 impl Ledger {
     pub(super) async fn new() -> Self {
         let database = Database::migrated().await;
-        let folder = std::env::temp_dir();
-        let settings = config::Database::try_new(&database.url(), &folder, 2).unwrap();
+        let url = database.url();
         let ledger = Self {
             pool: database.pool(),
-            store: Store::new(&settings).unwrap(),
+            hosts: [
+                Host::start("web1", &url).await,
+                Host::start("web2", &url).await,
+            ],
+            turn: 0,
             now: Utc.with_ymd_and_hms(2025, 3, 1, 0, 0, 0).unwrap(),
             database,
         };
@@ -95,184 +112,253 @@ impl Ledger {
         self.now
     }
 
-    /// Does a run, to its end or to where it is cut. `stored` is called after each batch.
+    /// Replaces the host whose turn it is, as when its machine is started again. Returns the host
+    /// that was killed.
+    pub(super) async fn replace_host(&mut self) -> Host {
+        let name = ["web1", "web2"][self.turn];
+        let host = Host::start(name, &self.database.url()).await;
+        std::mem::replace(&mut self.hosts[self.turn], host)
+    }
+
+    /// Does a run, to its end or to where it is cut off. `stored` is called after each batch.
+    ///
+    /// # Errors
+    /// With what should not have happened.
     pub(super) async fn run(
         &mut self,
         plan: RunPlan,
         mut stored: impl AsyncFnMut() -> Result<(), String>,
     ) -> Result<(), String> {
-        let mut lock = lease_run(&self.store).await;
-        lock.mark_interrupted(self.tick()).await.unwrap();
-        let new = NewRun {
-            kind: RunKind::Backfill,
+        let times = Times {
+            interrupted: self.tick(),
+            begun: self.tick(),
+            listed: self.tick(),
+            batches: plan.batches.iter().map(|_| self.tick()).collect(),
+            ended: self.tick(),
+        };
+        let cut = plan.cut.map(|moment| Strike {
+            moment,
+            blow: Blow::Kill,
+            returns_early: false,
+        });
+        let mut strikes = plan.strikes.iter().copied().chain(cut);
+        let mut runs = Vec::new();
+        let mut away: Option<Away> = None;
+        loop {
+            let strike = strikes.next();
+            let begun = self.begin(&plan, &times, runs.first().copied()).await?;
+            if let Some(struck) = &away {
+                self.sessions_ended(struck).await;
+            }
+            if let Some(struck) = away.take_if(|away| away.returns_early || strike.is_some()) {
+                self.bring_back(struck).await?;
+            }
+            let Begun::Run { run_id, resumes } = begun else {
+                break;
+            };
+            let share = self.share(&plan, &times, (run_id, resumes), &runs).await?;
+            runs.push(run_id);
+            let Some(struck) = self.work(share, strike, &mut stored).await? else {
+                break;
+            };
+            away = Some(struck);
+            if plan.cut.is_some() {
+                break;
+            }
+            self.turn = 1 - self.turn;
+        }
+        if let Some(struck) = away {
+            self.bring_back(struck).await?;
+        }
+        self.one_writer_at_a_time().await
+    }
+
+    /// Begins the run, or goes on with its first part, as soon as the ledger is free.
+    ///
+    /// # Errors
+    /// When it does not become free.
+    async fn begin(
+        &self,
+        plan: &RunPlan,
+        times: &Times,
+        first: Option<i64>,
+    ) -> Result<Begun, String> {
+        let is_dated = plan.dated.is_some();
+        let new = Arc::new(NewRun {
+            kind: if is_dated {
+                RunKind::Backfill
+            } else {
+                RunKind::Schedule
+            },
             source: plan.source.as_str(),
             only: Vec::new(),
             dated: plan.dated,
-            resumes: None,
-            tick: None,
-            started_at: self.tick(),
-        };
-        let run_id = begin(&mut lock, &new).await;
-        if let Some(listed) = &plan.listed {
-            let now = self.tick();
-            let excluded = std::collections::HashSet::new();
-            lock.record_partner_list(listed, &excluded, now)
+            // As with --resume: it is for no tick that would tell which run to go on with.
+            resumes: first.filter(|_| is_dated),
+            tick: (!is_dated).then_some(times.begun),
+            started_at: times.begun,
+        });
+        let interrupted = times.interrupted;
+        let host = &self.hosts[self.turn];
+        let begun = try_until(async || {
+            let new = Arc::clone(&new);
+            host.does(async move |process| process.begin(&new, interrupted).await)
+                .await
+        });
+        let Some(begun) = begun.await else {
+            let lease = "select to_json(l)::text from lease as l where name = 'run'";
+            let lease: String = sqlx::query_scalar(lease)
+                .fetch_one(&self.pool)
                 .await
                 .unwrap();
-        }
-        let outcomes = || plan.batches.iter().flatten();
-        let total = outcomes().count() as u64;
-        lock.record_total(run_id, total).await.unwrap();
-        for (number, batch) in plan.batches.iter().enumerate() {
-            let now = self.tick();
-            match plan.cut {
-                Some(Cut::InBatch(cut)) if cut == number => {
-                    let lost = self.lose("sync_customer", lock.record(run_id, batch, now));
-                    lost.await.unwrap_err();
-                    return Ok(());
-                }
-                _ => drop(lock.record(run_id, batch, now).await.unwrap()),
-            }
-            self.see_batch(run_id, batch).await;
-            stored().await?;
-            if matches!(plan.cut, Some(Cut::AfterBatch(cut)) if cut == number) {
-                lock.release().await;
-                return Ok(());
-            }
-        }
-        let failed = outcomes()
-            .filter(|outcome| outcome.failure.is_some())
-            .count() as u64;
-        let end = FinishedRun {
-            outcome: match failed {
-                _ if plan.is_interrupted => RunOutcome::Interrupted,
-                0 => RunOutcome::Succeeded,
-                all if all == total => RunOutcome::Failed,
-                _ => RunOutcome::Partial,
-            },
-            detail: None,
-            ended_early: false,
-            learned_rate: None,
-            finished_at: self.tick(),
-            customers_total: total,
-            customers_succeeded: total - failed,
-            customers_failed: failed,
-            rows: RowCounts::default(),
-            http: TrafficCounts::default(),
+            return Err(format!("the ledger does not become free: {lease}"));
         };
-        let shutdown = Shutdown::default();
-        let totals = (!plan.is_interrupted).then_some(DayTotals {
-            next_date: plan.dated.and_then(|pass| pass.next),
-            shutdown: &shutdown,
+        Ok(begun)
+    }
+
+    /// What is left to do of a run.
+    async fn share(
+        &self,
+        plan: &RunPlan,
+        times: &Times,
+        (run_id, resumes): (i64, Option<i64>),
+        before: &[i64],
+    ) -> Result<Share, String> {
+        let customers: Arc<Vec<CustomerId>> = Arc::new(
+            plan.batches
+                .iter()
+                .flatten()
+                .map(CustomerOutcome::id)
+                .collect(),
+        );
+        let (all, listed, now) = (Arc::clone(&customers), plan.listed.clone(), times.listed);
+        let due = self.hosts[self.turn]
+            .does(async move |process| {
+                let listed = listed.as_deref();
+                process.list(listed, (&all, resumes), now).await
+            })
+            .await
+            .map_err(|error| format!("{error:?} at the list"))?;
+        let stored: Vec<Uuid> = sqlx::query_scalar(
+            "select customer_id from sync_customer
+             where run_id = any($1) and outcome = 'succeeded'",
+        )
+        .bind(before)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        let is_left = |id: &CustomerId| !stored.contains(&id.as_uuid());
+        let left: HashSet<CustomerId> = customers.iter().copied().filter(is_left).collect();
+        if due != left {
+            return Err(format!(
+                "a run that goes on with {before:?} asks for {due:?}, and {left:?} are left"
+            ));
+        }
+        let mut batches = Vec::new();
+        for (batch, now) in plan.batches.iter().zip(&times.batches) {
+            let is_due = |outcome: &&CustomerOutcome| due.contains(&outcome.id());
+            let batch: Vec<CustomerOutcome> = batch.iter().filter(is_due).cloned().collect();
+            if !batch.is_empty() {
+                batches.push((Arc::new(batch), *now));
+            }
+        }
+        let end = Arc::new(plan.end(&batches, times.ended));
+        Ok(Share {
+            run_id,
+            batches,
+            end,
+        })
+    }
+
+    /// Does what is left of a run, up to its end or to a strike. Returns the host that was struck,
+    /// unless it goes on itself.
+    async fn work(
+        &mut self,
+        share: Share,
+        strike: Option<Strike>,
+        stored: &mut impl AsyncFnMut() -> Result<(), String>,
+    ) -> Result<Option<Away>, String> {
+        let Share {
+            run_id,
+            batches,
+            end,
+        } = share;
+        let last = batches.len().checked_sub(1);
+        for (number, (batch, now)) in batches.iter().enumerate() {
+            let strike = strike.filter(|strike| match strike.moment {
+                Moment::InBatch(at, _) | Moment::Commit(at) | Moment::After(at) => {
+                    last.map(|last| at.min(last)) == Some(number)
+                }
+                Moment::InEnd | Moment::CommitOfEnd => false,
+            });
+            let step = Step::Record(run_id, Arc::clone(batch), *now);
+            let Struck { is_done, away } = self.step(step, strike).await?;
+            if is_done {
+                self.see_batch(run_id, batch).await;
+                stored().await?;
+            }
+            if away.is_some() {
+                return Ok(away);
+            }
+        }
+        let strike = strike.filter(|strike| {
+            last.is_none() || matches!(strike.moment, Moment::InEnd | Moment::CommitOfEnd)
         });
-        let ended = lock.finish_run(run_id, &end, totals);
-        if matches!(plan.cut, Some(Cut::InEnd)) {
-            let lost = self.lose("sync_run", ended);
-            lost.await.unwrap_err();
+        let struck = self.step(Step::End(run_id, end), strike).await?;
+        Ok(struck.away)
+    }
+
+    /// # Errors
+    /// With the transactions of runs that had lost the lease.
+    async fn one_writer_at_a_time(&self) -> Result<(), String> {
+        let written: Vec<String> = sqlx::query_scalar(&*sql("late_writes").leak())
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        if written.is_empty() {
             return Ok(());
         }
-        ended.await.unwrap();
-        lock.release().await;
-        Ok(())
-    }
-
-    /// Does `work` until it waits for this table, and then ends its connection.
-    async fn lose<T>(
-        &self,
-        table: &str,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let mut holder = self.pool.begin().await.unwrap();
-        let lock = format!("lock table {table} in share mode");
-        sqlx::raw_sql(AssertSqlSafe(lock))
-            .execute(&mut *holder)
-            .await
-            .unwrap();
-        let cut = async {
-            until("the run waits for the table", async || {
-                let ended: Option<bool> = sqlx::query_scalar(
-                    "select pg_terminate_backend(pid) from pg_stat_activity
-                     where datname = current_database() and wait_event_type = 'Lock'",
-                )
-                .fetch_optional(&self.pool)
-                .await
-                .unwrap();
-                ended
-            })
-            .await;
-        };
-        let (lost, ()) = join(work, cut).await;
-        holder.rollback().await.unwrap();
-        lost
-    }
-
-    /// Records what a stored batch brought.
-    async fn see_batch(&self, run_id: i64, batch: &[CustomerOutcome]) {
-        self.see(batch).await;
-        let usage = batch.iter().flat_map(|outcome| &outcome.usage.rows);
-        let workloads = usage.clone().map(|row| {
-            let code = row.workload_code.as_deref();
-            (
-                "workload",
-                code,
-                &row.key.workload_name,
-                row.processed_date_time(),
-            )
-        });
-        let products = usage.map(|row| {
-            let id = row.attributes().product_id.as_deref();
-            (
-                "product",
-                id,
-                &row.key.product_name,
-                row.processed_date_time(),
-            )
-        });
-        let deployment = batch.iter().flat_map(|outcome| &outcome.deployment.rows);
-        let deployed = deployment.map(|row| {
-            let id = row.attributes().product_id.as_deref();
-            (
-                "product",
-                id,
-                &row.key.product_name,
-                row.processed_date_time(),
-            )
-        });
-        let chained = products.chain(workloads).chain(deployed);
-        let brought: Vec<_> = chained.filter(|(_, id, ..)| id.is_some()).collect();
-        let kinds: Vec<&str> = brought.iter().map(|name| name.0).collect();
-        let ids: Vec<Option<&str>> = brought.iter().map(|name| name.1).collect();
-        let names: Vec<&str> = brought.iter().map(|name| name.2.as_str()).collect();
-        let dates: Vec<DateTime<Utc>> = brought.iter().map(|name| name.3).collect();
-        sqlx::query(AssertSqlSafe(sql("see_names")))
-            .bind(&kinds)
-            .bind(&ids)
-            .bind(&names)
-            .bind(&dates)
-            .bind(run_id)
-            .execute(&self.pool)
-            .await
-            .unwrap();
-    }
-
-    /// Records which collections and dates are in the ledger since the last call: from the outcomes
-    /// of this batch on or, for rows of another writer, since they say that they were stored.
-    pub(super) async fn see(&self, batch: &[CustomerOutcome]) {
-        let customers: Vec<Uuid> = batch.iter().map(|o| o.id().as_uuid()).collect();
-        let moments: Vec<DateTime<Utc>> = batch.iter().map(|o| o.finished_at).collect();
-        for statement in ["see_usage", "see_deployment"] {
-            sqlx::query(AssertSqlSafe(sql(statement)))
-                .bind(&customers)
-                .bind(&moments)
-                .execute(&self.pool)
-                .await
-                .unwrap();
-        }
+        Err(format!(
+            "a run wrote while another had the lease:\n{}",
+            written.join("\n")
+        ))
     }
 
     /// Deletes the database. Dropping it would block the thread, and Postgres does not delete a
     /// database before the runs of other histories have sent the rows of their COPY.
     pub(super) async fn delete(self) {
         self.database.delete().await;
+    }
+}
+
+impl RunPlan {
+    /// The end of a run that has had these batches left.
+    fn end(&self, batches: &[(Batch, DateTime<Utc>)], finished_at: DateTime<Utc>) -> End {
+        let outcomes = || batches.iter().flat_map(|(batch, _)| &**batch);
+        let total = outcomes().count() as u64;
+        let failed = outcomes()
+            .filter(|outcome| outcome.failure.is_some())
+            .count() as u64;
+        End {
+            record: FinishedRun {
+                outcome: match failed {
+                    _ if self.is_interrupted => RunOutcome::Interrupted,
+                    0 => RunOutcome::Succeeded,
+                    all if all == total => RunOutcome::Failed,
+                    _ => RunOutcome::Partial,
+                },
+                detail: None,
+                ended_early: false,
+                learned_rate: None,
+                finished_at,
+                customers_total: total,
+                customers_succeeded: total - failed,
+                customers_failed: failed,
+                rows: RowCounts::default(),
+                http: TrafficCounts::default(),
+            },
+            next_date: self.dated.and_then(|pass| pass.next),
+            has_totals: !self.is_interrupted,
+        }
     }
 }

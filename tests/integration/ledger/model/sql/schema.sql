@@ -123,3 +123,49 @@ return coalesce(
         else 'paid'
     end
 );
+
+-- At which epoch of the run lease each transaction of a run has written, and was committed.
+create table model.write (
+    run_id bigint not null,
+    epoch bigint not null,
+    end_epoch bigint,
+    is_beginning boolean not null,
+    at timestamptz not null default clock_timestamp()
+);
+
+create function model.run_epoch() returns bigint language sql
+return (select epoch from lease where name = 'run');
+
+create function model.note_write() returns trigger language plpgsql
+as $$
+begin
+    insert into model.write (run_id, epoch, is_beginning)
+    values (new.run_id, model.run_epoch(), tg_op = 'INSERT' and tg_table_name = 'sync_run');
+    return null;
+end
+$$;
+
+create function model.note_end() returns trigger language plpgsql
+as $$
+begin
+    update model.write
+    set end_epoch = model.run_epoch()
+    where run_id = new.run_id
+        and at = new.at;
+    return null;
+end
+$$;
+
+create trigger note_write after insert on sync_customer
+for each row execute function model.note_write();
+
+-- A run that takes over marks the one before as interrupted.
+create trigger note_begin after insert on sync_run
+for each row execute function model.note_write();
+create trigger note_finish after update on sync_run
+for each row when (new.detail is null)
+execute function model.note_write();
+
+create constraint trigger note_end after insert on model.write
+deferrable initially deferred
+for each row execute function model.note_end();
