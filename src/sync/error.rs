@@ -52,9 +52,8 @@ pub enum RunError {
     EarlyEnd(#[from] EarlyEnd),
     /// Another process has taken over, or somebody has changed the lease.
     #[error(
-        "this run was cut off and writes nothing more, because {0}: it stood still or could not \
-         reach the database for too long; what it has stored stays, and the runs that follow fetch \
-         the rest"
+        "this run was cut off and writes nothing more, because {0}; what it has stored stays, and \
+         the runs that follow fetch the rest"
     )]
     Superseded(Box<Loss>),
     /// After a failover the new server may lack what the old one had.

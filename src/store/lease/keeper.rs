@@ -104,7 +104,7 @@ impl Keeper {
     pub async fn try_acquire(self: &Arc<Self>, name: LeaseName) -> Result<Attempt, StoreError> {
         const OPERATION: &str = "taking a lease";
         let mut state = self.state.lock().await;
-        let is_own = state.held.iter().any(|held| held.name == name);
+        let is_own = state.held.iter().any(|held| held.is_kept(name));
         let mut opened = state.session.take();
         let (instance, times) = (&self.instance, self.times);
         let attempt = async {

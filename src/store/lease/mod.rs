@@ -10,7 +10,7 @@ mod record;
 mod session;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -137,9 +137,14 @@ impl fmt::Display for Loss {
             ),
             Some(now) if now.holder.is_none() => write!(
                 f,
-                "another process took over the lease {name}, and has given it back: {now}"
+                "another process took over the lease {name}, which this one did not renew in time, \
+                 and has given it back: {now}"
             ),
-            Some(now) => write!(f, "another process has taken over the lease {name}: {now}"),
+            Some(now) => write!(
+                f,
+                "another process has taken over the lease {name}, which this one did not renew in \
+                 time: {now}"
+            ),
         }
     }
 }
@@ -172,6 +177,12 @@ impl Held {
             loss: OnceLock::new(),
             is_abandoned: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it is this lease, and neither lost nor to be given back.
+    fn is_kept(&self, name: LeaseName) -> bool {
+        let is_over = self.lost.is_cancelled() || self.is_abandoned.load(Ordering::Relaxed);
+        self.name == name && !is_over
     }
 
     fn lose(&self, now: Option<LeaseRecord>) {

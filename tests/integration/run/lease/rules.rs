@@ -127,7 +127,7 @@ async fn a_lease_that_is_not_renewed_is_taken_when_it_ends_and_its_holder_learns
     lease.lost().cancelled().await;
     let loss = lease.loss().unwrap().to_string();
     assert!(
-        loss.contains("another process has taken over the lease run: host other, since "),
+        loss.contains("did not renew in time: host other, since "),
         "{loss}"
     );
     // It is not given back in the name of the new holder.

@@ -12,7 +12,8 @@ fn tick(hours: i64) -> DateTime<Utc> {
     first + Duration::hours(hours)
 }
 
-async fn begin(run: &mut RunLease, hours: i64, host: &str) -> Begun {
+/// Begins a run for a tick at this hour.
+async fn begin(run: &mut RunLease, hours: i64, host: &str, now: i64) -> Begun {
     let new = NewRun {
         kind: RunKind::Schedule,
         source: "customer",
@@ -20,7 +21,7 @@ async fn begin(run: &mut RunLease, hours: i64, host: &str) -> Begun {
         dated: None,
         resumes: None,
         tick: Some(tick(hours)),
-        started_at: tick(hours),
+        started_at: tick(now),
     };
     run.begin_run(&new, host, false).await.unwrap()
 }
@@ -31,7 +32,7 @@ async fn run(
     (hours, host): (i64, &str),
     outcome: RunOutcome,
 ) -> (i64, Option<i64>) {
-    let Begun::Run { run_id, resumes } = begin(run, hours, host).await else {
+    let Begun::Run { run_id, resumes } = begin(run, hours, host, hours).await else {
         panic!("the tick is done");
     };
     let end = FinishedRun {
@@ -51,7 +52,7 @@ async fn run(
 }
 
 async fn assert_done(run: &mut RunLease, (hours, host): (i64, &str), by: i64) {
-    match begin(run, hours, host).await {
+    match begin(run, hours, host, 9).await {
         Begun::TickDone(done) => assert_eq!(done.run_id, by),
         Begun::Run { run_id, .. } => panic!("run {run_id} does it again"),
     }
