@@ -40,3 +40,36 @@ async fn a_batch_whose_commit_is_not_answered_is_stored_once() {
     let runs = "select run_id, outcome, customers_succeeded from sync_run";
     assert_eq!(world.lines(runs).await, ["1|succeeded|3"]);
 }
+
+#[tokio::test]
+async fn a_run_whose_end_is_not_answered_has_ended() {
+    let (world, link) = slow_run().await;
+    // The commit of the end waits for the test, and is under way then.
+    world
+        .execute(
+            "create function wait_for_the_test() returns trigger language plpgsql as $$
+             begin
+                 perform pg_advisory_xact_lock(77);
+                 return null;
+             end $$;
+             create constraint trigger wait_for_the_test after update on sync_run
+             deferrable initially deferred
+             for each row when (new.outcome <> 'running') execute function wait_for_the_test()",
+        )
+        .await;
+    let mut holder = world.pool.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(77)")
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let run = world.start(&["--backfill", "--json"]);
+    world.held().await;
+    link.lose(Lost::ANSWERS);
+    holder.rollback().await.unwrap();
+    until_lines(&world, "select outcome from sync_run", "succeeded").await;
+    link.break_connections();
+    link.mend();
+    let finished = run.finish().await;
+    finished.assert_code(0);
+    assert_eq!(finished.summary()["outcome"], "succeeded");
+}
