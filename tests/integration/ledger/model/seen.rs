@@ -1,4 +1,5 @@
-//! What the test records beside the ledger of what runs have stored, because the rows do not keep it.
+//! What the test records beside the ledger of what runs have stored, because the rows do not keep
+//! it.
 
 use chrono::{DateTime, Utc};
 use seatledger::ledger::{CustomerOutcome, Row as _};
