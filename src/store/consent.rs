@@ -2,10 +2,9 @@
 //! only.
 
 use chrono::{DateTime, Utc};
-use sqlx::Connection as _;
 
 use super::error::StoreError;
-use super::pool::{Store, bounded};
+use super::pool::Store;
 use crate::consent::Consent;
 
 /// The consent behind one host's refresh token.
@@ -34,7 +33,6 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn record_consent(&self, host: &str, consent: &Consent) -> Result<(), StoreError> {
-        let mut connection = self.connect().await?;
         let query = sqlx::query!(
             "
             insert into consent (
@@ -56,9 +54,10 @@ impl Store {
             consent.token_issued_at,
             consent.token_expires_at
         );
-        bounded("recording the consent", query.execute(&mut connection)).await?;
-        let _closed = connection.close().await;
-        Ok(())
+        self.write_aside("recording the consent", async |connection| {
+            query.execute(connection).await.map(drop)
+        })
+        .await
     }
 
     /// Records that a sign-in of this host was refused. Does nothing for a host that never had a
@@ -67,16 +66,16 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn record_refusal(&self, host: &str, refusal: &Refusal) -> Result<(), StoreError> {
-        let mut connection = self.connect().await?;
         let query = sqlx::query!(
             "update consent set refused_at = $2, refusal = $3 where host = $1",
             host,
             refusal.at,
             refusal.reason
         );
-        bounded("recording the refusal", query.execute(&mut connection)).await?;
-        let _closed = connection.close().await;
-        Ok(())
+        self.write_aside("recording the refusal", async |connection| {
+            query.execute(connection).await.map(drop)
+        })
+        .await
     }
 
     /// The consent of every host, the one whose token was issued last first.
@@ -93,7 +92,10 @@ impl Store {
             order by token_issued_at desc, host
             "
         );
-        let rows = bounded("reading the consents", query.fetch_all(&self.pool)).await?;
+        let rows = self.read("reading the consents", async |connection| {
+            query.fetch_all(connection).await
+        });
+        let rows = rows.await?;
         let consents = rows.into_iter().map(|row| HostConsent {
             host: row.host,
             consent: Consent {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::lease::LeaseRecord;
@@ -98,32 +99,40 @@ impl fmt::Display for OtherRun {
 
 impl Store {
     /// The sessions whose locks block the connection that was opened last for a run or the
-    /// migrations; empty if none does.
+    /// migrations, or the one that renews leases; empty if none does.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn load_holders(&self) -> Result<Vec<Holder>, StoreError> {
-        let waiting = self.backend.load(Ordering::Relaxed);
-        let query = sqlx::query_as!(
-            Holder,
-            r#"
-            select
-                b.pid as "backend!",
-                a.application_name as application,
-                a.usename::text as role,
-                host(a.client_addr) as address,
-                a.state,
-                a.xact_start as since
-            from (select distinct unnest(pg_blocking_pids($1))) as b (pid)
-            left join pg_stat_activity as a on a.pid = b.pid
-            order by b.pid
-            "#,
-            waiting
-        );
+        let own = [&self.backend, &self.keeper].map(|backend| backend.load(Ordering::Relaxed));
         self.read("asking who holds a lock", async |connection| {
-            query.fetch_all(connection).await
+            let mut holders = Vec::new();
+            for waiting in own {
+                if waiting != 0 {
+                    holders.extend(select_holders(connection, waiting).await?);
+                }
+            }
+            Ok(holders)
         })
         .await
+    }
+
+    /// Whether the connection that was opened last for a run or the migrations still has its
+    /// session on the server. The server ends a session whose network is cut; the program's end of
+    /// the connection would wait on.
+    ///
+    /// # Errors
+    /// When Postgres is away or refuses.
+    pub async fn has_work_session(&self) -> Result<bool, StoreError> {
+        let backend = self.backend.load(Ordering::Relaxed);
+        let query = "select exists (select from pg_stat_activity where pid = $1)";
+        let query = sqlx::query_scalar(query).bind(backend);
+        let has: bool = self
+            .read("asking for a session", async |connection| {
+                query.fetch_one(connection).await
+            })
+            .await?;
+        Ok(has || backend == 0)
     }
 
     /// The sessions that use the ledger's tables or views, and for which a migration may have to
@@ -184,4 +193,28 @@ impl Store {
         let run = run.await?;
         Ok(OtherRun { holder, run })
     }
+}
+
+async fn select_holders(
+    connection: &mut PgConnection,
+    waiting: i32,
+) -> Result<Vec<Holder>, sqlx::Error> {
+    sqlx::query_as!(
+        Holder,
+        r#"
+        select
+            b.pid as "backend!",
+            a.application_name as application,
+            a.usename::text as role,
+            host(a.client_addr) as address,
+            a.state,
+            a.xact_start as since
+        from (select distinct unnest(pg_blocking_pids($1))) as b (pid)
+        left join pg_stat_activity as a on a.pid = b.pid
+        order by b.pid
+        "#,
+        waiting
+    )
+    .fetch_all(connection)
+    .await
 }

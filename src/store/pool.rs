@@ -5,18 +5,24 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Postgres, Row as _};
 
 use super::connect;
 use super::error::StoreError;
-use super::transaction::begin_read;
+use super::transaction::{begin_aside, begin_read};
 use crate::config;
 use crate::shutdown::waits;
 
-/// Time for a single operation. Without it a run would wait forever for a database that vanished
-/// without closing the connection.
+/// Time for a single operation of a run. A cut connection is noticed sooner, by other means.
 const OPERATION_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Time for an operation apart from a run. By then a cut connection is noticed.
+const APART_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time for a connection of the pool. Leaves some of [`APART_TIMEOUT`] for another host.
+const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The ledger's database.
 #[derive(Debug, Clone)]
@@ -24,8 +30,11 @@ pub struct Store {
     /// The settings with which the last connection was opened.
     database: Arc<Mutex<config::Database>>,
     pub(super) pool: PgPool,
-    /// The server process of the connection that was last opened for a run or the migrations.
+    /// The server process of the connection that was last opened for a run or the migrations; 0
+    /// while it is being opened.
     pub(super) backend: Arc<AtomicI32>,
+    /// The server process of the connection that renews leases; 0 if none ever did.
+    pub(super) keeper: Arc<AtomicI32>,
 }
 
 impl Store {
@@ -43,7 +52,7 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections.saturating_sub(2).max(1))
             .min_connections(0)
-            .acquire_timeout(connect::TIMEOUT)
+            .acquire_timeout(POOL_TIMEOUT)
             .idle_timeout(Duration::from_mins(1))
             .after_connect(move |connection, _| {
                 let notice = Arc::clone(&notice);
@@ -54,6 +63,7 @@ impl Store {
             database: Arc::new(Mutex::new(settings.clone())),
             pool,
             backend: Arc::default(),
+            keeper: Arc::default(),
         })
     }
 
@@ -83,6 +93,8 @@ impl Store {
     /// A connection for a run or the migrations. [`Store::load_holders`] looks up which sessions it
     /// waits for.
     pub(super) async fn connect_for_work(&self) -> Result<PgConnection, StoreError> {
+        // The one before has ended, and must not be looked for while this one is opened.
+        self.backend.store(0, Ordering::Relaxed);
         let mut connection = self.connect().await?;
         let backend = bounded("asking for the connection's process", async {
             // Not prepared: it comes before a pooler is recognised.
@@ -100,15 +112,54 @@ impl Store {
         operation: &'static str,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
-        // Boxed, because every future that contains this large one would become as large.
-        let read = Box::pin(async {
-            let mut connection = self.pool.acquire().await?;
-            let mut transaction = begin_read(&mut connection).await?;
-            let found = work(&mut transaction).await?;
-            transaction.commit().await?;
-            Ok(found)
+        // Boxed, as in `connect`.
+        let reading = Box::pin(async {
+            let mut connection = self.acquire(operation).await?;
+            let read = async {
+                let mut transaction = begin_read(&mut connection).await?;
+                let found = work(&mut transaction).await?;
+                transaction.commit().await?;
+                Ok(found)
+            };
+            read.await.map_err(StoreError::during(operation))
         });
-        bounded(operation, read).await
+        in_time(operation, reading).await
+    }
+
+    /// A connection of the pool. If none can be had as the last one was, host and password are
+    /// looked up again.
+    async fn acquire(
+        &self,
+        operation: &'static str,
+    ) -> Result<PoolConnection<Postgres>, StoreError> {
+        if let Ok(connection) = self.pool.acquire().await {
+            return Ok(connection);
+        }
+        self.reach().await?;
+        let acquired = self.pool.acquire().await;
+        acquired.map_err(StoreError::during(operation))
+    }
+
+    /// Does `work` in a transaction of its own that writes what is no part of a run.
+    pub(super) async fn write_aside<T>(
+        &self,
+        operation: &'static str,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        // Boxed, as in `connect`.
+        let writing = Box::pin(async {
+            let mut connection = self.connect().await?;
+            let write = async {
+                let mut transaction = begin_aside(&mut connection).await?;
+                let done = work(&mut transaction).await?;
+                transaction.commit().await?;
+                Ok(done)
+            };
+            let done = write.await.map_err(StoreError::during(operation))?;
+            let _closed = connection.close().await;
+            Ok(done)
+        });
+        in_time(operation, writing).await
     }
 
     /// Checks that Postgres accepts a connection. The pool would report no cause but a timeout.
@@ -128,7 +179,19 @@ impl Store {
     }
 }
 
-/// Gives up on an operation after [`OPERATION_TIMEOUT`].
+/// Gives up on an operation apart from a run after [`APART_TIMEOUT`].
+pub(super) async fn in_time<T>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(APART_TIMEOUT, work)
+        .await
+        .unwrap_or(Err(StoreError::TimedOut {
+            operation: Cow::Borrowed(operation),
+        }))
+}
+
+/// Gives up on an operation of a run after [`OPERATION_TIMEOUT`].
 pub(super) async fn bounded<T>(
     operation: &'static str,
     work: impl Future<Output = Result<T, sqlx::Error>>,

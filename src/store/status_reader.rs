@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use super::error::StoreError;
 use super::pool::Store;
 use super::read::{RunRecord, select_last_runs};
+use super::transaction::begin_read;
 use crate::shutdown::waits;
 
 /// Reads for the status address.
@@ -76,7 +77,7 @@ async fn ask(
     limit: i64,
     timeout: Duration,
 ) -> Result<Vec<RunRecord>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = begin_read(connection).await?;
     // The server gives up shortly after the caller, so that no abandoned query keeps a process
     // busy. For this transaction only: behind a pooler the next may be another client's.
     let bound = (timeout + Duration::from_secs(1)).as_millis();

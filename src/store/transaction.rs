@@ -24,10 +24,11 @@ macro_rules! of_a_run {
 }
 
 /// A statement, a wait for a lock and a transaction of a program that stands still, or was cut off,
-/// end on the server by themselves.
+/// end on the server by themselves. Not `read write`: a server whose disk is full makes
+/// transactions read-only by default, and is waited for.
 const WRITE: &str = concat!(
     "
-    begin isolation level read committed read write;
+    begin isolation level read committed;
     set local statement_timeout = '2min';
     set local lock_timeout = '1min';
     set local idle_in_transaction_session_timeout = '10s';
@@ -43,6 +44,14 @@ const READ: &str = "
     set local jit = off
 ";
 
+/// Shorter than a caller waits who is no run.
+const ASIDE: &str = "
+    begin isolation level read committed;
+    set local statement_timeout = '15s';
+    set local lock_timeout = '15s';
+    set local idle_in_transaction_session_timeout = '10s'
+";
+
 /// Begins a transaction of a run. Within a transaction, such as a rehearsal, which has its own
 /// bounds, a savepoint.
 pub(super) async fn begin_write(
@@ -54,6 +63,13 @@ pub(super) async fn begin_write(
     let mut savepoint = connection.begin().await?;
     sqlx::raw_sql(of_a_run!()).execute(&mut *savepoint).await?;
     Ok(savepoint)
+}
+
+/// Begins a transaction that writes what is no part of a run.
+pub(super) async fn begin_aside(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    connection.begin_with(ASIDE).await
 }
 
 /// Begins a transaction that reads for `status` and the like.

@@ -89,7 +89,7 @@ impl Syncer {
                 ..request.clone()
             };
             let is_last = days.last() == Some(date);
-            match self.run(&pass, shutdown, progress).await {
+            match Box::pin(self.run(&pass, shutdown, progress)).await {
                 Ok(report) => {
                     let is_over = report.fatal.is_some() || report.ended_early;
                     sum.add(*date, report);

@@ -142,6 +142,8 @@ mod database {
     mod address;
     /// A database that starts late, crashes, refuses the role, or stops answering.
     mod away;
+    /// A connection that goes dead without a sign is noticed within 20 s.
+    mod cuts;
     /// A role for BI tools reads the views and nothing else.
     mod grants;
     /// Migrations while others read.

@@ -206,13 +206,22 @@ impl StoreError {
 
     /// Whether a lock of another session was waited for in vain.
     pub(super) fn is_of_a_lock(&self) -> bool {
+        // Lock timeout, deadlock, and the statement timeout while locks are taken.
+        self.has_code(&["55P03", "40P01", "57014"])
+    }
+
+    /// Whether a lock of another session was held for longer than a transaction waits.
+    pub(crate) fn is_lock_timeout(&self) -> bool {
+        self.has_code(&["55P03"])
+    }
+
+    fn has_code(&self, codes: &[&str]) -> bool {
         let Self::Unavailable { source, .. } = self else {
             return false;
         };
         let error = source.0.as_database_error();
         let code = error.and_then(sqlx::error::DatabaseError::code);
-        // Lock timeout, deadlock, and the statement timeout while locks are taken.
-        matches!(code.as_deref(), Some("55P03" | "40P01" | "57014"))
+        code.is_some_and(|code| codes.contains(&&*code))
     }
 
     pub(super) fn migrating(error: MigrateError) -> Self {

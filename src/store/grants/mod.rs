@@ -8,7 +8,8 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::error::StoreError;
 use super::migrate::migrations::Migrations;
-use super::pool::{Store, bounded};
+use super::pool::{Store, bounded, in_time};
+use super::transaction::begin_aside;
 
 /// The settings that a role gets: timeouts, so that none of its sessions keeps a migration waiting
 /// for as long as it tries, and no just-in-time compilation, because that of a view over years of
@@ -20,6 +21,8 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 const OPERATION: &str = "granting rights to a role";
+
+const REVOCATION: &str = "taking a role's rights back";
 
 /// What is to become of a role's rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +61,15 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses, or the role cannot be one that reads and nothing else.
     pub async fn grant(&self, role: &str) -> Result<Granted, StoreError> {
+        in_time(OPERATION, Box::pin(self.grant_to(role))).await
+    }
+
+    async fn grant_to(&self, role: &str) -> Result<Granted, StoreError> {
         let during = StoreError::during(OPERATION);
         let mut connection = self.connect_for_work().await?;
         judge(&mut connection, role).await?;
         let migrations = Migrations::embedded();
-        let mut transaction = connection.begin().await.map_err(&during)?;
+        let mut transaction = begin_aside(&mut connection).await.map_err(&during)?;
         let remembered = sqlx::query!(
             "insert into bi_role (role_name) values ($1) on conflict do nothing",
             role
@@ -138,9 +145,13 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses, or the role is a superuser or the ledger's owner.
     pub async fn revoke(&self, role: &str) -> Result<Revoked, StoreError> {
-        let during = StoreError::during("taking a role's rights back");
+        in_time(REVOCATION, Box::pin(self.revoke_from(role))).await
+    }
+
+    async fn revoke_from(&self, role: &str) -> Result<Revoked, StoreError> {
+        let during = StoreError::during(REVOCATION);
         let mut connection = self.connect_for_work().await?;
-        let mut transaction = connection.begin().await.map_err(&during)?;
+        let mut transaction = begin_aside(&mut connection).await.map_err(&during)?;
         let forgotten = sqlx::query!("delete from bi_role where role_name = $1", role);
         let forgotten = forgotten
             .execute(&mut *transaction)

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use super::super::error::StoreError;
-use super::super::pool::{Store, bounded};
+use super::super::pool::Store;
 use super::{LeaseName, LeaseTimes, Loss, Previous};
 
 /// Whether a lease may be taken, by the database's clock and its list of sessions.
@@ -85,9 +85,8 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses, for example because there are no tables yet.
     pub async fn load_leases(&self) -> Result<Vec<LeaseRecord>, StoreError> {
-        bounded("reading the leases", async {
-            let mut connection = self.pool.acquire().await?;
-            select_leases(&mut connection, None, LeaseTimes::default()).await
+        self.read("reading the leases", async |connection| {
+            select_leases(connection, None, LeaseTimes::default()).await
         })
         .await
     }

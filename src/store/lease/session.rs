@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::sync::atomic::Ordering;
+
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
@@ -61,6 +63,7 @@ impl Session {
         .fetch_one(&mut connection)
         .await
         .map_err(StoreError::during("asking for the connection's process"))?;
+        store.keeper.store(row.pid, Ordering::Relaxed);
         Ok(Self {
             connection,
             pid: row.pid,

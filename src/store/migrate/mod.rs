@@ -50,10 +50,9 @@ impl Store {
     /// When Postgres is away or refuses, or there are no tables.
     pub async fn load_missing_migrations(&self) -> Result<usize, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("select version from _sqlx_migrations");
-        let applied = bounded(
-            "reading the version of the tables",
-            query.fetch_all(&self.pool),
-        );
+        let applied = self.read("reading the version of the tables", async |connection| {
+            query.fetch_all(connection).await
+        });
         let applied = applied.await?;
         let migrations = Migrations::embedded();
         let missing = migrations.migrator().iter();
@@ -69,9 +68,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let facts = self.check_server(connection).await?;
         // On a large ledger a migration may take minutes. If the default timeout of the server or
-        // the role cut it off, every attempt would start over and none would finish.
+        // the role cut it off, every attempt would start over and none would finish. A program that
+        // stands still must not keep what it has locked.
         let timeout = LOCK_TIMEOUT.as_millis();
-        let settings = format!("set statement_timeout = 0; set lock_timeout = {timeout}");
+        let settings = format!(
+            "set statement_timeout = 0; set lock_timeout = {timeout}; \
+             set idle_in_transaction_session_timeout = '10s'; set idle_session_timeout = '15s'"
+        );
         execute(connection, settings, "preparing the migrations").await?;
         Self::check_tables(connection, &facts, migrations).await?;
         // As the driver does it, so that its own tool is kept away, too.

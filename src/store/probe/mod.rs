@@ -30,7 +30,11 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Bounds on the server, whatever the role's defaults are: a lock of another session is not waited
 /// for long, and no statement runs on after the check.
-const BOUNDS: &str = "set lock_timeout = '3s'; set statement_timeout = '7s'";
+const BOUNDS: &str = "
+    set lock_timeout = '3s';
+    set statement_timeout = '7s';
+    set idle_in_transaction_session_timeout = '10s'
+";
 
 /// The result of one part of the check.
 #[derive(Debug)]

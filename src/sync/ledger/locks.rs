@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::causes::with_causes;
@@ -12,6 +13,10 @@ use crate::store::{Holder, Store};
 /// How often the holders of locks are looked up. A lock that is held for less is not reported.
 const LOOK_UP_INTERVAL: Duration = Duration::from_secs(3);
 
+/// After that long without an answer, a look-up that fails as well ends the wait for one. That is
+/// within 20 s, because a look-up begins and fails within two intervals.
+const SILENCE: Duration = Duration::from_secs(12);
+
 /// Does `work` on the connection that `store` opened last, and meanwhile logs whose lock it waits
 /// for.
 pub(super) async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T>) -> T {
@@ -19,7 +24,7 @@ pub(super) async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T
     let done = tokio::select! {
         biased;
         done = Box::pin(work) => done,
-        never = watch_locks(store, LOOK_UP_INTERVAL, &reported) => never,
+        never = Box::pin(watch_locks(store, LOOK_UP_INTERVAL, &reported)) => never,
     };
     if !reported.borrow().is_empty() {
         info!("The lock on the ledger is free, and work goes on");
@@ -60,6 +65,22 @@ pub(super) async fn watch_locks(
             "Waiting for a lock on the ledger, held by {names}"
         );
         reported.send_replace(holders);
+    }
+}
+
+/// Completes when the session of the connection that `store` opened last has ended, or the server
+/// has not answered for [`SILENCE`]: what was sent over a cut network is never answered.
+pub(super) async fn lost_session(store: &Store) {
+    let mut answered = Instant::now();
+    loop {
+        tokio::time::sleep(LOOK_UP_INTERVAL).await;
+        let asked = tokio::time::timeout(LOOK_UP_INTERVAL, store.has_work_session()).await;
+        match asked {
+            Ok(Ok(true)) => answered = Instant::now(),
+            Ok(Ok(false)) => return,
+            _ if answered.elapsed() >= SILENCE => return,
+            _ => {}
+        }
     }
 }
 

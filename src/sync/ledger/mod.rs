@@ -24,6 +24,8 @@ use crate::store::{
     StoreError,
 };
 
+use locks::lost_session;
+
 pub(super) use begin::{LedgerAccess, mark_interrupted};
 pub use retry::DatabaseRetry;
 pub(super) use retry::retry_while_away;
@@ -100,6 +102,9 @@ impl Ledger {
                 biased;
                 done = attended => done,
                 loss = lost(&self.lease) => Err(StoreError::Superseded(Box::new(loss))),
+                () = Box::pin(lost_session(&self.store)) => Err(StoreError::TimedOut {
+                    operation: "the run's session has ended, and another is opened".into(),
+                }),
             };
             if matches!(done, Ok(_) | Err(StoreError::Refused { .. })) {
                 self.run = Some(run);

@@ -93,7 +93,16 @@ pub(super) async fn retrying<T>(
 }
 
 fn log_failure(store: &Store, error: &StoreError, outage: &mut Option<DatabaseOutage>) {
+    let is_locked = error.is_lock_timeout();
     let (database, error) = (store.address(), with_causes(error));
+    // Who holds it has been said.
+    if is_locked {
+        debug!(
+            error,
+            "A lock was waited for in vain, and is waited for again"
+        );
+        return;
+    }
     let now = Instant::now();
     let Some(outage) = outage else {
         warn!(

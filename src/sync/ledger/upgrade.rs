@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::locks::{names, watch_locks};
+use super::locks::{lost_session, names, watch_locks};
 use super::retry::retrying;
 use crate::clock::Clock;
 use crate::retry::RetryPolicy;
@@ -60,7 +60,15 @@ impl Upgrade<'_> {
         let mut began = None;
         let attempts = async {
             loop {
-                let attempt = async || self.store.migrate(self.migrations).await;
+                let attempt = async || {
+                    tokio::select! {
+                        biased;
+                        migrated = self.store.migrate(self.migrations) => migrated,
+                        () = Box::pin(lost_session(self.store)) => Err(StoreError::TimedOut {
+                            operation: "applying the migrations".into(),
+                        }),
+                    }
+                };
                 let attempted = retrying(self.store, self.retry, self.shutdown, attempt).await;
                 let Err(RunError::Store(StoreError::Locked)) = attempted else {
                     return attempted;

@@ -2,10 +2,11 @@
 //! no part of a password in any output.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Server, World};
+use crate::support::{Server, World, until};
 
 const PIECES: [&str; 3] = ["Hunter", "tWo", "s3cret"];
 
@@ -196,6 +197,59 @@ async fn a_password_that_was_changed_meanwhile_is_read_again_from_its_file() {
     daemon.says("Waiting for the next run").await;
     daemon.signal("TERM");
     daemon.finish().await.assert_code(0);
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_while_the_daemon_runs_is_looked_up_anew_where_it_is_kept() {
+    let server = Server::start();
+    let mut world = World::on_server(&server, 1).await;
+    world
+        .execute("create role me login superuser password 'old'")
+        .await;
+    let hba = server.data().join("pg_hba.conf");
+    let rules = std::fs::read_to_string(&hba).unwrap();
+    std::fs::write(&hba, format!("local all me scram-sha-256\n{rules}")).unwrap();
+    let _reloaded: bool = world.value("select pg_reload_conf()").await;
+    let mut url = url::Url::parse(&server.url()).unwrap();
+    url.set_username("me").unwrap();
+    world.set("schedule.cron", "* * * * * *");
+    let file = world.write("url", "");
+    world.unset("database.url");
+    world.set("database.url_file", &file);
+    let private = std::fs::Permissions::from_mode(0o600);
+    for kept_in_passfile in [true, false] {
+        world.execute("alter role me password 'old'").await;
+        let keep = |password: &str| {
+            let mut url = url.clone();
+            if kept_in_passfile {
+                let passfile = world.write("passfile", &format!("*:*:*:me:{password}\n"));
+                std::fs::set_permissions(&passfile, private.clone()).unwrap();
+                url.query_pairs_mut().append_pair("passfile", &passfile);
+            } else {
+                url.set_password(Some(password)).unwrap();
+            }
+            world.write("url", url.as_str());
+        };
+        keep("old");
+        let daemon = world.start(&[]);
+        daemon.says("Run ended").await;
+        world.execute("alter role me password 'new'").await;
+        keep("new");
+        // All sessions of the role have to be opened anew.
+        world
+            .execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'me'")
+            .await;
+        let changed: i64 = world.value("select max(run_id) from sync_run").await;
+        let later = format!(
+            "select count(*) from sync_run where run_id > {changed} + 1 and outcome = 'succeeded'"
+        );
+        until("runs succeed with the new password", async || {
+            (world.value::<i64>(&later).await > 0).then_some(())
+        })
+        .await;
+        daemon.signal("TERM");
+        daemon.finish().await.assert_code(0);
+    }
 }
 
 /// Role and host, the address's parameters, and the exit code and output of `check`.

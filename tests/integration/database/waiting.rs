@@ -77,6 +77,7 @@ async fn names_the_holder(arguments: &[&str], table: &str) {
 async fn a_wait_for_a_lock_on_the_ledger_names_its_holder() {
     tokio::join!(
         names_the_holder(&["--backfill"], "license_usage"),
+        names_the_holder(&["--backfill"], "lease"),
         names_the_holder(&["--backfill"], "_sqlx_migrations"),
         names_the_holder(&["migrate"], "_sqlx_migrations"),
         names_the_holder(&[], "sync_run"),

@@ -32,6 +32,8 @@ struct State {
     lost: watch::Sender<Lost>,
     /// How often the link was broken.
     breaks: watch::Sender<u64>,
+    /// How often the link has forgotten the connections of the time.
+    lapses: watch::Sender<u64>,
 }
 
 /// What is lost at present.
@@ -86,6 +88,7 @@ impl Link {
         let state = State {
             lost: watch::Sender::new(Lost::default()),
             breaks: watch::Sender::new(0),
+            lapses: watch::Sender::new(0),
         };
         let task = spawn(listen(listener, server, state.clone()));
         Self { url, state, task }
@@ -108,6 +111,12 @@ impl Link {
     /// Ends all connections on both sides, without delivering what was lost.
     pub(crate) fn break_connections(&self) {
         self.state.breaks.send_modify(|breaks| *breaks += 1);
+    }
+
+    /// Loses for good all that is sent over the connections that are open now, as a firewall does
+    /// that has forgotten them. New ones work.
+    pub(crate) fn forget_open(&self) {
+        self.state.lapses.send_modify(|lapses| *lapses += 1);
     }
 
     /// Waits until a commit has been sent whose answer is lost.
@@ -134,7 +143,7 @@ async fn listen(listener: TcpListener, server: String, state: State) {
         let (program, _) = listener.accept().await.unwrap();
         program.set_nodelay(true).unwrap();
         let (server, lost) = (server.clone(), state.lost.clone());
-        let mut breaks = state.breaks.subscribe();
+        let (mut breaks, mut lapses) = (state.breaks.subscribe(), state.lapses.subscribe());
         connections.spawn(async move {
             let connected = async {
                 // A server that is away ends the connection, as a host does that has no such port.
@@ -147,9 +156,12 @@ async fn listen(listener: TcpListener, server: String, state: State) {
                     connect(program, server, &lost).await;
                 }
             };
+            // Kept, so that a forgotten connection stays open at both ends.
+            let mut connected = std::pin::pin!(connected);
             tokio::select! {
-                () = connected => {}
+                () = &mut connected => {}
                 _broken = breaks.changed() => {}
+                _forgotten = lapses.changed() => std::future::pending().await,
             }
         });
     }
