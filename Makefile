@@ -32,6 +32,13 @@ test: ## Run all tests against a private Postgres; PG=14 to 18 for a version, AR
 		scripts/postgres run --fast --in-memory --name test -- \
 		cargo test --features simulator --locked $(ARGS)
 
+.PHONY: test-citus
+test-citus: ## Run the tests of ledger, views and runs on a Citus cluster; SEATLEDGER_PG_BIN=DIR
+	@scripts/need cargo cc
+	RUST_TEST_THREADS=$(TEST_THREADS) scripts/citus cargo test --features simulator --locked \
+		--test integration -- $(or $(ARGS),ledger:: run:: database::grants) \
+		$$(sed -n 's/^[a-z]/--skip &/p' tests/integration/citus_left_out.txt)
+
 .PHONY: soak
 soak: ## Compare views with their definitions after random histories: SEEDS=1000 FROM=1; SEED=17
 	@scripts/need cargo cc postgres

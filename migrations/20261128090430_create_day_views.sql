@@ -25,8 +25,8 @@ comment on view license_usage_date_time
 comment on column license_usage_date_time.processed_date is 'The date of the next column, UTC.';
 comment on column license_usage_date_time.processed_date_time is 'The processed date.';
 
--- The number of rows is low on purpose: of many days the planner would expect so much of a join with
--- the partitions of the ledger that it compiles it, which takes seconds.
+-- The number of rows is low on purpose: for many days the planner would expect a join with the
+-- partitions of the ledger to take so long that it compiles it, which takes seconds.
 create function license_usage_days() returns setof date
 language sql stable parallel safe security definer rows 5
 as $$

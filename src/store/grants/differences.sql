@@ -1,5 +1,6 @@
 -- The statements that give the roles what they lack: select on the views, all on the tables that
 -- people edit, and execute on functions that the views call, which run with their reader's rights.
+-- On a cluster of Citus also select on the tables behind the views, because a worker asks for it.
 -- And the statements that take back what else they have of the ledger.
 with recursive named as (
     select r.oid, r.rolname
@@ -53,6 +54,14 @@ wanted (kind, name, permission) as (
     select 'table', e.oid::regclass::text, p.permission
     from editable as e
     cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) as p (permission)
+    union all
+    select 'table', c.oid::regclass::text, 'SELECT'
+    from used as u
+    inner join pg_class as c on c.oid = u.oid
+    where u.kind = 'pg_class'::regclass
+        and c.relkind in ('r', 'p')
+        and c.oid not in (select oid from editable)
+        and to_regclass('pg_dist_partition') is not null
     union all
     select 'function', p.oid::regprocedure::text, 'EXECUTE'
     from used as u

@@ -66,10 +66,13 @@ const KEPT: [(&str, &str); 5] = [
                      lower(coalesce(service_code, service_name, ''))) as newest,
                  u.*
              from (
-                 select generate_series(
-                     min(processed_date_time at time zone 'UTC')::date::timestamp,
-                     max(processed_date_time at time zone 'UTC')::date, '1 day') as day
-                 from license_usage
+                 select day
+                 from (
+                     select min(processed_date_time at time zone 'UTC')::date::timestamp as oldest,
+                         max(processed_date_time at time zone 'UTC')::date::timestamp as newest
+                     from license_usage
+                 ) as reach,
+                 generate_series(oldest, newest, '1 day') as day
              ) as days
              join license_usage as u
                  on (u.processed_date_time at time zone 'UTC')::date

@@ -6,9 +6,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use futures_util::FutureExt as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, query_scalar, raw_sql};
+use sqlx::{ConnectOptions as _, Connection as _, query_scalar, raw_sql};
 use tokio::sync::OnceCell;
 use url::Url;
+
+use super::citus;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -35,7 +37,7 @@ impl Database {
 
     async fn create(how: &str) -> Self {
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
-        execute("postgres", &format!("create database {name} {how}")).await;
+        citus::on_every_node(&format!("create database {name} {how}")).await;
         let pool = PgPoolOptions::new()
             .max_connections(5)
             .connect_lazy_with(options(&name));
@@ -54,7 +56,7 @@ impl Database {
     pub(crate) async fn delete(mut self) {
         self.pool.close().await;
         let name = std::mem::take(&mut self.name);
-        execute("postgres", &format!("drop database {name} with (force)")).await;
+        citus::on_every_node(&format!("drop database {name} with (force)")).await;
     }
 }
 
@@ -73,7 +75,7 @@ impl Drop for Database {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(execute("postgres", &drop));
+            runtime.block_on(citus::on_every_node(&drop));
         });
         dropping.join().unwrap();
     }
@@ -84,6 +86,7 @@ impl Drop for Database {
 async fn template() -> String {
     // Hashed, because Postgres cuts names after 63 bytes.
     let mut checksums = DefaultHasher::new();
+    citus::DISTRIBUTE.hash(&mut checksums);
     for migration in MIGRATIONS.iter() {
         migration.checksum.hash(&mut checksums);
     }
@@ -102,24 +105,17 @@ async fn template() -> String {
     if !exists {
         // Under another name first, so that an unfinished template is never copied.
         let unfinished = format!("unfinished_{}", uuid::Uuid::new_v4().simple());
-        execute("postgres", &format!("create database {unfinished}")).await;
+        citus::on_every_node(&format!("create database {unfinished}")).await;
         let mut inside = connect(&unfinished).await;
         MIGRATIONS.run(&mut inside).await.unwrap();
+        citus::distribute(&mut inside, &unfinished).await;
         inside.close().await.unwrap();
+        citus::end_sessions(&unfinished).await;
         let rename = format!("alter database {unfinished} rename to {name}");
-        execute("postgres", &rename).await;
+        citus::on_every_node(&rename).await;
     }
     connection.close().await.unwrap();
     name
-}
-
-async fn execute(database: &str, statement: &str) {
-    let mut connection = connect(database).await;
-    raw_sql(AssertSqlSafe(statement.to_owned()))
-        .execute(&mut connection)
-        .await
-        .unwrap_or_else(|error| panic!("{statement}: {error}"));
-    connection.close().await.unwrap();
 }
 
 async fn connect(database: &str) -> PgConnection {
@@ -131,7 +127,7 @@ fn options(database: &str) -> PgConnectOptions {
 }
 
 /// The address of a database on the server that the tests share.
-fn url_of(database: &str) -> Url {
+pub(super) fn url_of(database: &str) -> Url {
     #[expect(
         clippy::disallowed_methods,
         reason = "the server of the tests is handed over in the environment"

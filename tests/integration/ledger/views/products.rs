@@ -53,6 +53,7 @@ pub(super) async fn add_usage(world: &World, rows: &str) {
              drop table brought"
         ))
         .await;
+    world.reread_if_distributed().await;
 }
 
 /// Stores rows of deployment: date and time, customer, product, sold and assigned seats.
@@ -70,6 +71,7 @@ async fn add_deployment(world: &World, rows: &str) {
             ))
             .await;
     }
+    world.reread_if_distributed().await;
 }
 
 /// The names that an id has had: kind, id, name, and the newest date under that name.
