@@ -18,8 +18,9 @@ use crate::shutdown::waits;
 /// Time for a single operation of a run. A cut connection is noticed sooner, by other means.
 const OPERATION_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Time for an operation apart from a run. By then a cut connection is noticed.
-const APART_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for an operation apart from a run, so that a cut connection is noticed within 20 s, also by
+/// a busy machine.
+const APART_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Time for a connection of the pool. Leaves some of [`APART_TIMEOUT`] for another host.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);

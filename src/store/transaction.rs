@@ -38,8 +38,8 @@ const WRITE: &str = concat!(
 
 const READ: &str = "
     begin isolation level read committed read only;
-    set local statement_timeout = '20s';
-    set local lock_timeout = '20s';
+    set local statement_timeout = '15s';
+    set local lock_timeout = '15s';
     set local idle_in_transaction_session_timeout = '10s';
     set local jit = off
 ";

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{info, warn};
 
+use super::customer_list::RunCustomer;
 use super::error::RunError;
 use super::ledger::Ledger;
 use super::report::Progress;
@@ -142,14 +143,15 @@ impl Recorder<'_> {
     /// After the connection was opened again, perhaps to another server: of the customers of a run
     /// that went through its whole list, those that are not on record any more have failed. A
     /// standby that takes over may lack what was last stored.
-    pub(super) async fn record_lost(&mut self, listed: &[CustomerId]) -> Result<(), RunError> {
+    pub(super) async fn record_lost(&mut self, list: &[RunCustomer]) -> Result<(), RunError> {
         let Some(ledger) = &mut self.ledger else {
             return Ok(());
         };
         if !ledger.was_reopened() || !self.tally.is_complete() {
             return Ok(());
         }
-        let lost = ledger.load_lost(listed).await?;
+        let ids: Vec<CustomerId> = list.iter().map(|customer| customer.id).collect();
+        let lost = ledger.load_lost(&ids).await?;
         if !lost.is_empty() {
             warn!(
                 customers = lost.len(),

@@ -152,7 +152,7 @@ impl PartnerWide<'_> {
     /// Fetches the collections and stores each customer's part.
     pub(super) async fn run(
         &self,
-        list: Vec<RunCustomer>,
+        list: Arc<Vec<RunCustomer>>,
         recorder: &mut Recorder<'_>,
     ) -> Result<(), RunError> {
         if list.is_empty() {
@@ -258,7 +258,7 @@ impl PartnerWide<'_> {
 /// Divides the collections into customers' outcomes.
 struct Distribution {
     syncer: Arc<Syncer>,
-    list: Vec<RunCustomer>,
+    list: Arc<Vec<RunCustomer>>,
     wanted: WantedCustomers,
     usage: DatasetFetch<UsageRow>,
     deployment: DatasetFetch<DeploymentRow>,
@@ -268,9 +268,10 @@ struct Distribution {
 impl Distribution {
     /// Goes through the buckets. Ends early after a stop, or when outcomes are no longer taken.
     fn run(mut self, outcomes: &mpsc::Sender<FetchedCustomer>) {
-        let mut buckets: Vec<Vec<RunCustomer>> = Vec::new();
+        let list = Arc::clone(&self.list);
+        let mut buckets: Vec<Vec<&RunCustomer>> = Vec::new();
         buckets.resize_with(self.wanted.bucket_count(), Vec::new);
-        for customer in std::mem::take(&mut self.list) {
+        for customer in &*list {
             buckets[self.wanted.bucket_of(customer.id)].push(customer);
         }
         for customers in buckets {
@@ -295,7 +296,7 @@ impl Distribution {
                 let outcome = CustomerOutcome {
                     usage,
                     deployment,
-                    ..self.outcome(customer.into(), own_failure)
+                    ..self.outcome(customer.clone().into(), own_failure)
                 };
                 let fetched = FetchedCustomer {
                     outcome,

@@ -1,6 +1,7 @@
 //! The workers of a run over each customer's own collections: each takes the next customer, fetches
 //! it, and hands its outcome on to be stored.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +39,9 @@ pub(super) struct Workers {
     syncer: Arc<Syncer>,
     session: Arc<Session>,
     limit: OutageLimit,
-    queue: Mutex<std::vec::IntoIter<RunCustomer>>,
+    list: Arc<Vec<RunCustomer>>,
+    /// The positions in the list of the customers that no worker has taken yet.
+    queue: Mutex<Range<usize>>,
     /// Customers that a worker had taken, but not asked for when it stopped.
     returned: Mutex<Vec<RunCustomer>>,
     /// Why no call can succeed any more.
@@ -53,14 +56,15 @@ impl Workers {
     pub(super) fn new(
         syncer: &Arc<Syncer>,
         session: &Arc<Session>,
-        list: Vec<RunCustomer>,
+        list: Arc<Vec<RunCustomer>>,
         shutdown: &Shutdown,
     ) -> Self {
         Self {
             syncer: Arc::clone(syncer),
             session: Arc::clone(session),
             limit: OutageLimit::new(syncer.max_elapsed),
-            queue: Mutex::new(list.into_iter()),
+            queue: Mutex::new(0..list.len()),
+            list,
             returned: Mutex::default(),
             fatal: Mutex::default(),
             early_end: OnceLock::new(),
@@ -140,17 +144,19 @@ impl Workers {
         let mut queue = lock(&self.queue);
         // The list begins with the customers that failed in the last run. While the API may be
         // down, customers from its end come next, because their failures are evidence of it.
-        if silence.is_some_and(|silence| self.limit.is_suspected(silence)) {
+        let taken = if silence.is_some_and(|silence| self.limit.is_suspected(silence)) {
             queue.next_back()
         } else {
             queue.next()
-        }
+        };
+        taken.map(|at| self.list[at].clone())
     }
 
     /// The customers that were never asked for.
     fn unreached(&self) -> Vec<RunCustomer> {
         let mut unreached = std::mem::take(&mut *lock(&self.returned));
-        unreached.extend(&mut *lock(&self.queue));
+        let left = std::mem::take(&mut *lock(&self.queue));
+        unreached.extend_from_slice(&self.list[left]);
         unreached
     }
 

@@ -140,10 +140,9 @@ impl Run<'_> {
         }
         // A grant that is no longer valid fails here once, and not at each customer.
         self.session.sign_in(self.shutdown).await?;
-        let list = self.list().await?;
-        let listed: Vec<CustomerId> = list.iter().map(|customer| customer.id).collect();
-        self.fetch(list).await?;
-        self.recorder.record_lost(&listed).await
+        let list = Arc::new(self.list().await?);
+        self.fetch(Arc::clone(&list)).await?;
+        self.recorder.record_lost(&list).await
     }
 
     /// The customers of the run, in the order in which they are due.
@@ -213,7 +212,7 @@ impl Run<'_> {
     }
 
     /// Fetches the customers of a list and stores them.
-    async fn fetch(&mut self, list: Vec<RunCustomer>) -> Result<(), RunError> {
+    async fn fetch(&mut self, list: Arc<Vec<RunCustomer>>) -> Result<(), RunError> {
         let total = list.len();
         self.recorder.begin(total as u64).await?;
         info!(customers = total, "Run begun: {total} customers");

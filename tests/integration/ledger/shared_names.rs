@@ -187,7 +187,8 @@ async fn the_product_that_had_a_name_first_keeps_it_plain() {
 
 #[tokio::test]
 async fn products_of_one_name_are_told_apart_across_the_transactions_of_a_run() {
-    // One transaction holds 256 customers at most, and they come in the order of their ids.
+    // One transaction holds 256 customers at most. Which of two customers comes first depends on
+    // the hashes of their ids.
     let (world, mut customers) = world(300).await;
     customers.sort_unstable();
     let seats = |customer: usize, id, active| Seats {
@@ -199,9 +200,11 @@ async fn products_of_one_name_are_told_apart_across_the_transactions_of_a_run() 
     };
     let both = [seats(0, "B", 1), seats(299, "A", 2), seats(299, "B", 3)];
     assert_eq!(store(&world, &both).await["inserted"], 3);
-    assert_eq!(
-        stored(&world).await,
-        ["01|Plan|B|1", "01|Plan|B|3", "01|Plan (A)|A|2"]
+    let stored = stored(&world).await;
+    assert!(
+        stored == ["01|Plan|B|1", "01|Plan|B|3", "01|Plan (A)|A|2"]
+            || stored == ["01|Plan (B)|B|1", "01|Plan|A|2", "01|Plan (B)|B|3"],
+        "{stored:?}"
     );
     assert_eq!(store(&world, &both).await["unchanged"], 3);
 }

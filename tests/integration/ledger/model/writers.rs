@@ -36,11 +36,21 @@ pub(super) fn write(draw: &mut Draw, now: DateTime<Utc>) -> String {
          where {some}
          on conflict do nothing"
     );
+    // Whether a row meets another that has not been moved yet would depend on the order in which
+    // they are stored.
     let moved = format!(
-        "update license_usage
+        "update license_usage as u
          set processed_date_time = processed_date_time + interval '{days} days',
              product_name = 'Moved ' || product_name, product_id = null
-         where {some}"
+         where {some}
+             and not exists (
+                 select
+                 from license_usage as o
+                 where o.processed_date_time = u.processed_date_time + interval '{days} days'
+                     and o.customer_id = u.customer_id
+                     and o.product_name = 'Moved ' || u.product_name
+                     and o.workload_name = u.workload_name
+             )"
     );
     let newest = "(select max(processed_date_time) from license_usage)";
     let statement = match draw.below(12) {
@@ -102,9 +112,16 @@ fn deployment(draw: &mut Draw, now: DateTime<Utc>) -> String {
              on conflict do nothing"
         ),
         1 => format!(
-            "update license_deployment
+            "update license_deployment as u
              set processed_date_time = processed_date_time + interval '{days} days'
-             where {some}"
+             where {some}
+                 and not exists (
+                     select
+                     from license_deployment as o
+                     where o.processed_date_time = u.processed_date_time + interval '{days} days'
+                         and o.customer_id = u.customer_id
+                         and o.product_name = u.product_name
+                 )"
         ),
         2 => {
             format!("update license_deployment set licenses_sold = licenses_sold + 1 where {some}")
