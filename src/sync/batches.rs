@@ -143,14 +143,14 @@ impl Recorder<'_> {
     /// After the connection was opened again, perhaps to another server: of the customers of a run
     /// that went through its whole list, those that are not on record any more have failed. A
     /// standby that takes over may lack what was last stored.
-    pub(super) async fn record_lost(&mut self, list: &[RunCustomer]) -> Result<(), RunError> {
+    pub(super) async fn record_lost(&mut self, all: &[RunCustomer]) -> Result<(), RunError> {
         let Some(ledger) = &mut self.ledger else {
             return Ok(());
         };
         if !ledger.was_reopened() || !self.tally.is_complete() {
             return Ok(());
         }
-        let ids: Vec<CustomerId> = list.iter().map(|customer| customer.id).collect();
+        let ids: Vec<CustomerId> = all.iter().map(|customer| customer.id).collect();
         let lost = ledger.load_lost(&ids).await?;
         if !lost.is_empty() {
             warn!(
