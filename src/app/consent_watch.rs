@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
 use crate::partner_center::{ApiError, ConsentFile};
-use crate::store::{Refusal, Store};
+use crate::store::{SignInRefusal, Store};
 use crate::sync::{RunError, Syncer};
 
 /// How often the daemon checks whether a warning is due, apart from its runs.
@@ -62,7 +62,7 @@ impl ConsentWatch {
         let RunError::Api(refused @ ApiError::SignIn(_)) = error else {
             return;
         };
-        let refusal = Refusal {
+        let refusal = SignInRefusal {
             at: self.clock.now(),
             reason: with_causes(refused),
         };

@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
     let lease = leases
         .iter()
         .find(|lease| lease.name == LeaseName::Leader.as_str());
-    let leader = lease.and_then(Leader::of);
+    let leader = lease.and_then(ShownLeader::of);
     let consents = if matches!(config.auth.method, Method::RefreshToken { .. }) {
         Some(shown(store.load_consents().await?, now))
     } else {
@@ -70,13 +70,13 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
 
 /// The daemon that does the ticks.
 #[derive(Debug, Serialize)]
-struct Leader {
+struct ShownLeader {
     host: String,
     since: DateTime<Utc>,
     renewed_at: DateTime<Utc>,
 }
 
-impl Leader {
+impl ShownLeader {
     /// None if its lease is free or has ended.
     fn of(lease: &LeaseRecord) -> Option<Self> {
         let is_held = lease.state == LeaseState::Held;
@@ -122,7 +122,10 @@ fn shown(consents: Vec<HostConsent>, now: DateTime<Utc>) -> Vec<ShownConsent> {
 }
 
 /// The consent of the host that leads, or else the one that was renewed last.
-fn main_one<'a>(consents: &'a [ShownConsent], leader: Option<&Leader>) -> Option<&'a ShownConsent> {
+fn main_one<'a>(
+    consents: &'a [ShownConsent],
+    leader: Option<&ShownLeader>,
+) -> Option<&'a ShownConsent> {
     let host = leader.map(|leader| leader.host.as_str());
     consents
         .iter()
@@ -150,12 +153,12 @@ async fn describe_upgrade(store: &Store) -> anyhow::Result<Option<String>> {
 }
 
 fn describe_leader(
-    leader: Option<&Leader>,
+    leader: Option<&ShownLeader>,
     lease: Option<&LeaseRecord>,
     schedule: &Schedule,
 ) -> String {
     match (leader, lease) {
-        (Some(Leader { host, since, .. }), _) => {
+        (Some(ShownLeader { host, since, .. }), _) => {
             let (host, since) = (printable(host), schedule.in_zone(*since));
             format!("{host} leads since {since}")
         }
@@ -297,7 +300,7 @@ mod tests {
 
     use super::*;
     use crate::consent::Consent;
-    use crate::store::Refusal;
+    use crate::store::SignInRefusal;
 
     fn noon(day: u32) -> DateTime<Utc> {
         format!("2026-05-{day:02}T12:00:00Z").parse().unwrap()
@@ -336,7 +339,7 @@ mod tests {
     fn every_host_that_is_in_use_has_its_consent_and_the_leaders_is_the_main_one() {
         let lifetime = Duration::from_hours(10 * 24);
         let refused = HostConsent {
-            refusal: Some(Refusal {
+            refusal: Some(SignInRefusal {
                 at: noon(9),
                 reason: "sign-in refused (AADSTS700082)".to_owned(),
             }),
@@ -357,7 +360,7 @@ mod tests {
         assert!(lines[1].ends_with(refusal), "{said}");
         let host = |leader| main_one(&shown, leader).unwrap().host.clone();
         assert_eq!(host(None), "web1");
-        let leader = Leader {
+        let leader = ShownLeader {
             host: "web2".to_owned(),
             since: noon(1),
             renewed_at: noon(2),

@@ -15,12 +15,12 @@ pub struct HostConsent {
     /// The dates as the host's last run or sign-in stored them.
     pub consent: Consent,
     /// The sign-in that was refused since, if one was.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<SignInRefusal>,
 }
 
 /// A sign-in that failed because a person has to act.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct SignInRefusal {
     /// When it failed.
     pub at: DateTime<Utc>,
     /// Why.
@@ -65,7 +65,11 @@ impl Store {
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub async fn record_refusal(&self, host: &str, refusal: &Refusal) -> Result<(), StoreError> {
+    pub async fn record_refusal(
+        &self,
+        host: &str,
+        refusal: &SignInRefusal,
+    ) -> Result<(), StoreError> {
         let query = sqlx::query!(
             "update consent set refused_at = $2, refusal = $3 where host = $1",
             host,
@@ -107,7 +111,7 @@ impl Store {
             refusal: row
                 .refused_at
                 .zip(row.refusal)
-                .map(|(at, reason)| Refusal { at, reason }),
+                .map(|(at, reason)| SignInRefusal { at, reason }),
         });
         Ok(consents.collect())
     }

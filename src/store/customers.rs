@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::pool::from_db;
-use super::run_lease::RunLease;
+use super::run::RunLease;
 use crate::ledger::{Customer, CustomerId};
 
 /// How the partner's own list differs from the list as it was last recorded.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::StoreError;
 use super::pool::Store;
-use super::run_lease::RunLease;
+use super::run::RunLease;
 
 /// The locale of the ledger's names, if it keeps a run from requesting names in `wanted`: they
 /// would begin every series again under other names. `known` is none while there are no names.

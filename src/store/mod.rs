@@ -17,14 +17,11 @@ mod pool;
 mod probe;
 mod read;
 mod resume;
-mod run_begin;
-mod run_end;
-mod run_lease;
-mod runs;
+mod run;
 mod status_reader;
 mod transaction;
 
-pub use consent::{HostConsent, Refusal};
+pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
 pub use grants::{Granted, Revoked};
@@ -39,8 +36,8 @@ pub use pool::Store;
 pub use probe::ProbedPart;
 pub use read::{Experience, Freshness, LastFinish, RunRecord};
 pub use resume::Unfinished;
-pub use run_begin::{Begun, TickDone};
-pub use run_end::DayTotals;
-pub use run_lease::{RunAttempt, RunLease};
-pub use runs::{DatedPass, FinishedRun, NewRun, RunKind, RunOutcome};
+pub use run::{
+    Begun, DatedPass, DayTotals, FinishedRun, NewRun, RunAttempt, RunKind, RunLease, RunOutcome,
+    TickDone,
+};
 pub(crate) use status_reader::Reader;

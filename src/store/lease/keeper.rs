@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::super::error::StoreError;
 use super::super::pool::Store;
-use super::session::Session;
+use super::session::KeeperSession;
 use super::{Attempt, Held, Instance, Lease, LeaseName, LeaseRecord, LeaseTimes};
 use crate::causes::with_causes;
 use crate::shutdown::waits;
@@ -29,16 +29,16 @@ pub struct Keeper {
     instance: Instance,
     times: LeaseTimes,
     tasks: TaskTracker,
-    state: Mutex<State>,
+    state: Mutex<KeeperState>,
     wake: Notify,
     /// How often the server has not answered for as long as a lease lasts.
     silences: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct KeeperState {
     /// Taken out for each operation, so that one that fails, or is dropped, closes it.
-    session: Option<Session>,
+    session: Option<KeeperSession>,
     held: Vec<Arc<Held>>,
     /// Whether the task that renews is there.
     is_keeping: bool,
@@ -116,7 +116,7 @@ impl Keeper {
                     found = session.look(name, times).await?;
                 }
                 let found = found.ok_or(sqlx::Error::RowNotFound)?;
-                let previous = Session::judge(&found, instance).filter(|_| !is_own);
+                let previous = KeeperSession::judge(&found, instance).filter(|_| !is_own);
                 let Some(previous) = previous else {
                     return Ok((found, None));
                 };
@@ -168,7 +168,7 @@ impl Keeper {
         self.resign_within(&mut state, held).await;
     }
 
-    async fn resign_within(&self, state: &mut State, held: &Arc<Held>) {
+    async fn resign_within(&self, state: &mut KeeperState, held: &Arc<Held>) {
         const OPERATION: &str = "giving a lease back";
         let known = state.held.len();
         state.held.retain(|other| !Arc::ptr_eq(other, held));
@@ -196,11 +196,11 @@ impl Keeper {
     /// The session that is open, or a new one.
     async fn open<'s>(
         &self,
-        session: &'s mut Option<Session>,
-    ) -> Result<&'s mut Session, StoreError> {
+        session: &'s mut Option<KeeperSession>,
+    ) -> Result<&'s mut KeeperSession, StoreError> {
         let open = match session.take() {
             Some(open) => open,
-            None => Session::open(&self.store).await?,
+            None => KeeperSession::open(&self.store).await?,
         };
         Ok(session.insert(open))
     }
@@ -265,7 +265,7 @@ impl Keeper {
     }
 
     /// Renews the leases. Returns when the server was started that has renewed them.
-    async fn renew(&self, state: &mut State) -> Result<ServerStart, StoreError> {
+    async fn renew(&self, state: &mut KeeperState) -> Result<ServerStart, StoreError> {
         const OPERATION: &str = "renewing a lease";
         let mut opened = state.session.take();
         let held = &state.held;

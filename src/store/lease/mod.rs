@@ -78,7 +78,7 @@ impl LeaseTimes {
 
 /// What a transaction proves: that a lease is still its holder's.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Claim {
+pub(super) struct LeaseClaim {
     pub(super) name: &'static str,
     pub(super) epoch: i64,
     pub(super) holder: Uuid,
@@ -199,8 +199,8 @@ impl Lease {
         self.held.name
     }
 
-    pub(super) fn claim(&self) -> Claim {
-        Claim {
+    pub(super) fn claim(&self) -> LeaseClaim {
+        LeaseClaim {
             name: self.held.name.as_str(),
             epoch: self.held.epoch,
             holder: self.holder(),

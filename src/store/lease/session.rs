@@ -38,14 +38,14 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// The keeper's connection, and what tells its session from others.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct KeeperSession {
     connection: PgConnection,
     pid: i32,
     started_at: DateTime<Utc>,
     server_started_at: DateTime<Utc>,
 }
 
-impl Session {
+impl KeeperSession {
     pub(super) async fn open(store: &Store) -> Result<Self, StoreError> {
         let mut connection = store.connect().await?;
         let row = sqlx::query!(

@@ -6,11 +6,9 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::super::error::StoreError;
-use super::super::lease::Claim;
+use super::super::lease::LeaseClaim;
 use super::super::migrate::migrations::Migrations;
-use super::super::run_end::DayTotals;
-use super::super::run_lease::RunLease;
-use super::super::runs::{FinishedRun, RunOutcome};
+use super::super::run::{DayTotals, FinishedRun, RunLease, RunOutcome};
 use super::BOUNDS;
 use crate::ledger::{
     Attributes, Collection, Customer, CustomerId, CustomerOutcome, DeploymentKey, DeploymentRow,
@@ -52,7 +50,7 @@ pub(super) async fn rehearse(
         .await
         .map_err(during())?;
     // A row of its own, so that a run under way neither disturbs the rehearsal nor is disturbed.
-    let claim = Claim {
+    let claim = LeaseClaim {
         name: "rehearsal",
         epoch: 1,
         holder: Uuid::new_v4(),

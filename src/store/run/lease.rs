@@ -7,19 +7,19 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection, PgTransaction};
 
-use super::batch::{self, Stamp};
-use super::error::StoreError;
-use super::lease::{Attempt, Claim, Keeper, Lease, LeaseName, LeaseRecord, load_loss};
-use super::pool::{Store, bounded};
-use super::transaction::begin_write;
+use super::super::batch::{self, Stamp};
+use super::super::error::StoreError;
+use super::super::lease::{Attempt, Keeper, Lease, LeaseClaim, LeaseName, LeaseRecord, load_loss};
+use super::super::pool::{Store, bounded};
+use super::super::transaction::begin_write;
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
 
 /// The run lease, and the connection that writes under it.
 #[derive(Debug)]
 pub struct RunLease {
-    pub(super) connection: PgConnection,
-    pub(super) cache: batch::Cache,
-    claim: Claim,
+    pub(in crate::store) connection: PgConnection,
+    pub(in crate::store) cache: batch::Cache,
+    claim: LeaseClaim,
     /// None in a rehearsal.
     lease: Option<Arc<Lease>>,
 }
@@ -89,7 +89,7 @@ impl Store {
 
 impl RunLease {
     /// For a rehearsal: over a connection whose transaction holds the row that `claim` proves.
-    pub(super) fn rehearsed(connection: PgConnection, claim: Claim) -> Self {
+    pub(in crate::store) fn rehearsed(connection: PgConnection, claim: LeaseClaim) -> Self {
         Self {
             connection,
             cache: batch::Cache::default(),
@@ -118,7 +118,7 @@ impl RunLease {
     ///
     /// # Errors
     /// When Postgres is away or refuses. [`StoreError::Superseded`] if the lease is lost.
-    pub(super) async fn begin(
+    pub(in crate::store) async fn begin(
         &mut self,
         operation: &'static str,
     ) -> Result<(PgTransaction<'_>, &mut batch::Cache), StoreError> {
@@ -155,7 +155,7 @@ impl RunLease {
     ///
     /// # Errors
     /// When Postgres is away or refuses. [`StoreError::Superseded`] if the lease is lost.
-    pub(super) async fn within<T>(
+    pub(in crate::store) async fn within<T>(
         &mut self,
         operation: &'static str,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,

@@ -6,10 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::pool::{bounded, from_db, to_db};
-use super::run_end::DayTotals;
-use super::run_lease::RunLease;
+use super::super::error::StoreError;
+use super::super::pool::{bounded, from_db, to_db};
+use super::end::DayTotals;
+use super::lease::RunLease;
 use crate::ledger::{CustomerId, RowCounts, TrafficCounts};
 
 /// What started a run.

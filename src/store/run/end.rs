@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::error::StoreError;
-use super::pool::bounded;
-use super::run_lease::RunLease;
+use super::super::error::StoreError;
+use super::super::pool::bounded;
+use super::lease::RunLease;
 use crate::shutdown::Shutdown;
 
 /// The stale days whose totals the end of a run computes again.
@@ -20,7 +20,10 @@ pub struct DayTotals<'a> {
 
 impl DayTotals<'_> {
     /// Computes the totals, the newest day first.
-    pub(super) async fn refresh(self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    pub(in crate::store) async fn refresh(
+        self,
+        connection: &mut PgConnection,
+    ) -> Result<(), StoreError> {
         let query = sqlx::query_scalar!(
             "
             select date

@@ -7,10 +7,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::error::StoreError;
-use super::pool::bounded;
-use super::run_lease::RunLease;
-use super::runs::NewRun;
+use super::super::error::StoreError;
+use super::super::pool::bounded;
+use super::lease::RunLease;
+use super::records::NewRun;
 
 /// What became of the attempt to begin a run.
 #[derive(Debug)]
