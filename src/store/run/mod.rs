@@ -1,5 +1,5 @@
-//! A run as the ledger has it: how it begins, the lease and the connection with which it writes, the
-//! records that it leaves, and what its end leaves to readers.
+//! A run as the ledger has it: how it begins, the lease and the connection with which it writes,
+//! the records that it leaves, and what its end leaves to readers.
 
 mod begin;
 mod end;
