@@ -44,10 +44,13 @@ create table sync_run (
 
 create index sync_run_running_idx on sync_run (run_id) where outcome = 'running';
 create index sync_run_newest_idx on sync_run (newest_processed_date, run_id);
+create index sync_run_tick_idx on sync_run (tick) where tick is not null;
 
 comment on index sync_run_running_idx
     is 'Runs that a crash left behind, without reading the runs of years.';
 comment on index sync_run_newest_idx is 'For coverage: the runs that were to fetch a date.';
+comment on index sync_run_tick_idx
+    is 'Whether a tick has been done, without reading the runs of years.';
 
 comment on table sync_run is 'One row per run, which is one walk over the list of customers.';
 comment on column sync_run.run_id is 'Counts up with each run.';
