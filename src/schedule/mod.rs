@@ -122,7 +122,7 @@ impl Schedule {
         found.ok().map(|found| found.naive_utc())
     }
 
-    /// The newest tick up to `moment`, if one lies within [`LOOK_BACK`].
+    /// The newest tick up to `moment`, if one lies within the last 400 days.
     #[must_use]
     pub fn newest_up_to(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.newest_between(moment.checked_sub_signed(LOOK_BACK)?, moment)
