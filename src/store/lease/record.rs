@@ -92,7 +92,7 @@ impl Store {
     }
 }
 
-/// Who has the run lease instead, within the transaction that found it lost.
+/// Reads the present holder of the run lease, within the transaction that found it lost.
 pub(in super::super) async fn load_loss(
     mut transaction: PgTransaction<'_>,
     epoch: i64,
