@@ -14,6 +14,11 @@ unpacked_postgres() { # VERSION
     printf '%s\n' "$(realpath -m -- "${CARGO_TARGET_DIR:-$here/../target}")/postgres/$1"
 }
 
+# Where promtool lies if it is not in PATH.
+unpacked_promtool() {
+    printf '%s\n' "$(realpath -m -- "${CARGO_TARGET_DIR:-$here/../target}")/promtool/usr/bin/promtool"
+}
+
 # Prints when the process began, in clock ticks since boot; fails if it is gone or a zombie. With
 # its start time a process id is unmistakable, also after the number has been given out again.
 started_at() { # PID
