@@ -9,15 +9,15 @@ fail() {
     exit 1
 }
 
+build_folder() { realpath -m -- "${CARGO_TARGET_DIR:-$here/../target}"; }
+
 # Where the server programs of a version lie that came in a wheel, not in a package of Debian.
 unpacked_postgres() { # VERSION
-    printf '%s\n' "$(realpath -m -- "${CARGO_TARGET_DIR:-$here/../target}")/postgres/$1"
+    printf '%s\n' "$(build_folder)/postgres/$1"
 }
 
 # Where promtool lies if it is not in PATH.
-unpacked_promtool() {
-    printf '%s\n' "$(realpath -m -- "${CARGO_TARGET_DIR:-$here/../target}")/promtool/usr/bin/promtool"
-}
+unpacked_promtool() { printf '%s\n' "$(build_folder)/promtool/usr/bin/promtool"; }
 
 # Prints when the process began, in clock ticks since boot; fails if it is gone or a zombie. With
 # its start time a process id is unmistakable, also after the number has been given out again.
