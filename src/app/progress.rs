@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::partner_center::Client;
-use crate::sync::Progress;
+use crate::sync::{Phase, Progress};
 
 /// How often the bar is drawn without news. With a longer interval, the run would seem to stand
 /// still.
@@ -32,21 +32,22 @@ pub(crate) async fn draw(
         .expect("the template names only known parts"),
     );
     bar.enable_steady_tick(REDRAW);
+    let mut was_waiting = false;
     loop {
         // A pause does not change `progress`, so it is looked for at every redraw.
-        let is_news = match timeout(REDRAW, progress.changed()).await {
-            Ok(Ok(())) => true,
-            Ok(Err(_)) => break,
-            Err(_) => false,
-        };
+        if let Ok(Err(_)) = timeout(REDRAW, progress.changed()).await {
+            break;
+        }
         let Progress {
+            phase,
             dates,
             total,
             done,
             failed,
-            waiting,
+            ..
         } = *progress.borrow_and_update();
-        if waiting && is_news {
+        let is_waiting = phase == Phase::WaitingForRun;
+        if is_waiting && !std::mem::replace(&mut was_waiting, is_waiting) {
             // If standard error is closed, nothing is left to report to.
             let _written = bars.suspend(|| {
                 writeln!(

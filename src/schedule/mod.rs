@@ -3,6 +3,7 @@
 //! [`Ticker`] waits for it. What a change of the local clock does to a tick is decided here and in
 //! `local` (see `docs/decisions/0002-scheduler-as-an-alarm-clock.md`).
 
+mod due_success;
 mod history;
 mod local;
 mod plan;
@@ -13,6 +14,7 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
+pub use due_success::{PastRuns, Timeliness};
 pub use ticker::Ticker;
 
 /// How far back a tick is looked for. Schedules with longer pauses are not in use.

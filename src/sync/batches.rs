@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::customer_list::RunCustomer;
 use super::error::RunError;
 use super::ledger::Ledger;
-use super::report::Progress;
+use super::report::{Phase, Progress};
 use super::tally::Tally;
 use crate::causes::with_causes;
 use crate::clock::Clock;
@@ -55,11 +55,8 @@ impl Recorder<'_> {
     pub(super) async fn begin(&mut self, total: u64) -> Result<(), RunError> {
         self.tally.customers.total = total;
         self.progress.send_modify(|progress| {
-            *progress = Progress {
-                total,
-                dates: progress.dates,
-                ..Progress::default()
-            };
+            progress.phase = Phase::Fetching;
+            progress.total = total;
         });
         match &mut self.ledger {
             Some(ledger) => ledger.record_total(total).await,

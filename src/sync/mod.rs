@@ -42,7 +42,7 @@ pub use dated::Dates;
 pub use early_end::EarlyEnd;
 pub use error::RunError;
 pub use ledger::{DatabaseRetry, Upgrade, UpgradeWait};
-pub use report::{CustomerCounts, DatesProgress, FailedCustomer, Progress, Report};
+pub use report::{CustomerCounts, DatesProgress, FailedCustomer, Phase, Progress, Report};
 pub use request::{Mode, Request};
 
 /// What runs share.
@@ -102,7 +102,7 @@ impl Syncer {
         retry: RetryPolicy,
         shutdown: &Shutdown,
     ) -> Result<LastFinish, RunError> {
-        retry_while_away(&self.store, retry, shutdown, async || {
+        retry_while_away(&self.store, retry, shutdown, None, async || {
             let host = &self.keeper.instance().host;
             self.store.load_last_finish(now, host).await
         })
@@ -114,7 +114,7 @@ impl Syncer {
     /// # Errors
     /// When the database cannot be used, or the program was stopped while waiting for it.
     pub async fn recover(&self, retry: RetryPolicy, shutdown: &Shutdown) -> Result<(), RunError> {
-        retry_while_away(&self.store, retry, shutdown, async || {
+        retry_while_away(&self.store, retry, shutdown, None, async || {
             let RunAttempt::Acquired(mut run) = self.store.try_lease_run(&self.keeper).await?
             else {
                 return Ok(());
@@ -135,7 +135,7 @@ impl Syncer {
         retry: RetryPolicy,
         shutdown: &Shutdown,
     ) -> Result<Attempt, RunError> {
-        retry_while_away(&self.store, retry, shutdown, async || {
+        retry_while_away(&self.store, retry, shutdown, None, async || {
             self.keeper.try_acquire(LeaseName::Leader).await
         })
         .await
@@ -150,7 +150,7 @@ impl Syncer {
         retry: RetryPolicy,
         shutdown: &Shutdown,
     ) -> Result<Vec<LeaseRecord>, RunError> {
-        retry_while_away(&self.store, retry, shutdown, async || {
+        retry_while_away(&self.store, retry, shutdown, None, async || {
             Box::pin(self.store.load_leases()).await
         })
         .await

@@ -13,7 +13,7 @@ use super::error::RunError;
 use super::ledger::{self, Ledger, LedgerAccess};
 use super::partner_wide::PartnerWide;
 use super::per_customer::Workers;
-use super::report::{Progress, Report};
+use super::report::{Phase, Progress, Report, enter};
 use super::request::{Mode, Request};
 use super::tally::Tally;
 use crate::causes::with_causes;
@@ -59,6 +59,12 @@ impl Syncer {
             shutdown,
             started_at: self.clock.now(),
         };
+        progress.send_modify(|progress| {
+            *progress = Progress {
+                dates: progress.dates,
+                ..Progress::default()
+            };
+        });
         if request.mode == Mode::Store {
             run.begin().await?;
         }
@@ -138,8 +144,10 @@ impl Run<'_> {
                 .admit_locale(&syncer.locale, syncer.allow_locale_change)
                 .await?;
         }
+        enter(self.recorder.progress, Phase::SigningIn);
         // A grant that is no longer valid fails here once, and not at each customer.
         self.session.sign_in(self.shutdown).await?;
+        enter(self.recorder.progress, Phase::Listing);
         let list = Arc::new(self.list().await?);
         self.fetch(Arc::clone(&list)).await?;
         self.recorder.record_lost(&list).await
@@ -250,8 +258,12 @@ impl Run<'_> {
             ..
         } = self;
         let Recorder {
-            ledger, mut tally, ..
+            ledger,
+            mut tally,
+            progress,
+            ..
         } = recorder;
+        enter(progress, Phase::Ending);
         let mut notes = tally.conclude(ended.is_err());
         notes.extend(session.clock_skew().map(|skew| skew.to_string()));
         for note in &notes {

@@ -16,7 +16,7 @@ use crate::store::{
     Attempt, Begun, Keeper, Lease, LeaseName, LeaseRecord, NewRun, RunLease, Store, StoreError,
 };
 use crate::sync::error::RunError;
-use crate::sync::report::Progress;
+use crate::sync::report::{Phase, Progress, enter};
 
 /// How often the run lease is tried while another process holds it.
 const LEASE_INTERVAL: Duration = Duration::from_millis(500);
@@ -53,8 +53,9 @@ impl LedgerAccess<'_> {
     ) -> Result<Ledger, RunError> {
         let mut wait = Wait::default();
         loop {
-            match self.try_begin(run, &mut wait).await? {
+            match self.try_begin(run, &mut wait, progress).await? {
                 Taken::Began(lease, run, Begun::Run { run_id, resumes }) => {
+                    progress.send_modify(|progress| progress.run_id = Some(run_id));
                     return Ok(Ledger {
                         store: self.store.clone(),
                         keeper: Arc::clone(self.keeper),
@@ -65,6 +66,7 @@ impl LedgerAccess<'_> {
                         was_reopened: false,
                         found: None,
                         clock: Arc::clone(self.clock),
+                        progress: progress.clone(),
                         retry: self.retry.in_run,
                         shutdown: Shutdown {
                             graceful: self.shutdown.graceful.clone(),
@@ -77,9 +79,7 @@ impl LedgerAccess<'_> {
                     return Err(RunError::TickDone(done));
                 }
                 Taken::Held(holder) => {
-                    progress.send_if_modified(|progress| {
-                        !std::mem::replace(&mut progress.waiting, true)
-                    });
+                    enter(progress, Phase::WaitingForRun);
                     wait.note(self.store, holder).await;
                 }
             }
@@ -91,9 +91,14 @@ impl LedgerAccess<'_> {
         }
     }
 
-    async fn try_begin(&self, run: &NewRun, wait: &mut Wait) -> Result<Taken, RunError> {
-        let (store, keeper) = (self.store, self.keeper);
-        retry_while_away(store, self.retry.at_start, self.shutdown, async || {
+    async fn try_begin(
+        &self,
+        run: &NewRun,
+        wait: &mut Wait,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Taken, RunError> {
+        let (store, keeper, retry) = (self.store, self.keeper, self.retry.at_start);
+        retry_while_away(store, retry, self.shutdown, Some(progress), async || {
             let lease = match keeper.try_acquire(LeaseName::Run).await? {
                 Attempt::Held(holder) => return Ok(Taken::Held(holder)),
                 Attempt::Acquired(lease) => Arc::new(lease),

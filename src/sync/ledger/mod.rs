@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use tokio::sync::watch;
 use tracing::warn;
 
 use super::error::RunError;
+use super::report::Progress;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::ledger::{Customer, CustomerId, CustomerOutcome, Dataset, Rejection, RowCounts};
@@ -45,6 +47,7 @@ pub(super) struct Ledger {
     /// The outcome that was then on record, if the run was no longer under way.
     found: Option<String>,
     clock: Arc<dyn Clock>,
+    progress: watch::Sender<Progress>,
     /// How long a database that is away is waited for.
     retry: RetryPolicy,
     /// A graceful stop ends the wait for a database that is away. A forced stop does not end a
@@ -78,7 +81,8 @@ impl Ledger {
         mut work: impl AsyncFnMut(&mut RunLease, bool) -> Result<T, StoreError>,
     ) -> Result<T, RunError> {
         let (store, shutdown) = (self.store.clone(), self.shutdown.clone());
-        let done = retry_while_away(&store, self.retry, &shutdown, async || {
+        let progress = self.progress.clone();
+        let done = retry_while_away(&store, self.retry, &shutdown, Some(&progress), async || {
             if let Some(loss) = self.lease.loss() {
                 return Err(StoreError::Superseded(Box::new(loss.clone())));
             }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -12,6 +13,7 @@ use crate::retry::{Classify as _, Disposition, RetryPolicy};
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
 use crate::sync::error::RunError;
+use crate::sync::report::{Phase, Progress, enter};
 
 /// How often it is logged that the database is still away.
 const REMINDER_INTERVAL: Duration = Duration::from_mins(15);
@@ -48,7 +50,8 @@ impl DatabaseOutage {
 }
 
 /// Does `work` on the database, and repeats it while the database is away, for as long as `policy`
-/// says. Meanwhile logs whose lock it waits for.
+/// says. Meanwhile logs whose lock it waits for, and shows in the run's `progress` that the
+/// database is away.
 ///
 /// # Errors
 /// When the database refuses, stays away, or the program is asked to stop meanwhile.
@@ -56,9 +59,10 @@ pub(in crate::sync) async fn retry_while_away<T>(
     store: &Store,
     policy: RetryPolicy,
     shutdown: &Shutdown,
+    progress: Option<&watch::Sender<Progress>>,
     work: impl AsyncFnMut() -> Result<T, StoreError>,
 ) -> Result<T, RunError> {
-    tell_of_locks(store, retrying(store, policy, shutdown, work)).await
+    tell_of_locks(store, retrying(store, policy, shutdown, progress, work)).await
 }
 
 /// As [`retry_while_away`], for a caller that looks after the locks.
@@ -66,20 +70,32 @@ pub(super) async fn retrying<T>(
     store: &Store,
     policy: RetryPolicy,
     shutdown: &Shutdown,
+    progress: Option<&watch::Sender<Progress>>,
     mut work: impl AsyncFnMut() -> Result<T, StoreError>,
 ) -> Result<T, RunError> {
     let mut attempts = policy.attempts(shutdown);
     let mut outage: Option<DatabaseOutage> = None;
+    // The phase to which the run returns.
+    let mut interrupted = None;
     loop {
         let attempt = async {
             work().await.inspect_err(|error| match error.disposition() {
-                Disposition::Retry { .. } => log_failure(store, error, &mut outage),
+                Disposition::Retry { .. } => {
+                    log_failure(store, error, &mut outage);
+                    if let (Some(progress), Some(_)) = (progress, &outage) {
+                        interrupted.get_or_insert_with(|| progress.borrow().phase);
+                        enter(progress, Phase::WaitingForDatabase);
+                    }
+                }
                 Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
             })
         };
         match attempts.run(attempt).await {
             None => {}
             Some(Ok(done)) => {
+                if let (Some(progress), Some(phase)) = (progress, interrupted) {
+                    enter(progress, phase);
+                }
                 if let Some(outage) = outage {
                     log_return(store, outage.began.elapsed());
                 }

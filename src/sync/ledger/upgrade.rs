@@ -69,7 +69,8 @@ impl Upgrade<'_> {
                         }),
                     }
                 };
-                let attempted = retrying(self.store, self.retry, self.shutdown, attempt).await;
+                let attempted =
+                    retrying(self.store, self.retry, self.shutdown, None, attempt).await;
                 let Err(RunError::Store(StoreError::Locked)) = attempted else {
                     return attempted;
                 };

@@ -1,6 +1,8 @@
 //! What a run reports: its progress, and at its end totals, failures and outcome. The JSON form is
 //! an interface.
 
+mod progress;
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -13,37 +15,14 @@ use crate::causes::with_causes;
 use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
 use crate::store::{FinishedRun, RunOutcome};
 
+pub(super) use progress::enter;
+pub use progress::{DatesProgress, Phase, Progress};
+
 /// Failures in the summary for a person. The rest is in `sync_customer`.
 const SHOWN_FAILURES: usize = 20;
 
 /// Failures with the same words in that summary. With more, they would crowd out other causes.
 const SHOWN_ALIKE: usize = 3;
-
-/// How far a dated backfill is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DatesProgress {
-    /// The date under way.
-    pub date: NaiveDate,
-    /// Dates that are done, including those that were complete before.
-    pub done: u64,
-    /// All dates.
-    pub total: u64,
-}
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// How far the dated backfill is, if the run is a pass of one.
-    pub dates: Option<DatesProgress>,
-    /// Customers on the list; 0 until it is known.
-    pub total: u64,
-    /// Customers recorded, including those that failed.
-    pub done: u64,
-    /// Customers recorded as failed.
-    pub failed: u64,
-    /// Whether the run waits for another one to end before it begins.
-    pub waiting: bool,
-}
 
 /// The customers of a run, by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
