@@ -71,6 +71,18 @@ bench-throttling: ## Measure the limiter against simulated limits; takes ten min
 	cargo build --release --locked --features simulator --bins
 	@benches/throttling
 
+.PHONY: deb
+deb: ## Build the Debian package; PROFILE=dev for a quick build, to try the package only
+	@scripts/need cargo cc git dpkg-deb cargo-deb
+	@packaging/build $(or $(PROFILE),release)
+
+.PHONY: test-install
+test-install: ## Try the package in a booted Debian, following docs/install.md; DEB=FILE
+	@scripts/need cargo cc git dpkg-deb cargo-deb lintian
+	cargo build --locked --features simulator --bin seatledger-simulator
+	@$(if $(DEB),,$(MAKE) deb PROFILE=$(or $(PROFILE),dev))
+	@tests/install/run $(DEB)
+
 .PHONY: test-clients
 test-clients: ## Try Microsoft's sign-in library and a public API client (PyPI) on the simulator
 	@scripts/need cargo cc python3
@@ -90,6 +102,12 @@ test-bi: ## Try dbt, JDBC, ODBC, Polars, DuckDB, pandas and Superset on the view
 .PHONY: check
 check: ## Pass every gate, as the continuous integration does
 	@.ci/run
+
+.PHONY: freeze
+freeze: ## For a release: freeze the migrations and keep a ledger of this version for later tests
+	@scripts/need cargo cc curl postgres
+	cargo build --locked --features simulator --bins
+	@tests/releases/make
 
 .PHONY: prepare
 prepare: ## Write .sqlx after a change to a query or a migration

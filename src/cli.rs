@@ -105,4 +105,11 @@ pub(crate) enum Command {
         #[arg(long)]
         revoke: bool,
     },
+    /// Write man pages and shell completions, for packages
+    #[command(hide = true)]
+    Generate {
+        /// The folder for them
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
 }

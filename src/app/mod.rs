@@ -5,6 +5,7 @@ mod browser;
 mod check;
 mod consent_watch;
 mod daemon;
+mod generate;
 mod grants;
 mod login;
 mod ownership;
@@ -73,6 +74,14 @@ pub fn main() -> ExitCode {
     if let Err(wrong) = consistent(&cli) {
         complain(wrong);
         return Exit::Usage.into();
+    }
+    // Packages are built where nothing is configured.
+    if let Some(Command::Generate { dir }) = &cli.command {
+        let exit = generate::run(dir).unwrap_or_else(|error| {
+            complain(&with_causes(&*error));
+            Exit::CouldNotRun
+        });
+        return exit.into();
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = match config::load(&Sources::from_process(cli.config.clone(), clock.now())) {
@@ -232,6 +241,7 @@ async fn run_command(
                 Remedy::Configuration => Err(error),
             })
         }
+        Command::Generate { dir } => generate::run(dir),
         Command::Migrate => grants::migrate(config, &clock, lifecycle).await,
         Command::Grants { bi_role, revoke } => {
             grants::run(config, &clock, lifecycle, bi_role, *revoke).await
