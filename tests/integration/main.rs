@@ -150,6 +150,8 @@ mod database {
     mod migrations;
     /// Poolers that share sessions are refused, those that assign them work.
     mod poolers;
+    /// Ledgers that released versions wrote are upgraded, and go on.
+    mod releases;
     /// `check` finds every right that a run lacks.
     mod rights;
     /// The log names once what the program waits for: the database, a lock, another run.
