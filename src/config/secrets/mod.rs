@@ -250,10 +250,14 @@ fn credential_place(name: &str) -> String {
     )
 }
 
-/// The file of a systemd credential, if there is one.
+/// The file of a systemd credential, if there is one: under the name that it has in the machine's
+/// credential stores, which all services share, or under the key's own.
 fn credential(dirs: &BaseDirs, name: &str) -> Option<PathBuf> {
-    let path = dirs.credentials.as_ref()?.join(name);
-    (!matches!(path.try_exists(), Ok(false))).then_some(path)
+    let folder = dirs.credentials.as_ref()?;
+    [format!("seatledger.{name}"), name.to_owned()]
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| !matches!(path.try_exists(), Ok(false)))
 }
 
 /// Warns that the value from `origin` overrides that of `overridden`.
