@@ -14,16 +14,21 @@ debian_root() { # FOLDER
     [[ -x $1/lib/systemd/systemd ]] && return
     say "Making a Debian 12 in ${1#"$PWD"/}, once: two minutes, 400 MB."
     rm -rf -- "$1.part"
+    # shellcheck disable=SC2016  # mmdebstrap expands them.
+    local download='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq --yes --download-only
+        -o APT::Install-Recommends=true -o Dir::Cache::archives="$1/var/cache/apt/archives"
+        install postgresql'
     mmdebstrap --quiet --variant=minbase --skip=cleanup/apt \
         --include=systemd,systemd-sysv,dbus,libpam-systemd,ca-certificates,less \
-        --customize-hook='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq --yes \
-            --download-only -o APT::Install-Recommends=true -o Dir::Cache::archives="$1/var/cache/apt/archives" \
-            install postgresql' \
+        --customize-hook="${download//$'\n'/ }" \
         bookworm "$1.part" >&2 || cannot "mmdebstrap could not make a Debian 12 here."
     mv -- "$1.part" "$1"
 }
 
-machine_folder= machine= leader= groups=()
+machine_folder=''
+machine=''
+leader=''
+groups=()
 
 # Boots a throw-away copy of a root folder.
 boot() { # ROOT
