@@ -25,6 +25,17 @@ fn world(toml: &str) -> World {
 }
 
 #[test]
+fn a_credential_has_the_name_of_its_key_with_or_without_the_programs_before_it() {
+    let minimal = MINIMAL.replace(URL, "");
+    for name in ["database_url", "seatledger.database_url"] {
+        let world = world(&minimal);
+        assert!(folded(&world.report()).contains("database.url"));
+        world.write(&format!("credentials/{name}"), "postgres://x/y");
+        world.loaded();
+    }
+}
+
+#[test]
 fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
     let in_file = world(MINIMAL);
     in_file.write("credentials/database_url", "postgres://x/y");
