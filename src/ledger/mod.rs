@@ -12,7 +12,7 @@ pub use collection::{Collection, Dataset, MAX_PAYLOAD_BYTES, Rejection, Source};
 pub use customer::{Customer, CustomerHistory, CustomerId, NotAGuid};
 pub(crate) use customer::{is_example_guid, parse_guid_leniently};
 pub use name::Name;
-pub use outcome::{CustomerOutcome, Failure, RowCounts, TrafficCounts};
+pub use outcome::{CallIds, CustomerOutcome, Failure, RowCounts, TrafficCounts};
 pub use reason::{FailureReason, RejectionReason};
 pub use row::{
     Attributes, DeploymentKey, DeploymentRow, EARLIEST, LATEST_AHEAD, MAX_KEY_BYTES,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{Collection, Customer, CustomerId, DeploymentRow, FailureReason, UsageRow};
 
@@ -65,6 +66,17 @@ pub struct Failure {
     pub code: Option<String>,
     /// The failure in words, without secrets.
     pub detail: String,
+    /// The call that failed; none if no request was sent, or if it was not one call that failed.
+    pub call: Option<CallIds>,
+}
+
+/// The ids that were sent with a call, by which Microsoft's support finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallIds {
+    /// The same for all attempts of the call: the header `MS-RequestId`.
+    pub request: Uuid,
+    /// The header `MS-CorrelationId`.
+    pub correlation: Uuid,
 }
 
 /// The items that the API sent, by result. `received` is the sum of the others.

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::causes::with_causes;
-use crate::ledger::CustomerId;
+use crate::ledger::{CallIds, CustomerId};
 use crate::partner_center::auth::Token;
 use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::decode::next::{self, NextLink, PageRequest};
@@ -42,6 +42,7 @@ const MAX_WARNINGS: u64 = 5;
 pub(in crate::partner_center) struct Call {
     /// The URL, and headers beside those that every call has.
     request: PageRequest,
+    ids: CallIds,
     request_id: HeaderValue,
     correlation_id: HeaderValue,
     customer: Option<CustomerId>,
@@ -55,14 +56,18 @@ impl Call {
         request: PageRequest,
         customer: Option<CustomerId>,
     ) -> Self {
-        let id = || {
-            HeaderValue::from_str(&Uuid::new_v4().to_string())
-                .expect("a GUID is made of visible characters")
+        let ids = CallIds {
+            request: Uuid::new_v4(),
+            correlation: Uuid::new_v4(),
+        };
+        let header = |id: Uuid| {
+            HeaderValue::from_str(&id.to_string()).expect("a GUID is made of visible characters")
         };
         Self {
             request,
-            request_id: id(),
-            correlation_id: id(),
+            ids,
+            request_id: header(ids.request),
+            correlation_id: header(ids.correlation),
             customer,
             sent: AtomicU32::new(0),
         }
@@ -71,6 +76,11 @@ impl Call {
     /// How many HTTP requests were sent for it.
     pub(in crate::partner_center) fn sent(&self) -> u32 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The ids that it was sent with; none if no request was sent.
+    pub(in crate::partner_center) fn ids(&self) -> Option<CallIds> {
+        (self.sent() > 0).then_some(self.ids)
     }
 
     fn headers(&self, locale: &HeaderValue, token: &Token) -> HeaderMap {

@@ -124,6 +124,7 @@ impl Recorder<'_> {
                     reason: FailureReason::Interrupted,
                     code: None,
                     detail: format!("not reached: {reason}"),
+                    call: None,
                 }),
                 http_status: None,
                 attempts: 0,
@@ -216,6 +217,7 @@ async fn record_alone(
                 reason: FailureReason::Database,
                 code: None,
                 detail: with_causes(&error),
+                call: None,
             }),
             ..outcome
         },
@@ -237,6 +239,7 @@ fn lost_outcome(id: CustomerId, finished_at: DateTime<Utc>) -> CustomerOutcome {
             detail: "its rows were stored, and lost with the database server that had them: \
                      another took its place without them"
                 .to_owned(),
+            call: None,
         }),
         http_status: None,
         attempts: 0,

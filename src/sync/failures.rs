@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use tracing::{debug, error, warn};
 
 use crate::causes::with_causes;
-use crate::ledger::{Collection, CustomerId, CustomerOutcome, Dataset, Failure, FailureReason};
+use crate::ledger::{
+    CallIds, Collection, CustomerId, CustomerOutcome, Dataset, Failure, FailureReason,
+};
 use crate::partner_center::{ApiError, advice_for_many};
 
 /// Failures of a kind that are logged as errors as they come. More would bury everything else.
@@ -66,7 +68,7 @@ impl FailureKind {
 }
 
 /// The failure of a customer whose call failed.
-pub(super) fn api_failure(dataset: Dataset, error: &ApiError) -> Failure {
+pub(super) fn api_failure(dataset: Dataset, error: &ApiError, call: Option<CallIds>) -> Failure {
     let detail = with_causes(error);
     Failure {
         reason: error.reason(),
@@ -75,14 +77,19 @@ pub(super) fn api_failure(dataset: Dataset, error: &ApiError) -> Failure {
             Dataset::Usage => detail,
             Dataset::Deployment => format!("deployment: {detail}"),
         },
+        call,
     }
 }
 
 /// The failure of a customer none of whose items could become a row. Such a collection must not
 /// count as a success.
-pub(super) fn no_row_failure<R>(dataset: Dataset, collection: &Collection<R>) -> Option<Failure> {
+pub(super) fn no_row_failure<R>(
+    dataset: Dataset,
+    collection: &Collection<R>,
+    call: Option<CallIds>,
+) -> Option<Failure> {
     let error = ApiError::Unexpected(collection.all_rejected()?);
-    Some(api_failure(dataset, &error))
+    Some(api_failure(dataset, &error, call))
 }
 
 /// The failure of a customer that a stop interrupted.
@@ -91,6 +98,7 @@ pub(super) fn interrupted_failure() -> Failure {
         reason: FailureReason::Interrupted,
         code: None,
         detail: "the run was stopped while the customer was under way".to_owned(),
+        call: None,
     }
 }
 
@@ -285,6 +293,7 @@ mod tests {
             reason,
             code: code.map(str::to_owned),
             detail: "so it is".to_owned(),
+            call: None,
         }
     }
 

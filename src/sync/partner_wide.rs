@@ -20,7 +20,9 @@ use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
     FailureReason, Rejection, Row, RowCounts, UsageRow,
 };
-use crate::partner_center::{ApiError, PartnerWideCollection, Session, WantedCustomers};
+use crate::partner_center::{
+    ApiError, FailedFetch, PartnerWideCollection, Session, WantedCustomers,
+};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -47,16 +49,19 @@ impl<R: Row> DatasetFetch<R> {
     /// After a stop, or when no call can succeed any more.
     fn new(
         dataset: Dataset,
-        fetched: Result<PartnerWideCollection<R>, RetryError<ApiError>>,
+        fetched: Result<PartnerWideCollection<R>, FailedFetch>,
     ) -> Result<Self, RunError> {
-        match fetched {
-            Ok(collection) => Ok(Self::Fetched(Box::new(collection))),
-            Err(RetryError::Failed { error, attempts }) => Ok(Self::Failed(DatasetFailure {
-                failure: api_failure(dataset, &error),
+        let FailedFetch { end, call } = match fetched {
+            Ok(collection) => return Ok(Self::Fetched(Box::new(collection))),
+            Err(failed) => failed,
+        };
+        match end {
+            RetryError::Failed { error, attempts } => Ok(Self::Failed(DatasetFailure {
+                failure: api_failure(dataset, &error, call),
                 http_status: error.http_status(),
                 attempts,
             })),
-            Err(end) => Err(end.into()),
+            end => Err(end.into()),
         }
     }
 
@@ -124,7 +129,7 @@ impl<R: Row> DatasetFetch<R> {
         if count == collection.received {
             let error = no_row_error(collection.received, first);
             *self = Self::Failed(DatasetFailure {
-                failure: api_failure(dataset, &error),
+                failure: api_failure(dataset, &error, collection.call),
                 http_status: Some(collection.http_status),
                 attempts: collection.attempts,
             });
@@ -338,7 +343,8 @@ impl Distribution {
     }
 }
 
-/// A customer's collection of one dataset, and its failure.
+/// A customer's collection of one dataset, and its failure. Its items may be from any page, so that
+/// a failure is not that of one call.
 fn judge<R>(
     dataset: Dataset,
     collection: Option<Result<Collection<R>, ApiError>>,
@@ -346,10 +352,13 @@ fn judge<R>(
     match collection {
         None => (Collection::default(), None),
         Some(Ok(collection)) => {
-            let failure = no_row_failure(dataset, &collection);
+            let failure = no_row_failure(dataset, &collection, None);
             (collection, failure)
         }
-        Some(Err(error)) => (Collection::default(), Some(api_failure(dataset, &error))),
+        Some(Err(error)) => (
+            Collection::default(),
+            Some(api_failure(dataset, &error, None)),
+        ),
     }
 }
 
@@ -361,5 +370,6 @@ fn spool_failure(error: &io::Error) -> Failure {
             "the temporary file with the collection cannot be read: {}",
             with_causes(error)
         ),
+        call: None,
     }
 }

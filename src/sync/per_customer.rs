@@ -17,7 +17,7 @@ use super::error::RunError;
 use super::failures::{api_failure, interrupted_failure, no_row_failure};
 use super::tally::Tally;
 use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row};
-use crate::partner_center::{ApiError, CustomerCollection, Session};
+use crate::partner_center::{ApiError, CustomerCollection, FailedFetch, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -251,15 +251,18 @@ impl Workers {
     /// was not interrupted by a stop of the program.
     fn attribute_stop<R>(
         &self,
-        fetched: Result<CustomerCollection<R>, RetryError<ApiError>>,
-    ) -> Result<CustomerCollection<R>, RetryError<ApiError>> {
-        match fetched {
-            Err(RetryError::Stopped {
-                attempts,
-                last: Some(error),
-            }) if self.early_end.get().is_some() => Err(RetryError::Failed { error, attempts }),
-            fetched => fetched,
-        }
+        fetched: Result<CustomerCollection<R>, FailedFetch>,
+    ) -> Result<CustomerCollection<R>, FailedFetch> {
+        fetched.map_err(|FailedFetch { end, call }| {
+            let end = match end {
+                RetryError::Stopped {
+                    attempts,
+                    last: Some(error),
+                } if self.early_end.get().is_some() => RetryError::Failed { error, attempts },
+                end => end,
+            };
+            FailedFetch { end, call }
+        })
     }
 }
 
@@ -281,29 +284,32 @@ impl CustomerCalls {
     fn add<R: Row>(
         &mut self,
         dataset: Dataset,
-        fetched: Result<CustomerCollection<R>, RetryError<ApiError>>,
+        fetched: Result<CustomerCollection<R>, FailedFetch>,
         into: &mut Collection<R>,
     ) -> Result<(), RunError> {
-        match fetched {
+        let (end, call) = match fetched {
             Ok(fetched) => {
                 self.attempts += fetched.attempts;
-                let no_row = no_row_failure(dataset, &fetched.collection);
+                let no_row = no_row_failure(dataset, &fetched.collection, fetched.call);
                 *into = fetched.collection;
                 self.permit = Some(fetched.permit);
                 if self.failure.is_none() || no_row.is_some() {
                     self.http_status = Some(fetched.http_status);
                 }
                 self.failure = no_row.or(self.failure.take());
-                Ok(())
+                return Ok(());
             }
-            Err(RetryError::Failed { error, attempts }) => {
+            Err(FailedFetch { end, call }) => (end, call),
+        };
+        match end {
+            RetryError::Failed { error, attempts } => {
                 self.attempts += attempts;
                 self.http_status = error.http_status();
-                self.failure = Some(api_failure(dataset, &error));
+                self.failure = Some(api_failure(dataset, &error, call));
                 Ok(())
             }
-            Err(RetryError::Fatal(error)) => Err(error.into()),
-            Err(RetryError::Stopped { attempts, .. }) => {
+            RetryError::Fatal(error) => Err(error.into()),
+            RetryError::Stopped { attempts, .. } => {
                 self.attempts += attempts;
                 if self.attempts > 0 {
                     self.http_status = None;

@@ -101,6 +101,8 @@ impl Tally {
             customer_name: outcome.customer.name.clone(),
             reason: failure.reason,
             detail: failure.detail.clone(),
+            ms_request_id: failure.call.map(|call| call.request),
+            ms_correlation_id: failure.call.map(|call| call.correlation),
         });
     }
 

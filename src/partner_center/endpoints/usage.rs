@@ -3,14 +3,14 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::ledger::{Collection, CustomerId, DeploymentRow, Row, UsageRow};
+use crate::ledger::{CallIds, Collection, CustomerId, DeploymentRow, Row, UsageRow};
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::next::{NextLink, PageRequest};
 use crate::partner_center::decode::{
     self, CollectionPage, DecodeError, MergedPages, PageContent, PageContext, PageItems,
 };
 use crate::partner_center::endpoints::pager::{Limits, NextStep, PageSummary, Pager};
-use crate::partner_center::error::ApiError;
+use crate::partner_center::error::{ApiError, FailedFetch};
 use crate::partner_center::session::Session;
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
@@ -30,6 +30,8 @@ pub struct CustomerCollection<R> {
     pub attempts: u32,
     /// 200, or 204 for nothing at all.
     pub http_status: u16,
+    /// The last call.
+    pub call: Option<CallIds>,
     /// Must be held until the collection has been handed on, so that fetching cannot run ahead of
     /// storing.
     pub permit: OwnedSemaphorePermit,
@@ -75,7 +77,7 @@ impl Session {
         &self,
         customer: CustomerId,
         shutdown: &Shutdown,
-    ) -> Result<CustomerCollection<UsageRow>, RetryError<ApiError>> {
+    ) -> Result<CustomerCollection<UsageRow>, FailedFetch> {
         self.fetch(customer, "usage", shutdown, decode::decode_usage)
             .await
     }
@@ -89,7 +91,7 @@ impl Session {
         &self,
         customer: CustomerId,
         shutdown: &Shutdown,
-    ) -> Result<CustomerCollection<DeploymentRow>, RetryError<ApiError>> {
+    ) -> Result<CustomerCollection<DeploymentRow>, FailedFetch> {
         self.fetch(customer, "deployment", shutdown, decode::decode_deployment)
             .await
     }
@@ -100,12 +102,13 @@ impl Session {
         dataset: &str,
         shutdown: &Shutdown,
         decode: Decode<R>,
-    ) -> Result<CustomerCollection<R>, RetryError<ApiError>> {
+    ) -> Result<CustomerCollection<R>, FailedFetch> {
         let base = &self.client.base;
         let mut request = PageRequest::new(format!(
             "{base}/{VERSION}/customers/{customer}/analytics/licenses/{dataset}"
         ));
         let mut attempts = 0;
+        let mut last = None;
         let mut pages: Option<Pages<R>> = None;
         let now = self.client.clock.now();
         loop {
@@ -122,12 +125,16 @@ impl Session {
             let call = Call::new(request.clone(), Some(customer));
             let answered = self.call(&call, shutdown, read).await;
             attempts += call.sent();
-            let ((page, http_status, bytes), permit) =
-                answered.map_err(|error| error.with_attempts(attempts))?;
+            last = call.ids().or(last);
+            let ((page, http_status, bytes), permit) = answered.map_err(|end| FailedFetch {
+                end: end.with_attempts(attempts),
+                call: last,
+            })?;
             let fetched = |collection| CustomerCollection {
                 collection,
                 attempts,
                 http_status,
+                call: last,
                 permit,
             };
             let items = match page.content {
@@ -152,7 +159,10 @@ impl Session {
                 next: page.next.as_ref(),
                 announced: page.announced,
             };
-            let failed = |error| RetryError::Failed { error, attempts };
+            let failed = |error| FailedFetch {
+                end: RetryError::Failed { error, attempts },
+                call: last,
+            };
             if let Some(next) = pages.add(items, summary).map_err(failed)? {
                 request = next;
                 continue;

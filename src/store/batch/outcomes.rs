@@ -22,7 +22,8 @@ pub(super) async fn insert(
         "
         copy sync_customer (
             run_id, customer_id, outcome, reason, fault_code, detail, http_status, attempts,
-            finished_at, rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
+            finished_at, rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected,
+            ms_request_id, ms_correlation_id
         )
         from stdin (format binary)
         ",
@@ -60,6 +61,9 @@ pub(super) async fn insert(
         row.put(to_db(counts.updated))?;
         row.put(to_db(counts.unchanged))?;
         row.put(to_db(counts.rejected))?;
+        let call = failure.and_then(|failure| failure.call);
+        row.put(call.map(|call| call.request))?;
+        row.put(call.map(|call| call.correlation))?;
     }
     copy.finish().await.map(drop)
 }

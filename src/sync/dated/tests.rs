@@ -25,6 +25,8 @@ fn pass(outcome: RunOutcome, failed: &[u128]) -> Report {
         customer_name: None,
         reason: FailureReason::Timeout,
         detail: String::new(),
+        ms_request_id: None,
+        ms_correlation_id: None,
     });
     let count = failed.len() as u64;
     Report {

@@ -29,6 +29,7 @@ fn kind(reason: FailureReason, status: Option<u16>) -> FailureKind {
         reason,
         code: None,
         detail: String::new(),
+        call: None,
     };
     FailureKind::of(&failure, status)
 }

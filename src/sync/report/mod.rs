@@ -9,6 +9,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::ser::{SerializeStruct as _, Serializer};
 use serde::{Serialize, ser};
+use uuid::Uuid;
 
 use super::error::RunError;
 use crate::causes::with_causes;
@@ -47,6 +48,10 @@ pub struct FailedCustomer {
     pub reason: FailureReason,
     /// The failure in words.
     pub detail: String,
+    /// The header `MS-RequestId` of the call that failed.
+    pub ms_request_id: Option<Uuid>,
+    /// The header `MS-CorrelationId` of that call.
+    pub ms_correlation_id: Option<Uuid>,
 }
 
 /// What became of each date of a dated backfill.

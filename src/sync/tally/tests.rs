@@ -44,6 +44,7 @@ fn failed(number: u128, reason: FailureReason) -> CustomerOutcome {
             reason,
             code: None,
             detail: format!("failure {number}"),
+            call: None,
         }),
         http_status: None,
         ..outcome(number, &[])
@@ -136,6 +137,7 @@ fn a_failed_collection_is_reported_once_and_not_for_each_customer() {
         reason: FailureReason::Unauthorized,
         code: None,
         detail: "status 401".to_owned(),
+        call: None,
     };
     let mut tally = Tally::default();
     tally.add_dataset_failure(Dataset::Usage, &failure, Some(401), false);

@@ -97,21 +97,30 @@ async fn one_bad_customer_does_not_stop_the_rest() {
         summary["customers"],
         json!({"total": 5, "succeeded": 4, "failed": 1})
     );
+    let requests = world.simulator.requests("usage").await;
+    let mut requests = requests.iter();
+    let refused = requests.find(|request| request["path"].as_str().unwrap().contains(bad));
+    let sent = &refused.unwrap()["headers"];
+    let (request, correlation) = (&sent["ms-requestid"], &sent["ms-correlationid"]);
     assert_eq!(
         summary["failures"],
         json!([{
             "customer_id": bad.to_lowercase(),
             "reason": "forbidden",
             "detail": "status 403: code 2032: The role is too small",
+            "ms_request_id": request,
+            "ms_correlation_id": correlation,
         }])
     );
+    let (request, correlation) = (request.as_str().unwrap(), correlation.as_str().unwrap());
     assert_eq!(
         world
             .lines(
-                "select outcome, reason, http_status, attempts, rows_received from \
-                sync_customer where outcome = 'failed'"
+                "select outcome, reason, http_status, attempts, rows_received, ms_request_id, \
+                    ms_correlation_id
+                 from sync_customer where outcome = 'failed' or ms_request_id is not null"
             )
             .await,
-        ["failed|forbidden|403|1|0"]
+        [format!("failed|forbidden|403|1|0|{request}|{correlation}")]
     );
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 
 use super::spool::{Spool, read_items};
-use crate::ledger::{Collection, CustomerId, Rejection, Row};
+use crate::ledger::{CallIds, Collection, CustomerId, Rejection, Row};
 use crate::partner_center::ApiError;
 use crate::partner_center::decode::{self, RowDecoder};
 
@@ -22,6 +22,8 @@ pub struct PartnerWideCollection<R> {
     pub attempts: u32,
     /// 200, or 204 if all pages were empty answers.
     pub http_status: u16,
+    /// The last call.
+    pub call: Option<CallIds>,
     /// Items that the API sent: of wanted customers, of others, and without a customer.
     pub received: u64,
     /// Items of customers that are not wanted.

@@ -12,12 +12,12 @@ use super::page::{PageScope, PartnerWidePage, read_page};
 use super::pager::{Incomplete, PAGE_SIZE, PartnerWidePager};
 use super::wanted::{WantedCustomers, filter};
 use crate::causes::with_causes;
-use crate::ledger::CustomerId;
+use crate::ledger::{CallIds, CustomerId};
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::RowDecoder;
 use crate::partner_center::decode::next::PageRequest;
 use crate::partner_center::endpoints::pager::NextStep;
-use crate::partner_center::{ApiError, Session};
+use crate::partner_center::{ApiError, FailedFetch, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
 
@@ -46,6 +46,8 @@ pub(super) struct CollectionFetch<'a> {
     shutdown: &'a Shutdown,
     uses_filter: bool,
     attempts: u32,
+    /// The last call for which a request was sent.
+    last: Option<CallIds>,
 }
 
 impl<'a> CollectionFetch<'a> {
@@ -64,11 +66,23 @@ impl<'a> CollectionFetch<'a> {
             shutdown,
             uses_filter: wanted.are_few(),
             attempts: 0,
+            last: None,
         }
     }
 
     pub(super) async fn run<R>(
         mut self,
+        row: RowDecoder<R>,
+    ) -> Result<PartnerWideCollection<R>, FailedFetch> {
+        let fetched = self.fetch_all(row).await;
+        fetched.map_err(|end| FailedFetch {
+            end,
+            call: self.last,
+        })
+    }
+
+    async fn fetch_all<R>(
+        &mut self,
         row: RowDecoder<R>,
     ) -> Result<PartnerWideCollection<R>, RetryError<ApiError>> {
         let mut restarts_left = MAX_RESTARTS;
@@ -90,7 +104,7 @@ impl<'a> CollectionFetch<'a> {
     }
 
     fn finish<R>(
-        self,
+        &self,
         mut intake: Intake,
         row: RowDecoder<R>,
     ) -> Result<PartnerWideCollection<R>, RetryError<ApiError>> {
@@ -98,6 +112,7 @@ impl<'a> CollectionFetch<'a> {
         Ok(PartnerWideCollection {
             attempts: self.attempts,
             http_status: intake.http_status,
+            call: self.last,
             received: intake.received,
             unwanted: intake.unwanted,
             note: intake.note,
@@ -240,6 +255,7 @@ impl<'a> CollectionFetch<'a> {
         };
         let page = self.session.call(&call, self.shutdown, read).await;
         self.attempts += call.sent();
+        self.last = call.ids().or(self.last);
         let (page, _permit) = page.map_err(|error| error.with_attempts(self.attempts))?;
         debug!(
             collection = self.dataset,

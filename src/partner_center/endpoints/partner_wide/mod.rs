@@ -18,8 +18,7 @@ pub use wanted::WantedCustomers;
 
 use crate::ledger::{DeploymentRow, UsageRow};
 use crate::partner_center::decode;
-use crate::partner_center::{ApiError, Session};
-use crate::retry::RetryError;
+use crate::partner_center::{FailedFetch, Session};
 use crate::shutdown::Shutdown;
 use fetch::CollectionFetch;
 
@@ -34,7 +33,7 @@ impl Session {
         wanted: &WantedCustomers,
         date: Option<NaiveDate>,
         shutdown: &Shutdown,
-    ) -> Result<PartnerWideCollection<UsageRow>, RetryError<ApiError>> {
+    ) -> Result<PartnerWideCollection<UsageRow>, FailedFetch> {
         let fetch = CollectionFetch::new(self, "usage", wanted, date, shutdown);
         fetch.run(decode::usage_row).await
     }
@@ -49,7 +48,7 @@ impl Session {
         wanted: &WantedCustomers,
         date: Option<NaiveDate>,
         shutdown: &Shutdown,
-    ) -> Result<PartnerWideCollection<DeploymentRow>, RetryError<ApiError>> {
+    ) -> Result<PartnerWideCollection<DeploymentRow>, FailedFetch> {
         let fetch = CollectionFetch::new(self, "deployment", wanted, date, shutdown);
         fetch.run(decode::deployment_row).await
     }

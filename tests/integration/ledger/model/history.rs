@@ -289,6 +289,7 @@ impl History {
                     ]),
                     code: self.draw.one_in(3).then(|| "20002".to_owned()),
                     detail: "no".to_owned(),
+                    call: None,
                 });
             }
             1 => {}

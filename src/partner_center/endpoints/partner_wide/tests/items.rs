@@ -29,6 +29,7 @@ fn take_in(
         Ok(PartnerWideCollection {
             attempts: 0,
             http_status: 200,
+            call: None,
             received: intake.received,
             unwanted: intake.unwanted,
             note: None,

@@ -17,8 +17,8 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::ledger::{CustomerId, Dataset, Source};
-use crate::partner_center::Client;
-use crate::retry::RetryPolicy;
+use crate::partner_center::{ApiError, Client};
+use crate::retry::{RetryError, RetryPolicy};
 
 /// Rows of each customer.
 const ROWS: usize = 3;
@@ -150,7 +150,7 @@ impl PageServer {
             .fetch_partner_wide_usage(wanted, date, &Shutdown::default())
             .await;
         serving.abort();
-        fetched
+        fetched.map_err(RetryError::from)
     }
 
     fn calls(&self) -> Vec<String> {
