@@ -10,6 +10,7 @@
 //!       ├─► config         what the operator wrote
 //!       ├─► lifecycle      signals, tracked tasks, exit codes
 //!       ├─► schedule       when a run is due
+//!       ├─► notify         tells a dead man's switch and a webhook how runs end
 //!       ├─► status         the status address: JSON and metrics
 //!       └─► sync           one run
 //!            ├─► partner_center   everything Microsoft: client, session, endpoints, throttle, auth
@@ -70,6 +71,7 @@ pub mod config;
 pub mod consent;
 pub mod ledger;
 pub mod lifecycle;
+mod notify;
 pub mod partner_center;
 mod printable;
 pub mod retry;

@@ -13,6 +13,7 @@ use crate::cli::Backfill;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
+use crate::notify::Notifier;
 use crate::printable::printable;
 use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunError, Syncer};
@@ -40,11 +41,18 @@ pub(super) async fn run(
     } else {
         Mode::Store
     };
+    let host = &syncer.keeper.instance().host;
+    // Whoever names customers watches, and their end says nothing of the others.
+    let told =
+        Some(&config.notify).filter(|_| mode == Mode::Store && arguments.customer.is_empty());
+    let told = told.cloned().unwrap_or_default();
+    let notifier = Notifier::new(&told, host, &clock, &lifecycle.tasks);
     let (progress, watched) = watch::channel(Progress::default());
+    let followed = watched.clone();
     let drawing = lifecycle
         .tasks
         .spawn(progress::draw(bars, watched, Arc::clone(&syncer.client)));
-    let ran = async {
+    let run = async {
         if mode == Mode::Store {
             syncer
                 .migrate(database_retry.at_start, &lifecycle.shutdown)
@@ -61,20 +69,39 @@ pub(super) async fn run(
             None => Box::pin(syncer.run(&request, &lifecycle.shutdown, &progress)).await,
         };
         report.map(Some)
-    }
-    .await;
+    };
+    let mut ran = tokio::select! {
+        ran = Box::pin(run) => ran,
+        never = notifier.follow(RunKind::Backfill, followed) => match never {},
+    };
     drop(progress);
+    match &ran {
+        Ok(Some(report)) => notifier.ended(RunKind::Backfill, report),
+        Ok(None) => {}
+        Err(error) => notifier.could_not_run(error),
+    }
     // The bar must be gone before the summary is printed.
     let _drawn = drawing.await;
     if mode == Mode::Store && !lifecycle.shutdown.graceful.is_cancelled() {
         consent.record().await;
     }
     consent.warn();
-    let mut ran = ran;
     if let Ok(Some(report)) = &mut ran {
         name_failures(report, &syncer.store).await;
     }
     syncer.store.close().await;
+    let exit = summarise(ran, arguments, &*clock, lifecycle);
+    notifier.finish(&lifecycle.shutdown).await;
+    exit
+}
+
+/// Prints the summary, and what a person should know beside it.
+fn summarise(
+    ran: Result<Option<Report>, RunError>,
+    arguments: &Backfill,
+    clock: &dyn Clock,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
     match ran {
         Ok(None) => {
             complain("there is nothing to resume: the last --backfill came to its end");

@@ -93,6 +93,12 @@ keys! {
     MAX_CONNECTIONS = ConfigKey::new("database.max_connections", Some("4"));
     LISTEN = ConfigKey::new("status.listen", Some("127.0.0.1:9464"));
     STATUS_HOSTS = ConfigKey::new("status.hosts", Some(""));
+    PING_URL = ConfigKey::hidden("notify.ping_url");
+    PING_URL_FILE = ConfigKey::hidden("notify.ping_url_file");
+    WEBHOOK_URL = ConfigKey::hidden("notify.webhook_url");
+    WEBHOOK_URL_FILE = ConfigKey::hidden("notify.webhook_url_file");
+    WEBHOOK_SECRET = ConfigKey::hidden("notify.webhook_secret");
+    WEBHOOK_SECRET_FILE = ConfigKey::hidden("notify.webhook_secret_file");
     LOG_FILTER = ConfigKey::new("log.filter", Some("info"));
     LOG_FORMAT = ConfigKey::new("log.format", Some("auto"));
 }

@@ -33,8 +33,8 @@ pub use database::{
 };
 pub use fault::{ConfigError, ConfigFault};
 pub use settings::{
-    App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, PartnerCenter,
-    RunOnStart, ScheduleSettings, StatusSettings,
+    App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, NotifySettings,
+    NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, StatusSettings, Webhook,
 };
 pub use sources::Sources;
 
@@ -79,6 +79,7 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
     let retry = sections::retry(reader);
     let database = sections::database(reader, &dirs, sources);
     let status = sections::status(reader);
+    let notify = secrets::notify::notify(reader, &dirs);
     let log = sections::log(reader);
     secrets::exposure::warn_of_configuration(reader, &path);
     let origins = match (&partner_center, &auth) {
@@ -95,6 +96,7 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
         retry: retry?,
         database: database?,
         status: status?,
+        notify: notify?,
         log: log?,
         journal_stream: sources.variable("JOURNAL_STREAM").map(str::to_owned),
         browser_environment: desktop::browser_environment(&sources.environment),

@@ -306,7 +306,18 @@ pub(super) fn address(
 /// An address to which secrets are sent. Its path does not end with a slash, unless the path is the
 /// single slash that `Url` adds to a host.
 pub(super) fn web_address(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text.trim())
+    let mut url = secure_address(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with its path, without ? or #".to_owned());
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// An address that is reached over TLS, or on this machine.
+pub(super) fn secure_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text.trim())
         .map_err(|error| format!("must be an address such as https://example.com: {error}"))?;
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -322,14 +333,7 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
         "http" | "https" if !url.username().is_empty() || url.password().is_some() => {
             "must not contain a user name or a password"
         }
-        "http" | "https" if url.query().is_some() || url.fragment().is_some() => {
-            "must end with its path, without ? or #"
-        }
-        "http" | "https" => {
-            let path = url.path().trim_end_matches('/').to_owned();
-            url.set_path(&path);
-            return Ok(url);
-        }
+        "http" | "https" => return Ok(url),
         _ => "must begin with https://",
     };
     Err(problem.to_owned())

@@ -1,6 +1,7 @@
 //! The configuration as the other rooms see it. Every value has been checked.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Config {
     pub database: Database,
     /// The status address.
     pub status: StatusSettings,
+    /// Who is told of runs.
+    pub notify: NotifySettings,
     /// What is logged, and how.
     pub log: Log,
     /// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the
@@ -213,6 +216,53 @@ pub struct StatusSettings {
     pub listen: Option<SocketAddr>,
     /// `Host` names that are accepted besides the loopback ones, in lower case.
     pub hosts: Vec<String>,
+}
+
+/// Who is told of runs.
+#[derive(Debug, Clone, Default)]
+pub struct NotifySettings {
+    /// A check in the manner of Healthchecks, a dead man's switch.
+    pub ping: Option<NotifyUrl>,
+    /// A receiver of signed messages.
+    pub webhook: Option<Webhook>,
+}
+
+/// A receiver of signed messages.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where messages are posted.
+    pub url: NotifyUrl,
+    /// Signs them.
+    pub secret: SecretString,
+}
+
+/// An address that is a secret: whoever knows it can send messages in the program's name.
+#[derive(Clone)]
+pub struct NotifyUrl(Url);
+
+impl NotifyUrl {
+    pub(super) fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The address. It must be in no log.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+/// Scheme and host.
+impl fmt::Display for NotifyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.origin().ascii_serialization())
+    }
+}
+
+impl fmt::Debug for NotifyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// What is logged, and how.

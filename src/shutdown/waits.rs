@@ -20,6 +20,9 @@ pub(crate) const RESIGN: Duration = Duration::from_secs(2);
 /// The pool of database connections is closed, some of which may still be in use.
 pub(crate) const CLOSE_POOL: Duration = Duration::from_secs(1);
 
+/// The last notifications are delivered.
+pub(crate) const NOTIFY: Duration = Duration::from_secs(1);
+
 /// Tasks of the program end. Among them are the last answers of the status address, which may take
 /// [`LAST_ANSWERS`] from the first signal on.
 pub(crate) const END_TASKS: Duration = Duration::from_secs(3);
@@ -39,6 +42,7 @@ mod tests {
             RECORD_END,
             RESIGN,
             CLOSE_POOL,
+            NOTIFY,
             END_TASKS,
         ];
         steps.iter().sum()

@@ -168,6 +168,8 @@ mod service {
     mod hosts;
     /// The metrics for Prometheus.
     mod metrics;
+    /// What a dead man's switch and a webhook are told.
+    mod notify;
     /// Files in the encodings and formats that editors and spreadsheets save.
     mod saved_files;
     /// The status address withstands hostile clients.

@@ -15,7 +15,8 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::retry::Classify as _;
+use crate::notify;
+use crate::retry::{Classify as _, Remedy};
 use estimate::EstimateInput;
 use result::{PartResult, lines};
 
@@ -41,10 +42,21 @@ pub(super) async fn run(
 
     let deadline = Instant::now() + TIME_LIMIT;
     let mut results = Vec::new();
-    for proven in Box::pin(syncer.store.probe(&*clock)).await {
+    let host = &syncer.keeper.instance().host;
+    let (proven, notified) = tokio::join!(
+        Box::pin(syncer.store.probe(&*clock)),
+        notify::probe(&config.notify, host, &*clock),
+    );
+    for proven in proven {
         results.push(match proven.found {
             Ok(what) => PartResult::ok(proven.part, what),
             Err(error) => PartResult::faulty(proven.part, with_causes(&error), error.remedy()),
+        });
+    }
+    for (part, tried) in notified {
+        results.push(match tried {
+            Ok(what) => PartResult::ok(part, what),
+            Err(what) => PartResult::faulty(part, what, Remedy::Person),
         });
     }
     let stored_locale = if all_ok(&results) {

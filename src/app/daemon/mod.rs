@@ -18,6 +18,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
 use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
+use crate::notify::Notifier;
 use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
@@ -47,7 +48,9 @@ pub(super) async fn run(
         .retry
         .with_max_interval(DATABASE_MAX_INTERVAL)
         .unbounded();
+    let host = &syncer.keeper.instance().host;
     let daemon = Daemon {
+        notifier: Notifier::new(&config.notify, host, &clock, &lifecycle.tasks),
         consent: ConsentWatch::new(config, &syncer),
         syncer: Arc::clone(&syncer),
         schedule: schedule.clone(),
@@ -82,8 +85,10 @@ pub(super) async fn run(
     let ended = daemon.serve(&mut ticker, shutdown).await;
     ticker.stop().await;
     if let Err(error) = &ended {
+        daemon.notifier.could_not_run(error);
         daemon.consent.record_refusal(error).await;
     }
+    daemon.notifier.finish(shutdown).await;
     syncer.store.close().await;
     match ended {
         Ok(()) | Err(RunError::Stopped) => {
@@ -118,6 +123,7 @@ async fn still_leads(lost: &CancellationToken, shutdown: &Shutdown) -> Result<bo
 }
 
 struct Daemon {
+    notifier: Notifier,
     consent: ConsentWatch,
     syncer: Arc<Syncer>,
     schedule: Schedule,
@@ -161,9 +167,8 @@ impl Daemon {
 
     /// Waits for the database and signs in.
     async fn prepare(&self, shutdown: &Shutdown) -> Result<(), RunError> {
-        self.syncer
-            .migrate(self.database_retry.at_start, shutdown)
-            .await?;
+        let migrate = self.syncer.migrate(self.database_retry.at_start, shutdown);
+        self.notifier.unless_away(migrate).await?;
         // A dead token should show now, and not at the first tick, which may be a day away.
         self.sign_in(shutdown).await?;
         self.syncer.client.reach(shutdown).await?;
@@ -254,7 +259,7 @@ impl Daemon {
             tick: due.tick,
             ..Request::new(due.kind, self.database_retry)
         };
-        let (progress, _unwatched) = watch::channel(Progress::default());
+        let (progress, watched) = watch::channel(Progress::default());
         let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
         let mut came = None;
         let run = while_ticking(ticker, run, |tick| {
@@ -264,7 +269,11 @@ impl Daemon {
         let ended = tokio::select! {
             ended = run => ended,
             never = self.notify_of_pauses() => match never {},
+            never = self.notifier.follow(due.kind, watched) => match never {},
         };
+        if let Ok(report) = &ended {
+            self.notifier.ended(due.kind, report);
+        }
         self.record_consent(shutdown).await;
         self.consent.warn();
         let failed = match ended {
@@ -275,8 +284,12 @@ impl Daemon {
             }
             Ok(Report {
                 fatal: Some(error), ..
-            })
-            | Err(error) => Self::survivable(error)?,
+            }) => Self::survivable(error)?,
+            Err(error) => {
+                let error = Self::survivable(error)?;
+                self.notifier.could_not_run(&error);
+                error
+            }
         };
         let error = with_causes(&failed);
         error!(error, "The run could not go on: {error}");

@@ -34,6 +34,9 @@ pub(in crate::config) fn warn_of_configuration(reader: &mut SettingsReader, path
         keys::REFRESH_TOKEN,
         keys::ACCESS_TOKEN,
         keys::DATABASE_URL,
+        keys::PING_URL,
+        keys::WEBHOOK_URL,
+        keys::WEBHOOK_SECRET,
     ]
     .into_iter()
     .filter(|key| matches!(reader.origin(key), Some(Origin::File(_))))

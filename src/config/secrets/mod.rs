@@ -2,6 +2,7 @@
 //! systemd credential. No fault holds any part of a secret, or of a text that may be one.
 
 pub(super) mod exposure;
+pub(super) mod notify;
 pub(super) mod placeholder;
 
 use std::path::{Path, PathBuf};

@@ -94,6 +94,12 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
         "database.max_connections",
         "status.listen",
         "status.hosts",
+        "notify.ping_url",
+        "notify.ping_url_file",
+        "notify.webhook_url",
+        "notify.webhook_url_file",
+        "notify.webhook_secret",
+        "notify.webhook_secret_file",
         "log.filter",
         "log.format",
     ];

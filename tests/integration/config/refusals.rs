@@ -67,7 +67,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
       log.level = (not shown): unknown key; [log] has filter, format (in
           [folder]/config.toml)
       metrics: unknown section; the sections are partner_center, auth, customers, schedule,
-          retry, database, status, log (in [folder]/config.toml)
+          retry, database, status, notify, log (in [folder]/config.toml)
       partner_center.max_concurency = 4: unknown key; did you mean
           partner_center.max_concurrency? (in [folder]/config.toml)
       SEATLEDGER_DATABASE_URL = (not shown): is not read; write it

@@ -54,6 +54,11 @@ fn no_secret_is_in_a_report_or_in_debug_output() {
         "[auth]\nclient_secret: \"hunter2\"",
         "[auth]\nclient_secret = \"\"\"hunter2",
         "[auth]\nclient_secret = \"a\\hunter2\"",
+        "[notify]\nping_url = \"http://monitor.example/hunter2\"",
+        "[notify]\nping_url = \"https://x:hunter2@monitor.example/\"",
+        "[notify]\nwebhook_url = \"https://monitor.example/hunter2\"",
+        "[notify]\nwebhook_secret = \"hunter2\"",
+        "[notify]\nwebhook_secert = \"hunter2\"",
     ];
     for toml in wrong {
         let error = World::new(toml).load().unwrap_err();
@@ -288,4 +293,45 @@ fn a_certificate_that_is_not_there_or_given_with_a_secret_is_a_fault() {
       auth.client_secret = (not shown): is given together with auth.client_certificate_file;
           keep one of them (in [folder]/config.toml)
     ");
+}
+
+#[test]
+fn a_webhook_has_an_address_and_a_secret_and_neither_is_shown() {
+    const URL: &str = "https://monitor.example/hooks/hunter2?key=hunter2";
+    let world = World::new(MINIMAL).set("SEATLEDGER__NOTIFY__WEBHOOK_URL", URL);
+    insta::assert_snapshot!(folded(&world.report()), @"
+    the configuration has a fault:
+      notify.webhook_secret: is missing; set it or notify.webhook_secret_file (a path) in
+          [folder]/config.toml, or SEATLEDGER__NOTIFY__WEBHOOK_SECRET, or give the systemd
+          credential webhook_secret; the webhook's receiver checks by it who sent the
+          message
+    ");
+    let world = world.set("SEATLEDGER__NOTIFY__WEBHOOK_SECRET", "hunter2");
+    let config = world.loaded();
+    let webhook = config.notify.webhook.as_ref().unwrap();
+    assert_eq!(webhook.url.expose().as_str(), URL);
+    assert_eq!(webhook.url.to_string(), "https://monitor.example");
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    let alone = World::new(MINIMAL).set("SEATLEDGER__NOTIFY__WEBHOOK_SECRET", "hunter2");
+    insta::assert_snapshot!(folded(&alone.report()), @"
+    the configuration has a fault:
+      notify.webhook_url: is missing, and notify.webhook_secret is of no use without it
+    ");
+    let unsafe_ping = World::new(&format!(
+        "{MINIMAL}\n[notify]\nping_url = \"http://monitor.example/hunter2\""
+    ));
+    insta::assert_snapshot!(folded(&unsafe_ping.report()), @"
+    the configuration has a fault:
+      notify.ping_url = (not shown): must begin with https:// (plain http is refused except
+          to this machine: localhost, 127.0.0.0/8, ::1) (in [folder]/config.toml)
+    ");
+}
+
+#[test]
+fn an_address_of_a_notification_may_come_from_a_credential() {
+    let world = World::new(MINIMAL).set_path("CREDENTIALS_DIRECTORY", "credentials");
+    world.write("credentials/ping_url", "https://monitor.example/ping/x\n");
+    let config = world.loaded();
+    let ping = config.notify.ping.as_ref().unwrap();
+    assert_eq!(ping.expose().as_str(), "https://monitor.example/ping/x");
 }
