@@ -93,6 +93,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write a file that shows others what is wrong: versions, settings, last runs and failures;
+    /// without secrets, and without names of customers
+    Support {
+        /// The file, which must not exist yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Apply the database migrations and exit
     Migrate,
     /// Let a database role read the views for BI tools and edit the three tables that people fill

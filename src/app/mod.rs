@@ -11,6 +11,7 @@ mod login;
 mod ownership;
 mod progress;
 mod status;
+mod support;
 
 use std::error::Error;
 use std::fs::File;
@@ -84,7 +85,14 @@ pub fn main() -> ExitCode {
         return exit.into();
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let config = match config::load(&Sources::from_process(cli.config.clone(), clock.now())) {
+    let sources = Sources::from_process(cli.config.clone(), clock.now());
+    let config = config::load(&sources);
+    if let Some(Command::Support { out }) = &cli.command {
+        // Also of a faulty configuration.
+        let made = with_runtime(support::run(out, &sources, config.as_ref(), &clock));
+        return exit_code(made.flatten());
+    }
+    let config = match config {
         Ok(config) => config,
         Err(error) => {
             complain(&error.to_string());
@@ -100,7 +108,12 @@ pub fn main() -> ExitCode {
     for warning in &config.warnings {
         warn!("Configuration: {warning}");
     }
-    let exit = start(&cli, config, clock, bars).unwrap_or_else(|error| {
+    exit_code(start(&cli, config, clock, bars))
+}
+
+/// Says why the program could not run.
+fn exit_code(ended: anyhow::Result<Exit>) -> ExitCode {
+    let exit = ended.unwrap_or_else(|error| {
         complain(&with_causes(&*error));
         Exit::from(remedy(&error))
     });
@@ -175,16 +188,7 @@ fn start(
     clock: Arc<dyn Clock>,
     bars: MultiProgress,
 ) -> anyhow::Result<Exit> {
-    // The runtime panics if it cannot open the files that it needs.
-    spare_files().context("this program may not open enough files (ulimit -n, LimitNOFILE=)")?;
-    // One thread suffices: a customer takes a fraction of a millisecond, and handing work from
-    // thread to thread cost more than it won. Longer work, such as decoding a bucket of a
-    // partner-wide collection, runs on blocking threads.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    let exit = runtime.block_on(Box::pin(async {
+    with_runtime(Box::pin(async {
         let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
         let exit = match &cli.command {
             None if cli.backfill.now => {
@@ -207,10 +211,24 @@ fn start(
         };
         lifecycle.finish().await;
         exit
-    }));
+    }))?
+}
+
+/// Does `work` on a runtime of its own.
+fn with_runtime<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    // The runtime panics if it cannot open the files that it needs.
+    spare_files().context("this program may not open enough files (ulimit -n, LimitNOFILE=)")?;
+    // One thread suffices: a customer takes a fraction of a millisecond, and handing work from
+    // thread to thread cost more than it won. Longer work, such as decoding a bucket of a
+    // partner-wide collection, runs on blocking threads.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let done = runtime.block_on(work);
     // A name look-up that hangs cannot be cancelled. It must not hold up the end.
     runtime.shutdown_background();
-    exit
+    Ok(done)
 }
 
 /// Tries whether the runtime's files can be opened.
@@ -241,7 +259,8 @@ async fn run_command(
                 Remedy::Configuration => Err(error),
             })
         }
-        Command::Generate { dir } => generate::run(dir),
+        // Done before the configuration is needed.
+        Command::Generate { .. } | Command::Support { .. } => Ok(Exit::Success),
         Command::Migrate => grants::migrate(config, &clock, lifecycle).await,
         Command::Grants { bi_role, revoke } => {
             grants::run(config, &clock, lifecycle, bi_role, *revoke).await

@@ -86,6 +86,21 @@ impl ConfigFault {
         self
     }
 
+    /// Key, problem and origin. The problem may quote a part of the value, and is left out unless
+    /// `with_problem`.
+    pub(super) fn without_value(&self, with_problem: bool) -> String {
+        let problem = if with_problem {
+            &self.problem
+        } else {
+            "is wrong"
+        };
+        let origin = self.origin.as_ref();
+        let origin = origin
+            .map(|origin| format!(" ({origin})"))
+            .unwrap_or_default();
+        format!("{}: {problem}{origin}", self.key)
+    }
+
     /// The key, such as `retry.max_interval`, or the name of a file or variable.
     #[must_use]
     pub fn key(&self) -> &str {

@@ -32,6 +32,7 @@ pub use database::{
     Database, DatabaseAddress, FileFault, Host, Identity, IdentityPem, Roots, SslMode, Target, Tls,
 };
 pub use fault::{ConfigError, ConfigFault};
+pub use layers::describe::{Described, ShownSetting, describe};
 pub use settings::{
     App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, NotifySettings,
     NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, StatusSettings, Webhook,

@@ -1,5 +1,5 @@
-//! One delivery: an HTTP request that follows no redirect, tried a few times. Neither a log line nor
-//! an error has the address: whoever knows it can send messages in the program's name.
+//! One delivery: an HTTP request that follows no redirect, tried a few times. Neither a log line
+//! nor an error has the address: whoever knows it can send messages in the program's name.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -20,8 +20,7 @@ use crate::config::{NotifyUrl, Webhook};
 /// The time limit of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The waits before the second and the third try. With three requests of [`TIMEOUT`] a message takes
-/// half a minute.
+/// The waits before the second and the third try.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 /// All tries of one message end after this time.

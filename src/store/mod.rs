@@ -19,6 +19,7 @@ mod read;
 mod resume;
 mod run;
 mod status_reader;
+mod support;
 mod transaction;
 
 pub use consent::{HostConsent, SignInRefusal};

@@ -174,6 +174,8 @@ mod service {
     mod saved_files;
     /// The status address withstands hostile clients.
     mod status_address;
+    /// The support bundle helps, and has neither secrets nor names.
+    mod support_bundle;
     /// Output to a terminal, a closed pipe and a full disk.
     mod terminal;
 }

@@ -310,15 +310,18 @@ pub(super) fn client_certificate_file(
     }
 }
 
+/// The file of renewed refresh tokens, unless the configuration names one.
+pub(super) fn default_token_file(dirs: &BaseDirs) -> PathBuf {
+    let folder = dirs.state.as_ref().unwrap_or(&dirs.config);
+    folder.join("refresh_token")
+}
+
 /// The file of renewed refresh tokens.
 pub(super) fn refresh_token_file(reader: &mut SettingsReader, dirs: &BaseDirs) -> Checked<PathBuf> {
     let given = reader.optional(keys::REFRESH_TOKEN_FILE, |raw| {
         raw.text().map(|path| dirs.resolve(path))
     })?;
-    let path = given.unwrap_or_else(|| {
-        let folder = dirs.state.as_ref().unwrap_or(&dirs.config);
-        folder.join("refresh_token")
-    });
+    let path = given.unwrap_or_else(|| default_token_file(dirs));
     // Container platforms create a folder if the file to be mounted does not exist.
     if path.is_dir() {
         let problem = format!(

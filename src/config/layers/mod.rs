@@ -1,5 +1,7 @@
 //! Merges defaults, file and environment. Keeps known keys and reports unknown ones.
 
+pub(super) mod describe;
+
 use std::collections::HashMap;
 use std::fmt;
 
