@@ -2,6 +2,8 @@
 //! nor an error has the address: whoever knows it can send messages in the program's name.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -36,7 +38,26 @@ pub(super) struct NotifyTarget {
     url: NotifyUrl,
     /// Signs the messages; none for a dead man's switch.
     secret: Option<SecretString>,
+    pub(super) counts: Arc<DeliveryCounts>,
     client: Result<reqwest::Client, reqwest::Error>,
+}
+
+/// The messages that one target got, and did not get.
+#[derive(Debug, Default)]
+pub(crate) struct DeliveryCounts {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl DeliveryCounts {
+    /// Messages delivered, and messages given up.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        let [delivered, failed] = [&self.delivered, &self.failed];
+        (
+            delivered.load(Ordering::Relaxed),
+            failed.load(Ordering::Relaxed),
+        )
+    }
 }
 
 /// A message for one target.
@@ -88,6 +109,7 @@ impl NotifyTarget {
             part: "ping",
             url: url.clone(),
             secret: None,
+            counts: Arc::default(),
             client: client(url.expose()),
         }
     }
@@ -97,6 +119,7 @@ impl NotifyTarget {
             part: "webhook",
             url: webhook.url.clone(),
             secret: Some(webhook.secret.clone()),
+            counts: Arc::default(),
             client: client(webhook.url.expose()),
         }
     }
@@ -200,8 +223,12 @@ pub(super) async fn deliver(
     };
     let delivered = tokio::time::timeout(TIME_LIMIT, tries).await;
     match delivered.unwrap_or_else(|_| Err(DeliveryError::Away("no answer in time".to_owned()))) {
-        Ok(()) => debug!(target = target.part, "A notification was delivered"),
+        Ok(()) => {
+            target.counts.delivered.fetch_add(1, Ordering::Relaxed);
+            debug!(target = target.part, "A notification was delivered");
+        }
         Err(error) => {
+            target.counts.failed.fetch_add(1, Ordering::Relaxed);
             let error = error.to_string();
             warn!(error, "A notification was not delivered: {target} {error}");
         }

@@ -20,7 +20,7 @@ use crate::config::NotifySettings;
 use crate::shutdown::{Shutdown, waits};
 use crate::store::RunKind;
 use crate::sync::{Phase, Progress, Report, RunError};
-use delivery::{NotifyTarget, Outgoing, deliver};
+use delivery::{DeliveryCounts, NotifyTarget, Outgoing, deliver};
 use message::{Message, Problem};
 
 /// Messages that wait for a target. Each is tried for seconds and a run lasts longer, so that more
@@ -38,6 +38,8 @@ const LAST_MESSAGES: Duration = Duration::from_secs(5);
 pub(crate) struct Notifier {
     host: Arc<str>,
     queues: Arc<[mpsc::Sender<Queued>]>,
+    /// What each target got, by its name.
+    counts: Arc<[(&'static str, Arc<DeliveryCounts>)]>,
     /// Ends deliveries under way.
     cut: CancellationToken,
     /// Ends the tasks when the last clone is dropped.
@@ -59,7 +61,12 @@ impl Notifier {
         tasks: &TaskTracker,
     ) -> Self {
         let cut = CancellationToken::new();
-        let queues = targets(settings)
+        let targets = targets(settings);
+        let counts = targets
+            .iter()
+            .map(|target| (target.part, Arc::clone(&target.counts)))
+            .collect();
+        let queues = targets
             .into_iter()
             .map(|target| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
@@ -74,6 +81,7 @@ impl Notifier {
         Self {
             host: host.into(),
             queues,
+            counts,
             _end: Arc::new(cut.clone().drop_guard()),
             cut,
         }
@@ -148,6 +156,13 @@ impl Notifier {
         });
         let _in_time = tokio::time::timeout(limit, join_all(flushed)).await;
         self.cut.cancel();
+    }
+
+    /// The messages that a target got and did not get; `target` is `ping` or `webhook`.
+    pub(crate) fn counts(&self, target: &str) -> (u64, u64) {
+        let mut all = self.counts.iter();
+        let own = all.find(|(part, _)| *part == target);
+        own.map_or((0, 0), |(_, counts)| counts.get())
     }
 
     fn tell(&self, message: Message) {

@@ -32,6 +32,8 @@ pub(super) struct MetricValues {
     pub(super) leader: Option<Leader>,
     pub(super) consent: Option<Consent>,
     pub(super) throttle: ThrottleStatus,
+    /// Delivered and failed, by target.
+    pub(super) notifications: [(&'static str, (u64, u64)); 2],
 }
 
 type Labelled = Family<[(&'static str, &'static str); 1], Gauge>;
@@ -86,6 +88,7 @@ pub(super) fn render(values: &MetricValues) -> Result<String, fmt::Error> {
         );
     }
     put_throttle(&mut page, &values.throttle);
+    put_notifications(&mut page, &values.notifications);
     if let Some(run) = &values.last_run {
         put_run(&mut page, run);
     }
@@ -151,6 +154,21 @@ fn put_throttle(page: &mut MetricsPage, throttle: &ThrottleStatus) {
         "api_requests_refused",
         "Requests that a limit refused, by whose it was",
         refused,
+    );
+}
+
+fn put_notifications(page: &mut MetricsPage, targets: &[(&'static str, (u64, u64))]) {
+    let notifications = Family::<[(&'static str, &'static str); 2], Counter>::default();
+    for (target, (delivered, failed)) in targets {
+        for (outcome, count) in [("delivered", *delivered), ("failed", *failed)] {
+            let labels = [("target", *target), ("outcome", outcome)];
+            notifications.get_or_create(&labels).inc_by(count);
+        }
+    }
+    page.0.register(
+        "notifications",
+        "Notifications of this process, by target and outcome",
+        notifications,
     );
 }
 
@@ -222,10 +240,12 @@ mod tests {
                 paused_seconds: 0.0,
                 refused: RefusedByScope::default(),
             },
+            notifications: [("ping", (0, 0)), ("webhook", (0, 0))],
         };
         let text = render(&values).unwrap();
-        // The two counts of this one come in any order.
-        let lines = text.lines().filter(|line| !line.contains("{scope="));
+        // The counts of these come in any order.
+        let is_labelled = |line: &str| line.contains("{scope=") || line.contains("{target=");
+        let lines = text.lines().filter(|line| !is_labelled(line));
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
         # HELP seatledger_database_up Whether the database answers.
         # TYPE seatledger_database_up gauge
@@ -244,6 +264,8 @@ mod tests {
         seatledger_api_paused_seconds_total 0.0
         # HELP seatledger_api_requests_refused_total Requests that a limit refused, by whose it was.
         # TYPE seatledger_api_requests_refused_total counter
+        # HELP seatledger_notifications_total Notifications of this process, by target and outcome.
+        # TYPE seatledger_notifications_total counter
         ");
     }
 }

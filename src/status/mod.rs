@@ -27,6 +27,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::consent::Consent;
+use crate::notify::Notifier;
 use crate::partner_center::{Client, ConsentFile};
 use crate::schedule::Schedule;
 use crate::store::{Reader, RunRecord, StoreError};
@@ -51,6 +52,8 @@ pub(crate) struct StatusInputs {
     pub(crate) consent: Option<ConsentFile>,
     /// `Host` names that are accepted besides those of this machine.
     pub(crate) hosts: Vec<String>,
+    /// Knows which notifications were delivered.
+    pub(crate) notifier: Notifier,
 }
 
 /// The daemon that does the ticks of a schedule that daemons on several hosts share.
@@ -256,6 +259,8 @@ async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
         leader: shared.inputs.leader.borrow().clone(),
         consent,
         throttle: shared.inputs.client.throttle(),
+        notifications: ["ping", "webhook"]
+            .map(|target| (target, shared.inputs.notifier.counts(target))),
     };
     match metrics::render(&values) {
         Ok(text) => (

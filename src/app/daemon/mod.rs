@@ -77,6 +77,7 @@ pub(super) async fn run(
             leader: daemon.leader.subscribe(),
             consent: ConsentFile::of(&config.auth),
             hosts: config.status.hosts.clone(),
+            notifier: daemon.notifier.clone(),
         };
         lifecycle
             .tasks

@@ -70,6 +70,10 @@ async fn the_metrics_show_both_runs_and_the_consent_even_without_a_database() {
             "seatledger_leader",
             "seatledger_leader_since_timestamp_seconds{host}",
             "seatledger_next_run_timestamp_seconds",
+            "seatledger_notifications_total{target=\"ping\",outcome=\"delivered\"}",
+            "seatledger_notifications_total{target=\"ping\",outcome=\"failed\"}",
+            "seatledger_notifications_total{target=\"webhook\",outcome=\"delivered\"}",
+            "seatledger_notifications_total{target=\"webhook\",outcome=\"failed\"}",
             "seatledger_refresh_token_left_seconds",
         ]
     );
@@ -106,6 +110,10 @@ async fn the_metrics_show_both_runs_and_the_consent_even_without_a_database() {
             "seatledger_leader",
             "seatledger_leader_since_timestamp_seconds{host}",
             "seatledger_next_run_timestamp_seconds",
+            "seatledger_notifications_total{target=\"ping\",outcome=\"delivered\"}",
+            "seatledger_notifications_total{target=\"ping\",outcome=\"failed\"}",
+            "seatledger_notifications_total{target=\"webhook\",outcome=\"delivered\"}",
+            "seatledger_notifications_total{target=\"webhook\",outcome=\"failed\"}",
             "seatledger_refresh_token_left_seconds",
         ]
     );

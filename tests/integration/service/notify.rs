@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use seatledger::clock::{Clock as _, SystemClock};
 
-use crate::support::{World, spawn, until};
+use crate::support::{World, get, spawn, until};
 
 /// The part of the addresses that nobody may see.
 const ID: &str = "3f0e7a52-aa41-4c6e-9d5c-2b8a4d1f7e66";
@@ -350,4 +350,32 @@ async fn check_tries_both_targets_and_changes_no_state() {
     );
     assert!(check.stdout.contains(&said), "{}", check.stdout);
     assert_shows_no_secret("check", &(check.stdout + &check.stderr));
+}
+
+#[tokio::test]
+async fn the_metrics_count_what_was_delivered_and_what_was_not() {
+    let mut world = World::new().await;
+    let good = Receiver::good().await;
+    let bad = Receiver::start(Some(|| StatusCode::NOT_FOUND.into_response())).await;
+    bad.configure(&mut world);
+    world.set("notify.ping_url", &format!("{}/ping/{ID}", good.base));
+    world.set("schedule.run_on_start", "always");
+    world.set("status.listen", "127.0.0.1:0");
+    let daemon = world.start(&[]);
+    let url = format!("{}metrics", daemon.status_address().await);
+    until("the messages are counted", async || {
+        let (_, page) = get(&url).await;
+        let counted = |target: &str, outcome: &str, count: u64| {
+            let labels = format!("target=\"{target}\",outcome=\"{outcome}\"");
+            page.contains(&format!(
+                "seatledger_notifications_total{{{labels}}} {count}\n"
+            ))
+        };
+        let all = counted("ping", "delivered", 2)
+            && counted("ping", "failed", 0)
+            && counted("webhook", "delivered", 0)
+            && counted("webhook", "failed", 1);
+        all.then_some(())
+    })
+    .await;
 }
