@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ledger::{CallIds, FailureReason};
+use crate::ledger::FailureReason;
 use crate::partner_center::advice::remedy_of_status;
 use crate::partner_center::auth::AuthError;
 use crate::partner_center::decode::DecodeError;
@@ -14,21 +14,6 @@ use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::transport::barrier::Barrier;
 use crate::partner_center::transport::error::TransportError;
 use crate::retry::{Classify, Disposition, Pace, Remedy, RetryError, passes_by_itself};
-
-/// A collection could not be fetched.
-#[derive(Debug)]
-pub struct FailedFetch {
-    /// How the last call ended, with the number of HTTP requests of all calls.
-    pub end: RetryError<ApiError>,
-    /// The last call for which a request was sent.
-    pub call: Option<CallIds>,
-}
-
-impl From<FailedFetch> for RetryError<ApiError> {
-    fn from(failed: FailedFetch) -> Self {
-        failed.end
-    }
-}
 
 /// One call failed.
 #[derive(Debug, thiserror::Error)]

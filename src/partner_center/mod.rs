@@ -37,10 +37,11 @@ pub use auth::{
 };
 pub use client::Client;
 pub use decode::fault::ApiFault;
+pub use endpoints::FailedFetch;
 pub use endpoints::partner_wide::{Bucket, PartnerWideCollection, WantedCustomers};
 pub use endpoints::probe::Probed;
 pub use endpoints::usage::CustomerCollection;
-pub use error::{ApiError, FailedFetch};
+pub use error::ApiError;
 pub use session::Session;
 pub use throttle::attribution::RefusedByScope;
 pub use throttle::gate::ThrottleStatus;

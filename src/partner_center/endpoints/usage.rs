@@ -9,8 +9,9 @@ use crate::partner_center::decode::next::{NextLink, PageRequest};
 use crate::partner_center::decode::{
     self, CollectionPage, DecodeError, MergedPages, PageContent, PageContext, PageItems,
 };
+use crate::partner_center::endpoints::FailedFetch;
 use crate::partner_center::endpoints::pager::{Limits, NextStep, PageSummary, Pager};
-use crate::partner_center::error::{ApiError, FailedFetch};
+use crate::partner_center::error::ApiError;
 use crate::partner_center::session::Session;
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
