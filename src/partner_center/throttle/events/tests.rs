@@ -1,16 +1,20 @@
 //! What a throttle looks like from outside: its events and its status, in paused time.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use tokio::time::advance;
-use tracing::Level;
-use tracing::subscriber::DefaultGuard;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Level};
 
 use crate::partner_center::throttle::attribution::RefusedByScope;
 use crate::partner_center::throttle::limiter::{Limiter, Reply};
+
+/// While there is only one dispatcher, the first thread that comes to an event decides for all
+/// whether anybody listens, and the thread of another test has no subscriber.
+static SECOND_DISPATCHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -27,6 +31,7 @@ impl io::Write for Log {
 
 impl Log {
     fn start() -> (Self, DefaultGuard) {
+        LazyLock::force(&SECOND_DISPATCHER);
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
