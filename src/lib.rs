@@ -17,13 +17,14 @@
 //!            └─► store            everything Postgres: leases, batches, what is read back
 //!                 └─► ledger           the shared vocabulary: customer, row, rejection, outcome
 //!
-//! used by any of them: retry, shutdown, clock, consent, text, tls, causes, printable
+//! used by any of them: retry, shutdown, watchdog, clock, consent, text, tls, causes, printable
 //! ```
 //!
 //! - Types of the wire do not leave [`partner_center`], and SQL does not leave [`store`]. What they
 //!   exchange is in [`ledger`], which knows neither HTTP nor SQL.
 //! - [`retry`] says when to try again and what a failure asks of the run, [`shutdown`] has the two
-//!   degrees of stopping and how long each step of a stop may take.
+//!   degrees of stopping and how long each step of a stop may take, and [`watchdog`] the pulse by
+//!   which a program that is stuck is noticed.
 //!
 //! # One run
 //! A run is a value, the client opens a session, the ledger takes batches:
@@ -83,3 +84,4 @@ pub mod sync;
 mod telemetry;
 mod text;
 mod tls;
+pub mod watchdog;

@@ -1,14 +1,12 @@
 //! The commands. Builds the parts and hands them to each other; has no business rule of its own.
 
 mod backfill;
-mod browser;
 mod check;
 mod consent_watch;
 mod daemon;
 mod generate;
 mod grants;
 mod login;
-mod ownership;
 mod progress;
 mod status;
 mod support;

@@ -68,10 +68,7 @@ impl Workers {
             returned: Mutex::default(),
             fatal: Mutex::default(),
             early_end: OnceLock::new(),
-            shutdown: Shutdown {
-                graceful: shutdown.graceful.child_token(),
-                forced: shutdown.forced.child_token(),
-            },
+            shutdown: shutdown.child(),
         }
     }
 

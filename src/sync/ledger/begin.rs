@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{DatabaseRetry, Ledger, retry_while_away};
@@ -69,8 +70,8 @@ impl LedgerAccess<'_> {
                         progress: progress.clone(),
                         retry: self.retry.in_run,
                         shutdown: Shutdown {
-                            graceful: self.shutdown.graceful.clone(),
-                            ..Shutdown::default()
+                            forced: CancellationToken::new(),
+                            ..self.shutdown.clone()
                         },
                     });
                 }

@@ -294,7 +294,10 @@ impl Ledger {
         end: &FinishedRun,
         limit: Duration,
     ) -> Result<(), RunError> {
-        self.shutdown = Shutdown::default();
+        self.shutdown = Shutdown {
+            pulse: self.shutdown.pulse.clone(),
+            ..Shutdown::default()
+        };
         let run_id = self.run_id;
         let recorded = async {
             let finished = self

@@ -1,6 +1,9 @@
 //! `seatledger login`: signs a person in, in a browser on this machine, or by a code entered on
 //! another device.
 
+mod browser;
+mod ownership;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use crate::partner_center::{ConsentFile, Login, Mfa, SignedIn};
 use crate::printable::printable;
 use crate::store::{Instance, Store};
 
-use super::{browser, complain, ownership, say};
+use super::{complain, say};
 
 const REQUIRED_USER: &str =
     "a user of the partner tenant who may read analytics, with multi-factor authentication";
