@@ -13,7 +13,7 @@ mod support;
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,14 @@ const DATABASE_RUN_RETRY: Duration = Duration::from_mins(1);
 /// How long a command waits for a database that is away, or for a host name that cannot be
 /// resolved, before it tells the person at the terminal.
 const START_RETRY: Duration = Duration::from_secs(10);
+
+/// For a person who tries the program without having configured it.
+const FIRST_STEPS: &str = "\
+to begin:
+  1. copy config.example.toml (/usr/share/doc/seatledger/examples/config.toml) to config.toml, and
+     fill it in
+  2. seatledger --config config.toml check    says what is ready, and what to mend first
+  seatledger --help has more examples";
 
 /// Files that the runtime opens as it starts, and some to spare. The runtime panics without them.
 const RUNTIME_FILES: usize = 8;
@@ -94,6 +102,9 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => {
             complain(&error.to_string());
+            if error.is_without_file() && io::stderr().is_terminal() {
+                complain(FIRST_STEPS);
+            }
             return Exit::from(error.remedy()).into();
         }
     };
@@ -244,9 +255,9 @@ async fn run_command(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     match command {
-        Command::Check => check::run(config, clock, lifecycle).await,
+        Command::Check { json: _ } => check::run(config, clock, lifecycle).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
-        Command::Status { json } => {
+        Command::Status { json, check: _ } => {
             let shown = status::run(config, clock.now(), *json).await;
             // A monitor takes 1 as "the database does not answer", whatever the reason.
             shown.or_else(|error| match remedy(&error) {

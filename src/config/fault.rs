@@ -149,6 +149,14 @@ impl ConfigError {
         &self.faults
     }
 
+    /// Whether no file was named, and none stands where one is looked for.
+    #[must_use]
+    pub fn is_without_file(&self) -> bool {
+        self.faults
+            .iter()
+            .any(|fault| fault.key == super::file::WHOLE_FILE && fault.origin.is_none())
+    }
+
     /// The configuration has to be changed, unless every fault is transient.
     #[must_use]
     pub fn remedy(&self) -> Remedy {

@@ -12,7 +12,7 @@ use crate::text;
 const FALLBACKS: [&str; 2] = ["config.toml", "/etc/seatledger/config.toml"];
 
 /// The name of the whole file in a fault.
-const WHOLE_FILE: &str = "configuration file";
+pub(super) const WHOLE_FILE: &str = "configuration file";
 
 /// The file to read: the one that is named, which need not exist, or the first fallback that
 /// exists.

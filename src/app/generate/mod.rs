@@ -9,8 +9,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
+use clap::builder::Resettable;
 use clap_complete::Shell;
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 
 use crate::cli::Cli;
 use crate::lifecycle::Exit;
@@ -54,12 +56,49 @@ fn write(dir: &Path) -> io::Result<()> {
 }
 
 fn page(command: clap::Command, source: &str, dir: &Path) -> io::Result<()> {
-    Man::new(command)
+    let blocks = [command.get_before_help(), command.get_after_help()];
+    let blocks: Vec<String> = blocks
+        .into_iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    let man = Man::new(command.after_help(Resettable::Reset))
         .section(SECTION)
         .source(source)
-        .manual(MANUAL)
-        .generate_to(dir)?;
-    Ok(())
+        .manual(MANUAL);
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    for block in blocks {
+        add_sections(&block).to_writer(&mut page)?;
+    }
+    fs::write(dir.join(man.get_filename()), page)
+}
+
+/// Sections of a manual page from a text around the help: a line that ends with a colon is the
+/// heading of the lines below it, which keep their columns.
+fn add_sections(text: &str) -> Roff {
+    let mut page = Roff::new();
+    for block in text.split("\n\n") {
+        let lines: Vec<&str> = block.lines().collect();
+        match lines.split_first() {
+            Some((heading, rest)) if heading.ends_with(':') && !rest.is_empty() => {
+                page.control(
+                    "SH",
+                    [heading.trim_end_matches(':').to_uppercase().as_str()],
+                );
+                page.control("nf", []);
+                for line in rest {
+                    page.text([roman(*line)]);
+                }
+                page.control("fi", []);
+            }
+            _ => {
+                page.control("PP", []);
+                page.text([roman(lines.join("\n").trim_start())]);
+            }
+        }
+    }
+    page
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use crate::store::{FinishedRun, RunOutcome};
 pub(super) use progress::enter;
 pub use progress::{DatesProgress, Phase, Progress};
 
+/// The version of the JSON form.
+const JSON_VERSION: u32 = 1;
+
 /// Failures in the summary for a person. The rest is in `sync_customer`.
 const SHOWN_FAILURES: usize = 20;
 
@@ -173,7 +176,8 @@ impl Serialize for Report {
         let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
         let notes = usize::from(!self.notes.is_empty());
         let dates = usize::from(self.dates.is_some());
-        let mut object = serializer.serialize_struct("Report", 8 + notes + dates)?;
+        let mut object = serializer.serialize_struct("Report", 9 + notes + dates)?;
+        object.serialize_field("version", &JSON_VERSION)?;
         object.serialize_field("run_id", &self.run_id)?;
         object.serialize_field("outcome", &self.outcome)?;
         object.serialize_field("started_at", &time(self.started_at))?;

@@ -1,5 +1,7 @@
 //! The command line's arguments.
 
+mod help;
+
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -13,16 +15,9 @@ use crate::ledger::CustomerId;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: \
-        0 every customer fetched and stored, or the daemon was stopped; \
-        1 could not run, and may succeed later without help (database, sign-in service or API \
-        not available); \
-        2 wrong command line; \
-        3 ran, and at least one customer failed; \
-        4 could not run, and a person has to act first (sign-in, consent, token file, permanent \
-        refusal by the database, untrusted certificate, tables of a newer version); \
-        78 the configuration is wrong; \
-        130 and 143 the run was stopped by SIGINT or SIGTERM."
+    help_template = help::TEMPLATE,
+    before_help = help::PROGRAM,
+    after_help = help::AFTER_PROGRAM
 )]
 pub(crate) struct Cli {
     /// The configuration file [default: `$SEATLEDGER_CONFIG`, `./config.toml`,
@@ -39,6 +34,7 @@ pub(crate) struct Cli {
 
 /// The options of a backfill.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Backfill")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
@@ -80,30 +76,55 @@ pub(crate) struct Backfill {
 pub(crate) enum Command {
     /// Check the configuration, the database, the sign-in and one API call, and name the first
     /// thing to mend
-    Check,
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::CHECK,
+        after_help = help::AFTER_CHECK
+    )]
+    Check {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Sign in as a user, in a browser on this machine, and store the refresh token
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::LOGIN,
+        after_help = help::AFTER_LOGIN
+    )]
     Login {
         /// Sign in by entering a code in a browser on any machine
         #[arg(long)]
         device_code: bool,
     },
-    /// Show the last runs, and how recent each customer's figures are
+    /// Say in one screen whether the figures are up to date, and which customers need a person
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::STATUS,
+        after_help = help::AFTER_STATUS
+    )]
     Status {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        /// Print one line for a monitoring system, with performance data
+        #[arg(long, conflicts_with = "json")]
+        check: bool,
     },
     /// Write a file that shows others what is wrong: versions, settings, last runs and failures;
     /// without secrets, and without names of customers
+    #[command(help_template = help::TEMPLATE, before_help = help::SUPPORT)]
     Support {
         /// The file, which must not exist yet
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
     /// Apply the database migrations and exit
+    #[command(help_template = help::TEMPLATE, before_help = help::MIGRATE)]
     Migrate,
     /// Let a database role read the views for BI tools and edit the three tables that people fill
     /// in, and nothing else; each migration lets it read its new views, too
+    #[command(help_template = help::TEMPLATE, before_help = help::GRANTS)]
     Grants {
         /// The role, which must exist
         #[arg(long, value_name = "NAME")]

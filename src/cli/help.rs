@@ -1,0 +1,93 @@
+//! The words of `--help` around what clap makes of the arguments. The man pages are made of the same
+//! texts.
+
+/// Examples before options: most readers look for a line to copy.
+pub(super) const TEMPLATE: &str = "\
+{about-with-newline}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+pub(super) const PROGRAM: &str = "\
+Examples:
+  seatledger --config config.toml check      what is ready, and what to mend first
+  seatledger --config config.toml login      sign in once, in a browser
+  seatledger --config config.toml --backfill
+                                             fetch every customer now
+  seatledger --config config.toml            run as a daemon, on the schedule
+  seatledger --config config.toml status     are the figures up to date, who needs help
+
+  Installed as a service: seatledger-as-service check, which uses the service's user and secrets";
+
+pub(super) const AFTER_PROGRAM: &str = "\
+Exit codes:
+  0         every customer was fetched and stored, or the daemon was stopped
+  1         could not run, and may by itself later: database, sign-in service or API away
+  2         wrong command line
+  3         ran, and at least one customer failed
+  4         could not run, and a person has to act first: sign-in, consent, token file, a permanent
+            refusal of the database, an untrusted certificate, tables of a newer version
+  78        the configuration is wrong
+  130, 143  the run was stopped by SIGINT or SIGTERM
+  status has codes of its own: seatledger status --help
+
+More: man seatledger, man seatledger.toml, and the folder docs of the source or
+/usr/share/doc/seatledger";
+
+pub(super) const CHECK: &str = "\
+Examples:
+  seatledger check            one line for each part; the last line is the first thing to mend
+  seatledger check --json     the same as one JSON object";
+
+pub(super) const AFTER_CHECK: &str = "\
+Writes nothing to the ledger, spends one refresh token and fetches one customer. Ends within 30 s.
+
+Exit codes:
+  0   all parts are ready
+  1   something is away, and may be back by itself
+  4   a person has to act first
+  78  the configuration is wrong
+
+Next: seatledger --backfill, which fetches every customer now";
+
+pub(super) const LOGIN: &str = "\
+Examples:
+  seatledger login                   in a browser on this machine
+  seatledger login --device-code     by a code, in a browser on any machine";
+
+pub(super) const AFTER_LOGIN: &str = "\
+The user needs multi-factor authentication and a role that may read the customers' analytics.
+
+Next: seatledger check";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  seatledger status            one screen: a verdict, the runs, and which customers need a person
+  seatledger status --json     the same as one JSON object
+  seatledger status --check    one line for Nagios, Icinga, Checkmk, Zabbix and their like";
+
+pub(super) const AFTER_STATUS: &str = "\
+Exit codes:
+  0  runs keep to the schedule
+  1  a run is late or a success overdue, or the database is away
+
+Exit codes of --check:
+  0  OK
+  1  WARNING: a run is late, the last one failed, more than 1 % of the customers fail, or a consent
+     ends within 14 days
+  2  CRITICAL: no run has succeeded for two ticks of the schedule, more than 10 % of the customers
+     fail, or a consent ends within 3 days
+  3  UNKNOWN: the database is away or refuses, or the configuration is wrong";
+
+pub(super) const SUPPORT: &str = "\
+Examples:
+  seatledger support --out seatledger-support.json";
+
+pub(super) const MIGRATE: &str = "\
+Examples:
+  seatledger migrate     before a daemon of a newer version is started";
+
+pub(super) const GRANTS: &str = "\
+Examples:
+  seatledger grants --bi-role powerbi              let the role powerbi read the views
+  seatledger grants --bi-role powerbi --revoke     take that back";
