@@ -28,7 +28,7 @@ use tracing::warn;
 use crate::causes::with_causes;
 use crate::cli::{Cli, Command};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Sources};
+use crate::config::{self, Config, ConfigError, Sources};
 use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
@@ -100,13 +100,7 @@ pub fn main() -> ExitCode {
     }
     let config = match config {
         Ok(config) => config,
-        Err(error) => {
-            complain(&error.to_string());
-            if error.is_without_file() && io::stderr().is_terminal() {
-                complain(FIRST_STEPS);
-            }
-            return Exit::from(error.remedy()).into();
-        }
+        Err(error) => return exit_code(misconfigured(&cli, &error)),
     };
     if let Err(wrong) = possible(&cli, &config, clock.now()) {
         complain(wrong);
@@ -118,6 +112,18 @@ pub fn main() -> ExitCode {
         warn!("Configuration: {warning}");
     }
     exit_code(start(&cli, config, clock, bars))
+}
+
+/// Says what is wrong with the configuration; in the form in which the command answers, too.
+fn misconfigured(cli: &Cli, error: &ConfigError) -> anyhow::Result<Exit> {
+    complain(&error.to_string());
+    if error.is_without_file() && io::stderr().is_terminal() {
+        complain(FIRST_STEPS);
+    }
+    match &cli.command {
+        Some(Command::Check { json: true }) => check::say_misconfigured(error),
+        _ => Ok(error.remedy().into()),
+    }
 }
 
 /// Says why the program could not run.
@@ -255,7 +261,7 @@ async fn run_command(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     match command {
-        Command::Check { json: _ } => check::run(config, clock, lifecycle).await,
+        Command::Check { json } => check::run(config, clock, lifecycle, *json).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
         Command::Status { json, check: _ } => {
             let shown = status::run(config, clock.now(), *json).await;

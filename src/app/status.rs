@@ -31,10 +31,8 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
     let runs = store.load_last_runs(SHOWN_RUNS).await?;
     let customers = store.load_freshness().await?;
     let leases = store.load_leases().await?;
-    let lease = leases
-        .iter()
-        .find(|lease| lease.name == LeaseName::Leader.as_str());
-    let leader = lease.and_then(ShownLeader::of);
+    let lease = lease_of_leader(&leases);
+    let leader = lease.and_then(Leader::of);
     let consents = if matches!(config.auth.method, Method::RefreshToken { .. }) {
         Some(shown(store.load_consents().await?, now))
     } else {
@@ -70,13 +68,18 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
 
 /// The daemon that does the ticks.
 #[derive(Debug, Serialize)]
-struct ShownLeader {
-    host: String,
+pub(super) struct Leader {
+    pub(super) host: String,
     since: DateTime<Utc>,
     renewed_at: DateTime<Utc>,
 }
 
-impl ShownLeader {
+impl Leader {
+    /// None if no daemon leads.
+    pub(super) fn among(leases: &[LeaseRecord]) -> Option<Self> {
+        lease_of_leader(leases).and_then(Self::of)
+    }
+
     /// None if its lease is free or has ended.
     fn of(lease: &LeaseRecord) -> Option<Self> {
         let is_held = lease.state == LeaseState::Held;
@@ -86,6 +89,11 @@ impl ShownLeader {
             renewed_at: lease.renewed_at?,
         })
     }
+}
+
+fn lease_of_leader(leases: &[LeaseRecord]) -> Option<&LeaseRecord> {
+    let mut leases = leases.iter();
+    leases.find(|lease| lease.name == LeaseName::Leader.as_str())
 }
 
 /// A host's consent, with days counted.
@@ -122,10 +130,7 @@ fn shown(consents: Vec<HostConsent>, now: DateTime<Utc>) -> Vec<ShownConsent> {
 }
 
 /// The consent of the host that leads, or else the one that was renewed last.
-fn main_one<'a>(
-    consents: &'a [ShownConsent],
-    leader: Option<&ShownLeader>,
-) -> Option<&'a ShownConsent> {
+fn main_one<'a>(consents: &'a [ShownConsent], leader: Option<&Leader>) -> Option<&'a ShownConsent> {
     let host = leader.map(|leader| leader.host.as_str());
     consents
         .iter()
@@ -153,12 +158,12 @@ async fn describe_upgrade(store: &Store) -> anyhow::Result<Option<String>> {
 }
 
 fn describe_leader(
-    leader: Option<&ShownLeader>,
+    leader: Option<&Leader>,
     lease: Option<&LeaseRecord>,
     schedule: &Schedule,
 ) -> String {
     match (leader, lease) {
-        (Some(ShownLeader { host, since, .. }), _) => {
+        (Some(Leader { host, since, .. }), _) => {
             let (host, since) = (printable(host), schedule.in_zone(*since));
             format!("{host} leads since {since}")
         }
@@ -360,7 +365,7 @@ mod tests {
         assert!(lines[1].ends_with(refusal), "{said}");
         let host = |leader| main_one(&shown, leader).unwrap().host.clone();
         assert_eq!(host(None), "web1");
-        let leader = ShownLeader {
+        let leader = Leader {
             host: "web2".to_owned(),
             since: noon(1),
             renewed_at: noon(2),

@@ -1,5 +1,5 @@
-//! The words of `--help` around what clap makes of the arguments. The man pages are made of the same
-//! texts.
+//! The words of `--help` around what clap makes of the arguments. The man pages are made of the
+//! same texts.
 
 /// Examples before options: most readers look for a line to copy.
 pub(super) const TEMPLATE: &str = "\

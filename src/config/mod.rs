@@ -35,7 +35,8 @@ pub use fault::{ConfigError, ConfigFault};
 pub use layers::describe::{Described, ShownSetting, describe};
 pub use settings::{
     App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, NotifySettings,
-    NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, StatusSettings, Webhook,
+    NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, SettingOrigins, StatusSettings,
+    Webhook,
 };
 pub use sources::Sources;
 
@@ -90,6 +91,10 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
     network::check(reader, sources, &origins);
     Ok(Config {
         path,
+        origins: SettingOrigins {
+            credentials: secrets::count_credentials(&dirs),
+            ..reader.count_origins()
+        },
         partner_center: partner_center?,
         auth: auth?,
         customers: customers?,

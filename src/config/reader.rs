@@ -7,8 +7,9 @@ use std::time::Duration;
 use ::config::{Value, ValueKind};
 
 use super::fault::{ConfigError, ConfigFault, Origin, quoted};
-use super::keys::ConfigKey;
+use super::keys::{self, ConfigKey};
 use super::layers::{Layers, displayed};
+use super::settings::SettingOrigins;
 use crate::text::trimmed;
 
 /// How many faulty entries of one list a message names. Of the rest it gives only the number, so
@@ -105,6 +106,19 @@ impl SettingsReader {
             key.variable()
         );
         self.report(ConfigFault::new(key.path, problem))
+    }
+
+    /// How many settings the file and the environment hold.
+    pub(super) fn count_origins(&self) -> SettingOrigins {
+        let mut origins = SettingOrigins::default();
+        for key in keys::ALL {
+            match self.origin(key) {
+                Some(Origin::File(_)) => origins.in_file += 1,
+                Some(Origin::Variable(_)) => origins.in_environment += 1,
+                Some(Origin::Default) | None => {}
+            }
+        }
+        origins
     }
 
     /// The path of the configuration file.

@@ -19,6 +19,8 @@ use crate::schedule::Schedule;
 pub struct Config {
     /// The configuration file.
     pub path: PathBuf,
+    /// Where the settings come from.
+    pub origins: SettingOrigins,
     /// How to call the API.
     pub partner_center: PartnerCenter,
     /// How to sign in.
@@ -44,6 +46,17 @@ pub struct Config {
     pub browser_environment: Option<BTreeMap<String, String>>,
     /// Warnings, to be logged once logging is set up.
     pub warnings: Vec<String>,
+}
+
+/// How many settings come from each place; the rest are defaults.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SettingOrigins {
+    /// In the file.
+    pub in_file: usize,
+    /// From environment variables.
+    pub in_environment: usize,
+    /// From systemd credentials.
+    pub credentials: usize,
 }
 
 /// One of Microsoft's clouds. Each has its own addresses.

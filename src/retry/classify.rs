@@ -3,8 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// What mends a failure. It decides whether the daemon waits or ends, and the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Remedy {
     /// It may pass by itself.
     Time,

@@ -5,20 +5,28 @@ mod api;
 mod estimate;
 mod result;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use tokio::time::{Instant, timeout_at};
 
 use super::say;
+use super::status::Leader;
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::notify;
+use crate::printable::printable;
 use crate::retry::{Classify as _, Remedy};
+use crate::store::Store;
 use estimate::EstimateInput;
-use result::{PartResult, lines};
+use result::PartResult;
+
+const CONFIGURATION: &str = "configuration";
 
 /// When the last response must be there. The whole command may take half a minute.
 const TIME_LIMIT: Duration = Duration::from_secs(28);
@@ -33,15 +41,14 @@ pub(super) async fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
+    json: bool,
 ) -> anyhow::Result<Exit> {
     let shutdown = &lifecycle.shutdown;
     let impatient = with_short_timeouts(config);
     let retry = impatient.retry.with_likely_permanent(super::START_RETRY);
     let syncer = super::syncer(&impatient, retry, Arc::clone(&clock), lifecycle)?;
-    say(&format!("ok    configuration  {}", config.path.display()))?;
-
     let deadline = Instant::now() + TIME_LIMIT;
-    let mut results = Vec::new();
+    let mut results = vec![PartResult::ok(CONFIGURATION, describe_settings(config))];
     let host = &syncer.keeper.instance().host;
     let (proven, notified) = tokio::join!(
         Box::pin(syncer.store.probe(&*clock)),
@@ -59,9 +66,22 @@ pub(super) async fn run(
             Err(what) => PartResult::faulty(part, what, Remedy::Person),
         });
     }
-    let stored_locale = if all_ok(&results) {
+    let is_database_ready = all_ok(&results);
+    let schedule = describe_schedule(config, &syncer.store, clock.now());
+    let schedule = if is_database_ready {
+        timeout_at(deadline, schedule).await.ok()
+    } else {
+        None
+    };
+    let next_tick = || describe_next_tick(config, clock.now());
+    results.push(PartResult::ok(
+        "schedule",
+        schedule.unwrap_or_else(next_tick),
+    ));
+    let stored_locale = if is_database_ready {
         // There may be no tables yet.
-        syncer.store.load_locale().await.ok().flatten()
+        let loading = timeout_at(deadline, syncer.store.load_locale());
+        loading.await.ok().and_then(Result::ok).flatten()
     } else {
         None
     };
@@ -69,7 +89,7 @@ pub(super) async fn run(
         // A run would not fetch anything in this locale, so nothing is fetched here either.
         let (what, remedy) = (refused.to_string(), refused.remedy());
         results.push(PartResult::faulty("locale", what, remedy));
-        return report(&results);
+        return report(&results, json);
     }
     let api = api::check(config, &syncer, shutdown, deadline).await;
     results.extend(api.results);
@@ -88,7 +108,48 @@ pub(super) async fn run(
         });
         results.push(PartResult::ok("estimate", estimate));
     }
-    report(&results)
+    report(&results, json)
+}
+
+/// Says in JSON that there is no valid configuration.
+pub(super) fn say_misconfigured(error: &ConfigError) -> anyhow::Result<Exit> {
+    let fault = PartResult::faulty(CONFIGURATION, error.to_string(), error.remedy());
+    report(&[fault], true)
+}
+
+/// The file, and where the settings come from.
+fn describe_settings(config: &Config) -> String {
+    let origins = &config.origins;
+    let mut said = format!("{}: {} settings", config.path.display(), origins.in_file);
+    for (count, from) in [
+        (origins.in_environment, "from the environment"),
+        (origins.credentials, "from systemd credentials"),
+    ] {
+        if count > 0 {
+            let _infallible = write!(said, ", {count} {from}");
+        }
+    }
+    said
+}
+
+fn describe_next_tick(config: &Config, now: DateTime<Utc>) -> String {
+    let schedule = &config.schedule.schedule;
+    let next = schedule.next_after(now);
+    next.map_or_else(
+        || "there are no further ticks".to_owned(),
+        |next| format!("the next tick is {}", schedule.in_zone(next)),
+    )
+}
+
+/// The next tick, and who does it.
+async fn describe_schedule(config: &Config, store: &Store, now: DateTime<Utc>) -> String {
+    let next = describe_next_tick(config, now);
+    // There may be no tables yet.
+    let leases = store.load_leases().await.unwrap_or_default();
+    match Leader::among(&leases) {
+        Some(leader) => format!("{next}; the daemon of {} does it", printable(&leader.host)),
+        None => format!("{next}; no daemon runs that would do it"),
+    }
 }
 
 fn all_ok(results: &[PartResult]) -> bool {
@@ -106,10 +167,15 @@ fn with_short_timeouts(config: &Config) -> Config {
     config
 }
 
-fn report(results: &[PartResult]) -> anyhow::Result<Exit> {
-    let (lines, remedy) = lines(results);
-    for line in lines {
-        say(&line)?;
+fn report(results: &[PartResult], json: bool) -> anyhow::Result<Exit> {
+    if json {
+        let form = serde_json::to_string(&result::form(results));
+        say(&form.context("the results cannot be written")?)?;
+    } else {
+        for line in result::lines(results) {
+            say(&line)?;
+        }
     }
-    Ok(remedy.map_or(Exit::Success, Exit::from))
+    let first = result::first(results);
+    Ok(first.map_or(Exit::Success, |(_, remedy)| remedy.into()))
 }

@@ -1,13 +1,26 @@
-//! The result of each part, and the lines that are printed. Pure.
+//! The result of each part, and the lines or the JSON that are printed. Pure.
+
+use serde::Serialize;
 
 use crate::retry::Remedy;
 
 /// How the check of one part ended.
+#[derive(Serialize)]
 pub(super) struct PartResult {
     part: &'static str,
     what: String,
     /// What mends the fault; none if there is none.
     remedy: Option<Remedy>,
+}
+
+/// What `check --json` prints.
+#[derive(Serialize)]
+pub(super) struct CheckForm<'a> {
+    version: u32,
+    ok: bool,
+    /// The part to mend first.
+    first: Option<&'static str>,
+    parts: &'a [PartResult],
 }
 
 impl PartResult {
@@ -31,28 +44,45 @@ impl PartResult {
     }
 }
 
-/// A line for each part, and the remedy of the last line. The last line is the fault to mend first:
-/// one that needs a person comes before one that may pass.
-pub(super) fn lines(results: &[PartResult]) -> (Vec<String>, Option<Remedy>) {
-    let line = |kind: &str, PartResult { part, what, .. }: &PartResult| {
-        format!("{kind}  {part:<14} {what}")
+/// The place of the fault to mend first, and its remedy: what needs a person comes before what may
+/// pass.
+pub(super) fn first(results: &[PartResult]) -> Option<(usize, Remedy)> {
+    let mut remedies = [Remedy::Configuration, Remedy::Person, Remedy::Time].into_iter();
+    remedies.find_map(|remedy| {
+        let mut results = results.iter();
+        let place = results.position(|result| result.remedy == Some(remedy))?;
+        Some((place, remedy))
+    })
+}
+
+/// A line for each part. The last line is the fault to mend first.
+pub(super) fn lines(results: &[PartResult]) -> Vec<String> {
+    let first = first(results).map(|(place, _)| place);
+    let rank = |place: usize| (!results[place].is_ok(), Some(place) == first);
+    let mut places: Vec<usize> = (0..results.len()).collect();
+    places.sort_by_key(|place| rank(*place));
+    let faults = results.iter().filter(|result| !result.is_ok()).count();
+    let line = |place: usize| {
+        let PartResult { part, what, .. } = &results[place];
+        let (kind, first) = match rank(place) {
+            (false, _) => ("ok  ", ""),
+            (true, is_first) if is_first && faults > 1 => ("mend", "first: "),
+            (true, _) => ("mend", ""),
+        };
+        format!("{kind}  {part:<14} {first}{what}")
     };
-    let (ok, mut faulty): (Vec<_>, Vec<_>) = results.iter().partition(|result| result.is_ok());
-    let mut lines: Vec<String> = ok.into_iter().map(|result| line("ok  ", result)).collect();
-    let first = [Remedy::Configuration, Remedy::Person, Remedy::Time]
-        .into_iter()
-        .find_map(|remedy| {
-            faulty
-                .iter()
-                .position(|result| result.remedy == Some(remedy))
-        })
-        .map(|first| faulty.remove(first));
-    lines.extend(faulty.iter().map(|result| line("mend", result)));
-    if let Some(PartResult { part, what, .. }) = first {
-        let first = if faulty.is_empty() { "" } else { "first: " };
-        lines.push(format!("mend  {part:<14} {first}{what}"));
+    places.into_iter().map(line).collect()
+}
+
+/// The same as one JSON object.
+pub(super) fn form(results: &[PartResult]) -> CheckForm<'_> {
+    let first = first(results).map(|(place, _)| results[place].part);
+    CheckForm {
+        version: 1,
+        ok: first.is_none(),
+        first,
+        parts: results,
     }
-    (lines, first.and_then(|result| result.remedy))
 }
 
 #[cfg(test)]
@@ -67,7 +97,7 @@ mod tests {
             PartResult::faulty("sign-in", "refused", Remedy::Person),
             PartResult::faulty("MFA", "missing", Remedy::Person),
         ];
-        let (said, remedy) = lines(&results);
+        let said = lines(&results);
         let expected = [
             "ok    schema         up to date",
             "mend  database       away",
@@ -75,10 +105,37 @@ mod tests {
             "mend  sign-in        first: refused",
         ];
         assert_eq!(said, expected);
-        assert_eq!(remedy, Some(Remedy::Person));
-        let (said, remedy) = lines(&results[..2]);
+        assert_eq!(first(&results), Some((2, Remedy::Person)));
+        let said = lines(&results[..2]);
         assert_eq!(said.last().unwrap(), "mend  database       away");
-        assert_eq!(remedy, Some(Remedy::Time));
-        assert_eq!(lines(&results[1..2]).1, None);
+        assert_eq!(first(&results[..2]), Some((0, Remedy::Time)));
+        assert_eq!(first(&results[1..2]), None);
+    }
+
+    #[test]
+    fn the_json_form_names_the_first_thing_to_mend() {
+        let results = [
+            PartResult::ok("schema", "up to date"),
+            PartResult::faulty("sign-in", "refused", Remedy::Person),
+        ];
+        insta::assert_snapshot!(serde_json::to_string_pretty(&form(&results)).unwrap(), @r#"
+        {
+          "version": 1,
+          "ok": false,
+          "first": "sign-in",
+          "parts": [
+            {
+              "part": "schema",
+              "what": "up to date",
+              "remedy": null
+            },
+            {
+              "part": "sign-in",
+              "what": "refused",
+              "remedy": "person"
+            }
+          ]
+        }
+        "#);
     }
 }

@@ -15,6 +15,18 @@ use super::reader::{Checked, Reported, SettingsReader};
 use super::sources::BaseDirs;
 use crate::text::{self, FileReadError, secret};
 
+/// All systemd credentials that are read.
+const CREDENTIALS: [&str; 8] = [
+    "access_token",
+    CLIENT_CERTIFICATE,
+    "client_secret",
+    "database_url",
+    "ping_url",
+    "refresh_token",
+    "webhook_secret",
+    "webhook_url",
+];
+
 /// The systemd credential that holds the client certificate.
 const CLIENT_CERTIFICATE: &str = "client_certificate";
 
@@ -259,6 +271,14 @@ fn credential(dirs: &BaseDirs, name: &str) -> Option<PathBuf> {
         .into_iter()
         .map(|name| folder.join(name))
         .find(|path| !matches!(path.try_exists(), Ok(false)))
+}
+
+/// How many secrets come as systemd credentials.
+pub(super) fn count_credentials(dirs: &BaseDirs) -> usize {
+    let names = CREDENTIALS.iter();
+    names
+        .filter(|name| credential(dirs, name).is_some())
+        .count()
 }
 
 /// Warns that the value from `origin` overrides that of `overridden`.

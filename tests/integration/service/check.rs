@@ -22,6 +22,7 @@ async fn every_part_is_tried_and_a_full_run_estimated() {
             "ok    session",
             "ok    schema",
             "ok    rights",
+            "ok    schedule",
             "ok    token file",
             "ok    sign-in",
             "ok    customers",
@@ -32,7 +33,14 @@ async fn every_part_is_tried_and_a_full_run_estimated() {
         "{}",
         check.stdout
     );
-    assert!(check.stdout.contains("about 8 calls"), "{}", check.stdout);
+    for said in [
+        "about 8 calls",
+        "the next tick is 20",
+        "no daemon runs that would do it",
+        " from the environment",
+    ] {
+        assert!(check.stdout.contains(said), "{said}: {}", check.stdout);
+    }
     assert!(
         check.stdout.contains("going by this one customer"),
         "{}",
@@ -118,4 +126,30 @@ async fn a_token_file_that_cannot_be_replaced_is_found_before_a_token_is_spent()
     assert!(last.starts_with("mend  token file"), "{last}");
     assert!(last.contains(file.to_str().unwrap()), "{last}");
     assert_eq!(world.simulator.requests("token").await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_same_can_be_had_as_json_which_names_the_first_thing_to_mend() {
+    let mut world = World::new().await;
+    let check = world.run(&["check", "--json"]).await;
+    let form = check.assert_code(0).summary();
+    assert_eq!((&form["version"], &form["ok"]), (&json!(1), &json!(true)));
+    let parts = form["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 12, "{form}");
+    assert_eq!(parts[0]["part"], "configuration", "{form}");
+    assert!(parts.iter().all(|part| part["remedy"].is_null()), "{form}");
+
+    world.simulator.patch(json!({ "mfa": false })).await;
+    let form = world.run(&["check", "--json"]).await;
+    let form = form.assert_code(4).summary();
+    assert_eq!(form["ok"], false, "{form}");
+    let parts = form["parts"].as_array().unwrap();
+    let first = parts.iter().find(|part| part["part"] == form["first"]);
+    assert_eq!(first.unwrap()["remedy"], "person", "{form}");
+
+    world.set("schedule.timezone", "Mars");
+    let form = world.run(&["check", "--json"]).await;
+    let form = form.assert_code(78).summary();
+    assert_eq!(form["first"], "configuration", "{form}");
+    assert!(form["parts"][0]["what"].as_str().unwrap().contains("Mars"));
 }
