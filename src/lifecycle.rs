@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::retry::Remedy;
 use crate::shutdown::{Shutdown, waits};
+use crate::watchdog;
 
 /// The program's exit codes. They are an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,12 @@ impl Lifecycle {
             lifecycle.shutdown.clone(),
             first,
         ));
+        let pulse = lifecycle.shutdown.pulse.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the watchdog is to be fed while the tracked tasks end"
+        )]
+        tokio::spawn(async move { watchdog::feed(&pulse).await });
         Ok(lifecycle)
     }
 

@@ -17,6 +17,7 @@ pub use classify::{Classify, Disposition, Pace, Remedy, passes_by_itself, remedy
 pub use error::RetryError;
 
 use crate::shutdown::{Shutdown, Stopped};
+use crate::watchdog::Pulse;
 
 /// Under a rate limit that names no wait, the next attempt comes after a fourth of the time that
 /// the limit has lasted: a call is delayed by at most about a third more than the limit lasts.
@@ -191,6 +192,11 @@ impl Attempts<'_> {
         self.policy.max_elapsed.saturating_sub(self.began.elapsed())
     }
 
+    /// The pulse of the program whose operation this is.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.shutdown.pulse
+    }
+
     /// Makes one attempt. Returns `None` once the wait before the next attempt is over, and else
     /// how the operation ended: with success, an error that is not retried, the policy's time used
     /// up, or a stop.
@@ -231,11 +237,7 @@ impl Attempts<'_> {
         if self.began.elapsed().saturating_add(wait) > max_elapsed {
             return Err(RetryError::Failed { error, attempts });
         }
-        match self
-            .shutdown
-            .unless_graceful(tokio::time::sleep(wait))
-            .await
-        {
+        match self.shutdown.pause(wait).await {
             Ok(()) => Ok(error),
             Err(Stopped) => Err(RetryError::Stopped {
                 attempts,

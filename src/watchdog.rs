@@ -5,14 +5,20 @@
 //! beats, so that a run that waits for something without a bound is noticed: an answer, a stored
 //! batch, the turn of a timer. Waits whose bound is known beat through [`Pulse::during`].
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::time::Instant;
 
 /// How often a known wait beats. Shorter than the feeder's interval with any sensible watchdog.
 const BEAT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How soon after a beat the service manager hears of it. It replaces a stuck program that much
+/// later than its watchdog's time.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// After how long without a beat the program counts as stuck where no service manager says so.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(90);
@@ -85,6 +91,43 @@ impl Pulse {
     }
 }
 
+/// Tells the service manager's watchdog, if it watches this process, that the program moves on: once
+/// after each beat, so that it hears nothing from a program that is stuck.
+pub async fn feed(pulse: &Pulse) {
+    if sd_notify::watchdog_enabled().is_some() {
+        follow(pulse, || {
+            let _told = sd_notify::notify(&[NotifyState::Watchdog]);
+        })
+        .await;
+    }
+}
+
+/// Does `work` while the service manager waits for READY, and asks it for more time as long as the
+/// work moves on.
+pub async fn while_starting<T>(pulse: &Pulse, work: impl Future<Output = T>) -> T {
+    let limit = u32::try_from(limit().as_micros()).unwrap_or(u32::MAX);
+    let asking = follow(pulse, || {
+        let _told = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(limit)]);
+    });
+    tokio::select! {
+        biased;
+        done = work => done,
+        never = asking => match never {},
+    }
+}
+
+/// Calls `tell` at once, and soon after each beat.
+async fn follow(pulse: &Pulse, mut tell: impl FnMut()) -> Infallible {
+    let mut told = None;
+    loop {
+        let last = pulse.last();
+        if told.replace(last) != Some(last) {
+            tell();
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
 /// After how long without a beat the program counts as stuck: the service manager's time, if it
 /// watches this process.
 #[must_use]
@@ -132,6 +175,28 @@ mod tests {
         assert_eq!(pulse.during(MINUTE, work).await, "done");
         assert_eq!(began.elapsed(), MINUTE * 3);
         assert_eq!(pulse.age(), Duration::ZERO);
+    }
+
+    /// How often `follow` tells in this time.
+    async fn told(pulse: &Pulse, time: Duration) -> u32 {
+        let mut told = 0;
+        let _cut = timeout(time, follow(pulse, || told += 1)).await;
+        told
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_watchdog_is_fed_while_the_work_moves_on_and_no_longer() {
+        let pulse = Pulse::default();
+        // Once, since the program has just begun.
+        assert_eq!(told(&pulse, MINUTE * 60).await, 1);
+        let throttled = pulse.sleep(MINUTE * 60);
+        let fed = async {
+            for minute in 0..59 {
+                assert!(told(&pulse, MINUTE).await >= 20, "minute {minute}");
+            }
+        };
+        tokio::join!(throttled, fed);
+        assert_eq!(told(&pulse, MINUTE * 60).await, 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -163,6 +163,8 @@ impl Session {
             let attempted = shutdown.unless_forced(attempt).await;
             let error = match attempted.unwrap_or_else(|stopped| Err(stopped.into())) {
                 Ok(value) => {
+                    // A large answer has been decoded.
+                    shutdown.pulse.beat();
                     self.budget.answered();
                     return Ok((value, permit));
                 }
@@ -220,7 +222,7 @@ impl Session {
         if shutdown.graceful.is_cancelled() {
             return Err(Stopped.into());
         }
-        let answer = self.send(call, &token, permit).await;
+        let answer = self.send_within(call, &token, permit, shutdown).await;
         let Err(ApiError::Status { status: 401, .. }) = answer else {
             return Ok(answer?);
         };
@@ -228,11 +230,24 @@ impl Session {
             return Ok(answer?);
         };
         let limiter = &self.client.admission.limiter;
-        let entered = limiter.acquire(call.customer, true, left);
+        let entered = limiter.acquire(call.customer, true, left, &shutdown.pulse);
         let permit = shutdown.unless_graceful(entered).await?;
         let permit = permit.map_err(|PausedTooLong| ApiError::Throttled)?;
         self.budget.repeated();
-        Ok(self.send(call, &token, permit).await?)
+        Ok(self.send_within(call, &token, permit, shutdown).await?)
+    }
+
+    /// Sends a request. The time that it may take is known.
+    async fn send_within(
+        &self,
+        call: &Call,
+        token: &Arc<Token>,
+        permit: RequestPermit<'_>,
+        shutdown: &Shutdown,
+    ) -> Result<Answer, ApiError> {
+        // Boxed because the future of every call would hold it twice.
+        let sent = Box::pin(self.send(call, token, permit));
+        shutdown.pulse.during(self.client.request_limit, sent).await
     }
 
     /// One HTTP request and its answer.

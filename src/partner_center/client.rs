@@ -16,7 +16,7 @@ use crate::partner_center::throttle::admission::Admission;
 use crate::partner_center::throttle::gate::ThrottleStatus;
 use crate::partner_center::transport::aside::Aside;
 use crate::partner_center::transport::barrier::Barrier;
-use crate::partner_center::transport::connections::{Connections, Keep};
+use crate::partner_center::transport::connections::{Connections, Keep, MOST_SENDS};
 use crate::partner_center::transport::http::{SetUpError, http_client, stay_at_origin};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
@@ -32,6 +32,8 @@ pub struct Client {
     pub(in crate::partner_center) base: String,
     pub(in crate::partner_center) locale: HeaderValue,
     pub(in crate::partner_center) max_response_bytes: u64,
+    /// The longest time that one request takes, with all the times that it is sent.
+    pub(in crate::partner_center) request_limit: Duration,
     pub(in crate::partner_center) auth: TokenProvider,
     pub(in crate::partner_center) policy: RetryPolicy,
     pub(in crate::partner_center) admission: Admission,
@@ -79,7 +81,8 @@ impl Client {
             locale: HeaderValue::from_str(&settings.locale)
                 .expect("the locale was checked when the configuration was read"),
             max_response_bytes: settings.max_response_bytes,
-            auth: TokenProvider::new(authority, policy, tasks.clone()),
+            request_limit: settings.request_timeout.saturating_mul(MOST_SENDS),
+            auth: TokenProvider::new(authority, policy, settings.request_timeout, tasks.clone()),
             aside: Aside::new(tasks),
             policy,
             admission: Admission::new(

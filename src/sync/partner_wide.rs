@@ -284,6 +284,7 @@ impl Distribution {
             if self.shutdown.graceful.is_cancelled() {
                 return;
             }
+            self.shutdown.pulse.beat();
             let bucket = self.usage.next_bucket().and_then(|usage| {
                 let deployment = self.deployment.next_bucket()?;
                 Ok((usage, deployment))

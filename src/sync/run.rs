@@ -236,7 +236,7 @@ impl Run<'_> {
                     request: &self.request,
                     shutdown: self.shutdown,
                 };
-                partner_wide.run(list, &mut self.recorder).await?;
+                Box::pin(partner_wide.run(list, &mut self.recorder)).await?;
             }
         }
         let tally = &self.recorder.tally;

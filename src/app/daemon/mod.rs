@@ -213,7 +213,7 @@ impl Daemon {
                     tick = ticker.tick() => break Some(Due::at(tick)),
                     // The clock was set. The ticker holds the sender, so that this never fails.
                     _ = next.changed() => self.say_when_next(&mut next),
-                    () = tokio::time::sleep(CHECK_INTERVAL) => self.consent.warn_daily(),
+                    () = shutdown.pulse.sleep(CHECK_INTERVAL) => self.consent.warn_daily(),
                 }
             };
         }

@@ -65,7 +65,7 @@ impl Daemon {
                 self.say_that_another_leads(&found);
             }
             other = Some(found);
-            let paused = shutdown.unless_graceful(sleep(POLL_INTERVAL)).await;
+            let paused = shutdown.pause(POLL_INTERVAL).await;
             paused.map_err(|_| RunError::Stopped)?;
         }
     }

@@ -20,6 +20,7 @@ mod token;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
@@ -55,10 +56,19 @@ pub async fn check_token_file(auth: &config::Auth) -> Result<Option<&Path>, Auth
     }
 }
 
+/// The longest time that a renewal takes beside its requests: it waits for the locks of another
+/// process on the token's folder and file.
+const LONGEST_LOCKS: Duration = Duration::from_mins(5);
+
+/// Requests of one renewal: with the stored refresh token, and with the configured one.
+const RENEWAL_REQUESTS: u32 = 2;
+
 /// Provides the access token of one partner.
 pub(super) struct TokenProvider {
     authority: Arc<AuthorityClient>,
     policy: RetryPolicy,
+    /// The longest time that a renewal takes.
+    limit: Duration,
     tasks: TaskTracker,
     cache: Mutex<TokenCache>,
 }
@@ -74,10 +84,17 @@ struct TokenCache {
 impl TokenProvider {
     /// `tasks` must be awaited before the program ends: a renewal under way is finished, not
     /// dropped.
-    pub(super) fn new(authority: AuthorityClient, policy: RetryPolicy, tasks: TaskTracker) -> Self {
+    pub(super) fn new(
+        authority: AuthorityClient,
+        policy: RetryPolicy,
+        request_timeout: Duration,
+        tasks: TaskTracker,
+    ) -> Self {
+        let requests = request_timeout.saturating_mul(RENEWAL_REQUESTS);
         Self {
             authority: Arc::new(authority),
             policy,
+            limit: requests.saturating_add(LONGEST_LOCKS),
             tasks,
             cache: Mutex::default(),
         }
@@ -167,6 +184,7 @@ impl TokenProvider {
                     Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
                 })
             };
+            let attempt = shutdown.pulse.during(self.limit, attempt);
             if let Some(end) = attempts.run(attempt).await {
                 break end;
             }

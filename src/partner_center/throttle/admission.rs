@@ -93,7 +93,8 @@ impl Admission {
     ) -> Result<(), TimeUp> {
         let allowed = async {
             while !budget.try_acquire(self.claim(budget, retry)) {
-                tokio::time::sleep(POLL).await;
+                // At most for the time that is left.
+                attempts.pulse().sleep(POLL).await;
             }
         };
         tokio::time::timeout(attempts.left(), allowed)
@@ -154,7 +155,10 @@ impl Admission {
             .left()
             .saturating_add(queued.elapsed())
             .saturating_sub(held);
-        let permit = self.limiter.acquire(customer, is_retry, left).await;
+        let permit = self
+            .limiter
+            .acquire(customer, is_retry, left, attempts.pulse())
+            .await;
         // Time in our own queue does not count as retrying, but a pause that the server asks for
         // does.
         let held = self.limiter.paused().saturating_sub(paused);

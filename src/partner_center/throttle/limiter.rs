@@ -16,6 +16,7 @@ use super::gate::ThrottleStatus;
 use super::gate::{Decision, Gate, SentRequest};
 use super::{POLL, SHORT_PAUSE};
 use crate::ledger::CustomerId;
+use crate::watchdog::Pulse;
 
 /// How long a request waits for the tenant's limit where calls are not retried. Without it, one
 /// pause would fail all customers.
@@ -89,12 +90,14 @@ impl Limiter {
     }
 
     /// Waits until a request about a customer, or about none, may be sent. Waits in pauses for no
-    /// longer than `left`; a first attempt waits for a short pause even if less is left.
+    /// longer than `left`; a first attempt waits for a short pause even if less is left. Waits with a
+    /// known end beat `pulse`.
     pub(in crate::partner_center) async fn acquire(
         &self,
         customer: Option<CustomerId>,
         is_retry: bool,
         left: Duration,
+        pulse: &Pulse,
     ) -> Result<RequestPermit<'_>, PausedTooLong> {
         let least = if is_retry {
             self.least
@@ -126,7 +129,7 @@ impl Limiter {
                 }
                 Decision::RetriesFirst => {
                     drop(turn);
-                    tokio::time::sleep(POLL / 2).await;
+                    pulse.sleep(POLL / 2).await;
                     turn = self.queue.lock().await;
                     continue;
                 }
@@ -142,8 +145,10 @@ impl Limiter {
             match again {
                 Some(again) => tokio::select! {
                     () = changed => {}
-                    () = tokio::time::sleep_until(again) => {}
+                    // A pause may last for hours, and its end is known.
+                    () = pulse.sleep(again.saturating_duration_since(now)) => {}
                 },
+                // The request that is to be answered has a time limit, and beats.
                 None => changed.await,
             }
         }

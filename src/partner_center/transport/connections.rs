@@ -21,6 +21,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(5);
 /// How often a request that reached the wrong server is sent on a connection of its own.
 const MAX_MISDIRECTED: u32 = 2;
 
+/// How often one request is sent at most. Each time has the time limit of a request.
+pub(in crate::partner_center) const MOST_SENDS: u32 = 1 + MAX_UNPROCESSED + MAX_MISDIRECTED;
+
 /// Builds an HTTP client.
 type Build = dyn Fn(Keep) -> Result<reqwest::Client, SetUpError> + Send + Sync;
 

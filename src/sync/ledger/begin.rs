@@ -84,11 +84,8 @@ impl LedgerAccess<'_> {
                     wait.note(self.store, holder).await;
                 }
             }
-            tokio::select! {
-                biased;
-                () = self.shutdown.graceful.cancelled() => return Err(RunError::Stopped),
-                () = tokio::time::sleep(LEASE_INTERVAL) => {}
-            }
+            let paused = self.shutdown.pause(LEASE_INTERVAL).await;
+            paused.map_err(|_| RunError::Stopped)?;
         }
     }
 

@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use crate::causes::with_causes;
 use crate::store::{Holder, Store};
+use crate::watchdog::Pulse;
 
 /// How often the holders of locks are looked up. A lock that is held for less is not reported.
 const LOOK_UP_INTERVAL: Duration = Duration::from_secs(3);
@@ -19,12 +20,16 @@ const SILENCE: Duration = Duration::from_secs(12);
 
 /// Does `work` on the connection that `store` opened last, and meanwhile logs whose lock it waits
 /// for.
-pub(super) async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T>) -> T {
+pub(super) async fn tell_of_locks<T>(
+    store: &Store,
+    pulse: &Pulse,
+    work: impl Future<Output = T>,
+) -> T {
     let reported = watch::Sender::new(Vec::new());
     let done = tokio::select! {
         biased;
         done = Box::pin(work) => done,
-        never = Box::pin(watch_locks(store, LOOK_UP_INTERVAL, &reported)) => never,
+        never = Box::pin(watch_locks(store, LOOK_UP_INTERVAL, &reported, pulse)) => never,
     };
     if !reported.borrow().is_empty() {
         info!("The lock on the ledger is free, and work goes on");
@@ -32,11 +37,14 @@ pub(super) async fn tell_of_locks<T>(store: &Store, work: impl Future<Output = T
     done
 }
 
-/// Logs who holds the locks, and keeps those that were logged last in `reported`.
+/// Logs who holds the locks, and keeps those that were logged last in `reported`. Beats with each
+/// answer: statements have time limits of their own, so that an answering database is waited for
+/// within bounds.
 pub(super) async fn watch_locks(
     store: &Store,
     interval: Duration,
     reported: &watch::Sender<Vec<Holder>>,
+    pulse: &Pulse,
 ) -> ! {
     loop {
         tokio::time::sleep(interval).await;
@@ -50,6 +58,7 @@ pub(super) async fn watch_locks(
             }
             Err(_) => continue,
         };
+        pulse.beat();
         let same = |(one, other): (&Holder, &Holder)| one.backend() == other.backend();
         let is_known = {
             let known = reported.borrow();

@@ -18,6 +18,10 @@ use crate::sync::report::{Phase, Progress, enter};
 /// How often it is logged that the database is still away.
 const REMINDER_INTERVAL: Duration = Duration::from_mins(15);
 
+/// For how long an attempt counts as moving on without an answer from the database: within this
+/// time a statement ends, or the wait for it. Beyond it the answers of another connection tell.
+const LONGEST_STATEMENT: Duration = Duration::from_mins(2);
+
 /// How long a database that is away is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatabaseRetry {
@@ -62,7 +66,8 @@ pub(in crate::sync) async fn retry_while_away<T>(
     progress: Option<&watch::Sender<Progress>>,
     work: impl AsyncFnMut() -> Result<T, StoreError>,
 ) -> Result<T, RunError> {
-    tell_of_locks(store, retrying(store, policy, shutdown, progress, work)).await
+    let work = retrying(store, policy, shutdown, progress, work);
+    tell_of_locks(store, &shutdown.pulse, work).await
 }
 
 /// As [`retry_while_away`], for a caller that looks after the locks.
@@ -90,6 +95,7 @@ pub(super) async fn retrying<T>(
                 Disposition::SkipCustomer(_) | Disposition::AbortRun(_) => {}
             })
         };
+        let attempt = shutdown.pulse.during(LONGEST_STATEMENT, Box::pin(attempt));
         match attempts.run(attempt).await {
             None => {}
             Some(Ok(done)) => {

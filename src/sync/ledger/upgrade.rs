@@ -89,8 +89,7 @@ impl Upgrade<'_> {
                     });
                 }
                 debug!(pause = ?pause, "A migration waited for a lock in vain");
-                let pausing = tokio::time::sleep(pause);
-                let paused = self.shutdown.unless_graceful(pausing).await;
+                let paused = self.shutdown.pause(pause).await;
                 paused.map_err(|_| RunError::Stopped)?;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -98,7 +97,7 @@ impl Upgrade<'_> {
         let migrated = tokio::select! {
             biased;
             migrated = Box::pin(attempts) => migrated,
-            never = watch_locks(self.store, LOOK_UP_INTERVAL, &holders) => never,
+            never = watch_locks(self.store, LOOK_UP_INTERVAL, &holders, &self.shutdown.pulse) => never,
         };
         if waiting.send_replace(None).is_some() && migrated.is_ok() {
             info!("The lock on the ledger is free, and work goes on");

@@ -11,6 +11,7 @@ use tracing::{Dispatch, Level};
 
 use crate::partner_center::throttle::attribution::RefusedByScope;
 use crate::partner_center::throttle::limiter::{Limiter, Reply};
+use crate::watchdog::Pulse;
 
 /// While there is only one dispatcher, the first thread that comes to an event decides for all
 /// whether anybody listens, and the thread of another test has no subscriber.
@@ -54,7 +55,10 @@ impl Log {
 
 /// One request about no customer, which only the tenant's limit refuses.
 async fn request(limiter: &Limiter, reply: Reply) {
-    let permit = limiter.acquire(None, true, Duration::MAX).await.unwrap();
+    let permit = limiter
+        .acquire(None, true, Duration::MAX, &Pulse::default())
+        .await
+        .unwrap();
     advance(Duration::from_millis(20)).await;
     permit.complete(reply);
 }
@@ -128,7 +132,10 @@ async fn the_status_tells_of_a_pause_while_it_lasts() {
     assert_eq!((status.in_flight, status.paused_until), (0, None));
     assert_eq!(status.allowed_per_second, Some(40.0));
     request(&limiter, Reply::Served).await;
-    let permit = limiter.acquire(None, true, Duration::MAX).await.unwrap();
+    let permit = limiter
+        .acquire(None, true, Duration::MAX, &Pulse::default())
+        .await
+        .unwrap();
     assert_eq!(limiter.snapshot(now).in_flight, 1);
     permit.complete(refused(30));
     advance(Duration::from_secs(10)).await;
