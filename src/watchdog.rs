@@ -91,8 +91,8 @@ impl Pulse {
     }
 }
 
-/// Tells the service manager's watchdog, if it watches this process, that the program moves on: once
-/// after each beat, so that it hears nothing from a program that is stuck.
+/// Tells the service manager's watchdog, if it watches this process, that the program moves on:
+/// once after each beat, so that it hears nothing from a program that is stuck.
 pub async fn feed(pulse: &Pulse) {
     if sd_notify::watchdog_enabled().is_some() {
         follow(pulse, || {

@@ -90,8 +90,8 @@ impl Limiter {
     }
 
     /// Waits until a request about a customer, or about none, may be sent. Waits in pauses for no
-    /// longer than `left`; a first attempt waits for a short pause even if less is left. Waits with a
-    /// known end beat `pulse`.
+    /// longer than `left`; a first attempt waits for a short pause even if less is left. Waits with
+    /// a known end beat `pulse`.
     pub(in crate::partner_center) async fn acquire(
         &self,
         customer: Option<CustomerId>,

@@ -94,10 +94,11 @@ impl Upgrade<'_> {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         };
+        let pulse = &self.shutdown.pulse;
         let migrated = tokio::select! {
             biased;
             migrated = Box::pin(attempts) => migrated,
-            never = watch_locks(self.store, LOOK_UP_INTERVAL, &holders, &self.shutdown.pulse) => never,
+            never = watch_locks(self.store, LOOK_UP_INTERVAL, &holders, pulse) => never,
         };
         if waiting.send_replace(None).is_some() && migrated.is_ok() {
             info!("The lock on the ledger is free, and work goes on");
