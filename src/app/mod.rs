@@ -10,6 +10,7 @@ mod login;
 mod progress;
 mod status;
 mod support;
+mod verify;
 
 use std::error::Error;
 use std::fs::File;
@@ -220,7 +221,7 @@ fn start(
             // A command may wait for something that does not hear the stop, such as a lock in the
             // database.
             Some(command) => tokio::select! {
-                exit = run_command(command, &config, clock, &lifecycle) => exit,
+                exit = run_command(command, &config, clock, bars, &lifecycle) => exit,
                 () = lifecycle.shutdown.forced.cancelled() => Err(anyhow::anyhow!("stopped")),
             },
         };
@@ -258,6 +259,7 @@ async fn run_command(
     command: &Command,
     config: &Config,
     clock: Arc<dyn Clock>,
+    bars: MultiProgress,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     match command {
@@ -273,6 +275,9 @@ async fn run_command(
                 }
                 Remedy::Configuration => Err(error),
             })
+        }
+        Command::Verify(arguments) => {
+            Box::pin(verify::run(arguments, config, clock, bars, lifecycle)).await
         }
         // Done before the configuration is needed.
         Command::Generate { .. } | Command::Support { .. } => Ok(Exit::Success),

@@ -79,6 +79,22 @@ Exit codes of --check:
      fail, or a consent ends within 3 days
   3  UNKNOWN: the database is away or refuses, or the configuration is wrong";
 
+pub(super) const VERIFY: &str = "\
+Examples:
+  seatledger verify                         20 customers, chosen at random
+  seatledger verify --sample 0              every customer
+  seatledger verify --source commercial     the API's other family of collections";
+
+pub(super) const AFTER_VERIFY: &str = "\
+It may run beside a daemon, and sends one request at a time.
+
+Exit codes:
+  0   nothing differs
+  1   could not run: database, sign-in service or API away, or no customer has rows yet
+  3   something differs, or a customer could not be asked for
+  4   a person has to act first
+  78  the configuration is wrong";
+
 pub(super) const SUPPORT: &str = "\
 Examples:
   seatledger support --out seatledger-support.json";

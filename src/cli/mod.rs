@@ -5,9 +5,10 @@ mod help;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
-use crate::ledger::CustomerId;
+use crate::ledger::{CustomerId, Source};
 
 /// Keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
 ///
@@ -71,6 +72,35 @@ pub(crate) struct Backfill {
     pub(crate) resume: bool,
 }
 
+/// The options of a comparison.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Only this customer; may be repeated
+    #[arg(long, value_name = "GUID", conflicts_with = "sample")]
+    pub(crate) customer: Vec<CustomerId>,
+    /// How many customers to choose at random among those with rows in the ledger; 0: all of them
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) sample: u32,
+    /// Which of the API's two families of collections to ask [default: that of the configuration];
+    /// with the other one, the fields that both have are compared
+    #[arg(long, value_parser = source())]
+    pub(crate) source: Option<Source>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn source() -> impl TypedValueParser<Value = Source> {
+    let [customer, commercial] = [Source::Customer, Source::Commercial].map(Source::as_str);
+    PossibleValuesParser::new([customer, commercial]).map(move |text| {
+        if text == customer {
+            Source::Customer
+        } else {
+            Source::Commercial
+        }
+    })
+}
+
 /// What to do instead of running the daemon or a backfill.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -111,6 +141,14 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         check: bool,
     },
+    /// Ask the API again, and compare what it gives with what is stored for the same dates; writes
+    /// nothing
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::VERIFY,
+        after_help = help::AFTER_VERIFY
+    )]
+    Verify(Verify),
     /// Write a file that shows others what is wrong: versions, settings, last runs and failures;
     /// without secrets, and without names of customers
     #[command(help_template = help::TEMPLATE, before_help = help::SUPPORT)]

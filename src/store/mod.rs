@@ -21,6 +21,7 @@ mod run;
 mod status_reader;
 mod support;
 mod transaction;
+mod verify;
 
 pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
@@ -42,3 +43,4 @@ pub use run::{
     TickDone,
 };
 pub(crate) use status_reader::Reader;
+pub(crate) use verify::{BothSides, ComparedRow};

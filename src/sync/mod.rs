@@ -17,6 +17,7 @@ mod report;
 mod request;
 mod run;
 mod tally;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,10 @@ pub use error::RunError;
 pub use ledger::{DatabaseRetry, Upgrade, UpgradeWait};
 pub use report::{CustomerCounts, DatesProgress, FailedCustomer, Phase, Progress, Report};
 pub use request::{Mode, Request};
+pub use verify::{
+    ComparedRows, Difference, DifferenceKind, DifferingField, Verified, VerifiedCustomers,
+    VerifyRequest,
+};
 
 /// What runs share.
 pub struct Syncer {

@@ -96,14 +96,8 @@ impl Tally {
             self.streaks.add(outcome, Some(&kind));
         }
         self.groups.add(&kind, outcome, failure);
-        self.failures.push(FailedCustomer {
-            customer_id: outcome.customer.id,
-            customer_name: outcome.customer.name.clone(),
-            reason: failure.reason,
-            detail: failure.detail.clone(),
-            ms_request_id: failure.call.map(|call| call.request),
-            ms_correlation_id: failure.call.map(|call| call.correlation),
-        });
+        let failed = FailedCustomer::new(&outcome.customer, failure);
+        self.failures.push(failed);
     }
 
     /// Reports a partner-wide dataset that failed as a whole, so that it is not reported for each

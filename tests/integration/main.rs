@@ -178,6 +178,8 @@ mod service {
     mod support_bundle;
     /// Output to a terminal, a closed pipe and a full disk.
     mod terminal;
+    /// The ledger is compared with what the API gives.
+    mod verify;
 }
 
 /// What appears in no output.

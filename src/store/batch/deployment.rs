@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::pool::from_db;
 use super::digest::ByCustomer;
-use super::names::NameCache;
+use super::names::{NameCache, NewName};
 use super::written::{Stamp, Written, WrittenRows};
 use crate::ledger::{CustomerOutcome, DeploymentRow};
 
@@ -30,7 +30,7 @@ pub(super) async fn upsert(
 ) -> Result<(), sqlx::Error> {
     let deployment = outcomes.iter().flat_map(|outcome| &outcome.deployment.rows);
     let products = deployment.map(|row| (&row.key.product_name, row.attributes.product()));
-    names.learn(connection, products).await?;
+    names.learn(connection, products, NewName::Stored).await?;
     let rows = spell(names, outcomes);
     if rows.is_empty() {
         return Ok(());

@@ -18,6 +18,7 @@ use sqlx::PgConnection;
 
 use crate::ledger::{CustomerOutcome, Dataset, Rejection, RowCounts};
 pub(super) use cache::Cache;
+pub(super) use names::{NameCache, NewName};
 pub(super) use written::Stamp;
 use written::Written;
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::error::RunError;
 use crate::causes::with_causes;
-use crate::ledger::{CustomerId, FailureReason, RowCounts, TrafficCounts};
+use crate::ledger::{Customer, CustomerId, Failure, FailureReason, RowCounts, TrafficCounts};
 use crate::store::{FinishedRun, RunOutcome};
 
 pub(super) use progress::enter;
@@ -55,6 +55,19 @@ pub struct FailedCustomer {
     pub ms_request_id: Option<Uuid>,
     /// The header `MS-CorrelationId` of that call.
     pub ms_correlation_id: Option<Uuid>,
+}
+
+impl FailedCustomer {
+    pub(super) fn new(customer: &Customer, failure: &Failure) -> Self {
+        Self {
+            customer_id: customer.id,
+            customer_name: customer.name.clone(),
+            reason: failure.reason,
+            detail: failure.detail.clone(),
+            ms_request_id: failure.call.map(|call| call.request),
+            ms_correlation_id: failure.call.map(|call| call.correlation),
+        }
+    }
 }
 
 /// What became of each date of a dated backfill.

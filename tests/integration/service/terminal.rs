@@ -1,6 +1,7 @@
 //! The output of commands on a terminal, a closed pipe and a full disk.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::World;
@@ -37,9 +38,10 @@ fn deaf() -> Stdio {
     writer.into()
 }
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["--backfill"],
     &["--backfill", "--json"],
+    &["verify"],
     &["status"],
     &["status", "--json"],
     &["check"],
@@ -114,11 +116,23 @@ async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
     }
 
     let log = world.folder.path().join("log");
+    for arguments in ["--backfill", "verify"] {
+        let (code, shown) = at_a_terminal(&world, arguments, &log).await;
+        assert_eq!(code, Some(3), "{shown}");
+        assert!(shown.contains(&named), "{shown}");
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert!(log.contains(&bad) && !log.contains("Contoso"), "{log}");
+    }
+}
+
+/// Runs the program with a terminal as standard output, and standard error in a file. Returns the
+/// exit code and what the terminal got.
+async fn at_a_terminal(world: &World, arguments: &str, log: &Path) -> (Option<i32>, String) {
     let mut command = Command::new("script");
     let program = env!("CARGO_BIN_EXE_seatledger");
     let config = world.config_path();
     let line = format!(
-        "{program} --config {} --backfill 2>{}",
+        "{program} --config {} {arguments} 2>{}",
         config.display(),
         log.display()
     );
@@ -129,9 +143,8 @@ async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
         .args(["-qec", &line, "/dev/null"])
         .stdin(Stdio::null());
     let output = finish(command).await;
-    let shown = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{shown}");
-    assert!(shown.contains(&named), "{shown}");
-    let log = std::fs::read_to_string(log).unwrap();
-    assert!(log.contains(&bad) && !log.contains("Contoso"), "{log}");
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
 }

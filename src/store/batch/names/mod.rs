@@ -20,9 +20,18 @@ use history::{DateRange, NamedId};
 /// invents names would fill the memory.
 const MAX_CACHED_NAMES: usize = 100_000;
 
+/// What becomes of a name that the ledger does not have yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum NewName {
+    /// It is stored as it arrived.
+    Stored,
+    /// It is spelled as if it were stored, and nothing is written.
+    Foreseen,
+}
+
 /// What a run has looked up of names, so that it asks once per name and not once per row.
 #[derive(Debug, Default)]
-pub(super) struct NameCache {
+pub(in crate::store) struct NameCache {
     /// How the ledger spells each name, by the spelling that arrived.
     spellings: HashMap<String, Spelling, RandomState>,
     /// Names and products in `spellings`.
@@ -61,16 +70,20 @@ impl NameCache {
     }
 
     /// The same for a name that [`NameCache::learn`] was given.
-    pub(super) fn spelling<'a>(&'a self, name: &'a Name, product: Option<&str>) -> &'a str {
+    pub(in crate::store) fn spelling<'a>(
+        &'a self,
+        name: &'a Name,
+        product: Option<&str>,
+    ) -> &'a str {
         self.known(name, product).unwrap_or(name.as_str())
     }
 
-    /// Looks up how the ledger spells each name, of a product with its id if it has one. A name
-    /// that is new to the ledger is stored as it arrived.
-    pub(super) async fn learn<'a>(
+    /// Looks up how the ledger spells each name, of a product with its id if it has one.
+    pub(in crate::store) async fn learn<'a>(
         &mut self,
         connection: &mut PgConnection,
         names: impl Iterator<Item = (&'a Name, Option<&'a str>)>,
+        new: NewName,
     ) -> Result<(), sqlx::Error> {
         if self.cached > MAX_CACHED_NAMES {
             self.spellings.clear();
@@ -91,18 +104,19 @@ impl NameCache {
                 products.insert((id, name));
             }
         }
-        self.learn_names(&mut *connection, &unknown).await?;
+        self.learn_names(&mut *connection, &unknown, new).await?;
         products.retain(|(id, name)| {
             let stored = self.spellings.get(*name);
             stored.is_some_and(|stored| stored.of(Some(*id)).is_none())
         });
-        self.learn_products(connection, &products).await
+        self.learn_products(connection, &products, new).await
     }
 
     async fn learn_names(
         &mut self,
         connection: &mut PgConnection,
         unknown: &HashSet<&str>,
+        new: NewName,
     ) -> Result<(), sqlx::Error> {
         if unknown.is_empty() {
             return Ok(());
@@ -114,47 +128,22 @@ impl NameCache {
             let spelling = first.entry(folded(name)).or_insert(name);
             *spelling = (*spelling).min(name);
         }
-        let (folded_names, spellings): (Vec<&str>, Vec<&str>) = first
+        let stored = match new {
+            NewName::Stored => store_names(connection, &first).await?,
+            NewName::Foreseen => {
+                let folded: Vec<&str> = first.keys().map(String::as_str).collect();
+                load_names(connection, &folded).await?
+            }
+        };
+        let stored: HashMap<&str, &StoredName> = stored
             .iter()
-            .map(|(folded, name)| (folded.as_str(), *name))
-            .unzip();
-        let rows = sqlx::query!(
-            r#"
-            with new as (
-                insert into series_name (folded, name)
-                select
-                    folded,
-                    name
-                from unnest($1::text[], $2::varchar[]) as t (folded, name)
-                on conflict (folded) do nothing
-                returning folded, name, product_id
-            )
-
-            select
-                folded as "folded!",
-                name as "name!",
-                product_id
-            from new
-            union all
-            select
-                folded,
-                name,
-                product_id
-            from series_name
-            where folded = any($1)
-            "#,
-            &folded_names as _,
-            &spellings as _
-        )
-        .fetch_all(connection)
-        .await?;
-        let stored: HashMap<String, (String, Option<String>)> = rows
-            .into_iter()
-            .map(|row| (row.folded, (row.name, row.product_id)))
+            .map(|name| (name.folded.as_str(), name))
             .collect();
         for name in unknown {
-            let stored = stored.get(&folded(name));
-            let (plain, owner) = stored.map_or(((*name).to_owned(), None), Clone::clone);
+            let (plain, owner) = match stored.get(folded(name).as_str()) {
+                Some(stored) => (stored.name.clone(), stored.product_id.clone()),
+                None => ((*name).to_owned(), None),
+            };
             let spelling = Spelling {
                 plain,
                 owner,
@@ -165,6 +154,77 @@ impl NameCache {
         self.cached += unknown.len();
         Ok(())
     }
+}
+
+/// A row of `series_name`.
+struct StoredName {
+    folded: String,
+    name: String,
+    product_id: Option<String>,
+}
+
+/// Stores those of the spellings, given by folded name, whose names the ledger does not have yet.
+/// Returns the ledger's spelling of each.
+async fn store_names(
+    connection: &mut PgConnection,
+    spellings: &BTreeMap<String, &str>,
+) -> Result<Vec<StoredName>, sqlx::Error> {
+    let (folded, spellings): (Vec<&str>, Vec<&str>) = spellings
+        .iter()
+        .map(|(folded, name)| (folded.as_str(), *name))
+        .unzip();
+    sqlx::query_as!(
+        StoredName,
+        r#"
+        with new as (
+            insert into series_name (folded, name)
+            select
+                folded,
+                name
+            from unnest($1::text[], $2::varchar[]) as t (folded, name)
+            on conflict (folded) do nothing
+            returning folded, name, product_id
+        )
+
+        select
+            folded as "folded!",
+            name as "name!",
+            product_id
+        from new
+        union all
+        select
+            folded,
+            name,
+            product_id
+        from series_name
+        where folded = any($1)
+        "#,
+        &folded as _,
+        &spellings as _
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The ledger's spellings of those of these folded names that it has.
+async fn load_names(
+    connection: &mut PgConnection,
+    folded: &[&str],
+) -> Result<Vec<StoredName>, sqlx::Error> {
+    sqlx::query_as!(
+        StoredName,
+        "
+        select
+            folded,
+            name,
+            product_id
+        from series_name
+        where folded = any($1)
+        ",
+        folded as _
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Equal for all spellings of a name.

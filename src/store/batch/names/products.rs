@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::PgConnection;
 
 use super::super::digest::first_8_bytes;
-use super::{NameCache, folded};
+use super::{NameCache, NewName, folded, load_names};
 
 /// Bytes that a spelling of our own takes at most: never more than 512 characters, and together
 /// with the longest workload name within what the primary key holds.
@@ -23,6 +23,7 @@ impl NameCache {
         &mut self,
         connection: &mut PgConnection,
         products: &BTreeSet<(&str, &str)>,
+        new: NewName,
     ) -> Result<(), sqlx::Error> {
         if products.is_empty() {
             return Ok(());
@@ -34,21 +35,12 @@ impl NameCache {
         }
         let of_all = wanted.iter().flat_map(|(.., candidates)| candidates);
         let of_all: Vec<String> = of_all.map(|spelling| folded(spelling)).collect();
-        let mut owners: HashMap<String, Option<String>> = sqlx::query!(
-            "
-            select
-                folded,
-                product_id
-            from series_name
-            where folded = any($1)
-            ",
-            &of_all as _
-        )
-        .fetch_all(&mut *connection)
-        .await?
-        .into_iter()
-        .map(|row| (row.folded, row.product_id))
-        .collect();
+        let of_all: Vec<&str> = of_all.iter().map(String::as_str).collect();
+        let stored = load_names(&mut *connection, &of_all).await?;
+        let mut owners: HashMap<String, Option<String>> = stored
+            .into_iter()
+            .map(|name| (name.folded, name.product_id))
+            .collect();
         let mut claimed = BTreeMap::new();
         for (id, name, candidates) in wanted {
             let Some(stored) = self.spellings.get_mut(name) else {
@@ -78,7 +70,10 @@ impl NameCache {
                 claimed.insert(folded, (spelling, id));
             }
         }
-        claim(connection, &claimed).await
+        match new {
+            NewName::Stored => claim(connection, &claimed).await,
+            NewName::Foreseen => Ok(()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::pool::from_db;
 use super::copy::CopyIn;
 use super::digest::{self, ByCustomer, CustomerDateRows, LedgerRow, column};
-use super::names::NameCache;
+use super::names::{NameCache, NewName};
 use super::newest::{self, SeriesSets};
 use super::partitions::Partitions;
 use super::written::{Stamp, Written, WrittenRows};
@@ -90,7 +90,7 @@ pub(super) async fn learn_names(
         let product = (&row.key.product_name, row.attributes.product());
         [product, (&row.key.workload_name, None)]
     });
-    names.learn(connection, of_rows).await
+    names.learn(connection, of_rows, NewName::Stored).await
 }
 
 /// The usage rows of a batch with the ledger's spelling of their names, by customer and then by
