@@ -5,10 +5,12 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::printable::printable;
 use crate::retry::Remedy;
 use crate::shutdown::{Shutdown, waits};
 use crate::watchdog;
@@ -151,7 +153,7 @@ async fn listen(
     );
     // Only this task sets it, once.
     let _set = first.set(exit);
-    let _told = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let _told = sd_notify::notify(&[NotifyState::Stopping]);
     shutdown.graceful.cancel();
     tokio::select! {
         _ = next() => info!("Stopping at once"),
@@ -160,16 +162,14 @@ async fn listen(
     shutdown.forced.cancel();
 }
 
-/// Tells the service manager that the daemon serves, and what it is doing.
+/// Tells the service manager that the daemon is ready, and what it is doing.
 pub fn notify_ready(status: &str) {
     // Does nothing outside systemd.
-    let _told = sd_notify::notify(&[
-        sd_notify::NotifyState::Ready,
-        sd_notify::NotifyState::Status(status),
-    ]);
+    let _told = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&printable(status))]);
 }
 
-/// Tells the service manager what the daemon is doing.
+/// Tells the service manager what the daemon is doing. Of what others have written, such as the
+/// reason of a failure, it gets one line of bounded length.
 pub fn notify_status(status: &str) {
-    let _told = sd_notify::notify(&[sd_notify::NotifyState::Status(status)]);
+    let _told = sd_notify::notify(&[NotifyState::Status(&printable(status))]);
 }

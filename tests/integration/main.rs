@@ -166,6 +166,8 @@ mod service {
     mod daemon;
     /// Daemons on several hosts: one leads, the others stand by and take over.
     mod hosts;
+    /// What the service manager is told, and reloads.
+    mod manager;
     /// The metrics for Prometheus.
     mod metrics;
     /// What a dead man's switch and a webhook are told.

@@ -2,12 +2,12 @@
 //! it is stopped. Of several daemons on one ledger one leads, and the others stand by.
 
 mod due;
+mod run_status;
 mod standby;
+mod start;
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, RunOnStart};
-use crate::lifecycle::{Exit, Lifecycle, notify_ready, notify_status};
+use crate::lifecycle::{Exit, Lifecycle, notify_status};
 use crate::notify::Notifier;
 use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
@@ -31,10 +31,6 @@ use super::DATABASE_MAX_INTERVAL;
 use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
 use due::{Due, Outset};
 use standby::Lead;
-
-/// How often the daemon checks whether Partner Center makes a run wait, to show that to the service
-/// manager.
-const PAUSE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     config: &Config,
@@ -61,9 +57,7 @@ pub(super) async fn run(
         },
         leader: watch::Sender::new(None),
     };
-    // Before the wait for the database, which the service manager would take for a failed start.
-    notify_ready("Waiting for the database");
-    // Before that wait, too, so that a tick that comes meanwhile is not lost.
+    // Before the wait for the database, so that a tick that comes meanwhile is not lost.
     let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
     if let Some(address) = config.status.listen {
         let inputs = StatusInputs {
@@ -147,8 +141,7 @@ impl Daemon {
             is_start: true,
             watched_since: self.syncer.clock.now(),
         };
-        // Ticks that come meanwhile are looked for when this daemon leads.
-        while_ticking(ticker, Box::pin(self.prepare(shutdown)), |_| {}).await?;
+        self.start(ticker, shutdown).await?;
         loop {
             let Lead { lease, other_since } = self.stand_by(ticker, shutdown).await?;
             if let Some(since) = other_since {
@@ -164,17 +157,6 @@ impl Daemon {
             // Another daemon leads.
             outset.is_start = false;
         }
-    }
-
-    /// Waits for the database and signs in.
-    async fn prepare(&self, shutdown: &Shutdown) -> Result<(), RunError> {
-        let migrate = self.syncer.migrate(self.database_retry.at_start, shutdown);
-        self.notifier.unless_away(migrate).await?;
-        // A dead token should show now, and not at the first tick, which may be a day away.
-        self.sign_in(shutdown).await?;
-        self.syncer.client.reach(shutdown).await?;
-        self.record_consent(shutdown).await;
-        Ok(())
     }
 
     /// Catches up, and then runs at every tick, until the lease is `lost`.
@@ -269,7 +251,7 @@ impl Daemon {
         });
         let ended = tokio::select! {
             ended = run => ended,
-            never = self.notify_of_pauses() => match never {},
+            never = self.tell_of_run(due.kind, watched.clone()) => match never {},
             never = self.notifier.follow(due.kind, watched) => match never {},
         };
         if let Ok(report) = &ended {
@@ -295,25 +277,6 @@ impl Daemon {
         let error = with_causes(&failed);
         error!(error, "The run could not go on: {error}");
         Ok(matches!(failed, RunError::Superseded(_)).then_some(due))
-    }
-
-    /// Tells the service manager that a run is under way, and while Partner Center makes it wait.
-    async fn notify_of_pauses(&self) -> Infallible {
-        let mut told = None;
-        loop {
-            let until = self.syncer.client.throttle().paused_until;
-            let until = until.map(|until| self.schedule.in_zone(until));
-            if told.as_ref() != Some(&until) {
-                match &until {
-                    None => notify_status("A run is under way"),
-                    Some(until) => notify_status(&format!(
-                        "A run is under way, paused by Partner Center until {until}"
-                    )),
-                }
-                told = Some(until);
-            }
-            tokio::time::sleep(PAUSE_INTERVAL).await;
-        }
     }
 
     /// Records the consent after a sign-in, unless the program is stopping.

@@ -257,19 +257,24 @@ async fn a_dead_grant_ends_the_daemon_at_its_start() {
 }
 
 #[tokio::test]
-async fn an_authority_that_is_away_at_the_start_is_tried_again_at_the_next_tick() {
+async fn an_authority_that_is_away_at_the_start_is_waited_for_and_no_tick_is_lost() {
     let mut world = World::new().await;
     world.set("schedule.cron", "* * * * * *");
+    world.set("schedule.run_on_start", "never");
     world.set("retry.max_elapsed_time", "100ms");
     world
         .simulator
         .script_for_ever("token", serde_json::json!([{ "status": 503 }]))
         .await;
     let daemon = world.start(&[]);
-    until_runs(&world, "outcome = 'failed'", 1).await;
+    daemon
+        .says("Signing in failed and is tried again in 2 s")
+        .await;
+    assert!(runs(&world).await.is_empty());
     world.simulator.unscript().await;
-    until_runs(&world, "outcome = 'succeeded'", 1).await;
+    until_runs(&world, "outcome = 'succeeded'", 2).await;
     stop(daemon).await;
+    assert_eq!(runs(&world).await[0], "schedule|succeeded");
 }
 
 #[tokio::test]

@@ -1,0 +1,117 @@
+//! What the daemon tells the service manager: when it is ready, what it does, that it moves on, and
+//! what became of a reload.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tokio::net::UnixDatagram;
+
+use crate::support::{Running, World, spawn, try_until, until};
+
+/// A service manager that hears what it is told.
+struct Manager {
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Manager {
+    fn new(world: &mut World) -> Self {
+        let path = world.folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        world.set_variable("NOTIFY_SOCKET", path.to_str().unwrap());
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let messages = Arc::clone(&heard);
+        spawn(async move {
+            let mut buffer = [0; 4_096];
+            while let Ok(length) = socket.recv(&mut buffer).await {
+                let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                messages.lock().unwrap().push(message);
+            }
+        });
+        Self { heard }
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.heard()
+            .iter()
+            .any(|message| message.contains("READY=1"))
+    }
+
+    /// The first message after the first `known` ones that has `text` in it.
+    async fn hears(&self, known: usize, text: &str) -> String {
+        let found = try_until(async || {
+            let heard = self.heard();
+            let mut new = heard.into_iter().skip(known);
+            new.find(|message| message.contains(text))
+        });
+        let found = found.await;
+        found.unwrap_or_else(|| panic!("no {text:?} in {:#?}", self.heard()))
+    }
+}
+
+async fn stop(daemon: Running) {
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}
+
+#[tokio::test]
+async fn it_is_ready_once_database_and_grant_are_proven_and_asks_for_time_until_then() {
+    let mut world = World::new().await;
+    world.set("retry.max_elapsed_time", "100ms");
+    let manager = Manager::new(&mut world);
+    // An error of several lines, as a proxy may send one.
+    let away = json!([{ "status": 503, "text": "away\nREADY=1\n" }]);
+    world.simulator.script_for_ever("token", away).await;
+    let daemon = world.start(&[]);
+    manager
+        .hears(0, "STATUS=Starting: waiting for the database")
+        .await;
+    let status = manager
+        .hears(0, "STATUS=Starting: waiting for the sign-in: ")
+        .await;
+    assert_eq!(status.trim_end().lines().count(), 1, "{status}");
+    manager
+        .hears(manager.heard().len(), "EXTEND_TIMEOUT_USEC=")
+        .await;
+    assert!(!manager.is_ready());
+    world.simulator.unscript().await;
+    manager.hears(0, "READY=1").await;
+    manager.hears(0, "STATUS=The next run is due at").await;
+    stop(daemon).await;
+    manager.hears(0, "STOPPING=1").await;
+}
+
+#[tokio::test]
+async fn a_run_under_way_shows_its_number_and_how_far_it_is() {
+    let mut world = World::new().await;
+    world.set("partner_center.max_concurrency", "1");
+    let manager = Manager::new(&mut world);
+    world.simulator.patch(json!({ "latency_ms": 600 })).await;
+    let daemon = world.start(&[]);
+    manager.hears(0, "STATUS=Run 1 (startup): fetching, ").await;
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn the_watchdog_hears_of_a_run_that_waits_for_an_answer() {
+    let mut world = World::new().await;
+    world.set_variable("WATCHDOG_USEC", "8000000");
+    let manager = Manager::new(&mut world);
+    world.simulator.patch(json!({ "latency_ms": 6_000 })).await;
+    let daemon = world.start(&[]);
+    manager
+        .hears(0, "STATUS=Run 1 (startup): fetching, 0 of 5 customers")
+        .await;
+    let known = manager.heard().len();
+    let fed = || {
+        manager.heard()[known..]
+            .iter()
+            .filter(|said| *said == "WATCHDOG=1\n")
+            .count()
+    };
+    until("the watchdog is fed", async || (fed() >= 2).then_some(())).await;
+    stop(daemon).await;
+}
