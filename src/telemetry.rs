@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::os::linux::fs::MetadataExt as _;
+use std::sync::LazyLock;
 
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
@@ -9,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, journal_stream};
 
 /// Levels of libraries that log too much at `info`: the cron scheduler its own steps, and sqlx
 /// Postgres' notices that a table exists already.
@@ -24,11 +25,9 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
     let filter = EnvFilter::try_new(format!("{LIBRARY_LEVELS},{}", config.log.filter))
         .expect("the filter was checked when the configuration was read");
     let journal = match config.log.format {
-        LogFormat::Auto if is_journal(config.journal_stream.as_deref()) => {
-            tracing_journald::layer()
-                .ok()
-                .map(|layer| layer.with_field_prefix(None))
-        }
+        LogFormat::Auto if is_journal() => tracing_journald::layer()
+            .ok()
+            .map(|layer| layer.with_field_prefix(None)),
         LogFormat::Auto | LogFormat::Text | LogFormat::Json => None,
     };
     let text = match config.log.format {
@@ -62,10 +61,13 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
 /// Whether standard error is the stream that `$JOURNAL_STREAM` names by device and inode. The
 /// variable alone proves nothing: child processes inherit it, and their standard error may be
 /// another stream.
-fn is_journal(journal_stream: Option<&str>) -> bool {
-    let stderr = std::fs::metadata("/proc/self/fd/2")
-        .map(|stream| format!("{}:{}", stream.st_dev(), stream.st_ino()));
-    stderr.is_ok_and(|stderr| journal_stream == Some(stderr.as_str()))
+pub(crate) fn is_journal() -> bool {
+    static IS_JOURNAL: LazyLock<bool> = LazyLock::new(|| {
+        let stderr = std::fs::metadata("/proc/self/fd/2")
+            .map(|stream| format!("{}:{}", stream.st_dev(), stream.st_ino()));
+        stderr.is_ok_and(|stderr| journal_stream() == Some(stderr))
+    });
+    *IS_JOURNAL
 }
 
 /// Standard error; the progress bars are hidden while a line is written.

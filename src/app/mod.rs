@@ -7,6 +7,7 @@ mod daemon;
 mod generate;
 mod grants;
 mod login;
+mod output;
 mod progress;
 mod status;
 mod support;
@@ -37,6 +38,7 @@ use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
 use crate::store::{Instance, Keeper, LeaseTimes, Store, StoreError};
 use crate::sync::{DatabaseRetry, RunError, Syncer};
 use crate::telemetry;
+use output::{complain, print, say};
 
 /// The longest wait between two attempts to reach a database that is away. A longer one would delay
 /// the run after the database is back.
@@ -63,11 +65,16 @@ const RUNTIME_FILES: usize = 8;
 /// Runs the program with the process's arguments and environment.
 #[must_use]
 pub fn main() -> ExitCode {
+    output::complain_of_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are not errors. Printed by clap, which knows whether the terminal
-            // has colours.
+            // Help and version are not errors.
+            if telemetry::is_journal() && error.use_stderr() {
+                complain(&error.to_string());
+                return Exit::Usage.into();
+            }
+            // Printed by clap, which knows whether the terminal has colours.
             let printed = error.print().and_then(|()| io::stdout().flush());
             return match (error.exit_code(), printed) {
                 (0, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -338,25 +345,4 @@ pub fn database_retry_of_a_person(retry: RetryPolicy) -> DatabaseRetry {
         at_start: retry.with_max_elapsed(START_RETRY),
         in_run: retry.with_max_elapsed(max_elapsed),
     }
-}
-
-/// One line on standard output.
-fn say(text: &str) -> anyhow::Result<()> {
-    print(&format!("{text}\n"))
-}
-
-/// Writes all of a text to standard output. A reader that closes the pipe early, such as `head`, is
-/// not an error, and the exit code still says how the command went. Anything else is, such as a
-/// full disk.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output cannot be written to"),
-    }
-}
-
-/// One message on standard error. If that is closed, nothing is left to report to.
-fn complain(text: &str) {
-    let _written = writeln!(io::stderr(), "seatledger: {text}");
 }

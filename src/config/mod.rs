@@ -38,7 +38,7 @@ pub use settings::{
     NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, SettingOrigins, StatusSettings,
     Webhook,
 };
-pub use sources::Sources;
+pub use sources::{Sources, journal_stream};
 
 /// Reads and checks everything.
 ///
@@ -104,7 +104,6 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
         status: status?,
         notify: notify?,
         log: log?,
-        journal_stream: sources.variable("JOURNAL_STREAM").map(str::to_owned),
         browser_environment: desktop::browser_environment(&sources.environment),
         warnings: reader.take_warnings(),
     })

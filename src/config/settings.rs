@@ -39,9 +39,6 @@ pub struct Config {
     pub notify: NotifySettings,
     /// What is logged, and how.
     pub log: Log,
-    /// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the
-    /// journal.
-    pub journal_stream: Option<String>,
     /// The environment of a browser that the program opens; none if the terminal has no display.
     pub browser_environment: Option<BTreeMap<String, String>>,
     /// Warnings, to be logged once logging is set up.

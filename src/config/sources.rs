@@ -47,6 +47,17 @@ impl Sources {
     }
 }
 
+/// The text of `$JOURNAL_STREAM`, which systemd sets when a stream of the program goes to the
+/// journal. It is needed before the configuration is read, for what is wrong with that.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+pub fn journal_stream() -> Option<String> {
+    std::env::var("JOURNAL_STREAM").ok()
+}
+
 /// The folders in which paths start and secrets are looked for.
 pub(super) struct BaseDirs {
     /// The configuration file's folder, absolute, so that a message names the whole path.

@@ -162,7 +162,6 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
         ("info", LogFormat::Auto)
     );
     assert_eq!(config.path, world.folder.path().join("config.toml"));
-    assert_eq!(config.journal_stream, None);
     let Method::RefreshToken { scope, app, .. } = config.auth.method else {
         panic!("refresh_token is the default method");
     };

@@ -143,7 +143,6 @@ fn the_environment_wins_over_the_file() {
         " 4D3CF487-70F4-4E1E-9FF1-B2BFCE8D9F04, 6c4ad3a5-3b0d-4a5c-8f5e-5a1d2a0c9b10 ,\
              4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04,",
     )
-    .set("JOURNAL_STREAM", "8:12345")
     .loaded();
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.status.listen, None);
@@ -163,7 +162,6 @@ fn the_environment_wins_over_the_file() {
             "6c4ad3a5-3b0d-4a5c-8f5e-5a1d2a0c9b10"
         ]
     );
-    assert_eq!(config.journal_stream.as_deref(), Some("8:12345"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The output of commands on a terminal, a closed pipe and a full disk.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -29,6 +30,32 @@ async fn run(
 async fn finish(mut command: Command) -> Output {
     let output = tokio::task::spawn_blocking(move || command.output());
     output.await.unwrap().unwrap()
+}
+
+/// What the program writes to standard error when that is the journal.
+async fn said_to_journal(world: &mut World, arguments: &[&str]) -> (Option<i32>, String) {
+    let path = world.folder.path().join("journal");
+    let journal = File::create(&path).unwrap();
+    let stream = journal.metadata().unwrap();
+    let id = format!("{}:{}", stream.dev(), stream.ino());
+    world.set_variable("JOURNAL_STREAM", &id);
+    let output = run(world, arguments, Stdio::null(), journal).await;
+    (output.status.code(), std::fs::read_to_string(path).unwrap())
+}
+
+#[tokio::test]
+async fn each_line_of_why_the_program_could_not_run_is_an_error_in_the_journal() {
+    let mut world = World::new().await;
+    world.set("schedule.cron", "every day");
+    world.set("schedule.timezone", "Mars");
+    for (arguments, code) in [(&[][..], 78), (&["--from", "yesterday"], 2)] {
+        let (exit, said) = said_to_journal(&mut world, arguments).await;
+        assert_eq!(exit, Some(code), "{said}");
+        assert!(said.lines().count() > 1, "{said}");
+        assert!(said.lines().all(|line| line.starts_with("<3>")), "{said}");
+    }
+    let (exit, said) = said_to_journal(&mut world, &["--help"]).await;
+    assert_eq!((exit, said.as_str()), (Some(0), ""));
 }
 
 /// A pipe without a reader.
