@@ -27,7 +27,7 @@ demo: ## See it work: own Postgres, simulated Partner Center, a year of history
 
 .PHONY: test
 test: ## Run all tests against a private Postgres; PG=14 to 18 for a version, ARGS="..." for cargo
-	@scripts/need cargo cc postgres$(addprefix -,$(PG)) pgbouncer faketime
+	@scripts/need cargo cc postgres$(addprefix -,$(PG)) pgbouncer faketime strace
 	$(if $(PG),SEATLEDGER_PG_BIN=$$(scripts/postgres bin $(PG))) RUST_TEST_THREADS=$(TEST_THREADS) \
 		scripts/postgres run --fast --in-memory --name test -- \
 		cargo test --features simulator --locked $(ARGS)

@@ -186,6 +186,8 @@ mod service {
 
 /// What appears in no output.
 mod secrecy {
+    /// Nothing is sent to anybody but those whom the configuration names.
+    mod connections;
     /// A token that the API echoes reaches neither tables nor logs.
     mod echoes;
     /// Text from outside cannot forge log lines or deface a terminal.

@@ -208,6 +208,11 @@ impl World {
         Running::start_on(host, &self.config_path(), self.environment(), arguments)
     }
 
+    /// As [`World::start`], with the connections that it tries in the file `trace`.
+    pub(crate) fn start_traced(&self, trace: &Path, arguments: &[&str]) -> Running {
+        Running::start_traced(trace, &self.config_path(), self.environment(), arguments)
+    }
+
     /// Runs the program to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
         self.start(arguments).finish().await

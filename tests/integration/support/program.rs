@@ -63,6 +63,31 @@ impl Running {
         Self::spawn(command, config, environment, arguments)
     }
 
+    /// Starts the program with its calls that name an address written to `trace`.
+    pub(super) fn start_traced(
+        trace: &Path,
+        config: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+        arguments: &[&str],
+    ) -> Self {
+        let mut command = Command::new("strace");
+        // With -D strace is no parent of the program, so that signals go to the program.
+        command
+            .args([
+                "-D",
+                "-f",
+                "-qq",
+                "-e",
+                "trace=connect,sendto,sendmsg,sendmmsg",
+            ])
+            .arg("-o")
+            .arg(trace)
+            .arg(env!("CARGO_BIN_EXE_seatledger"))
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        Self::spawn(command, config, environment, arguments)
+    }
+
     fn spawn(
         mut command: Command,
         config: &Path,
