@@ -119,7 +119,7 @@ pub fn main() -> ExitCode {
     for warning in &config.warnings {
         warn!("Configuration: {warning}");
     }
-    exit_code(start(&cli, config, clock, bars))
+    exit_code(start(&cli, config, &sources, clock, bars))
 }
 
 /// Says what is wrong with the configuration; in the form in which the command answers, too.
@@ -201,13 +201,10 @@ fn possible(cli: &Cli, config: &Config, now: DateTime<Utc>) -> Result<(), &'stat
     Ok(())
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the whole configuration is handed over here"
-)]
 fn start(
     cli: &Cli,
     config: Config,
+    sources: &Sources,
     clock: Arc<dyn Clock>,
     bars: MultiProgress,
 ) -> anyhow::Result<Exit> {
@@ -224,7 +221,7 @@ fn start(
                 ))
                 .await
             }
-            None => Box::pin(daemon::run(&config, clock, &lifecycle)).await,
+            None => Box::pin(daemon::run(config, sources, clock, &lifecycle)).await,
             // A command may wait for something that does not hear the stop, such as a lock in the
             // database.
             Some(command) => tokio::select! {

@@ -2,6 +2,7 @@
 //! it is stopped. Of several daemons on one ledger one leads, and the others stand by.
 
 mod due;
+mod reload;
 mod run_status;
 mod standby;
 mod start;
@@ -9,6 +10,7 @@ mod start;
 use std::pin::pin;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,7 @@ use tracing::{error, info, warn};
 
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::config::{Config, RunOnStart};
+use crate::config::{Config, RunOnStart, Sources};
 use crate::lifecycle::{Exit, Lifecycle, notify_status};
 use crate::notify::Notifier;
 use crate::partner_center::ConsentFile;
@@ -30,16 +32,42 @@ use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 use super::DATABASE_MAX_INTERVAL;
 use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
 use due::{Due, Outset};
+use reload::Reloads;
 use standby::Lead;
 
 pub(super) async fn run(
-    config: &Config,
+    config: Config,
+    sources: &Sources,
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
+    let mut reloads = Reloads::new(sources, &clock).context("signals cannot be listened to")?;
+    let mut watched_since = None;
+    let mut config = config;
+    loop {
+        let clock = Arc::clone(&clock);
+        let began = clock.now();
+        let serving = serve_with(&config, clock, lifecycle, &mut reloads, watched_since);
+        match Box::pin(serving).await? {
+            Some(next) => config = next,
+            None => return Ok(Exit::Success),
+        }
+        // A reload is no start, and loses no tick.
+        watched_since = watched_since.or(Some(began));
+    }
+}
+
+/// Serves with one configuration, and returns the one to go on with; none after a stop.
+async fn serve_with(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+    reloads: &mut Reloads,
+    watched_since: Option<DateTime<Utc>>,
+) -> anyhow::Result<Option<Config>> {
     let syncer = super::syncer(config, config.retry, Arc::clone(&clock), lifecycle)?;
     let schedule = config.schedule.schedule.clone();
-    let shutdown = &lifecycle.shutdown;
+    let shutdown = &lifecycle.shutdown.child();
     let forever = config
         .retry
         .with_max_interval(DATABASE_MAX_INTERVAL)
@@ -56,6 +84,7 @@ pub(super) async fn run(
             in_run: forever,
         },
         leader: watch::Sender::new(None),
+        is_running: watch::Sender::new(false),
     };
     // Before the wait for the database, so that a tick that comes meanwhile is not lost.
     let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
@@ -77,7 +106,18 @@ pub(super) async fn run(
             .tasks
             .spawn(serve(address, inputs, shutdown.graceful.clone()));
     }
-    let ended = daemon.serve(&mut ticker, shutdown).await;
+    let mut next = None;
+    let ended = {
+        let mut serving = pin!(daemon.serve(watched_since, &mut ticker, shutdown));
+        tokio::select! {
+            ended = &mut serving => ended,
+            config = reloads.next(daemon.is_running.subscribe()) => {
+                next = Some(config);
+                shutdown.graceful.cancel();
+                serving.await
+            }
+        }
+    };
     ticker.stop().await;
     if let Err(error) = &ended {
         daemon.notifier.could_not_run(error);
@@ -87,8 +127,11 @@ pub(super) async fn run(
     syncer.store.close().await;
     match ended {
         Ok(()) | Err(RunError::Stopped) => {
-            info!("Stopped");
-            Ok(Exit::Success)
+            let next = next.filter(|_| !lifecycle.shutdown.graceful.is_cancelled());
+            if next.is_none() {
+                info!("Stopped");
+            }
+            Ok(next)
         }
         Err(error) => Err(error.into()),
     }
@@ -126,6 +169,7 @@ struct Daemon {
     database_retry: DatabaseRetry,
     /// The daemon that does the ticks, as it was last seen.
     leader: watch::Sender<Option<Leader>>,
+    is_running: watch::Sender<bool>,
 }
 
 impl Daemon {
@@ -135,11 +179,17 @@ impl Daemon {
     }
 
     /// Leads and stands by in turn, until the program is stopped or a person has to act.
-    async fn serve(&self, ticker: &mut Ticker, shutdown: &Shutdown) -> Result<(), RunError> {
+    /// `watched_since` is since when a daemon with another configuration has done so.
+    async fn serve(
+        &self,
+        watched_since: Option<DateTime<Utc>>,
+        ticker: &mut Ticker,
+        shutdown: &Shutdown,
+    ) -> Result<(), RunError> {
         let mut outset = Outset {
             run_on_start: self.run_on_start,
-            is_start: true,
-            watched_since: self.syncer.clock.now(),
+            is_start: watched_since.is_none(),
+            watched_since: watched_since.unwrap_or_else(|| self.syncer.clock.now()),
         };
         self.start(ticker, shutdown).await?;
         loop {
@@ -178,7 +228,9 @@ impl Daemon {
         let mut next = ticker.next_tick();
         loop {
             if let Some(run) = due.take() {
+                self.is_running.send_replace(true);
                 due = self.run(run, ticker, shutdown).await?;
+                self.is_running.send_replace(false);
                 if due.is_some() && still_leads(lost, shutdown).await? {
                     continue;
                 }

@@ -57,6 +57,11 @@ async fn stop(daemon: Running) {
     daemon.finish().await.assert_code(0);
 }
 
+fn set_cron(world: &World, cron: &str) {
+    let section = format!("[schedule]\ncron = \"{cron}\"\n");
+    std::fs::write(world.config_path(), section).unwrap();
+}
+
 #[tokio::test]
 async fn it_is_ready_once_database_and_grant_are_proven_and_asks_for_time_until_then() {
     let mut world = World::new().await;
@@ -114,4 +119,39 @@ async fn the_watchdog_hears_of_a_run_that_waits_for_an_answer() {
     };
     until("the watchdog is fed", async || (fed() >= 2).then_some(())).await;
     stop(daemon).await;
+}
+
+#[tokio::test]
+async fn a_reload_is_refused_or_in_force_and_is_no_start() {
+    let mut world = World::new().await;
+    world.set("schedule.run_on_start", "always");
+    // The environment would override the file.
+    world.unset("schedule.cron");
+    let manager = Manager::new(&mut world);
+    let daemon = world.start(&[]);
+    manager.hears(0, "STATUS=The next run is due at").await;
+
+    set_cron(&world, "nonsense");
+    let known = manager.heard().len();
+    daemon.signal("HUP");
+    let reloading = manager.hears(known, "RELOADING=1").await;
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    let refused = manager
+        .hears(known, "STATUS=The old configuration stays in force")
+        .await;
+    assert!(
+        refused.contains("READY=1") && refused.contains("schedule.cron"),
+        "{refused}"
+    );
+    assert_eq!(refused.trim_end().lines().count(), 2, "{refused}");
+
+    set_cron(&world, "0 17 3 * * *");
+    let known = manager.heard().len();
+    daemon.signal("HUP");
+    manager.hears(known, "READY=1").await;
+    let next = manager.hears(known, "STATUS=The next run is due at").await;
+    assert!(next.contains("03:17:00"), "{next}");
+    stop(daemon).await;
+    let runs = world.lines("select kind, outcome from sync_run").await;
+    assert_eq!(runs, ["startup|succeeded"]);
 }
