@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration is read and checked again. A faulty one is refused, and the daemon
-//! goes on as before; a good one is in force at once, or after the run that is under way.
+//! goes on as before; a good one is in force at once, or after the run that is under way. The log
+//! was set up for good, and `[log]` needs a restart.
 
 use std::io;
 use std::sync::Arc;
