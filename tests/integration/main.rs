@@ -148,6 +148,8 @@ mod database {
     mod grants;
     /// Migrations while others read.
     mod migrations;
+    /// The operating page has every reason and exit code; a restored dump goes on.
+    mod operations;
     /// Poolers that share sessions are refused, those that assign them work.
     mod poolers;
     /// Ledgers that released versions wrote are upgraded, and go on.
