@@ -36,6 +36,8 @@ pub enum Exit {
     Interrupted,
     /// A run was stopped by SIGTERM.
     Terminated,
+    /// What `status --check` found, as monitoring systems know it: 0 to 3.
+    Monitored(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -50,6 +52,7 @@ impl From<Exit> for ExitCode {
             Exit::Misconfigured => 78,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
+            Exit::Monitored(code) => code,
         })
     }
 }

@@ -49,9 +49,12 @@ pub(super) async fn run(
     let notifier = Notifier::new(&told, host, &clock, &lifecycle.tasks);
     let (progress, watched) = watch::channel(Progress::default());
     let followed = watched.clone();
-    let drawing = lifecycle
-        .tasks
-        .spawn(progress::draw(bars, watched, Arc::clone(&syncer.client)));
+    let drawing = lifecycle.tasks.spawn(progress::draw(
+        bars,
+        watched,
+        Arc::clone(&syncer.client),
+        Arc::clone(&clock),
+    ));
     let run = async {
         if mode == Mode::Store {
             syncer

@@ -9,6 +9,7 @@ mod grants;
 mod login;
 mod output;
 mod progress;
+mod span;
 mod status;
 mod support;
 mod verify;
@@ -130,6 +131,7 @@ fn misconfigured(cli: &Cli, error: &ConfigError) -> anyhow::Result<Exit> {
     }
     match &cli.command {
         Some(Command::Check { json: true }) => check::say_misconfigured(error),
+        Some(Command::Status { check: true, .. }) => status::check_misconfigured(error),
         _ => Ok(error.remedy().into()),
     }
 }
@@ -269,7 +271,8 @@ async fn run_command(
     match command {
         Command::Check { json } => check::run(config, clock, lifecycle, *json).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
-        Command::Status { json, check: _ } => {
+        Command::Status { check: true, .. } => status::check(config, clock.now()).await,
+        Command::Status { json, check: false } => {
             let shown = status::run(config, clock.now(), *json).await;
             // A monitor takes 1 as "the database does not answer", whatever the reason.
             shown.or_else(|error| match remedy(&error) {

@@ -46,9 +46,12 @@ pub(super) async fn run(
         source: arguments.source.unwrap_or(syncer.source),
     };
     let (progress, watched) = watch::channel(Progress::default());
-    let drawing = lifecycle
-        .tasks
-        .spawn(progress::draw(bars, watched, Arc::clone(&syncer.client)));
+    let drawing = lifecycle.tasks.spawn(progress::draw(
+        bars,
+        watched,
+        Arc::clone(&syncer.client),
+        Arc::clone(&syncer.clock),
+    ));
     let compared = syncer
         .verify(&request, &lifecycle.shutdown, &progress)
         .await;

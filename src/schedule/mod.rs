@@ -9,7 +9,7 @@ mod local;
 mod plan;
 mod ticker;
 
-use chrono::{DateTime, NaiveDateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound as _, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
@@ -146,6 +146,12 @@ impl Schedule {
             }
         }
         Some(newest)
+    }
+
+    /// The local date of `moment` in the schedule's zone.
+    #[must_use]
+    pub fn date(&self, moment: DateTime<Utc>) -> NaiveDate {
+        moment.with_timezone(&self.zone).date_naive()
     }
 
     /// `moment` in the schedule's zone, for a person.

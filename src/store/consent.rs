@@ -2,6 +2,7 @@
 //! only.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::pool::Store;
@@ -87,32 +88,39 @@ impl Store {
     /// # Errors
     /// When Postgres is away or refuses.
     pub async fn load_consents(&self) -> Result<Vec<HostConsent>, StoreError> {
-        let query = sqlx::query!(
-            "
-            select
-                host, signed_in_at, first_used_at, token_issued_at, token_expires_at,
-                refused_at, refusal
-            from consent
-            order by token_issued_at desc, host
-            "
-        );
-        let rows = self.read("reading the consents", async |connection| {
-            query.fetch_all(connection).await
-        });
-        let rows = rows.await?;
-        let consents = rows.into_iter().map(|row| HostConsent {
-            host: row.host,
-            consent: Consent {
-                signed_in_at: row.signed_in_at,
-                first_used_at: row.first_used_at,
-                token_issued_at: row.token_issued_at,
-                token_expires_at: row.token_expires_at,
-            },
-            refusal: row
-                .refused_at
-                .zip(row.refusal)
-                .map(|(at, reason)| SignInRefusal { at, reason }),
-        });
-        Ok(consents.collect())
+        self.read("reading the consents", async |connection| {
+            select_consents(connection).await
+        })
+        .await
     }
+}
+
+pub(super) async fn select_consents(
+    connection: &mut PgConnection,
+) -> Result<Vec<HostConsent>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "
+        select
+            host, signed_in_at, first_used_at, token_issued_at, token_expires_at,
+            refused_at, refusal
+        from consent
+        order by token_issued_at desc, host
+        "
+    )
+    .fetch_all(connection)
+    .await?;
+    let consents = rows.into_iter().map(|row| HostConsent {
+        host: row.host,
+        consent: Consent {
+            signed_in_at: row.signed_in_at,
+            first_used_at: row.first_used_at,
+            token_issued_at: row.token_issued_at,
+            token_expires_at: row.token_expires_at,
+        },
+        refusal: row
+            .refused_at
+            .zip(row.refusal)
+            .map(|(at, reason)| SignInRefusal { at, reason }),
+    });
+    Ok(consents.collect())
 }

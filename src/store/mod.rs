@@ -3,6 +3,7 @@
 //! itself. [`Store`] opens connections and reads; [`RunLease`] is the one connection that a run
 //! writes through.
 
+mod attention;
 mod batch;
 mod connect;
 mod consent;
@@ -13,6 +14,7 @@ mod holders;
 mod lease;
 mod locale;
 mod migrate;
+mod overview;
 mod pool;
 mod probe;
 mod read;
@@ -23,6 +25,7 @@ mod support;
 mod transaction;
 mod verify;
 
+pub use attention::{Attention, NeedyCustomer};
 pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
@@ -34,9 +37,10 @@ pub use lease::{
 };
 pub use locale::conflicting_locale;
 pub use migrate::migrations::Migrations;
+pub use overview::{CustomersByState, LedgerFigures, Overview};
 pub use pool::Store;
 pub use probe::ProbedPart;
-pub use read::{Experience, Freshness, LastFinish, RunRecord};
+pub use read::{Experience, LastFinish, RunRecord};
 pub use resume::Unfinished;
 pub use run::{
     Begun, DatedPass, DayTotals, FinishedRun, NewRun, RunAttempt, RunKind, RunLease, RunOutcome,

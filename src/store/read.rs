@@ -34,24 +34,6 @@ pub struct RunRecord {
     pub rows_rejected: i64,
 }
 
-/// A row of `customer_freshness`.
-#[derive(Debug, Clone, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the columns of customer_freshness, described there"
-)]
-pub struct Freshness {
-    pub customer_id: CustomerId,
-    pub customer_name: Option<String>,
-    pub last_success_at: Option<DateTime<Utc>>,
-    pub last_processed_date_time: Option<DateTime<Utc>>,
-    pub last_failure_at: Option<DateTime<Utc>>,
-    pub last_failure_reason: Option<String>,
-    pub age_days: Option<i32>,
-    pub state: String,
-    pub state_reason: Option<String>,
-}
-
 /// When runs last ended. The time of each is that of the machine's clock at its end, which may have
 /// been wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -181,55 +163,16 @@ impl Store {
         Ok(names.collect())
     }
 
-    /// The newest runs, newest first.
+    /// Since when there are tables.
     ///
     /// # Errors
-    /// When Postgres is away or refuses.
-    pub async fn load_last_runs(&self, limit: i64) -> Result<Vec<RunRecord>, StoreError> {
-        self.read("reading the last runs", async |connection| {
-            select_last_runs(connection, limit).await
+    /// When Postgres is away or refuses, for example because there are no tables yet.
+    pub async fn load_ledger_since(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.read("reading since when there are tables", async |connection| {
+            let first = "select coalesce(min(installed_on), now()) from _sqlx_migrations";
+            sqlx::query_scalar(first).fetch_one(connection).await
         })
         .await
-    }
-
-    /// The freshness of every customer, stalest first.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses.
-    pub async fn load_freshness(&self) -> Result<Vec<Freshness>, StoreError> {
-        let query = sqlx::query!(
-            r#"
-            select
-                customer_id as "customer_id!",
-                customer_name,
-                last_success_at,
-                last_processed_date_time,
-                last_failure_at,
-                last_failure_reason,
-                age_days,
-                state as "state!",
-                state_reason
-            from customer_freshness
-            order by last_success_at nulls first, customer_id
-            "#
-        );
-        let rows = self
-            .read("reading the freshness", async |connection| {
-                query.fetch_all(connection).await
-            })
-            .await?;
-        let freshness = rows.into_iter().map(|row| Freshness {
-            customer_id: row.customer_id.into(),
-            customer_name: row.customer_name,
-            last_success_at: row.last_success_at,
-            last_processed_date_time: row.last_processed_date_time,
-            last_failure_at: row.last_failure_at,
-            last_failure_reason: row.last_failure_reason,
-            age_days: row.age_days,
-            state: row.state,
-            state_reason: row.state_reason,
-        });
-        Ok(freshness.collect())
     }
 }
 

@@ -176,6 +176,8 @@ mod service {
     mod notify;
     /// Files in the encodings and formats that editors and spreadsheets save.
     mod saved_files;
+    /// `status` says what a person needs to know, in its three forms.
+    mod status;
     /// The status address withstands hostile clients.
     mod status_address;
     /// The support bundle helps, and has neither secrets nor names.

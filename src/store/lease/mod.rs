@@ -21,6 +21,7 @@ use uuid::Uuid;
 pub use instance::Instance;
 pub use keeper::Keeper;
 pub(super) use record::load_loss;
+pub(super) use record::select_leases;
 pub use record::{LeaseRecord, LeaseState};
 
 /// What a process may hold.

@@ -105,7 +105,7 @@ pub(in super::super) async fn load_loss(
 }
 
 /// The leases, or one of them.
-pub(super) async fn select_leases(
+pub(in super::super) async fn select_leases(
     connection: &mut PgConnection,
     name: Option<LeaseName>,
     times: LeaseTimes,

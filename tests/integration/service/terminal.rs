@@ -65,13 +65,15 @@ fn deaf() -> Stdio {
     writer.into()
 }
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 11] = [
     &["--backfill"],
     &["--backfill", "--json"],
     &["verify"],
     &["status"],
     &["status", "--json"],
+    &["status", "--check"],
     &["check"],
+    &["check", "--json"],
     &["migrate"],
     &["--help"],
     &["--version"],
@@ -131,8 +133,12 @@ async fn customers_are_named_at_a_terminal_and_in_status_but_in_no_log() {
     let forbidden = serde_json::json!([{ "status": 403 }]);
     world.simulator.script_for_ever(&bad, forbidden).await;
 
+    // It fails once, and then needs a person.
+    world.run(&["--backfill"]).await.assert_code(3);
     let status = world.run(&["status"]).await;
-    assert!(status.stdout.contains(&named), "{}", status.stdout);
+    let mut lines = status.assert_code(0).stdout.lines();
+    let line = lines.find(|line| line.contains(&bad)).unwrap_or_default();
+    assert!(line.starts_with("  Contoso  [31mRed & Söhne "), "{line}");
 
     // The output of a pipe may be stored in a log.
     let piped = world.run(&["--backfill"]).await;
@@ -174,4 +180,34 @@ async fn at_a_terminal(world: &World, arguments: &str, log: &Path) -> (Option<i3
         output.status.code(),
         String::from_utf8(output.stdout).unwrap(),
     )
+}
+
+#[tokio::test]
+async fn a_terminal_shows_the_phase_a_pause_with_its_end_and_what_is_left() {
+    let mut world = World::with_customers(8).await;
+    world.set("retry.max_elapsed_time", "2m");
+    let limit = serde_json::json!({ "rate_limit": 0.5, "burst": 1 });
+    world.simulator.patch(limit).await;
+    let program = env!("CARGO_BIN_EXE_seatledger");
+    let config = world.config_path();
+    let line = format!("{program} --config {} --backfill", config.display());
+    let mut command = Command::new("script");
+    command
+        .env_clear()
+        .envs(world.environment())
+        .env("PATH", "/usr/bin:/bin")
+        .env("TERM", "xterm")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::null());
+    let output = finish(command).await;
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    for said in [
+        "fetching, paused by Partner Center until ",
+        "/8 customers, ? a second, ? left",
+        " a minute, ",
+        " seconds left",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown:?}");
+    }
 }

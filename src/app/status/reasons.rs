@@ -1,0 +1,65 @@
+//! Why a customer needs a person, in plain words, and what to do. Pure.
+
+use crate::store::NeedyCustomer;
+
+/// What is wrong with a customer.
+pub(super) struct Trouble {
+    pub(super) words: &'static str,
+    pub(super) action: &'static str,
+}
+
+const PASSES: &str = "the next run asks for it first; if it stays for days, give the ids of its \
+                      failures to Microsoft's support: seatledger support";
+
+/// By the names of `FailureReason`.
+pub(super) fn trouble(customer: &NeedyCustomer) -> Trouble {
+    let (words, action) = match customer.reason.as_deref() {
+        _ if customer.state == "stale" => (
+            "no run fetches it any more",
+            "put it back on the list of customers, or leave it: its history stays",
+        ),
+        Some("unauthorized") => (
+            "the sign-in is not accepted for it",
+            "sign in again with multi-factor authentication: seatledger login",
+        ),
+        Some("forbidden") => (
+            "access to it is refused",
+            "check its relationship with the partner and the role of the user who signs in; if it \
+             has left, put it into customers.exclude",
+        ),
+        Some("not_found") => (
+            "Partner Center does not know it",
+            "check its id; if it has left, put it into customers.exclude",
+        ),
+        Some("throttled") => (
+            "the limit of requests was used up",
+            "the next run asks for it first; if it stays, lower \
+             partner_center.max_requests_per_second",
+        ),
+        Some("server_error") => ("Partner Center has a fault", PASSES),
+        Some("timeout") => ("Partner Center gave no answer in time", PASSES),
+        Some("connection") => (
+            "the connection failed",
+            "check the network and the proxy: seatledger check",
+        ),
+        Some("invalid_response") => ("its answer cannot be used", PASSES),
+        Some("response_too_large") => (
+            "its answer is too large",
+            "raise partner_center.max_response_bytes",
+        ),
+        Some("database") => (
+            "the database refused its rows",
+            "read its last_failure_detail in the view customer_freshness",
+        ),
+        Some("interrupted") => (
+            "the run was stopped before it was done",
+            "the next run asks for it first",
+        ),
+        Some(_) => (
+            "it failed",
+            "read its last_failure_detail in the view customer_freshness",
+        ),
+        None => ("no run has reached it yet", "the next run asks for it"),
+    };
+    Trouble { words, action }
+}

@@ -1,0 +1,203 @@
+//! The status for a person: one screen. Pure.
+
+use chrono::{DateTime, Utc};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::consent::describe_consents;
+use super::lease_of_leader;
+use super::reasons::trouble;
+use super::standing::Standing;
+use crate::app::span::span;
+use crate::printable::printable;
+use crate::store::{NeedyCustomer, RunRecord};
+
+/// Columns of a terminal for a name, at most.
+const NAME_COLUMNS: usize = 26;
+
+/// The whole text.
+pub(super) fn screen(standing: &Standing) -> String {
+    let mut lines = vec![standing.verdict(), String::new()];
+    lines.push(describe_next(standing));
+    if let Some(run) = &standing.overview.running {
+        lines.push(format!("Run under way: {}", describe_run(standing, run)));
+    }
+    if let Some(run) = &standing.overview.last_finished {
+        lines.push(format!("Last run: {}", describe_run(standing, run)));
+        lines.push(describe_counts(run));
+        if let Some(detail) = &run.detail {
+            lines.push(format!("  {}", printable(detail)));
+        }
+    }
+    lines.push(describe_leader(standing));
+    lines.extend(describe_states(standing));
+    lines.extend(describe_rejected(standing));
+    lines.extend(standing.consents.as_deref().map(describe_consents));
+    if let Some(upgrade) = &standing.upgrade {
+        lines.push(format!("Migrations: {upgrade}"));
+    }
+    lines.extend(describe_needy(standing));
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+fn describe_next(standing: &Standing) -> String {
+    let schedule = &standing.schedule;
+    match schedule.next_after(standing.now) {
+        None => "Next run: none, the schedule has no further ticks".to_owned(),
+        Some(next) => {
+            let (at, ahead) = (schedule.in_zone(next), span(next - standing.now));
+            format!("Next run: {at}, in {ahead}")
+        }
+    }
+}
+
+fn describe_run(standing: &Standing, run: &RunRecord) -> String {
+    let at = |moment: DateTime<Utc>| {
+        let ago = span(standing.now - moment);
+        format!("{}, {ago} ago", standing.schedule.in_zone(moment))
+    };
+    let RunRecord { run_id, kind, .. } = run;
+    match run.finished_at {
+        None => format!("{run_id} ({kind}), begun {}", at(run.started_at)),
+        Some(end) => {
+            let (outcome, took) = (&run.outcome, span(end - run.started_at));
+            format!("{run_id} ({kind}), {outcome} after {took}, {}", at(end))
+        }
+    }
+}
+
+fn describe_counts(run: &RunRecord) -> String {
+    format!(
+        "  {} of {} customers; rows: {} new, {} changed, {} unchanged, {} rejected",
+        run.customers_succeeded,
+        run.customers_total,
+        run.rows_inserted,
+        run.rows_updated,
+        run.rows_unchanged,
+        run.rows_rejected
+    )
+}
+
+fn describe_leader(standing: &Standing) -> String {
+    let last = lease_of_leader(&standing.overview.leases);
+    match (&standing.leader, last) {
+        (Some(leader), _) => {
+            let since = standing.schedule.in_zone(leader.since);
+            format!("Leader: {} leads since {since}", printable(&leader.host))
+        }
+        (None, Some(last)) if last.host.is_some() => {
+            format!("No daemon leads; the last one was that of {last}")
+        }
+        (None, _) => "No daemon leads".to_owned(),
+    }
+}
+
+/// How many customers are in each state, such as "22 active, 3 failing".
+fn describe_states(standing: &Standing) -> Option<String> {
+    let states = standing.overview.figures?.customers.each();
+    let counts: Vec<String> = states
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    (!counts.is_empty()).then(|| format!("Customers: {}", counts.join(", ")))
+}
+
+fn describe_rejected(standing: &Standing) -> Option<String> {
+    let run = standing.overview.last_finished.as_ref()?;
+    (run.rows_rejected > 0).then(|| {
+        format!(
+            "Rejected rows: {}; select * from rejected_row where run_id = {}",
+            run.rows_rejected, run.run_id
+        )
+    })
+}
+
+/// The customers that need a person, and what to do for each reason that occurs.
+fn describe_needy(standing: &Standing) -> Vec<String> {
+    let attention = &standing.attention;
+    if attention.shown.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        "These need you, the longest first:".to_owned(),
+    ];
+    let mut actions: Vec<(&str, &str)> = Vec::new();
+    for customer in &attention.shown {
+        let trouble = trouble(customer);
+        lines.push(format!(
+            "  {}  {}  {}: {}",
+            in_columns(&name(customer)),
+            customer.customer_id,
+            since(standing, customer),
+            trouble.words
+        ));
+        let action = (trouble.words, trouble.action);
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    let more = attention.total.saturating_sub(attention.shown.len() as u64);
+    if more > 0 {
+        lines.push(format!(
+            "  and {more} more: select * from customer_freshness where state = 'failing'"
+        ));
+    }
+    lines.extend([String::new(), "What to do:".to_owned()]);
+    let actions = actions.into_iter();
+    lines.extend(actions.map(|(words, action)| format!("  {words}: {action}")));
+    lines
+}
+
+fn name(customer: &NeedyCustomer) -> String {
+    let name = customer.customer_name.as_deref().map(printable);
+    name.unwrap_or_else(|| "(no name known)".to_owned())
+}
+
+fn since(standing: &Standing, customer: &NeedyCustomer) -> String {
+    let day = standing.day(standing.schedule.date(customer.since));
+    let ago = span(standing.now - customer.since);
+    if customer.was_ever_fetched {
+        format!("since {day}, {ago}")
+    } else {
+        format!("never fetched since {day}, {ago}")
+    }
+}
+
+/// The text padded or cut to the columns of a name: a wide character takes two.
+fn in_columns(text: &str) -> String {
+    let mut shown = String::new();
+    if text.width() <= NAME_COLUMNS {
+        shown.push_str(text);
+    } else {
+        let mut left = NAME_COLUMNS - 1;
+        for c in text.chars() {
+            let columns = c.width().unwrap_or(0);
+            if columns > left {
+                break;
+            }
+            left -= columns;
+            shown.push(c);
+        }
+        shown.push('…');
+    }
+    let padding = NAME_COLUMNS.saturating_sub(shown.width());
+    shown.extend(std::iter::repeat_n(' ', padding));
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_take_the_same_columns_whatever_they_are_written_in() {
+        let wide = "漢字".repeat(20);
+        for name in ["Contoso", "漢字 Ltd", "🚀 Rockets", wide.as_str(), ""] {
+            assert_eq!(in_columns(name).width(), NAME_COLUMNS, "{name}");
+        }
+        assert!(in_columns(&wide).contains('…'));
+    }
+}
