@@ -99,6 +99,11 @@ test-bi: ## Try dbt, JDBC, ODBC, Polars, DuckDB, pandas and Superset on the view
 	cargo build --locked --features simulator --bins
 	@tests/bi/run
 
+.PHONY: test-monitoring
+test-monitoring: ## Check the alerts for Prometheus and try each of them, with promtool
+	@scripts/need promtool
+	@monitoring/tests/run
+
 .PHONY: check
 check: ## Pass every gate, as the continuous integration does
 	@.ci/run
