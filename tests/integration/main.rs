@@ -172,6 +172,8 @@ mod service {
     mod manager;
     /// The metrics for Prometheus.
     mod metrics;
+    /// Alerts and dashboards ask for what exists.
+    mod monitoring;
     /// What a dead man's switch and a webhook are told.
     mod notify;
     /// Files in the encodings and formats that editors and spreadsheets save.
