@@ -1,5 +1,6 @@
 //! Alerts and dashboards ask for what exists.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
@@ -9,6 +10,37 @@ use crate::support::{Server, World, root};
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The names of the alerts.
+fn alerts(rules: &str) -> BTreeSet<&str> {
+    let lines = rules.lines().map(str::trim);
+    lines
+        .filter_map(|line| line.strip_prefix("- alert: "))
+        .collect()
+}
+
+#[test]
+fn each_alert_has_a_section_that_its_runbook_url_leads_to_and_a_test() {
+    let rules = read("monitoring/seatledger.rules.yml");
+    let tests: String = ["days", "figures", "service"]
+        .map(|name| read(&format!("monitoring/tests/{name}.yml")))
+        .concat();
+    let alerts = alerts(&rules);
+    assert!(alerts.len() > 12, "{alerts:?}");
+    let text = read("docs/operations.md");
+    let sections: BTreeSet<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("### Seatledger"))
+        .map(|name| format!("Seatledger{name}"))
+        .collect();
+    assert_eq!(alerts, sections.iter().map(String::as_str).collect());
+    for rule in rules.split("- alert: ").skip(1) {
+        let alert = rule.lines().next().unwrap();
+        let anchor = format!("/docs/operations.md#{}\n", alert.to_lowercase());
+        assert!(rule.contains(&anchor), "{alert}");
+        assert!(tests.contains(&format!("\"{alert}\"")), "{alert}");
+    }
 }
 
 /// The values of every member of that name, at any depth.
