@@ -17,7 +17,8 @@
 //!            └─► store            everything Postgres: leases, batches, what is read back
 //!                 └─► ledger           the shared vocabulary: customer, row, rejection, outcome
 //!
-//! used by any of them: retry, shutdown, watchdog, clock, consent, text, tls, causes, printable
+//! used by any of them: metrics, retry, shutdown, watchdog, clock, consent, text, tls, causes,
+//! printable
 //! ```
 //!
 //! - Types of the wire do not leave [`partner_center`], and SQL does not leave [`store`]. What they
@@ -72,6 +73,7 @@ pub mod config;
 pub mod consent;
 pub mod ledger;
 pub mod lifecycle;
+pub mod metrics;
 mod notify;
 pub mod partner_center;
 mod printable;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::metrics::Metrics;
 use crate::printable::printable;
 use crate::retry::Remedy;
 use crate::shutdown::{Shutdown, waits};
@@ -75,6 +76,8 @@ pub struct Lifecycle {
     pub shutdown: Shutdown,
     /// Every task of the program.
     pub tasks: TaskTracker,
+    /// The numbers of the process.
+    pub metrics: Metrics,
     first: Arc<OnceLock<Exit>>,
 }
 
@@ -87,6 +90,7 @@ impl Lifecycle {
         let lifecycle = Self {
             shutdown: Shutdown::default(),
             tasks: TaskTracker::new(),
+            metrics: Metrics::default(),
             first: Arc::default(),
         };
         let terminate = signal(SignalKind::terminate())?;

@@ -46,7 +46,7 @@ pub(super) async fn run(
     let told =
         Some(&config.notify).filter(|_| mode == Mode::Store && arguments.customer.is_empty());
     let told = told.cloned().unwrap_or_default();
-    let notifier = Notifier::new(&told, host, &clock, &lifecycle.tasks);
+    let notifier = Notifier::new(&told, host, &clock, &lifecycle.tasks, &lifecycle.metrics);
     let (progress, watched) = watch::channel(Progress::default());
     let followed = watched.clone();
     let drawing = lifecycle.tasks.spawn(progress::draw(

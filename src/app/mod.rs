@@ -34,7 +34,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
 use crate::lifecycle::{Exit, Lifecycle};
-use crate::partner_center::{ApiError, AuthError, Client, SetUpError};
+use crate::partner_center::{ApiError, AuthError, Client, SetUpError, Surroundings};
 use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
 use crate::store::{Instance, Keeper, LeaseTimes, Store, StoreError};
 use crate::sync::{DatabaseRetry, RunError, Syncer};
@@ -311,8 +311,11 @@ pub fn syncer(
             &config.partner_center,
             &config.auth,
             retry,
-            lifecycle.tasks.clone(),
-            Arc::clone(&clock),
+            Surroundings {
+                tasks: lifecycle.tasks.clone(),
+                clock: Arc::clone(&clock),
+                metrics: lifecycle.metrics.clone(),
+            },
         )?),
         keeper: Keeper::new(
             store.clone(),
@@ -330,6 +333,7 @@ pub fn syncer(
         max_concurrency: config.partner_center.max_concurrency,
         clock,
         tasks: lifecycle.tasks.clone(),
+        metrics: lifecycle.metrics.clone(),
         upgrade: watch::Sender::new(None),
     }))
 }

@@ -2,8 +2,6 @@
 //! nor an error has the address: whoever knows it can send messages in the program's name.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -18,6 +16,7 @@ use super::message::Ping;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{NotifyUrl, Webhook};
+use crate::metrics::{Metrics, NotifyChannel};
 
 /// The time limit of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,26 +37,7 @@ pub(super) struct NotifyTarget {
     url: NotifyUrl,
     /// Signs the messages; none for a dead man's switch.
     secret: Option<SecretString>,
-    pub(super) counts: Arc<DeliveryCounts>,
     client: Result<reqwest::Client, reqwest::Error>,
-}
-
-/// The messages that one target got, and did not get.
-#[derive(Debug, Default)]
-pub(crate) struct DeliveryCounts {
-    delivered: AtomicU64,
-    failed: AtomicU64,
-}
-
-impl DeliveryCounts {
-    /// Messages delivered, and messages given up.
-    pub(crate) fn get(&self) -> (u64, u64) {
-        let [delivered, failed] = [&self.delivered, &self.failed];
-        (
-            delivered.load(Ordering::Relaxed),
-            failed.load(Ordering::Relaxed),
-        )
-    }
 }
 
 /// A message for one target.
@@ -109,7 +89,6 @@ impl NotifyTarget {
             part: "ping",
             url: url.clone(),
             secret: None,
-            counts: Arc::default(),
             client: client(url.expose()),
         }
     }
@@ -119,7 +98,6 @@ impl NotifyTarget {
             part: "webhook",
             url: webhook.url.clone(),
             secret: Some(webhook.secret.clone()),
-            counts: Arc::default(),
             client: client(webhook.url.expose()),
         }
     }
@@ -206,8 +184,14 @@ pub(super) async fn deliver(
     target: &NotifyTarget,
     outgoing: &Outgoing,
     clock: &dyn Clock,
+    metrics: &Metrics,
     is_outdated: impl Fn() -> bool,
 ) {
+    let channel = if target.is_switch() {
+        NotifyChannel::Ping
+    } else {
+        NotifyChannel::Webhook
+    };
     let tries = async {
         let mut waits = WAITS.into_iter();
         loop {
@@ -224,11 +208,11 @@ pub(super) async fn deliver(
     let delivered = tokio::time::timeout(TIME_LIMIT, tries).await;
     match delivered.unwrap_or_else(|_| Err(DeliveryError::Away("no answer in time".to_owned()))) {
         Ok(()) => {
-            target.counts.delivered.fetch_add(1, Ordering::Relaxed);
+            metrics.count_notification(channel, true);
             debug!(target = target.part, "A notification was delivered");
         }
         Err(error) => {
-            target.counts.failed.fetch_add(1, Ordering::Relaxed);
+            metrics.count_notification(channel, false);
             let error = error.to_string();
             warn!(error, "A notification was not delivered: {target} {error}");
         }

@@ -17,10 +17,11 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::config::NotifySettings;
+use crate::metrics::Metrics;
 use crate::shutdown::{Shutdown, waits};
 use crate::store::RunKind;
 use crate::sync::{Phase, Progress, Report, RunError};
-use delivery::{DeliveryCounts, NotifyTarget, Outgoing, deliver};
+use delivery::{NotifyTarget, Outgoing, deliver};
 use message::{Message, Problem};
 
 /// Messages that wait for a target. Each is tried for seconds and a run lasts longer, so that more
@@ -38,8 +39,6 @@ const LAST_MESSAGES: Duration = Duration::from_secs(5);
 pub(crate) struct Notifier {
     host: Arc<str>,
     queues: Arc<[mpsc::Sender<Queued>]>,
-    /// What each target got, by its name.
-    counts: Arc<[(&'static str, Arc<DeliveryCounts>)]>,
     /// Ends deliveries under way.
     cut: CancellationToken,
     /// Ends the tasks when the last clone is dropped.
@@ -59,20 +58,17 @@ impl Notifier {
         host: &str,
         clock: &Arc<dyn Clock>,
         tasks: &TaskTracker,
+        metrics: &Metrics,
     ) -> Self {
         let cut = CancellationToken::new();
-        let targets = targets(settings);
-        let counts = targets
-            .iter()
-            .map(|target| (target.part, Arc::clone(&target.counts)))
-            .collect();
-        let queues = targets
+        let queues = targets(settings)
             .into_iter()
             .map(|target| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
                 let (clock, cut) = (Arc::clone(clock), cut.clone());
+                let metrics = metrics.clone();
                 tasks.spawn(async move {
-                    cut.run_until_cancelled(work(&target, receiver, &*clock))
+                    cut.run_until_cancelled(work(&target, receiver, &*clock, &metrics))
                         .await
                 });
                 sender
@@ -81,7 +77,6 @@ impl Notifier {
         Self {
             host: host.into(),
             queues,
-            counts,
             _end: Arc::new(cut.clone().drop_guard()),
             cut,
         }
@@ -158,13 +153,6 @@ impl Notifier {
         self.cut.cancel();
     }
 
-    /// The messages that a target got and did not get; `target` is `ping` or `webhook`.
-    pub(crate) fn counts(&self, target: &str) -> (u64, u64) {
-        let mut all = self.counts.iter();
-        let own = all.find(|(part, _)| *part == target);
-        own.map_or((0, 0), |(_, counts)| counts.get())
-    }
-
     fn tell(&self, message: Message) {
         let message = Arc::new(message);
         for queue in &*self.queues {
@@ -205,7 +193,12 @@ fn targets(settings: &NotifySettings) -> Vec<NotifyTarget> {
 }
 
 /// Delivers one message after another.
-async fn work(target: &NotifyTarget, mut queue: mpsc::Receiver<Queued>, clock: &dyn Clock) {
+async fn work(
+    target: &NotifyTarget,
+    mut queue: mpsc::Receiver<Queued>,
+    clock: &dyn Clock,
+    metrics: &Metrics,
+) {
     while let Some(queued) = queue.recv().await {
         match queued {
             Queued::Flush(told) => {
@@ -216,7 +209,7 @@ async fn work(target: &NotifyTarget, mut queue: mpsc::Receiver<Queued>, clock: &
                 if let Some(outgoing) = outgoing {
                     // For a switch only the newest state counts.
                     let is_outdated = || target.is_switch() && !queue.is_empty();
-                    deliver(target, &outgoing, clock, is_outdated).await;
+                    deliver(target, &outgoing, clock, metrics, is_outdated).await;
                 }
             }
         }

@@ -14,7 +14,8 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::causes::with_causes;
-use crate::ledger::{CallIds, CustomerId};
+use crate::ledger::{CallIds, CustomerId, FailureReason};
+use crate::metrics::ApiDataset;
 use crate::partner_center::auth::Token;
 use crate::partner_center::decode::fault::ApiFault;
 use crate::partner_center::decode::next::{self, NextLink, PageRequest};
@@ -46,6 +47,7 @@ pub(in crate::partner_center) struct Call {
     request_id: HeaderValue,
     correlation_id: HeaderValue,
     customer: Option<CustomerId>,
+    dataset: ApiDataset,
     /// HTTP requests so far.
     sent: AtomicU32,
 }
@@ -55,6 +57,7 @@ impl Call {
     pub(in crate::partner_center) fn new(
         request: PageRequest,
         customer: Option<CustomerId>,
+        dataset: ApiDataset,
     ) -> Self {
         let ids = CallIds {
             request: Uuid::new_v4(),
@@ -69,6 +72,7 @@ impl Call {
             request_id: header(ids.request),
             correlation_id: header(ids.correlation),
             customer,
+            dataset,
             sent: AtomicU32::new(0),
         }
     }
@@ -184,6 +188,7 @@ impl Session {
             self.log(call, &error);
             match attempts.after(error).await {
                 Ok(error) => {
+                    self.client.metrics.count_retry(error.reason().as_str());
                     retry = Some(Retry {
                         before: retry.map_or(0, |retry| retry.before + 1),
                         cause: follow_up(&error),
@@ -234,6 +239,8 @@ impl Session {
         let permit = shutdown.unless_graceful(entered).await?;
         let permit = permit.map_err(|PausedTooLong| ApiError::Throttled)?;
         self.budget.repeated();
+        let reason = FailureReason::Unauthorized.as_str();
+        self.client.metrics.count_retry(reason);
         Ok(self.send_within(call, &token, permit, shutdown).await?)
     }
 
@@ -262,7 +269,11 @@ impl Session {
         let request = client.connections.client().get(&call.request.url).build();
         let mut request = request.map_err(TransportError::from)?;
         *request.headers_mut() = call.headers(&client.locale, token);
+        let mut counted = client.metrics.begin_request(call.dataset);
         let again = || {
+            // The request so far reached the wrong server.
+            let mut misdirected = client.metrics.begin_request(call.dataset);
+            misdirected.answered(StatusCode::MISDIRECTED_REQUEST.as_u16());
             self.budget.repeated();
             self.count(call);
         };
@@ -276,6 +287,7 @@ impl Session {
             }
         };
         let status = answer.status();
+        counted.answered(status.as_u16());
         let now = client.clock.now();
         self.skew.note(answer.headers(), now);
         let retry_after = retry_after(answer.headers(), now);

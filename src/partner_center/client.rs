@@ -1,7 +1,7 @@
 //! What lives as long as the program: the connections, the token, the limiter with the rate that it
 //! has learned, and the settings.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -10,9 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config;
+use crate::metrics::Metrics;
 use crate::partner_center::auth::{AuthorityClient, TokenProvider};
 use crate::partner_center::error::ApiError;
 use crate::partner_center::throttle::admission::Admission;
+use crate::partner_center::throttle::attribution::RefusedByScope;
 use crate::partner_center::throttle::gate::ThrottleStatus;
 use crate::partner_center::transport::aside::Aside;
 use crate::partner_center::transport::barrier::Barrier;
@@ -38,14 +40,35 @@ pub struct Client {
     pub(in crate::partner_center) policy: RetryPolicy,
     pub(in crate::partner_center) admission: Admission,
     pub(in crate::partner_center) clock: Arc<dyn Clock>,
+    pub(in crate::partner_center) metrics: Metrics,
+    /// What of the throttle's counts is in the metrics.
+    counted: Mutex<ThrottleCounts>,
     /// Where large answers are read.
     pub(in crate::partner_center) aside: Aside,
     /// What the path of the partner-wide collections begins with, once it is known.
     pub(in crate::partner_center) partner_wide_version: OnceLock<&'static str>,
 }
 
+/// What a client has in common with the rest of the program.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Must be awaited before the program ends.
+    pub tasks: TaskTracker,
+    /// For dates.
+    pub clock: Arc<dyn Clock>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
+}
+
+/// What the throttle counts, up to some moment.
+#[derive(Debug, Default)]
+struct ThrottleCounts {
+    paused_seconds: f64,
+    refused: RefusedByScope,
+}
+
 impl Client {
-    /// `tasks` must be awaited before the program ends.
+    /// Sends nothing yet.
     ///
     /// # Errors
     /// When TLS cannot be set up, for example without any root certificates.
@@ -56,9 +79,13 @@ impl Client {
         settings: &config::PartnerCenter,
         auth: &config::Auth,
         policy: RetryPolicy,
-        tasks: TaskTracker,
-        clock: Arc<dyn Clock>,
+        surroundings: Surroundings,
     ) -> Result<Self, SetUpError> {
+        let Surroundings {
+            tasks,
+            clock,
+            metrics,
+        } = surroundings;
         let api = settings.clone();
         let connections = Connections::new(move |keep| {
             let mut api = api.clone();
@@ -91,6 +118,8 @@ impl Client {
                 policy.max_elapsed(),
             ),
             clock,
+            metrics,
+            counted: Mutex::default(),
             partner_wide_version: OnceLock::new(),
         })
     }
@@ -125,5 +154,29 @@ impl Client {
     #[must_use]
     pub fn throttle(&self) -> ThrottleStatus {
         self.admission.limiter.snapshot(self.clock.now())
+    }
+
+    /// As [`Client::throttle`], and adds to the metrics what has come since the last time.
+    pub fn count_throttle(&self) -> ThrottleStatus {
+        let status = self.throttle();
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let paused = (status.paused_seconds - counted.paused_seconds).max(0.0);
+        self.metrics.count_throttle(
+            Duration::from_secs_f64(paused),
+            status.refused.tenant - counted.refused.tenant,
+            status.refused.customer - counted.refused.customer,
+        );
+        *counted = ThrottleCounts {
+            paused_seconds: status.paused_seconds,
+            refused: status.refused,
+        };
+        status
+    }
+}
+
+/// After a reload another client counts from 0 on, and nothing may be lost.
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.count_throttle();
     }
 }

@@ -35,7 +35,7 @@ pub use auth::{
     AuthError, BrowserSignIn, ConsentFile, DeviceCode, Grant, Login, Mfa, OauthError, SignedIn,
     check_token_file,
 };
-pub use client::Client;
+pub use client::{Client, Surroundings};
 pub use decode::fault::ApiFault;
 pub use endpoints::FailedFetch;
 pub use endpoints::partner_wide::{Bucket, PartnerWideCollection, WantedCustomers};

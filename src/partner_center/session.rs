@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ledger::{FailureReason, TrafficCounts};
+use crate::metrics::Part;
 use crate::partner_center::auth::Mfa;
 use crate::partner_center::client::Client;
 use crate::partner_center::error::ApiError;
@@ -68,7 +69,16 @@ impl Session {
     /// # Errors
     /// When no token can be obtained.
     pub async fn sign_in(&self, shutdown: &Shutdown) -> Result<(), RetryError<ApiError>> {
-        Ok(self.client.auth.begin(shutdown).await?)
+        let metrics = &self.client.metrics;
+        let begun = self.client.auth.begin(shutdown).await;
+        match &begun {
+            Ok(()) => metrics.error_is_over(Part::SignIn),
+            Err(RetryError::Stopped { .. }) => {}
+            Err(RetryError::Failed { .. } | RetryError::Fatal(_)) => {
+                metrics.error_stands(Part::SignIn);
+            }
+        }
+        Ok(begun?)
     }
 
     /// Looks into the present token for what would make Partner Center refuse every call with it.

@@ -1,59 +1,68 @@
-//! The status address: one JSON object for people and probes, and the metrics. Reads the store,
-//! changes nothing, and shows no secret.
+//! The status address: probes, one JSON object for people, and the metrics. Every answer comes from
+//! memory, so that a probe is answered at once, whatever hangs. Reads the store, changes nothing,
+//! and shows no secret.
+//!
+//! It has a thread of its own: what keeps the program's thread busy, or blocks it, must not keep a
+//! probe from telling so.
 
 mod host;
-mod metrics;
+mod observer;
+mod routes;
 mod server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
 
 use crate::clock::Clock;
-use crate::consent::Consent;
-use crate::notify::Notifier;
+use crate::metrics::Metrics;
 use crate::partner_center::{Client, ConsentFile};
 use crate::schedule::Schedule;
-use crate::store::{Reader, RunRecord, StoreError};
+use crate::store::Store;
 use crate::sync::UpgradeWait;
-use host::{HostError, Hosts};
+use crate::watchdog::Pulse;
+use observer::Observer;
+
+/// How often an address that cannot be served is tried again.
+const BIND_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What the status address is made from.
 pub(crate) struct StatusInputs {
-    pub(crate) reader: Reader,
+    /// What follows from the configuration. A reload sends other parts.
+    pub(crate) parts: watch::Receiver<Arc<StatusParts>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    /// By which a program that is stuck is noticed.
+    pub(crate) pulse: Pulse,
+    /// The name of this host.
+    pub(crate) host: String,
+    /// The daemon that does the ticks, from memory, so that it is known while the database is away.
+    pub(crate) leader: watch::Receiver<Option<Leader>>,
+}
+
+/// What of it follows from the configuration.
+pub(crate) struct StatusParts {
+    pub(crate) store: Store,
     pub(crate) schedule: Schedule,
     /// From the ticker, which knows how the clock was set.
     pub(crate) next_run: watch::Receiver<Option<DateTime<Utc>>>,
     /// What the migrations at the start wait for.
     pub(crate) upgrade: watch::Receiver<Option<UpgradeWait>>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) client: Arc<Client>,
-    /// The name of this host.
-    pub(crate) host: String,
-    /// The daemon that does the ticks, from memory, so that it is known while the database is away.
-    pub(crate) leader: watch::Receiver<Option<Leader>>,
     /// None if no person signs in.
     pub(crate) consent: Option<ConsentFile>,
     /// `Host` names that are accepted besides those of this machine.
     pub(crate) hosts: Vec<String>,
-    /// Knows which notifications were delivered.
-    pub(crate) notifier: Notifier,
 }
 
 /// The daemon that does the ticks of a schedule that daemons on several hosts share.
@@ -67,211 +76,77 @@ pub(crate) struct Leader {
     pub(crate) is_this_process: bool,
 }
 
-/// How long a request waits for the database or the disk. A scraper gives up after a few seconds.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The state of a database that takes longer than [`TIMEOUT`].
-const NO_ANSWER: &str = "no answer";
-
-/// How many of the newest runs are searched for one that has ended.
-const RECENT_RUNS: i64 = 10;
-
-/// The newest runs, or why they are unknown.
-type Runs = Result<Vec<RunRecord>, String>;
-
-/// What the routes share.
-struct Shared {
+/// Serves `address` from a thread of its own until `shutdown`. `tasks` waits for its end.
+pub(crate) fn start(
+    address: SocketAddr,
     inputs: StatusInputs,
-    hosts: Hosts,
-    has_warned: AtomicBool,
-    /// The last answer of the database, and when it was requested.
-    runs: Mutex<Option<(Instant, Arc<Runs>)>>,
-}
-
-impl Shared {
-    fn next_run(&self) -> Option<DateTime<Utc>> {
-        *self.inputs.next_run.borrow()
-    }
-
-    /// Read from the file and not from the database, which may be away. None if it cannot be read.
-    async fn consent(&self) -> Option<Consent> {
-        let file = self.inputs.consent.clone()?;
-        // A disk may hang, and must not block the runtime's thread.
-        let loaded = tokio::task::spawn_blocking(move || file.load());
-        timeout(TIMEOUT, loaded).await.ok()?.ok()?.ok()?
-    }
-
-    /// Asks the database. Requests that come while it is being asked share one answer.
-    async fn runs(&self) -> Arc<Runs> {
-        let came = Instant::now();
-        let asked = timeout(TIMEOUT, async {
-            let mut last = self.runs.lock().await;
-            if let Some((asked_at, runs)) = &*last
-                && *asked_at >= came
-            {
-                return Arc::clone(runs);
+    shutdown: CancellationToken,
+    tasks: &TaskTracker,
+) {
+    let (ends, ended) = oneshot::channel::<()>();
+    let serving = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => {
+                runtime.block_on(serve(address, inputs, shutdown));
+                // A read of a disk that hangs cannot be cancelled.
+                runtime.shutdown_background();
             }
-            let asked_at = Instant::now();
-            let runs = self.inputs.reader.load_last_runs(RECENT_RUNS, TIMEOUT);
-            // Without causes, which may contain details of the database's host.
-            let runs = Arc::new(runs.await.map_err(|error| match error {
-                StoreError::TimedOut { .. } => NO_ANSWER.to_owned(),
-                error => error.to_string(),
-            }));
-            *last = Some((asked_at, Arc::clone(&runs)));
-            runs
-        });
-        asked
-            .await
-            .unwrap_or_else(|_| Arc::new(Err(NO_ANSWER.to_owned())))
+            Err(error) => error!(%error, "The status address has no runtime and is not served"),
+        }
+        drop(ends);
+    };
+    match thread::Builder::new()
+        .name("status".to_owned())
+        .spawn(serving)
+    {
+        Ok(_detached) => {
+            tasks.spawn(async move {
+                let _ended = ended.await;
+            });
+        }
+        Err(error) => error!(%error, "The status address has no thread and is not served"),
     }
 }
 
-/// Serves until `shutdown`. If the port is taken, the daemon goes on without a status address.
-pub(crate) async fn serve(address: SocketAddr, inputs: StatusInputs, shutdown: CancellationToken) {
-    let listener = match TcpListener::bind(address).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            error!(
-                %address,
-                %error,
-                "The status address cannot be served; set status.listen to a free address, or to \
-                 \"\""
-            );
-            return;
+async fn serve(address: SocketAddr, inputs: StatusInputs, shutdown: CancellationToken) {
+    let observer = Arc::new(Observer::new(inputs));
+    let answering = async {
+        if let Some(listener) = bind(address, &shutdown).await {
+            let router = routes::router(Arc::clone(&observer), address.ip());
+            server::run(listener, router, shutdown.clone()).await;
         }
     };
-    info!(address = %listener.local_addr().unwrap_or(address), "Serving the status address");
-    let shared = Arc::new(Shared {
-        hosts: Hosts::new(address.ip(), inputs.hosts.clone()),
-        inputs,
-        has_warned: AtomicBool::new(false),
-        runs: Mutex::default(),
-    });
-    let router = Router::new()
-        .route("/", get(show))
-        .route("/health", get(show))
-        .route("/metrics", get(measure))
-        .fallback(not_found)
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
-        .with_state(Arc::clone(&shared));
-    let rest = || {
-        let shared = Arc::clone(&shared);
-        async move { shared.inputs.reader.rest().await }
-    };
-    server::run(listener, router, shutdown, rest).await;
-    rest().await;
+    tokio::join!(answering, observer.run(&shutdown));
 }
 
-/// Refuses requests for other hosts and all methods but GET and HEAD.
-async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let mut response = match shared.hosts.check(&request) {
-        Err(refusal) => refuse(&shared, &refusal),
-        Ok(()) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            next.run(request).await
+/// None if the program stops before the address is free.
+async fn bind(address: SocketAddr, shutdown: &CancellationToken) -> Option<TcpListener> {
+    let mut was_refused = false;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let address = listener.local_addr().unwrap_or(address);
+                info!(%address, "Serving the status address");
+                return Some(listener);
+            }
+            Err(error) if !was_refused => {
+                was_refused = true;
+                error!(
+                    %address,
+                    %error,
+                    "The status address {address} cannot be served and is tried again every {} s; \
+                     set status.listen to a free address, or to \"\"",
+                    BIND_INTERVAL.as_secs()
+                );
+            }
+            Err(_) => {}
         }
-        Ok(()) => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            [(header::ALLOW, "GET, HEAD")],
-            "the status address is only read: GET or HEAD\n",
-        )
-            .into_response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn refuse(shared: &Shared, refusal: &HostError) -> Response {
-    let status = match refusal {
-        HostError::Unclear => StatusCode::BAD_REQUEST,
-        HostError::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
-    };
-    // One warning, for an operator who has forgotten a name. A client that tries many names must
-    // not fill the log.
-    if shared.has_warned.swap(true, Ordering::Relaxed) {
-        debug!(%refusal, "A request to the status address was refused");
-    } else {
-        warn!(%refusal, "A request to the status address was refused: {refusal}");
-    }
-    (status, format!("{refusal}\n")).into_response()
-}
-
-async fn not_found() -> impl IntoResponse {
-    (
-        StatusCode::NOT_FOUND,
-        "there is nothing here; there are /, /health and /metrics\n",
-    )
-}
-
-/// Status 200 while the database answers, else 503.
-async fn show(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let (consent, runs) = tokio::join!(shared.consent(), shared.runs());
-    let now = shared.inputs.clock.now();
-    let consent = consent.map(|consent| consent.summary(now));
-    let next_run = shared.next_run().map(|next| {
-        let local = shared.inputs.schedule.in_zone(next);
-        json!({ "at": next, "local": local })
-    });
-    let (code, database, last_run) = match &*runs {
-        Ok(runs) => (StatusCode::OK, "available", runs.first()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.as_str(), None),
-    };
-    // Without the names of roles and programs, which are in the log.
-    let upgrade =
-        shared.inputs.upgrade.borrow().as_ref().map(
-            |wait| json!({ "waiting_since": wait.since, "blocked_by_backends": wait.backends }),
-        );
-    let body = json!({
-        "database": database,
-        "migration": upgrade,
-        "host": shared.inputs.host,
-        "leader": &*shared.inputs.leader.borrow(),
-        "next_run": next_run,
-        "last_run": last_run,
-        "consent": consent,
-        "throttle": shared.inputs.client.throttle(),
-    });
-    (
-        code,
-        [(header::CONTENT_TYPE, "application/json")],
-        format!("{body}\n"),
-    )
-}
-
-/// Always status 200: whether the database answers is one of the metrics.
-async fn measure(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let (consent, runs) = tokio::join!(shared.consent(), shared.runs());
-    let runs = runs.as_ref().as_ref().ok();
-    let values = metrics::MetricValues {
-        now: shared.inputs.clock.now(),
-        database_up: runs.is_some(),
-        last_run: runs
-            .into_iter()
-            .flatten()
-            .find(|run| run.finished_at.is_some())
-            .cloned(),
-        next_run: shared.next_run(),
-        leader: shared.inputs.leader.borrow().clone(),
-        consent,
-        throttle: shared.inputs.client.throttle(),
-        notifications: ["ping", "webhook"]
-            .map(|target| (target, shared.inputs.notifier.counts(target))),
-    };
-    match metrics::render(&values) {
-        Ok(text) => (
-            StatusCode::OK,
-            [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-            text,
-        ),
-        Err(error) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-            format!("# {error}\n"),
-        ),
+        tokio::select! {
+            () = shutdown.cancelled() => return None,
+            () = sleep(BIND_INTERVAL) => {}
+        }
     }
 }

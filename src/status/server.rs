@@ -52,14 +52,8 @@ struct Connection {
     is_answered: Arc<AtomicBool>,
 }
 
-/// Serves until `shutdown`, and calls `idle` after each minute without a connection.
-pub(super) async fn run<F: Future<Output = ()>>(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-    idle: impl Fn() -> F,
-) {
-    const IDLE: Duration = Duration::from_mins(1);
+/// Serves until `shutdown`.
+pub(super) async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let mut tasks = JoinSet::new();
     let mut open: Vec<Connection> = Vec::new();
     loop {
@@ -72,10 +66,6 @@ pub(super) async fn run<F: Future<Output = ()>>(
                     pause_after(&error, &shutdown).await;
                     continue;
                 }
-            },
-            () = sleep(IDLE) => {
-                idle().await;
-                continue;
             }
         };
         // A panic has ended only the connection in which it occurred, and was printed.

@@ -38,7 +38,7 @@ pub use lease::{
 pub use locale::conflicting_locale;
 pub use migrate::migrations::Migrations;
 pub use overview::{CustomersByState, LedgerFigures, Overview};
-pub use pool::Store;
+pub use pool::{PoolConnections, Store};
 pub use probe::ProbedPart;
 pub use read::{Experience, LastFinish, RunRecord};
 pub use resume::Unfinished;

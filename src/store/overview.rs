@@ -15,10 +15,10 @@ use super::pool::{Store, from_db};
 use super::read::RunRecord;
 
 /// How long the few rows that are read each time may take. A server that takes longer is away.
-const RUNS_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const RUNS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the figures over all customers may take.
-const FIGURES_TIMEOUT: Duration = Duration::from_secs(14);
+const FIGURES_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long the figures hold without a run: the state of a customer depends on the date, too.
 const FIGURES_LAST: TimeDelta = TimeDelta::hours(6);
@@ -128,7 +128,7 @@ pub(super) async fn select_overview(
         in_time(RUNS_TIMEOUT, select_runs(connection, &mut overview)).await?;
         overview.figures = known.and_then(|known| known.still_valid(&overview));
         if overview.figures.is_none() {
-            bound(connection, "15s").await?;
+            bound(connection, "61s").await?;
             let figures = in_time(FIGURES_TIMEOUT, select_figures(connection, now));
             overview.figures = Some(figures.await?);
         }
@@ -141,7 +141,8 @@ pub(super) async fn select_overview(
     }
 }
 
-async fn in_time<T>(
+/// Does `work`, or fails when the `limit` has passed.
+pub(super) async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {

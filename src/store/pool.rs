@@ -38,6 +38,17 @@ pub struct Store {
     pub(super) keeper: Arc<AtomicI32>,
 }
 
+/// The connections that reads share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolConnections {
+    /// Open, and used by nobody.
+    pub idle: usize,
+    /// Used, or about to be.
+    pub used: usize,
+    /// How many there may be.
+    pub max: usize,
+}
+
 impl Store {
     /// Opens nothing yet.
     ///
@@ -171,6 +182,17 @@ impl Store {
         let connection = self.connect().await?;
         let _closed = connection.close().await;
         Ok(())
+    }
+
+    /// The connections of the pool.
+    #[must_use]
+    pub fn connections(&self) -> PoolConnections {
+        let idle = self.pool.num_idle();
+        PoolConnections {
+            idle,
+            used: (self.pool.size() as usize).saturating_sub(idle),
+            max: self.pool.options().get_max_connections() as usize,
+        }
     }
 
     /// Closes idle connections.

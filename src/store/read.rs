@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -174,25 +173,4 @@ impl Store {
         })
         .await
     }
-}
-
-pub(super) async fn select_last_runs(
-    connection: &mut PgConnection,
-    limit: i64,
-) -> Result<Vec<RunRecord>, sqlx::Error> {
-    sqlx::query_as!(
-        RunRecord,
-        "
-        select
-            run_id, kind, outcome, started_at, finished_at, detail,
-            customers_total, customers_succeeded, customers_failed,
-            rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected
-        from sync_run
-        order by run_id desc
-        limit $1
-        ",
-        limit
-    )
-    .fetch_all(connection)
-    .await
 }

@@ -1,22 +1,27 @@
 //! The one connection that the status address reads through. It is separate from the pool, so that
-//! HTTP requests cannot take the connections a run needs. The first request opens it.
+//! what it reads cannot take a connection that a run needs.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
-use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::error::StoreError;
+use super::overview::{OPERATION, Overview, RUNS_TIMEOUT, in_time, select_overview};
 use super::pool::Store;
-use super::read::{RunRecord, select_last_runs};
 use super::transaction::begin_read;
 use crate::shutdown::waits;
+
+/// How long a connection may take. A server that takes longer is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads for the status address.
 #[derive(Debug)]
 pub(crate) struct Reader {
     store: Store,
-    connection: Mutex<Option<PgConnection>>,
+    connection: Option<PgConnection>,
 }
 
 impl Reader {
@@ -24,68 +29,67 @@ impl Reader {
     pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
-            connection: Mutex::default(),
+            connection: None,
         }
     }
 
-    /// The newest runs, newest first, if they arrive within `timeout`.
+    /// What the last runs have left. Of what is `known` only that is read again which may have
+    /// changed.
     ///
     /// # Errors
-    /// When Postgres is away, refuses or takes longer.
-    pub(crate) async fn load_last_runs(
-        &self,
-        limit: i64,
-        timeout: Duration,
-    ) -> Result<Vec<RunRecord>, StoreError> {
-        const OPERATION: &str = "reading the last runs";
-        let asked = tokio::time::timeout(timeout, async {
-            let mut kept = self.connection.lock().await;
-            // Taken out, so that a query that is given up, which may be waiting for a lock, closes
-            // its connection.
-            if let Some(mut connection) = kept.take()
-                && let Ok(runs) = ask(&mut connection, limit, timeout).await
-            {
-                *kept = Some(connection);
-                return Ok(runs);
-            }
-            // There was none, or it has broken since the last request.
-            let mut connection = self.store.connect().await?;
-            let runs = ask(&mut connection, limit, timeout)
-                .await
-                .map_err(StoreError::during(OPERATION))?;
-            *kept = Some(connection);
-            Ok(runs)
-        });
-        asked.await.unwrap_or(Err(StoreError::TimedOut {
-            operation: OPERATION.into(),
-        }))
+    /// When Postgres is away, refuses or takes longer than it should.
+    pub(crate) async fn load_overview(
+        &mut self,
+        now: DateTime<Utc>,
+        known: Option<&Overview>,
+    ) -> Result<Overview, StoreError> {
+        // Taken out, so that a query that is given up, which may be waiting for a lock, closes its
+        // connection.
+        if let Some(mut connection) = self.connection.take()
+            && let Ok(overview) = ask(&mut connection, now, known).await
+        {
+            self.connection = Some(connection);
+            return Ok(overview);
+        }
+        // There was none, or it has broken since the last time.
+        let connected = timeout(CONNECT_TIMEOUT, self.store.connect()).await;
+        let mut connection = connected.unwrap_or_else(|_| Err(timed_out()))?;
+        let overview = ask(&mut connection, now, known).await;
+        let overview = overview.map_err(no_answer)?;
+        self.connection = Some(connection);
+        Ok(overview)
     }
 
-    /// Closes the connection; the next request opens another.
-    pub(crate) async fn rest(&self) {
-        if let Ok(mut kept) = self.connection.try_lock()
-            && let Some(connection) = kept.take()
-        {
+    /// Closes the connection.
+    pub(crate) async fn close(self) {
+        if let Some(connection) = self.connection {
             // If the server does not learn of it, it notices the closed socket.
-            let _closed = tokio::time::timeout(waits::CLOSE_POOL, connection.close()).await;
+            let _closed = timeout(waits::CLOSE_POOL, connection.close()).await;
         }
     }
 }
 
 async fn ask(
     connection: &mut PgConnection,
-    limit: i64,
-    timeout: Duration,
-) -> Result<Vec<RunRecord>, sqlx::Error> {
-    let mut transaction = begin_read(connection).await?;
-    // The server gives up shortly after the caller, so that no abandoned query keeps a process
-    // busy. For this transaction only: behind a pooler the next may be another client's.
-    let bound = (timeout + Duration::from_secs(1)).as_millis();
-    let bound = format!("set local statement_timeout = {bound}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(bound))
-        .execute(&mut *transaction)
-        .await?;
-    let runs = select_last_runs(&mut transaction, limit).await?;
-    transaction.commit().await?;
-    Ok(runs)
+    now: DateTime<Utc>,
+    known: Option<&Overview>,
+) -> Result<Overview, sqlx::Error> {
+    let mut transaction = in_time(RUNS_TIMEOUT, begin_read(connection)).await?;
+    let overview = select_overview(&mut transaction, now, known).await?;
+    in_time(RUNS_TIMEOUT, transaction.rollback()).await?;
+    Ok(overview)
+}
+
+fn timed_out() -> StoreError {
+    StoreError::TimedOut {
+        operation: OPERATION.into(),
+    }
+}
+
+/// A server that is silent differs from one that is away or refuses.
+fn no_answer(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Io(late) if late.kind() == ErrorKind::TimedOut => timed_out(),
+        _ => StoreError::during(OPERATION)(error),
+    }
 }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Failure, FailureReason, RowCounts,
 };
+use crate::metrics::Metrics;
 use crate::store::StoreError;
 
 /// Fetched customers that may wait to be stored. Without a bound, fetching would run ahead of
@@ -48,12 +49,14 @@ pub(super) struct Recorder<'a> {
     pub(super) tally: Tally,
     pub(super) progress: &'a watch::Sender<Progress>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Metrics,
 }
 
 impl Recorder<'_> {
     /// Records how many customers are on the list.
     pub(super) async fn begin(&mut self, total: u64) -> Result<(), RunError> {
         self.tally.customers.total = total;
+        self.metrics.set_pending(total);
         self.progress.send_modify(|progress| {
             progress.phase = Phase::Fetching;
             progress.total = total;
@@ -97,6 +100,8 @@ impl Recorder<'_> {
                 progress.done = self.tally.done();
                 progress.failed = self.tally.customers.failed;
             });
+            let pending = self.tally.customers.total - self.tally.done();
+            self.metrics.set_pending(pending);
             judge(&self.tally)?;
             if next.is_none() {
                 next = outcomes.recv().await;
@@ -166,23 +171,23 @@ impl Recorder<'_> {
             ledger.record(&outcomes).await?;
             for outcome in &outcomes {
                 self.tally.replace(outcome);
+                self.metrics.count_customer(false, 0, 0);
             }
         }
         Ok(())
     }
 
     async fn store(&mut self, batch: Vec<CustomerOutcome>) -> Result<(), RunError> {
-        let Self { ledger, tally, .. } = self;
-        let Some(ledger) = ledger else {
+        let Some(ledger) = &mut self.ledger else {
             for outcome in &batch {
-                tally.add(outcome, unstored_counts(outcome));
+                self.add(outcome, unstored_counts(outcome));
             }
             return Ok(());
         };
         match ledger.record(&batch).await {
             Ok(counts) => {
                 for (outcome, counts) in batch.iter().zip(counts) {
-                    tally.add(outcome, counts);
+                    self.add(outcome, counts);
                 }
                 return Ok(());
             }
@@ -196,10 +201,29 @@ impl Recorder<'_> {
             Err(error) => return Err(error),
         }
         for outcome in batch {
+            let Some(ledger) = &mut self.ledger else {
+                break;
+            };
             let (outcome, counts) = record_alone(ledger, outcome).await?;
-            tally.add(&outcome, counts);
+            self.add(&outcome, counts);
         }
         Ok(())
+    }
+
+    /// Counts a customer's outcome as it was stored.
+    fn add(&mut self, outcome: &CustomerOutcome, counts: RowCounts) {
+        let RowCounts {
+            received,
+            inserted,
+            updated,
+            unchanged,
+            rejected,
+        } = counts;
+        let rows = received.saturating_sub(rejected);
+        self.metrics
+            .count_customer(outcome.failure.is_none(), rows, rejected);
+        self.metrics.count_rows(inserted, updated, unchanged);
+        self.tally.add(outcome, counts);
     }
 }
 

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config;
 use crate::ledger::{Customer, Dataset, Source};
+use crate::metrics::Metrics;
 use crate::partner_center::{Client, Session};
 use crate::retry::RetryPolicy;
 use crate::shutdown::Shutdown;
@@ -76,6 +77,8 @@ pub struct Syncer {
     pub clock: Arc<dyn Clock>,
     /// Tracks the workers.
     pub tasks: TaskTracker,
+    /// Where runs are counted.
+    pub metrics: Metrics,
     /// What the migrations wait for.
     pub upgrade: watch::Sender<Option<UpgradeWait>>,
 }

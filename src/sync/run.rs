@@ -18,6 +18,7 @@ use super::request::{Mode, Request};
 use super::tally::Tally;
 use crate::causes::with_causes;
 use crate::ledger::{Customer, CustomerId, Dataset, Source};
+use crate::metrics::{Metrics, Part};
 use crate::partner_center::{ApiError, Session};
 use crate::shutdown::{Shutdown, waits};
 use crate::store::{Lease, Loss, NewRun, PartnerListDiff, RunOutcome};
@@ -55,6 +56,7 @@ impl Syncer {
                 tally: Tally::new(request.dated.map(|dated| dated.asked)),
                 progress,
                 clock: Arc::clone(&self.clock),
+                metrics: self.metrics.clone(),
             },
             shutdown,
             started_at: self.clock.now(),
@@ -66,8 +68,13 @@ impl Syncer {
             };
         });
         if request.mode == Mode::Store {
-            run.begin().await?;
+            run.begin().await.inspect_err(|error| {
+                if !matches!(error, RunError::Stopped | RunError::TickDone(_)) {
+                    self.metrics.error_stands(Part::Run);
+                }
+            })?;
         }
+        let _counted = self.metrics.begin_run();
         let span = info_span!(
             "sync.run",
             run.id = run.id(),
@@ -292,6 +299,7 @@ impl Run<'_> {
                 .filter(|error| !matches!(error, RunError::Stopped)),
         };
         log_end(&report);
+        count_end(&syncer.metrics, report.outcome);
         if let Some(ledger) = ledger {
             let next_date = self.request.dated.and_then(|dated| dated.next);
             record_end(ledger, &report, is_stopping, next_date).await?;
@@ -342,6 +350,15 @@ async fn record_end(
             Ok(())
         }
         recorded => recorded,
+    }
+}
+
+fn count_end(metrics: &Metrics, outcome: RunOutcome) {
+    metrics.count_run(outcome.as_str());
+    match outcome {
+        RunOutcome::Succeeded | RunOutcome::Partial => metrics.error_is_over(Part::Run),
+        RunOutcome::Failed => metrics.error_stands(Part::Run),
+        RunOutcome::Interrupted => {}
     }
 }
 

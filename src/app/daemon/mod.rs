@@ -6,6 +6,7 @@ mod reload;
 mod run_status;
 mod standby;
 mod start;
+mod status_address;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
 use crate::shutdown::Shutdown;
-use crate::status::{Leader, StatusInputs, serve};
-use crate::store::{LeaseTimes, Reader};
+use crate::status::{Leader, StatusParts};
+use crate::store::{Instance, LeaseTimes};
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
@@ -34,6 +35,16 @@ use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
 use due::{Due, Outset};
 use reload::Reloads;
 use standby::Lead;
+use status_address::StatusAddress;
+
+/// What lasts over reloads of the configuration.
+struct Lasting<'a> {
+    lifecycle: &'a Lifecycle,
+    reloads: Reloads,
+    status: StatusAddress<'a>,
+    /// Since when a daemon with another configuration has watched the ticks; none at the start.
+    watched_since: Option<DateTime<Utc>>,
+}
 
 pub(super) async fn run(
     config: Config,
@@ -41,19 +52,23 @@ pub(super) async fn run(
     clock: Arc<dyn Clock>,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
-    let mut reloads = Reloads::new(sources, &clock).context("signals cannot be listened to")?;
-    let mut watched_since = None;
+    let host = Instance::of_process().host;
+    let mut lasting = Lasting {
+        lifecycle,
+        reloads: Reloads::new(sources, &clock).context("signals cannot be listened to")?,
+        status: StatusAddress::new(lifecycle, Arc::clone(&clock), host),
+        watched_since: None,
+    };
     let mut config = config;
     loop {
-        let clock = Arc::clone(&clock);
         let began = clock.now();
-        let serving = serve_with(&config, clock, lifecycle, &mut reloads, watched_since);
+        let serving = serve_with(&config, Arc::clone(&clock), &mut lasting);
         match Box::pin(serving).await? {
             Some(next) => config = next,
             None => return Ok(Exit::Success),
         }
         // A reload is no start, and loses no tick.
-        watched_since = watched_since.or(Some(began));
+        lasting.watched_since.get_or_insert(began);
     }
 }
 
@@ -61,10 +76,9 @@ pub(super) async fn run(
 async fn serve_with(
     config: &Config,
     clock: Arc<dyn Clock>,
-    lifecycle: &Lifecycle,
-    reloads: &mut Reloads,
-    watched_since: Option<DateTime<Utc>>,
+    lasting: &mut Lasting<'_>,
 ) -> anyhow::Result<Option<Config>> {
+    let lifecycle = lasting.lifecycle;
     let syncer = super::syncer(config, config.retry, Arc::clone(&clock), lifecycle)?;
     let schedule = config.schedule.schedule.clone();
     let shutdown = &lifecycle.shutdown.child();
@@ -74,7 +88,13 @@ async fn serve_with(
         .unbounded();
     let host = &syncer.keeper.instance().host;
     let daemon = Daemon {
-        notifier: Notifier::new(&config.notify, host, &clock, &lifecycle.tasks),
+        notifier: Notifier::new(
+            &config.notify,
+            host,
+            &clock,
+            &lifecycle.tasks,
+            &lifecycle.metrics,
+        ),
         consent: ConsentWatch::new(config, &syncer),
         syncer: Arc::clone(&syncer),
         schedule: schedule.clone(),
@@ -83,35 +103,27 @@ async fn serve_with(
             at_start: forever,
             in_run: forever,
         },
-        leader: watch::Sender::new(None),
+        leader: lasting.status.leader.clone(),
         is_running: watch::Sender::new(false),
     };
     // Before the wait for the database, so that a tick that comes meanwhile is not lost.
     let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
-    if let Some(address) = config.status.listen {
-        let inputs = StatusInputs {
-            reader: Reader::new(syncer.store.clone()),
-            schedule,
-            next_run: ticker.next_tick(),
-            upgrade: syncer.upgrade.subscribe(),
-            clock,
-            client: Arc::clone(&syncer.client),
-            host: daemon.host().to_owned(),
-            leader: daemon.leader.subscribe(),
-            consent: ConsentFile::of(&config.auth),
-            hosts: config.status.hosts.clone(),
-            notifier: daemon.notifier.clone(),
-        };
-        lifecycle
-            .tasks
-            .spawn(serve(address, inputs, shutdown.graceful.clone()));
-    }
+    let parts = StatusParts {
+        store: syncer.store.clone(),
+        schedule,
+        next_run: ticker.next_tick(),
+        upgrade: syncer.upgrade.subscribe(),
+        client: Arc::clone(&syncer.client),
+        consent: ConsentFile::of(&config.auth),
+        hosts: config.status.hosts.clone(),
+    };
+    lasting.status.serve(config.status.listen, parts);
     let mut next = None;
     let ended = {
-        let mut serving = pin!(daemon.serve(watched_since, &mut ticker, shutdown));
+        let mut serving = pin!(daemon.serve(lasting.watched_since, &mut ticker, shutdown));
         tokio::select! {
             ended = &mut serving => ended,
-            config = reloads.next(daemon.is_running.subscribe()) => {
+            config = lasting.reloads.next(daemon.is_running.subscribe()) => {
                 next = Some(config);
                 shutdown.graceful.cancel();
                 serving.await

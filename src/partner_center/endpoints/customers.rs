@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use crate::ledger::{Customer, CustomerId, MAX_TEXT_CHARS};
+use crate::metrics::ApiDataset;
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::body::{json_text, parse_object};
 use crate::partner_center::decode::fault::ApiFault;
@@ -72,7 +73,7 @@ impl Session {
         let mut seen = HashSet::new();
         let (mut announced, mut entries, mut unusable) = (0, 0, 0);
         loop {
-            let call = Call::new(request, None);
+            let call = Call::new(request, None, ApiDataset::Customers);
             let read = |answer: &Answer| {
                 read_page(&answer.body, answer.next.as_ref(), answer.token.secret())
             };

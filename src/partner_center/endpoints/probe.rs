@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 use crate::ledger::{Collection, CustomerId, Source};
+use crate::metrics::ApiDataset;
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::next::PageRequest;
 use crate::partner_center::endpoints::partner_wide::WantedCustomers;
@@ -85,7 +86,7 @@ impl Session {
             headers: HeaderMap::from_iter([(VALIDATE_MFA, HeaderValue::from_static("true"))]),
         };
         let read = |answer: &Answer| Ok(mfa_compliant(&answer.headers));
-        let call = Call::new(request, None);
+        let call = Call::new(request, None, ApiDataset::Other);
         let (compliant, _permit) = self.call(&call, shutdown, read).await?;
         Ok(compliant)
     }

@@ -3,7 +3,7 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::ledger::{CallIds, Collection, CustomerId, DeploymentRow, Row, UsageRow};
+use crate::ledger::{CallIds, Collection, CustomerId, Dataset, DeploymentRow, Row, UsageRow};
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::next::{NextLink, PageRequest};
 use crate::partner_center::decode::{
@@ -79,7 +79,7 @@ impl Session {
         customer: CustomerId,
         shutdown: &Shutdown,
     ) -> Result<CustomerCollection<UsageRow>, FailedFetch> {
-        self.fetch(customer, "usage", shutdown, decode::decode_usage)
+        self.fetch(customer, Dataset::Usage, shutdown, decode::decode_usage)
             .await
     }
 
@@ -93,20 +93,26 @@ impl Session {
         customer: CustomerId,
         shutdown: &Shutdown,
     ) -> Result<CustomerCollection<DeploymentRow>, FailedFetch> {
-        self.fetch(customer, "deployment", shutdown, decode::decode_deployment)
-            .await
+        self.fetch(
+            customer,
+            Dataset::Deployment,
+            shutdown,
+            decode::decode_deployment,
+        )
+        .await
     }
 
     async fn fetch<R: Row + Send + 'static>(
         &self,
         customer: CustomerId,
-        dataset: &str,
+        dataset: Dataset,
         shutdown: &Shutdown,
         decode: Decode<R>,
     ) -> Result<CustomerCollection<R>, FailedFetch> {
         let base = &self.client.base;
         let mut request = PageRequest::new(format!(
-            "{base}/{VERSION}/customers/{customer}/analytics/licenses/{dataset}"
+            "{base}/{VERSION}/customers/{customer}/analytics/licenses/{}",
+            dataset.as_str()
         ));
         let mut attempts = 0;
         let mut last = None;
@@ -123,7 +129,7 @@ impl Session {
                 let page = decode(&answer.body, &context, linked, secret)?;
                 Ok((page, answer.status, answer.body.len()))
             };
-            let call = Call::new(request.clone(), Some(customer));
+            let call = Call::new(request.clone(), Some(customer), dataset.into());
             let answered = self.call(&call, shutdown, read).await;
             attempts += call.sent();
             last = call.ids().or(last);

@@ -28,6 +28,15 @@ impl Migrations {
         Self { migrator, patience }
     }
 
+    /// The version of the newest; none without migrations.
+    #[must_use]
+    pub fn newest(&self) -> Option<i64> {
+        self.migrator
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+    }
+
     /// After how long waiting for other sessions is given up.
     #[must_use]
     pub fn patience(&self) -> Duration {

@@ -249,9 +249,12 @@ async fn a_pause_shows_in_the_log_and_on_the_status_address_while_it_lasts() {
         "{throttle}"
     );
     let metrics = get("/metrics").await;
-    assert!(metrics.contains("seatledger_api_paused 1"), "{metrics}");
     assert!(
-        metrics.contains("seatledger_api_allowed_requests_per_second"),
+        metrics.contains("seatledger_throttle_paused 1"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("seatledger_allowed_requests_per_second"),
         "{metrics}"
     );
     daemon.signal("TERM");

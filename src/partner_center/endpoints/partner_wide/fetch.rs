@@ -12,7 +12,7 @@ use super::page::{PageScope, PartnerWidePage, read_page};
 use super::pager::{Incomplete, PAGE_SIZE, PartnerWidePager};
 use super::wanted::{WantedCustomers, filter};
 use crate::causes::with_causes;
-use crate::ledger::{CallIds, CustomerId};
+use crate::ledger::{CallIds, CustomerId, Dataset};
 use crate::partner_center::call::{Answer, Call};
 use crate::partner_center::decode::RowDecoder;
 use crate::partner_center::decode::next::PageRequest;
@@ -40,7 +40,7 @@ enum ListOutcome {
 /// The fetch of one collection.
 pub(super) struct CollectionFetch<'a> {
     session: &'a Session,
-    dataset: &'static str,
+    dataset: Dataset,
     wanted: &'a WantedCustomers,
     date: Option<NaiveDate>,
     shutdown: &'a Shutdown,
@@ -53,7 +53,7 @@ pub(super) struct CollectionFetch<'a> {
 impl<'a> CollectionFetch<'a> {
     pub(super) fn new(
         session: &'a Session,
-        dataset: &'static str,
+        dataset: Dataset,
         wanted: &'a WantedCustomers,
         date: Option<NaiveDate>,
         shutdown: &'a Shutdown,
@@ -94,7 +94,7 @@ impl<'a> CollectionFetch<'a> {
                 ListOutcome::Changed => {
                     restarts_left -= 1;
                     warn!(
-                        collection = self.dataset,
+                        collection = self.dataset.as_str(),
                         "The partner-wide collection changed while it was read, and is read again"
                     );
                 }
@@ -147,7 +147,7 @@ impl<'a> CollectionFetch<'a> {
                 }) => {
                     let error = with_causes(&error);
                     warn!(
-                        collection = self.dataset,
+                        collection = self.dataset.as_str(),
                         error, "The API refuses the filter, and everything is fetched: {error}"
                     );
                     return Ok(ListOutcome::FilterUnusable);
@@ -176,7 +176,7 @@ impl<'a> CollectionFetch<'a> {
         loop {
             if filtered.is_some() && page.unwanted > 0 {
                 warn!(
-                    collection = self.dataset,
+                    collection = self.dataset.as_str(),
                     "The API ignores the filter, and everything is fetched"
                 );
                 return Ok(ListOutcome::FilterUnusable);
@@ -199,7 +199,7 @@ impl<'a> CollectionFetch<'a> {
         let note = pager.finish().map_err(|error| self.failed(error.into()))?;
         if let Some(note) = note {
             warn!(
-                collection = self.dataset,
+                collection = self.dataset.as_str(),
                 "Of the partner-wide collection: {note}"
             );
             intake.note.get_or_insert(note);
@@ -214,7 +214,7 @@ impl<'a> CollectionFetch<'a> {
         query.extend(filtered.map(|customers| format!("filter={}", filter(customers))));
         format!(
             "analytics/commercial/{}/license/?{}",
-            self.dataset,
+            self.dataset.as_str(),
             query.join("&")
         )
     }
@@ -244,7 +244,7 @@ impl<'a> CollectionFetch<'a> {
         request: PageRequest,
         scope: &PageScope,
     ) -> Result<PartnerWidePage, RetryError<ApiError>> {
-        let call = Call::new(request, None);
+        let call = Call::new(request, None, self.dataset.into());
         let scope = scope.clone();
         let prior_items = scope.prior_items;
         let read = move |answer: &Answer| {
@@ -258,7 +258,7 @@ impl<'a> CollectionFetch<'a> {
         self.last = call.ids().or(self.last);
         let (page, _permit) = page.map_err(|error| error.with_attempts(self.attempts))?;
         debug!(
-            collection = self.dataset,
+            collection = self.dataset.as_str(),
             rows.received = prior_items + page.received,
             "A page of the partner-wide collection was read"
         );

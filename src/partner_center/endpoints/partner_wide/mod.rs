@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 pub use collection::{Bucket, PartnerWideCollection};
 pub use wanted::WantedCustomers;
 
-use crate::ledger::{DeploymentRow, UsageRow};
+use crate::ledger::{Dataset, DeploymentRow, UsageRow};
 use crate::partner_center::decode;
 use crate::partner_center::{FailedFetch, Session};
 use crate::shutdown::Shutdown;
@@ -34,7 +34,7 @@ impl Session {
         date: Option<NaiveDate>,
         shutdown: &Shutdown,
     ) -> Result<PartnerWideCollection<UsageRow>, FailedFetch> {
-        let fetch = CollectionFetch::new(self, "usage", wanted, date, shutdown);
+        let fetch = CollectionFetch::new(self, Dataset::Usage, wanted, date, shutdown);
         fetch.run(decode::usage_row).await
     }
 
@@ -49,7 +49,7 @@ impl Session {
         date: Option<NaiveDate>,
         shutdown: &Shutdown,
     ) -> Result<PartnerWideCollection<DeploymentRow>, FailedFetch> {
-        let fetch = CollectionFetch::new(self, "deployment", wanted, date, shutdown);
+        let fetch = CollectionFetch::new(self, Dataset::Deployment, wanted, date, shutdown);
         fetch.run(decode::deployment_row).await
     }
 }

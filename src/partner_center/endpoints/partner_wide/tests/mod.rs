@@ -17,7 +17,8 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::config;
 use crate::ledger::{CustomerId, Dataset, Source};
-use crate::partner_center::{ApiError, Client};
+use crate::metrics::Metrics;
+use crate::partner_center::{ApiError, Client, Surroundings};
 use crate::retry::{RetryError, RetryPolicy};
 
 /// Rows of each customer.
@@ -143,7 +144,12 @@ impl PageServer {
         let second = Duration::from_secs(1);
         let policy = RetryPolicy::try_new(second, second, second).unwrap();
         let clock = Arc::new(SystemClock);
-        let client = Client::new(&settings, &auth, policy, tasks, clock).unwrap();
+        let surroundings = Surroundings {
+            tasks,
+            clock,
+            metrics: Metrics::default(),
+        };
+        let client = Client::new(&settings, &auth, policy, surroundings).unwrap();
         let date = Some("2026-09-28".parse().unwrap());
         let fetched = Arc::new(client)
             .begin_session()

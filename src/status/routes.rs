@@ -1,0 +1,216 @@
+//! What the status address answers. No answer waits for anything.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use tracing::{debug, warn};
+
+use super::host::{HostError, Hosts};
+use super::observer::Observer;
+use crate::metrics::CONTENT_TYPE;
+use crate::store::Migrations;
+use crate::watchdog;
+
+/// What the routes share.
+struct Site {
+    observer: Arc<Observer>,
+    listen: IpAddr,
+    /// The newest migration of this program.
+    schema: Option<i64>,
+    has_warned: AtomicBool,
+}
+
+pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
+    let site = Arc::new(Site {
+        observer,
+        listen,
+        schema: Migrations::embedded().newest(),
+        has_warned: AtomicBool::new(false),
+    });
+    Router::new()
+        .route("/", get(show))
+        .route("/healthz", get(live))
+        .route("/readyz", get(ready))
+        .route("/health", get(ready))
+        .route("/metrics", get(measure))
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), guard))
+        .with_state(site)
+}
+
+/// Refuses requests for other hosts and all methods but GET and HEAD.
+async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let hosts = Hosts::new(site.listen, site.observer.parts().hosts.clone());
+    let mut response = match hosts.check(&request) {
+        Err(refusal) => refuse(&site, &refusal),
+        Ok(()) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            next.run(request).await
+        }
+        Ok(()) => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [(header::ALLOW, "GET, HEAD")],
+            "the status address is only read: GET or HEAD\n",
+        )
+            .into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn refuse(site: &Site, refusal: &HostError) -> Response {
+    let status = match refusal {
+        HostError::Unclear => StatusCode::BAD_REQUEST,
+        HostError::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
+    };
+    // One warning, for an operator who has forgotten a name. A client that tries many names must
+    // not fill the log.
+    if site.has_warned.swap(true, Ordering::Relaxed) {
+        debug!(%refusal, "A request to the status address was refused");
+    } else {
+        warn!(%refusal, "A request to the status address was refused: {refusal}");
+    }
+    (status, format!("{refusal}\n")).into_response()
+}
+
+async fn not_found() -> impl IntoResponse {
+    (
+        StatusCode::NOT_FOUND,
+        "there is nothing here; there are /, /healthz, /readyz and /metrics\n",
+    )
+}
+
+fn answer(is_fine: bool, body: &Value) -> impl IntoResponse + use<> {
+    let status = if is_fine {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{body}\n"),
+    )
+}
+
+/// Whether the program's work moves on.
+async fn live(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    let age = site.observer.inputs.pulse.age();
+    if age < watchdog::limit() {
+        (StatusCode::OK, "alive\n".to_owned())
+    } else {
+        let said = format!("stuck: nothing has moved on for {} s\n", age.as_secs());
+        (StatusCode::SERVICE_UNAVAILABLE, said)
+    }
+}
+
+/// Whether the daemon can do its work, part by part.
+async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    let observer = &site.observer;
+    let known = observer.known();
+    let (parts, next_run) = (observer.parts(), observer.next_run());
+    let leader = observer.inputs.leader.borrow().clone();
+    let is_up = known.away.is_none() && known.overview.is_some();
+    let schema = known.overview.as_ref();
+    let schema = schema.and_then(|overview| overview.schema_version);
+    // A newer schema is for the daemon to judge: it refuses it at its start.
+    let has_schema = schema >= site.schema;
+    let waiting_for = if !is_up {
+        Some("the database")
+    } else if parts.upgrade.borrow().is_some() {
+        Some("sessions that use the ledger's tables")
+    } else if !has_schema {
+        Some("the migrations")
+    } else if leader.is_none() {
+        Some("the sign-in")
+    } else {
+        None
+    };
+    let role = match &leader {
+        None => "starting",
+        Some(leader) if leader.is_this_process => "leader",
+        Some(_) => "standby",
+    };
+    let is_fine = waiting_for.is_none() && next_run.is_some();
+    let body = json!({
+        "ready": is_fine,
+        "waiting_for": waiting_for,
+        "database": {
+            "ok": is_up,
+            "as_of": known.overview.as_ref().map(|overview| overview.as_of),
+            "error": known.away.as_ref().map(|away| &away.error),
+            "away_since": known.away.as_ref().map(|away| away.since),
+        },
+        "schema": { "ok": has_schema, "version": schema, "wanted": site.schema },
+        "schedule": { "ok": next_run.is_some(), "next_run": next_run },
+        "role": { "ok": leader.is_some(), "name": role, "leader": leader },
+    });
+    answer(is_fine, &body)
+}
+
+/// What there is to see, for people. Status 503 while the database is away.
+async fn show(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    let observer = &site.observer;
+    let known = observer.known();
+    let parts = observer.parts();
+    let now = observer.inputs.clock.now();
+    let overview = known.overview.as_deref();
+    let is_up = known.away.is_none() && overview.is_some();
+    let database = match &known.away {
+        Some(away) => away.error.as_str(),
+        None if overview.is_some() => "available",
+        None => "not asked yet",
+    };
+    let next_run = observer.next_run().map(|next| {
+        let local = parts.schedule.in_zone(next);
+        json!({ "at": next, "local": local })
+    });
+    // Without the names of roles and programs, which are in the log.
+    let upgrade =
+        parts.upgrade.borrow().as_ref().map(
+            |wait| json!({ "waiting_since": wait.since, "blocked_by_backends": wait.backends }),
+        );
+    let body = json!({
+        "database": database,
+        "database_away_since": known.away.as_ref().map(|away| away.since),
+        "as_of": overview.map(|overview| overview.as_of),
+        "migration": upgrade,
+        "host": observer.inputs.host,
+        "leader": &*observer.inputs.leader.borrow(),
+        "next_run": next_run,
+        "last_run": overview.and_then(|overview| overview.last_finished.as_ref()),
+        "run_under_way": overview.and_then(|overview| overview.running.as_ref()),
+        "last_success_at": overview.and_then(|overview| overview.last_success_at),
+        "customers": overview.and_then(|overview| overview.figures).map(|it| it.customers),
+        "consent": observer.consent().map(|consent| consent.summary(now)),
+        "throttle": parts.client.throttle(),
+    });
+    answer(is_up, &body)
+}
+
+/// Always status 200: whether the database answers is one of the metrics.
+async fn measure(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    // Has the database asked if that was long ago.
+    let _known = site.observer.known();
+    site.observer.refresh_metrics();
+    match site.observer.inputs.metrics.render() {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE)], text),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            [(header::CONTENT_TYPE, CONTENT_TYPE)],
+            format!("# {error}\n"),
+        ),
+    }
+}
