@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::support::{Server, World, root};
+use crate::support::{Server, World, get, root, until};
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
@@ -113,5 +113,95 @@ async fn each_query_of_the_dashboard_of_usage_is_answered_to_a_role_that_reads_t
             .await
             .unwrap_or_else(|error| panic!("{query}: {error}"));
         assert!(!rows.is_empty() || query.contains("'failing'"), "{query}");
+    }
+}
+
+/// The words of a text that are names of metrics, by their beginning; the name of the package has a
+/// version there.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with("seatledger_") || word.starts_with("process_"))
+        .filter(|word| !word.contains(|c: char| c.is_ascii_digit()))
+        .collect()
+}
+
+/// Each series that is asked for by the value of a label, such as `seatledger_items_total` with
+/// `fate` and `row`. Labels that Prometheus adds are left out.
+fn labels_in(text: &str) -> BTreeSet<(String, String, String)> {
+    let mut asked = BTreeSet::new();
+    for (before, after) in text.match_indices('{').map(|(at, _)| text.split_at(at)) {
+        let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let name = name.clone().next().unwrap();
+        if metrics_in(name).is_empty() {
+            continue;
+        }
+        let selector = after[1..].split('}').next().unwrap();
+        for matcher in selector.split(',').map(str::trim) {
+            let (label, values) = matcher.split_once('=').unwrap();
+            if ["job", "instance"].contains(&label) {
+                continue;
+            }
+            let values = values.trim_start_matches('~').trim_matches('"');
+            for value in values.split('|') {
+                asked.insert((name.to_owned(), label.to_owned(), value.to_owned()));
+            }
+        }
+    }
+    asked
+}
+
+#[tokio::test]
+async fn each_metric_in_alerts_dashboards_and_documents_is_rendered_with_the_labels_asked_for() {
+    let mut world = World::with_customers(1).await;
+    world.set("status.listen", "127.0.0.1:0");
+    world.set("partner_center.max_requests_per_second", "1000");
+    let daemon = world.start(&[]);
+    let url = format!("{}metrics", daemon.status_address().await);
+    let page = until("the run and the customers are on the page", async || {
+        let (_, page) = get(&url).await;
+        let is_there = page.contains("seatledger_last_run_outcome{outcome=\"succeeded\"} 1")
+            && page.contains("seatledger_customers{");
+        is_there.then_some(page)
+    })
+    .await;
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+
+    let dashboard: Value =
+        serde_json::from_str(&read("monitoring/grafana/operations.json")).unwrap();
+    let mut asked = Vec::new();
+    members(&dashboard, "expr", &mut asked);
+    members(&dashboard, "query", &mut asked);
+    assert!(asked.len() > 20, "{asked:?}");
+    let dashboard = asked.join("\n");
+    let series: BTreeSet<_> = page
+        .lines()
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let mut documents = vec![
+        "README.md".to_owned(),
+        "monitoring/seatledger.rules.yml".to_owned(),
+    ];
+    documents.extend(["days", "figures", "service"].map(|it| format!("monitoring/tests/{it}.yml")));
+    documents.extend(["operations", "watching"].map(|it| format!("docs/{it}.md")));
+    let texts = documents.iter().map(|path| (path.as_str(), read(path)));
+    for (path, text) in texts.chain([("the dashboard of operations", dashboard)]) {
+        for name in metrics_in(&text) {
+            // The table has a histogram by the name of its three series.
+            let is_there = series.contains(name) || page.contains(&format!("# TYPE {name} "));
+            assert!(is_there, "{path}: {name}");
+        }
+        if path.ends_with(".md") {
+            continue;
+        }
+        for (name, label, value) in labels_in(&text) {
+            let start = format!("{name}{{");
+            let wanted = format!("{label}=\"{value}\"");
+            let mut lines = page.lines();
+            assert!(
+                lines.any(|line| line.starts_with(&start) && line.contains(&wanted)),
+                "{path}: {name}{{{wanted}}}"
+            );
+        }
     }
 }
