@@ -422,6 +422,7 @@ async fn the_json_summary_is_alone_on_standard_output() {
             "rows",
             "run_id",
             "started_at",
+            "version",
         ];
         assert_eq!(members, documented);
     }
