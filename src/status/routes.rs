@@ -145,6 +145,7 @@ async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
     };
     let is_fine = waiting_for.is_none() && next_run.is_some();
     let body = json!({
+        "version": 1,
         "ready": is_fine,
         "waiting_for": waiting_for,
         "database": {
@@ -183,6 +184,7 @@ async fn show(State(site): State<Arc<Site>>) -> impl IntoResponse {
             |wait| json!({ "waiting_since": wait.since, "blocked_by_backends": wait.backends }),
         );
     let body = json!({
+        "version": 1,
         "database": database,
         "database_away_since": known.away.as_ref().map(|away| away.since),
         "as_of": overview.map(|overview| overview.as_of),
