@@ -9,6 +9,7 @@ mod connect;
 mod consent;
 mod customers;
 mod error;
+mod figures;
 mod grants;
 mod holders;
 mod lease;
@@ -29,6 +30,10 @@ pub use attention::{Attention, NeedyCustomer};
 pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
 pub use error::{Cause, StoreError};
+pub use figures::{
+    DayPoint, Figures, MonthPoint, Mover, ProductEvent, ProductEventKind, RenameSuspect,
+    ServiceDay, ServiceStrip, Tile, Tiles, WasteLine, WasteTotal, WorkloadLine,
+};
 pub use grants::{Granted, Revoked};
 pub use holders::{Holder, OtherRun};
 pub use lease::{
