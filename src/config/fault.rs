@@ -13,6 +13,20 @@ const NOT_SHOWN: &str = "(not shown)";
 /// stays one line of the report.
 const MAX_SHOWN_CHARS: usize = 80;
 
+/// The name of the whole file in a fault.
+pub(super) const WHOLE_FILE: &str = "configuration file";
+
+/// How many settings come from each place; the rest are defaults.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SettingOrigins {
+    /// In the file.
+    pub in_file: usize,
+    /// From environment variables.
+    pub in_environment: usize,
+    /// From systemd credentials.
+    pub credentials: usize,
+}
+
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -154,7 +168,7 @@ impl ConfigError {
     pub fn is_without_file(&self) -> bool {
         self.faults
             .iter()
-            .any(|fault| fault.key == super::file::WHOLE_FILE && fault.origin.is_none())
+            .any(|fault| fault.key == WHOLE_FILE && fault.origin.is_none())
     }
 
     /// The configuration has to be changed, unless every fault is transient.

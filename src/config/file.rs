@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 
 use ::config::{ConfigError as ParseError, File, FileFormat, Map, Source as _, Value};
 
-use super::fault::{ConfigFault, Origin};
+use super::fault::{ConfigFault, Origin, WHOLE_FILE};
 use super::sources::Sources;
 use crate::text;
 
 /// The files to try if neither the command line nor the environment names one.
 const FALLBACKS: [&str; 2] = ["config.toml", "/etc/seatledger/config.toml"];
-
-/// The name of the whole file in a fault.
-pub(super) const WHOLE_FILE: &str = "configuration file";
 
 /// The file to read: the one that is named, which need not exist, or the first fallback that
 /// exists.

@@ -31,12 +31,11 @@ use sources::BaseDirs;
 pub use database::{
     Database, DatabaseAddress, FileFault, Host, Identity, IdentityPem, Roots, SslMode, Target, Tls,
 };
-pub use fault::{ConfigError, ConfigFault};
+pub use fault::{ConfigError, ConfigFault, SettingOrigins};
 pub use layers::describe::{Described, ShownSetting, describe};
 pub use settings::{
     App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, NotifySettings,
-    NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, SettingOrigins, StatusSettings,
-    Webhook,
+    NotifyUrl, PartnerCenter, RunOnStart, ScheduleSettings, StatusSettings, Webhook,
 };
 pub use sources::{Sources, journal_stream};
 

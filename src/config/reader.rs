@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use ::config::{Value, ValueKind};
 
-use super::fault::{ConfigError, ConfigFault, Origin, quoted};
+use super::fault::{ConfigError, ConfigFault, Origin, SettingOrigins, quoted};
 use super::keys::{self, ConfigKey};
 use super::layers::{Layers, displayed};
-use super::settings::SettingOrigins;
 use crate::text::trimmed;
 
 /// How many faulty entries of one list a message names. Of the rest it gives only the number, so

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::database::Database;
+use super::fault::SettingOrigins;
 use crate::ledger::{CustomerId, Dataset, Source};
 use crate::retry::RetryPolicy;
 use crate::schedule::Schedule;
@@ -43,17 +44,6 @@ pub struct Config {
     pub browser_environment: Option<BTreeMap<String, String>>,
     /// Warnings, to be logged once logging is set up.
     pub warnings: Vec<String>,
-}
-
-/// How many settings come from each place; the rest are defaults.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SettingOrigins {
-    /// In the file.
-    pub in_file: usize,
-    /// From environment variables.
-    pub in_environment: usize,
-    /// From systemd credentials.
-    pub credentials: usize,
 }
 
 /// One of Microsoft's clouds. Each has its own addresses.

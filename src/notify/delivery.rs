@@ -12,7 +12,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{debug, warn};
 use url::Url;
 
-use super::message::Ping;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{NotifyUrl, Webhook};
@@ -38,6 +37,32 @@ pub(super) struct NotifyTarget {
     /// Signs the messages; none for a dead man's switch.
     secret: Option<SecretString>,
     client: Result<reqwest::Client, reqwest::Error>,
+}
+
+/// The calls of a dead man's switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ping {
+    Start,
+    Success,
+    Fail,
+    /// Changes no state.
+    Log,
+}
+
+impl Ping {
+    /// The address of the call: a further segment of the path; a query stays.
+    pub(super) fn address(self, url: &Url) -> Url {
+        let suffix = match self {
+            Self::Start => "/start",
+            Self::Success => "",
+            Self::Fail => "/fail",
+            Self::Log => "/log",
+        };
+        let mut url = url.clone();
+        let path = format!("{}{suffix}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
 }
 
 /// A message for one target.

@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use url::Url;
 
-use super::delivery::{NotifyTarget, Outgoing};
+use super::delivery::{NotifyTarget, Outgoing, Ping};
 use crate::ledger::{RowCounts, TrafficCounts};
 use crate::partner_center::ApiError;
 use crate::retry::Remedy;
@@ -17,32 +16,6 @@ use crate::sync::{CustomerCounts, Report, RunError};
 
 /// The version of the JSON form. Members may be added without another version.
 const VERSION: u32 = 1;
-
-/// The calls of a dead man's switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ping {
-    Start,
-    Success,
-    Fail,
-    /// Changes no state.
-    Log,
-}
-
-impl Ping {
-    /// The address of the call: a further segment of the path; a query stays.
-    pub(super) fn address(self, url: &Url) -> Url {
-        let suffix = match self {
-            Self::Start => "/start",
-            Self::Success => "",
-            Self::Fail => "/fail",
-            Self::Log => "/log",
-        };
-        let mut url = url.clone();
-        let path = format!("{}{suffix}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url
-    }
-}
 
 /// What is told once.
 pub(super) struct Message {

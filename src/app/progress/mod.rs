@@ -16,7 +16,7 @@ use super::span::span;
 use crate::clock::Clock;
 use crate::partner_center::Client;
 use crate::sync::{Phase, Progress};
-use pace::{Pace, in_words};
+use pace::{RunPace, in_words};
 
 /// How often it is drawn without news. With a longer interval, the run would seem to stand still.
 const REDRAW: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub(crate) async fn draw(
     bar.set_style(style(WITHOUT_BAR));
     let mut has_bar = false;
     let mut was_waiting = false;
-    let mut pace = Pace::default();
+    let mut pace = RunPace::default();
     loop {
         let progress_now = *progress.borrow_and_update();
         let is_waiting = progress_now.phase == Phase::WaitingForRun;
@@ -142,7 +142,7 @@ fn figures(scale: &Scale, rate: Option<f64>, pause: Duration) -> String {
     let Scale {
         unit, total, done, ..
     } = scale;
-    let left = Pace::left(rate, scale.pending(), pause);
+    let left = RunPace::left(rate, scale.pending(), pause);
     let left = left.and_then(|left| TimeDelta::from_std(left).ok());
     let left = left.map_or_else(|| "?".to_owned(), span);
     format!("{done}/{total} {unit}, {}, {left} left", in_words(rate))

@@ -17,11 +17,11 @@ const STEP: Duration = Duration::from_secs(1);
 
 /// The position of a run over the last minutes, pauses included.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct RunPace {
     samples: VecDeque<(Instant, f64)>,
 }
 
-impl Pace {
+impl RunPace {
     /// Takes the position at `now` to account. One behind the last is that of another run.
     pub(super) fn observe(&mut self, now: Instant, position: f64) {
         if let Some((at, last)) = self.samples.back() {
@@ -74,11 +74,11 @@ mod tests {
     #[test]
     fn a_pause_lowers_the_rate_and_old_minutes_do_not_count() {
         let start = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = RunPace::default();
         for second in 0..60_u32 {
             pace.observe(start + seconds(second.into()), f64::from(second) * 10.0);
         }
-        let rate = |pace: &Pace, second, position| pace.rate(start + seconds(second), position);
+        let rate = |pace: &RunPace, second, position| pace.rate(start + seconds(second), position);
         assert_eq!(rate(&pace, 60, 600.0), Some(10.0));
         assert_eq!(rate(&pace, 120, 600.0), Some(5.0), "a minute of pause");
         for second in 60..400_u32 {
@@ -95,25 +95,28 @@ mod tests {
     #[test]
     fn nothing_is_said_before_it_is_known() {
         let start = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = RunPace::default();
         assert_eq!(pace.rate(start, 0.0), None);
         pace.observe(start, 0.0);
         assert_eq!(pace.rate(start + seconds(1), 50.0), None, "too early");
         assert_eq!(pace.rate(start + seconds(60), 0.0), None, "nothing is done");
         assert_eq!(in_words(None), "? a second");
-        assert_eq!(Pace::left(None, 10.0, Duration::ZERO), None);
+        assert_eq!(RunPace::left(None, 10.0, Duration::ZERO), None);
     }
 
     #[test]
     fn the_remaining_time_includes_the_pause_that_is_under_way() {
-        assert_eq!(Pace::left(Some(2.0), 100.0, seconds(30)), Some(seconds(80)));
-        assert_eq!(Pace::left(Some(1e-300), 1e300, Duration::ZERO), None);
+        assert_eq!(
+            RunPace::left(Some(2.0), 100.0, seconds(30)),
+            Some(seconds(80))
+        );
+        assert_eq!(RunPace::left(Some(1e-300), 1e300, Duration::ZERO), None);
     }
 
     #[test]
     fn another_run_begins_anew() {
         let start = Instant::now();
-        let mut pace = Pace::default();
+        let mut pace = RunPace::default();
         pace.observe(start, 500.0);
         pace.observe(start + seconds(10), 0.0);
         assert_eq!(pace.rate(start + seconds(20), 10.0), Some(1.0));

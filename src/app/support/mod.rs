@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Described, Host, Sources, describe};
 use crate::lifecycle::Exit;
 use crate::store::Store;
-use redactor::Redactor;
+use redactor::BundleRedactor;
 
 /// What a reader should know first.
 const ABOUT: &str = "A support bundle of seatledger. Read it before you send it. Secrets, host \
@@ -52,7 +52,7 @@ pub(super) async fn run(
         );
     }
     let described = describe(sources, config.err());
-    let mut redactor = Redactor::new(&described.secrets);
+    let mut redactor = BundleRedactor::new(&described.secrets);
     if let Ok(config) = config {
         redactor.learn_words(words_of(config));
     }
@@ -98,7 +98,10 @@ pub(super) async fn run(
 }
 
 /// What the database shows, and the sections of the ledger.
-async fn read(store: &Store, redactor: &mut Redactor) -> (Value, BTreeMap<&'static str, Value>) {
+async fn read(
+    store: &Store,
+    redactor: &mut BundleRedactor,
+) -> (Value, BTreeMap<&'static str, Value>) {
     if let Err(error) = store.reach().await {
         let fault = json!({ "fault": with_causes(&error) });
         return (fault, BTreeMap::new());

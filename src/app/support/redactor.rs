@@ -35,7 +35,7 @@ const PUBLIC_DOMAINS: [&str; 5] = [
 const REMOVED: &str = "(removed)";
 
 /// Replaces secrets, ids and names, the same by the same throughout.
-pub(super) struct Redactor {
+pub(super) struct BundleRedactor {
     secrets: Vec<SecretString>,
     /// Each in lower case, the longest first.
     names: Vec<Vec<char>>,
@@ -46,7 +46,7 @@ pub(super) struct Redactor {
     hides_details: bool,
 }
 
-impl Redactor {
+impl BundleRedactor {
     /// `secrets`: the longest first.
     pub(super) fn new(secrets: &[SecretString]) -> Self {
         Self {
@@ -298,8 +298,8 @@ mod tests {
     const CUSTOMER: &str = "4d3cf487-70f4-4e1e-9ff1-b2bfce8d9f04";
     const OTHER: &str = "2c0a7a1e-8a3f-4f0e-9f5e-0d6d3f0b7a11";
 
-    fn redactor() -> Redactor {
-        let mut redactor = Redactor::new(&["a-secret".into()]);
+    fn redactor() -> BundleRedactor {
+        let mut redactor = BundleRedactor::new(&["a-secret".into()]);
         let names = vec![
             "Größe & \"Söhne\"\nGmbH".to_owned(),
             "fabrikam.example".to_owned(),

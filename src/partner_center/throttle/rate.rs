@@ -51,7 +51,7 @@ const RAISED: f64 = 1.4;
 #[derive(Debug)]
 pub(super) struct Rate {
     per_second: f64,
-    phase: Phase,
+    growth: Growth,
     /// Since the last decrease.
     epoch: Epoch,
     answered_at: Option<Instant>,
@@ -64,7 +64,7 @@ pub(super) struct Rate {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Phase {
+enum Growth {
     SlowStart {
         answers: u32,
         since: Option<Instant>,
@@ -89,7 +89,7 @@ impl Rate {
     pub(super) fn new() -> Self {
         Self {
             per_second: START,
-            phase: Phase::SlowStart {
+            growth: Growth::SlowStart {
                 answers: 0,
                 since: None,
             },
@@ -117,8 +117,8 @@ impl Rate {
         let idle = gap.saturating_sub(BURST);
         self.epoch.since = Some(self.epoch.since.map_or(sent, |since| since + idle));
         self.epoch.served += 1;
-        match &mut self.phase {
-            Phase::SlowStart { answers, since } => {
+        match &mut self.growth {
+            Growth::SlowStart { answers, since } => {
                 *answers += 1;
                 let round = if self.decreased_at.is_some() {
                     BURST
@@ -135,7 +135,7 @@ impl Rate {
                     (*answers, *since) = (0, Some(now));
                 }
             }
-            Phase::Cubic {
+            Growth::Cubic {
                 from,
                 measured,
                 recovery,
@@ -148,7 +148,7 @@ impl Rate {
                     self.slow_start(now);
                 }
             }
-            Phase::Cubic { .. } => {}
+            Growth::Cubic { .. } => {}
         }
     }
 
@@ -187,7 +187,7 @@ impl Rate {
             return;
         }
         self.per_second = DECREASE * measured;
-        self.phase = Phase::Cubic {
+        self.growth = Growth::Cubic {
             from: self.per_second,
             measured,
             recovery: (time * RECOVERY_FACTOR).clamp(BURST, RECOVERY),
@@ -200,7 +200,7 @@ impl Rate {
 
     fn slow_start(&mut self, now: Instant) {
         self.rested();
-        self.phase = Phase::SlowStart {
+        self.growth = Growth::SlowStart {
             answers: 0,
             since: Some(now),
         };
