@@ -19,9 +19,9 @@ mod overview;
 mod pool;
 mod probe;
 mod read;
+mod readers;
 mod resume;
 mod run;
-mod status_reader;
 mod support;
 mod transaction;
 mod verify;
@@ -46,10 +46,11 @@ pub use overview::{CustomersByState, LedgerFigures, Overview};
 pub use pool::{PoolConnections, Store};
 pub use probe::ProbedPart;
 pub use read::{Experience, LastFinish, RunRecord};
+pub(crate) use readers::Reader;
+pub use readers::{PageReader, PageWork};
 pub use resume::Unfinished;
 pub use run::{
     Begun, DatedPass, DayTotals, FinishedRun, NewRun, RunAttempt, RunKind, RunLease, RunOutcome,
     TickDone,
 };
-pub(crate) use status_reader::Reader;
 pub(crate) use verify::{BothSides, ComparedRow};

@@ -44,6 +44,15 @@ const READ: &str = "
     set local jit = off
 ";
 
+/// For a page, which shows one state of the ledger however many statements it is made of.
+const PAGE: &str = "
+    begin isolation level repeatable read read only;
+    set local statement_timeout = '5s';
+    set local lock_timeout = '5s';
+    set local idle_in_transaction_session_timeout = '10s';
+    set local jit = off
+";
+
 /// Shorter than a caller waits who is no run.
 const ASIDE: &str = "
     begin isolation level read committed;
@@ -77,4 +86,11 @@ pub(super) async fn begin_read(
     connection: &mut PgConnection,
 ) -> Result<PgTransaction<'_>, sqlx::Error> {
     connection.begin_with(READ).await
+}
+
+/// Begins a transaction that reads a page.
+pub(super) async fn begin_page(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    connection.begin_with(PAGE).await
 }

@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::error::StoreError;
-use super::overview::{OPERATION, Overview, RUNS_TIMEOUT, in_time, select_overview};
-use super::pool::Store;
-use super::transaction::begin_read;
 use crate::shutdown::waits;
+use crate::store::error::StoreError;
+use crate::store::overview::{OPERATION, Overview, RUNS_TIMEOUT, in_time, select_overview};
+use crate::store::pool::Store;
+use crate::store::transaction::begin_read;
 
 /// How long a connection may take. A server that takes longer is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
