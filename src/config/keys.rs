@@ -92,6 +92,8 @@ keys! {
     DATABASE_URL_FILE = ConfigKey::hidden("database.url_file");
     MAX_CONNECTIONS = ConfigKey::new("database.max_connections", Some("4"));
     LISTEN = ConfigKey::new("status.listen", Some("127.0.0.1:9464"));
+    PATH_PREFIX = ConfigKey::new("status.path_prefix", Some(""));
+    STATUS_PAGES = ConfigKey::new("status.pages", None);
     STATUS_HOSTS = ConfigKey::new("status.hosts", Some(""));
     PING_URL = ConfigKey::hidden("notify.ping_url");
     PING_URL_FILE = ConfigKey::hidden("notify.ping_url_file");

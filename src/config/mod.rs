@@ -3,9 +3,9 @@
 //!
 //! [`load`] goes through these files: `file` finds and parses the TOML, `layers` sorts known keys
 //! (`keys`) from unknown ones and merges, `reader` converts single values, and `sections`, `auth`,
-//! `database` and `secrets` check them and build the `settings`, which the other rooms see.
-//! `network` checks the variables that the HTTP libraries read, and `desktop` picks those that a
-//! browser needs. All faults are collected in one [`ConfigError`], which holds no secret.
+//! `database`, `status` and `secrets` check them and build the `settings`, which the other rooms
+//! see. `network` checks the variables that the HTTP libraries read, and `desktop` picks those that
+//! a browser needs. All faults are collected in one [`ConfigError`], which holds no secret.
 
 mod auth;
 mod database;
@@ -20,6 +20,7 @@ mod secrets;
 mod sections;
 mod settings;
 mod sources;
+mod status;
 
 use std::path::PathBuf;
 
@@ -79,7 +80,7 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
     let schedule = sections::schedule(reader, sources.now);
     let retry = sections::retry(reader);
     let database = sections::database(reader, &dirs, sources);
-    let status = sections::status(reader);
+    let status = status::settings(reader);
     let notify = secrets::notify::notify(reader, &dirs);
     let log = sections::log(reader);
     secrets::exposure::warn_of_configuration(reader, &path);

@@ -15,7 +15,7 @@ use super::keys::{self, ConfigKey};
 use super::reader::{Checked, RawSetting, SettingsReader};
 use super::secrets::exposure;
 use super::settings::{
-    Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings, StatusSettings,
+    Cloud, Customers, Log, LogFormat, PartnerCenter, RunOnStart, ScheduleSettings,
 };
 use super::sources::{BaseDirs, Sources};
 use crate::ledger::{CustomerId, Dataset, Source};
@@ -234,39 +234,6 @@ pub(super) fn database(
         exposure::warn(reader, dirs, what, &identity.key);
     }
     Ok(database)
-}
-
-pub(super) fn status(reader: &mut SettingsReader) -> Checked<StatusSettings> {
-    let listen = reader.required(keys::LISTEN, |raw| match raw.text_or_empty()?.trim() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| {
-            "must be an IP address with a port, such as \"127.0.0.1:9464\" or \"[::]:9464\", \
-             or empty to switch it off"
-                .to_owned()
-        }),
-    });
-    let hosts = reader.required(keys::STATUS_HOSTS, |raw| raw.list(host_name));
-    Ok(StatusSettings {
-        listen: listen?,
-        hosts: hosts?,
-    })
-}
-
-/// The host name of a `Host` header: in lower case, without a port and without a final dot.
-fn host_name(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    match Host::parse(name) {
-        Ok(Host::Domain(name)) if name.chars().all(is_plain) => Ok(name),
-        Ok(Host::Ipv4(address)) => Ok(address.to_string()),
-        Ok(Host::Ipv6(address)) => Ok(address.to_string()),
-        Ok(Host::Domain(_)) | Err(_) => Err(
-            "must be the full name of a host, such as \"status.example.com\", without scheme, \
-             port and path"
-                .to_owned(),
-        ),
-    }
 }
 
 pub(super) fn log(reader: &mut SettingsReader) -> Checked<Log> {

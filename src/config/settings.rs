@@ -214,6 +214,11 @@ pub enum RunOnStart {
 pub struct StatusSettings {
     /// None: off.
     pub listen: Option<SocketAddr>,
+    /// What stands before every path behind a reverse proxy: empty, or with a slash at its
+    /// beginning and none at its end.
+    pub path_prefix: String,
+    /// Whether pages and data with names of customers are served.
+    pub has_pages: bool,
     /// `Host` names that are accepted besides the loopback ones, in lower case.
     pub hosts: Vec<String>,
 }

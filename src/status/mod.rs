@@ -61,6 +61,10 @@ pub(crate) struct StatusParts {
     pub(crate) client: Arc<Client>,
     /// None if no person signs in.
     pub(crate) consent: Option<ConsentFile>,
+    /// What stands before every path behind a reverse proxy: empty, or without a slash at its end.
+    pub(crate) path_prefix: String,
+    /// Whether what holds names of customers is served.
+    pub(crate) has_pages: bool,
     /// `Host` names that are accepted besides those of this machine.
     pub(crate) hosts: Vec<String>,
 }

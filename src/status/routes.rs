@@ -1,4 +1,7 @@
 //! What the status address answers. No answer waits for anything.
+//!
+//! Each request passes [`guard`] first. What is added here is served only where pages are, unless
+//! [`is_open`] names it: a route that is forgotten there shows nobody a customer's name.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -18,6 +21,10 @@ use super::observer::Observer;
 use crate::metrics::CONTENT_TYPE;
 use crate::store::Migrations;
 use crate::watchdog;
+
+const NO_PAGES: &str = "\
+    pages with names of customers are off here, because this address is reached from other \
+    machines or status.pages is false: status.pages = true serves them\n";
 
 /// What the routes share.
 struct Site {
@@ -35,24 +42,34 @@ pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
         schema: Migrations::embedded().newest(),
         has_warned: AtomicBool::new(false),
     });
-    Router::new()
+    let routes = Router::new()
         .route("/", get(show))
         .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .route("/health", get(ready))
         .route("/metrics", get(measure))
         .fallback(not_found)
-        .layer(middleware::from_fn_with_state(Arc::clone(&site), guard))
-        .with_state(site)
+        .with_state(Arc::clone(&site));
+    // The guard changes the path, so it has to come before the choice of the route.
+    Router::new()
+        .fallback_service(routes)
+        .layer(middleware::from_fn_with_state(site, guard))
 }
 
-/// Refuses requests for other hosts and all methods but GET and HEAD.
+/// Refuses requests for other hosts, all methods but GET and HEAD, and what holds names of
+/// customers where pages are off. Takes the prefix of a reverse proxy from the path.
 async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let hosts = Hosts::new(site.listen, site.observer.parts().hosts.clone());
+    let parts = site.observer.parts();
+    let hosts = Hosts::new(site.listen, parts.hosts.clone());
     let mut response = match hosts.check(&request) {
         Err(refusal) => refuse(&site, &refusal),
         Ok(()) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            next.run(request).await
+            let request = without_prefix(request, &parts.path_prefix);
+            if parts.has_pages || is_open(&request) {
+                next.run(request).await
+            } else {
+                (StatusCode::FORBIDDEN, NO_PAGES).into_response()
+            }
         }
         Ok(()) => (
             StatusCode::METHOD_NOT_ALLOWED,
@@ -62,12 +79,56 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
             .into_response(),
     };
     let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        // The path of a page may hold a customer's id.
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // A page has a policy of its own, which admits its style sheet.
+    let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static(
+        "default-src 'none'; frame-ancestors 'none'",
+    ));
     response
+}
+
+/// The request as it is without the prefix. A path without it stays as it is: some proxies take it
+/// away, and probes come past the proxy.
+fn without_prefix(mut request: Request, prefix: &str) -> Request {
+    let uri = request.uri();
+    let rest = uri.path().strip_prefix(prefix);
+    let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+        return request;
+    };
+    let slash = if rest.is_empty() { "/" } else { "" };
+    let query = uri.query().map(|query| format!("?{query}"));
+    let path = format!("{slash}{rest}{}", query.unwrap_or_default());
+    if let Ok(uri) = path.parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// Whether the answer to this request holds no name of a customer.
+fn is_open(request: &Request) -> bool {
+    match request.uri().path() {
+        "/healthz" | "/readyz" | "/health" | "/metrics" => true,
+        // As JSON it holds counts.
+        "/" => !wants_html(request.headers()),
+        path => path.starts_with("/badge/"),
+    }
+}
+
+/// Whether a person asks by a browser.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter();
+    accepted.any(|value| {
+        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        value.contains("text/html")
+    })
 }
 
 fn refuse(site: &Site, refusal: &HostError) -> Response {

@@ -190,6 +190,12 @@ mod service {
     mod verify;
 }
 
+/// The pages of the status address.
+mod pages {
+    /// Who is shown names of customers, and what a browser is told about each answer.
+    mod safety;
+}
+
 /// What appears in no output.
 mod secrecy {
     /// Nothing is sent to anybody but those whom the configuration names.

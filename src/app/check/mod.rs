@@ -17,7 +17,7 @@ use super::say;
 use super::status::Leader;
 use crate::causes::with_causes;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, StatusSettings};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::notify;
 use crate::printable::printable;
@@ -49,6 +49,9 @@ pub(super) async fn run(
     let syncer = super::syncer(&impatient, retry, Arc::clone(&clock), lifecycle)?;
     let deadline = Instant::now() + TIME_LIMIT;
     let mut results = vec![PartResult::ok(CONFIGURATION, describe_settings(config))];
+    if let Some(said) = describe_status(&config.status) {
+        results.push(PartResult::ok("status address", said));
+    }
     let host = &syncer.keeper.instance().host;
     let (proven, notified) = tokio::join!(
         Box::pin(syncer.store.probe(&*clock)),
@@ -130,6 +133,23 @@ fn describe_settings(config: &Config) -> String {
         }
     }
     said
+}
+
+/// Where the status address is, and whether it shows names of customers; none if it is off.
+fn describe_status(settings: &StatusSettings) -> Option<String> {
+    let address = settings.listen?;
+    let pages = match (
+        settings.has_pages,
+        address.ip().to_canonical().is_loopback(),
+    ) {
+        (true, true) => "with pages, for this machine only",
+        (true, false) => {
+            "with pages that show names of customers to everybody who reaches it: let only a \
+             reverse proxy that asks for a password reach it"
+        }
+        (false, _) => "without pages (status.pages)",
+    };
+    Some(format!("http://{address}{}/ {pages}", settings.path_prefix))
 }
 
 fn describe_next_tick(config: &Config, now: DateTime<Utc>) -> String {

@@ -115,6 +115,8 @@ async fn serve_with(
         upgrade: syncer.upgrade.subscribe(),
         client: Arc::clone(&syncer.client),
         consent: ConsentFile::of(&config.auth),
+        path_prefix: config.status.path_prefix.clone(),
+        has_pages: config.status.has_pages,
         hosts: config.status.hosts.clone(),
     };
     lasting.status.serve(config.status.listen, parts);

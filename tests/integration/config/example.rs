@@ -93,6 +93,8 @@ fn the_example_shows_every_key_of_the_documentation_and_no_other() {
         "database.url_file",
         "database.max_connections",
         "status.listen",
+        "status.path_prefix",
+        "status.pages",
         "status.hosts",
         "notify.ping_url",
         "notify.ping_url_file",
@@ -157,6 +159,8 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
     assert_eq!(config.schedule.run_on_start, RunOnStart::IfMissed);
     assert_eq!(config.database.max_connections, 4);
     assert_eq!(config.status.listen, "127.0.0.1:9464".parse().ok());
+    assert_eq!(config.status.path_prefix, "");
+    assert!(config.status.has_pages);
     assert_eq!(
         (config.log.filter.as_str(), config.log.format),
         ("info", LogFormat::Auto)

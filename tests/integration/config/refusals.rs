@@ -374,3 +374,53 @@ fn a_variable_that_was_not_utf_8_is_refused() {
       SEATLEDGER__AUTH__CLIENT_SECRET = (not shown): is not UTF-8 text
     ");
 }
+
+#[test]
+fn a_path_prefix_is_empty_or_a_plain_path() {
+    let prefix = |prefix: &str| World::new(MINIMAL).set("SEATLEDGER__STATUS__PATH_PREFIX", prefix);
+    for plain in ["", "/seatledger", "/a/b-c_d.e~f/1"] {
+        assert_eq!(prefix(plain).loaded().status.path_prefix, plain);
+    }
+    for wrong in [
+        "/",
+        "seatledger",
+        "/seatledger/",
+        "//evil.example",
+        "/a//b",
+        "/a/../b",
+        "/a b",
+        "/a?b",
+        "/\u{e4}",
+        "/a\"><b",
+        "https://a.example/b",
+    ] {
+        let report = prefix(wrong).report();
+        assert!(
+            report.contains("status.path_prefix = "),
+            "{wrong}: {report}"
+        );
+        assert!(
+            report.contains("such as \"/seatledger\""),
+            "{wrong}: {report}"
+        );
+    }
+}
+
+#[test]
+fn pages_are_for_this_machine_unless_configured() {
+    for (listen, has_pages) in [
+        ("127.0.0.1:9464", true),
+        ("[::1]:9464", true),
+        ("[::ffff:127.0.0.1]:9464", true),
+        ("0.0.0.0:9464", false),
+        ("[::]:9464", false),
+        ("10.0.0.7:9464", false),
+    ] {
+        let world = || World::new(MINIMAL).set("SEATLEDGER__STATUS__LISTEN", listen);
+        assert_eq!(world().loaded().status.has_pages, has_pages, "{listen}");
+        for switch in [true, false] {
+            let world = world().set("SEATLEDGER__STATUS__PAGES", &switch.to_string());
+            assert_eq!(world.loaded().status.has_pages, switch, "{listen}");
+        }
+    }
+}
