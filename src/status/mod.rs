@@ -5,6 +5,7 @@
 //! It has a thread of its own: what keeps the program's thread busy, or blocks it, must not keep a
 //! probe from telling so.
 
+mod figures;
 mod host;
 mod observer;
 mod routes;

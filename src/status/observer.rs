@@ -1,6 +1,8 @@
 //! Finds out what the status address shows, while no request waits for it: the database is asked
 //! when a run begins or ends, every half minute, and after a request that found what is known old.
 
+mod figures;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use super::{StatusInputs, StatusParts};
 use crate::consent::Consent;
 use crate::metrics::{Facts, LastRun, LeaderFacts, Part, ThrottleFacts};
 use crate::partner_center::ThrottleStatus;
-use crate::store::{Overview, Reader, StoreError};
+use crate::store::{Figures, Overview, Reader, StoreError};
 
 /// How often the database is asked, and the file of the consent is read.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -48,6 +50,7 @@ pub(super) struct Observer {
     pub(super) inputs: StatusInputs,
     database: watch::Sender<Known>,
     consent: watch::Sender<Option<Consent>>,
+    figures: watch::Sender<Option<Arc<Figures>>>,
     wanted: Notify,
 }
 
@@ -57,6 +60,7 @@ impl Observer {
             inputs,
             database: watch::Sender::default(),
             consent: watch::Sender::default(),
+            figures: watch::Sender::default(),
             wanted: Notify::new(),
         }
     }
@@ -86,6 +90,7 @@ impl Observer {
     pub(super) async fn run(&self, shutdown: &CancellationToken) {
         tokio::select! {
             () = self.watch_database(shutdown) => {}
+            never = self.watch_figures() => match never {},
             never = self.watch_consent() => match never {},
         }
     }

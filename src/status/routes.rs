@@ -16,6 +16,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tracing::{debug, warn};
 
+use super::figures;
 use super::host::{HostError, Hosts};
 use super::observer::Observer;
 use crate::metrics::CONTENT_TYPE;
@@ -27,8 +28,8 @@ const NO_PAGES: &str = "\
     machines or status.pages is false: status.pages = true serves them\n";
 
 /// What the routes share.
-struct Site {
-    observer: Arc<Observer>,
+pub(super) struct Site {
+    pub(super) observer: Arc<Observer>,
     listen: IpAddr,
     /// The newest migration of this program.
     schema: Option<i64>,
@@ -48,6 +49,7 @@ pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
         .route("/readyz", get(ready))
         .route("/health", get(ready))
         .route("/metrics", get(measure))
+        .route("/data/figures.json", get(figures::show))
         .fallback(not_found)
         .with_state(Arc::clone(&site));
     // The guard changes the path, so it has to come before the choice of the route.

@@ -53,6 +53,15 @@ const PAGE: &str = "
     set local jit = off
 ";
 
+/// For the figures of the front page, which nobody waits for.
+const FIGURES: &str = "
+    begin isolation level repeatable read read only;
+    set local statement_timeout = '60s';
+    set local lock_timeout = '15s';
+    set local idle_in_transaction_session_timeout = '10s';
+    set local jit = off
+";
+
 /// Shorter than a caller waits who is no run.
 const ASIDE: &str = "
     begin isolation level read committed;
@@ -93,4 +102,11 @@ pub(super) async fn begin_page(
     connection: &mut PgConnection,
 ) -> Result<PgTransaction<'_>, sqlx::Error> {
     connection.begin_with(PAGE).await
+}
+
+/// Begins a transaction that computes the figures of the front page.
+pub(super) async fn begin_figures(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    connection.begin_with(FIGURES).await
 }

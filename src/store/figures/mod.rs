@@ -1,6 +1,14 @@
 //! What the front page shows of the ledger. Computed once a run and kept, so that a page costs no
 //! query. Every figure comes from a view of the BI layer.
 
+mod completeness;
+mod load;
+mod movers;
+mod products;
+mod seats;
+mod waste;
+mod workloads;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
@@ -24,7 +32,8 @@ pub struct Figures {
     pub workloads: Vec<WorkloadLine>,
     /// Whether the collections of each service and day are there.
     pub completeness: Vec<ServiceStrip>,
-    /// What changed most within the week before the newest date.
+    /// What changed most within the week before the newest date, one workload for each customer and
+    /// product, without products that seem to have been renamed.
     pub movers: Vec<Mover>,
     /// Paid products with most unused seats.
     pub waste: Vec<WasteLine>,
@@ -58,7 +67,7 @@ pub struct Tiles {
     pub assigned: Tile,
     /// Active seats of each product's most used workload.
     pub active: Tile,
-    /// Unused seats.
+    /// Unused seats of products that have some.
     pub unused: Tile,
 }
 
@@ -67,7 +76,7 @@ pub struct Tiles {
 pub struct Tile {
     /// The figure now; none if it is not known.
     pub now: Option<i64>,
-    /// The figure at the end of each of the last 13 months at most, oldest first.
+    /// The figure at the end of each of the last 13 months that are over, oldest first.
     pub months: Vec<(NaiveDate, Option<i64>)>,
 }
 
@@ -176,11 +185,11 @@ pub struct WasteTotal {
 /// A product that was renamed, began or ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProductEvent {
-    /// When it was first seen.
+    /// The first date with the product or with its new name; of one that ended, its last date.
     pub date: NaiveDate,
     /// What happened.
     pub kind: ProductEventKind,
-    /// The product's present name.
+    /// The product's present name; of a renaming the name that it then got.
     pub product_name: String,
     /// Its name before, if it was renamed.
     pub old_product_name: Option<String>,
