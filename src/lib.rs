@@ -11,7 +11,8 @@
 //!       ├─► lifecycle      signals, tracked tasks, exit codes
 //!       ├─► schedule       when a run is due
 //!       ├─► notify         tells a dead man's switch and a webhook how runs end
-//!       ├─► status         the status address: JSON and metrics
+//!       ├─► status         the status address: JSON, metrics and pages
+//!       │    └─► pages         renders pages as HTML
 //!       └─► sync           one run
 //!            ├─► partner_center   everything Microsoft: client, session, endpoints, throttle, auth
 //!            └─► store            everything Postgres: leases, batches, what is read back
@@ -75,6 +76,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod metrics;
 mod notify;
+mod pages;
 pub mod partner_center;
 mod printable;
 pub mod retry;

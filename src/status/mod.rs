@@ -1,12 +1,13 @@
-//! The status address: probes, one JSON object for people, and the metrics. Every answer comes from
-//! memory, so that a probe is answered at once, whatever hangs. Reads the store, changes nothing,
-//! and shows no secret.
+//! The status address: probes, pages for people, JSON for programs, and the metrics. Probes,
+//! metrics and the front page come from memory, so that they are answered at once, whatever hangs.
+//! Reads the store, changes nothing, and shows no secret.
 //!
 //! It has a thread of its own: what keeps the program's thread busy, or blocks it, must not keep a
 //! probe from telling so.
 
 mod figures;
 mod host;
+mod html;
 mod observer;
 mod routes;
 mod server;

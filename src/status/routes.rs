@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::figures;
 use super::host::{HostError, Hosts};
+use super::html;
 use super::observer::Observer;
 use crate::metrics::CONTENT_TYPE;
 use crate::store::Migrations;
@@ -45,6 +46,7 @@ pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
     });
     let routes = Router::new()
         .route("/", get(show))
+        .route("/icon.svg", get(html::icon))
         .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .route("/health", get(ready))
@@ -117,20 +119,11 @@ fn without_prefix(mut request: Request, prefix: &str) -> Request {
 /// Whether the answer to this request holds no name of a customer.
 fn is_open(request: &Request) -> bool {
     match request.uri().path() {
-        "/healthz" | "/readyz" | "/health" | "/metrics" => true,
+        "/healthz" | "/readyz" | "/health" | "/metrics" | "/icon.svg" => true,
         // As JSON it holds counts.
-        "/" => !wants_html(request.headers()),
+        "/" => !html::prefers_html(request.headers()),
         path => path.starts_with("/badge/"),
     }
-}
-
-/// Whether a person asks by a browser.
-fn wants_html(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter();
-    accepted.any(|value| {
-        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
-        value.contains("text/html")
-    })
 }
 
 fn refuse(site: &Site, refusal: &HostError) -> Response {
@@ -224,8 +217,12 @@ async fn ready(State(site): State<Arc<Site>>) -> impl IntoResponse {
     answer(is_fine, &body)
 }
 
-/// What there is to see, for people. Status 503 while the database is away.
-async fn show(State(site): State<Arc<Site>>) -> impl IntoResponse {
+/// What there is to see: a page for browsers, JSON for others. Status 503 while the database is
+/// away.
+async fn show(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    if html::prefers_html(&headers) {
+        return html::show_front(&site);
+    }
     let observer = &site.observer;
     let known = observer.known();
     let parts = observer.parts();
@@ -262,7 +259,10 @@ async fn show(State(site): State<Arc<Site>>) -> impl IntoResponse {
         "consent": observer.consent().map(|consent| consent.summary(now)),
         "throttle": parts.client.throttle(),
     });
-    answer(is_up, &body)
+    let mut answer = answer(is_up, &body).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    answer
 }
 
 /// Always status 200: whether the database answers is one of the metrics.

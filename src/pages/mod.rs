@@ -1,0 +1,22 @@
+//! Renders pages: structs in, HTML out. Knows neither HTTP nor SQL. Templates escape every text,
+//! and none has a script, a `style` attribute or the address of another host.
+
+mod format;
+mod front;
+mod layout;
+mod notice;
+
+use askama::Template;
+
+pub(crate) use front::Front;
+pub(crate) use layout::{Layout, Section, style_hash};
+pub(crate) use notice::Notice;
+
+/// The sign of the pages, for the tab of a browser.
+pub(crate) const ICON: &str = include_str!("../../templates/icon.svg");
+
+/// A page as text.
+pub(crate) fn render(page: &impl Template) -> String {
+    page.render()
+        .expect("writing to a String does not fail, and no template has a value that does")
+}
