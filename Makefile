@@ -19,8 +19,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## See it work: own Postgres, simulated Partner Center, a year of history
-	@scripts/need cargo cc postgres psql
+demo: ## See it work: own Postgres, simulated Partner Center, a year of history, the pages
+	@scripts/need cargo cc postgres psql curl
 	@echo "Building. The first build takes 5 to 10 minutes, a later one seconds."
 	cargo build --locked --features simulator --bins
 	@scripts/demo

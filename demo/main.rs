@@ -2,9 +2,9 @@
 //! simulator and a real Postgres. Only the calendar is not real: the clock is set to six in the
 //! morning of each day, when the default schedule begins a run.
 //!
-//! The history begins with a year of one run a week, which reads each customer's own collection,
-//! and ends with some weeks of one run a day, which reads the partner-wide ones. In these weeks
-//! products and customers change as the simulator's README says under `varied_from`.
+//! The history begins with a year of one run a week and ends with some weeks of one run a day. In
+//! the last month happens what a partner sees in a year: products and customers change as the
+//! simulator's README says under `varied_from`, the host is down, a customer withdraws its consent.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -14,32 +14,58 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use clap::Parser;
 use seatledger::app::{database_retry_of_a_person, syncer};
 use seatledger::clock::{Clock, ManualClock, SystemClock};
 use seatledger::config::{self, Config, Sources};
 use seatledger::lifecycle::Lifecycle;
 use seatledger::store::RunKind;
-use seatledger::sync::{DatabaseRetry, Dates, Progress, Report, Request, Syncer};
+use seatledger::sync::{DatabaseRetry, Progress, Report, Request, Syncer};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// The number of weeks with one run, before the days with one run each.
 const WEEKS: u64 = 52;
 
-/// The daily run from which on products and customers vary.
-const VARIED_FROM: u64 = 10;
+/// How many days before the last one products and customers begin to vary.
+const VARIED: i64 = 27;
 
-/// The daily runs before which a customer leaves the partner's list and comes back.
-const ABSENCE: (u64, u64) = (25, 40);
+/// How many days before the last one a product gets another name, and both names.
+const RENAMED: (i64, &str, &str) = (
+    14,
+    "Microsoft 365 Business Basic",
+    "Microsoft 365 Business Basic (no Teams)",
+);
 
-/// The daily run before which Microsoft corrects figures, and the dates before it that are then
-/// asked for again.
-const RESTATED: (u64, u64) = (50, 10);
+/// What happens before the run that is this many days before the last one.
+const EVENTS: [(u64, Event); 8] = [
+    (62, Event::Gone(12)),
+    (45, Event::Back(12)),
+    (19, Event::HostIsDown),
+    (18, Event::HostIsDown),
+    (13, Event::FiguresAreCorrected),
+    (10, Event::AnswerIsBroken(7)),
+    (6, Event::ConsentIsWithdrawn(4)),
+    (4, Event::Gone(1)),
+];
 
-/// The number of days at the end on which another customer is gone.
-const GONE_DAYS: u64 = 4;
+/// What happens to the partner. Customers are named by their number.
+#[derive(Clone, Copy, PartialEq)]
+enum Event {
+    /// The customer leaves the partner's list.
+    Gone(usize),
+    /// It is on the list again.
+    Back(usize),
+    /// No run begins.
+    HostIsDown,
+    /// Microsoft corrects figures that it has published before.
+    FiguresAreCorrected,
+    /// The customer's collection cannot be read on that day.
+    AnswerIsBroken(usize),
+    /// The partner may no longer read the customer's usage.
+    ConsentIsWithdrawn(usize),
+}
 
 /// The number of runs per line of progress.
 const RUNS_PER_LINE: u64 = 15;
@@ -50,7 +76,7 @@ struct DemoArguments {
     #[arg(long)]
     simulator: String,
     /// Number of days with a run each, after a year of weekly runs; the last one is today
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 92)]
     days: u64,
     /// Connection URL of the ledger's database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -73,65 +99,67 @@ fn main() -> ExitCode {
 async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::start()?;
     let folder = tempfile::tempdir()?;
-    let today = SystemClock.now().date_naive();
+    // The last run must not be in the future.
+    let today = (SystemClock.now() - TimeDelta::hours(6)).date_naive();
     let first = today - Days::new(arguments.days.saturating_sub(1));
     let simulator = SimulatorControl::new(&arguments.simulator)?;
-    let varied_from = first + Days::new(VARIED_FROM);
+    let (renamed, old_name, new_name) = RENAMED;
     simulator
-        .set(&json!({ "varied_from": varied_from }))
+        .set(&json!({
+            "varied_from": today - TimeDelta::days(VARIED),
+            "renamed_from": today - TimeDelta::days(renamed),
+            "renamed_product": old_name,
+            "renamed_to": new_name,
+        }))
         .await?;
     let start = first - Days::new(7 * WEEKS);
     let clock = Arc::new(ManualClock::new(morning(start)));
-    let retry = load(arguments, folder.path(), "customer", clock.now())?.retry;
+    let config = load(arguments, folder.path(), clock.now())?;
+    let database_retry = database_retry_of_a_person(config.retry);
+    let syncer = syncer(
+        &config,
+        config.retry,
+        Arc::<ManualClock>::clone(&clock),
+        &lifecycle,
+    )?;
+    syncer
+        .migrate(database_retry.at_start, &lifecycle.shutdown)
+        .await?;
     let mut demo = Demo {
         clock,
-        database_retry: database_retry_of_a_person(retry),
-        arguments,
+        database_retry,
         lifecycle: &lifecycle,
-        folder: folder.path(),
+        syncer,
         simulator,
         written: 0,
     };
-    let weekly = demo.syncer("customer")?;
-    weekly
-        .migrate(demo.database_retry.at_start, &lifecycle.shutdown)
-        .await?;
-    say(&format!(
-        "\nA year from {start} on with one run a week, which reads each customer's own \
-        collections:\n"
-    ))?;
+    say(&format!("\nA year from {start} on with one run a week:\n"))?;
     for week in 0..WEEKS {
         let is_shown = week + 1 == WEEKS || week.is_multiple_of(RUNS_PER_LINE);
-        demo.run(&weekly, start + Days::new(7 * week), is_shown)
-            .await?;
+        demo.run(start + Days::new(7 * week), is_shown).await?;
     }
-    weekly.store.close().await;
-    let daily = demo.syncer("commercial")?;
     say(&format!(
-        "\n{} days, from {first} to {today}, one run each, which reads the partner-wide \
-        collections:\n",
+        "\n{} days, from {first} to {today}, with one run each:\n",
         arguments.days
     ))?;
     let mut last_report = None;
-    for number in 0..arguments.days {
-        let day = first + Days::new(number);
-        let left = arguments.days - number;
-        demo.prepare(&daily, number, day).await?;
-        let is_shown = left == 1 || left.is_multiple_of(RUNS_PER_LINE);
-        last_report = Some(demo.run(&daily, day, is_shown).await?);
+    for left in (0..arguments.days).rev() {
+        if demo.prepare(left).await? {
+            let is_shown = left.is_multiple_of(RUNS_PER_LINE);
+            last_report = Some(demo.run(today - Days::new(left), is_shown).await?);
+        }
     }
     if let Some(report) = last_report {
         say(&format!("\nThe summary of the last one:\n\n{report}"))?;
     }
-    daily.store.close().await;
+    demo.syncer.store.close().await;
     Ok(())
 }
 
 /// The parts of the demo that every run needs.
 struct Demo<'a> {
-    arguments: &'a DemoArguments,
     lifecycle: &'a Lifecycle,
-    folder: &'a Path,
+    syncer: Arc<Syncer>,
     simulator: SimulatorControl,
     clock: Arc<ManualClock>,
     database_retry: DatabaseRetry,
@@ -140,66 +168,42 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    fn syncer(&self, source: &str) -> anyhow::Result<Arc<Syncer>> {
-        let config = load(self.arguments, self.folder, source, self.clock.now())?;
-        let clock = Arc::<ManualClock>::clone(&self.clock);
-        syncer(&config, config.retry, clock, self.lifecycle)
-    }
-
-    /// What happens before the daily run with this number.
-    async fn prepare(
-        &self,
-        syncer: &Arc<Syncer>,
-        number: u64,
-        day: NaiveDate,
-    ) -> anyhow::Result<()> {
-        if self.arguments.days - number == GONE_DAYS {
-            self.simulator.move_customer(1, "gone").await?;
+    /// What happens before the run that is `left` days before the last one. Returns whether there
+    /// is a run.
+    async fn prepare(&self, left: u64) -> anyhow::Result<bool> {
+        let mut has_run = true;
+        for (_, event) in EVENTS.iter().filter(|(before, _)| *before == left) {
+            match *event {
+                Event::Gone(number) => self.simulator.move_customer(number, "gone").await?,
+                Event::Back(number) => self.simulator.move_customer(number, "back").await?,
+                Event::HostIsDown => has_run = false,
+                Event::FiguresAreCorrected => {
+                    let from = self.clock.now().date_naive() + Days::new(1);
+                    let restate = json!({ "restate": { "from": from, "share": 1.0 } });
+                    self.simulator.set(&restate).await?;
+                }
+                Event::AnswerIsBroken(number) => {
+                    let answers = json!([{ "text": "{\"items\":[" }]);
+                    self.simulator.script(number, answers, "normal").await?;
+                }
+                Event::ConsentIsWithdrawn(number) => {
+                    let body = json!({ "code": "1002", "description": "Access denied" });
+                    let answers = json!([{ "status": 403, "json": body }]);
+                    self.simulator.script(number, answers, "repeat").await?;
+                }
+            }
         }
-        if number == ABSENCE.0 {
-            self.simulator.move_customer(12, "gone").await?;
-        }
-        if number == ABSENCE.1 {
-            self.simulator.move_customer(12, "back").await?;
-        }
-        if number == RESTATED.0 {
-            let restate = json!({ "restate": { "from": day, "share": 0.4 } });
-            self.simulator.set(&restate).await?;
-            self.set_day(day).await?;
-            let dates = Dates {
-                from: day - Days::new(RESTATED.1),
-                to: day,
-                force: true,
-            };
-            let request = Request::new(RunKind::Backfill, self.database_retry);
-            let (progress, _unwatched) = watch::channel(Progress::default());
-            let shutdown = &self.lifecycle.shutdown;
-            let report = Box::pin(syncer.run_dates(&request, dates, shutdown, &progress)).await?;
-            say(&format!(
-                "  {day}  the dates from {} on asked for again: {} rows changed",
-                dates.from, report.rows.updated
-            ))?;
-        }
-        Ok(())
-    }
-
-    async fn set_day(&self, day: NaiveDate) -> anyhow::Result<()> {
-        self.clock.set(morning(day));
-        self.simulator.set_today(day).await
+        Ok(has_run)
     }
 
     /// The run of a day. Fails if it could not be finished.
-    async fn run(
-        &mut self,
-        syncer: &Arc<Syncer>,
-        day: NaiveDate,
-        is_shown: bool,
-    ) -> anyhow::Result<Report> {
-        self.set_day(day).await?;
+    async fn run(&mut self, day: NaiveDate, is_shown: bool) -> anyhow::Result<Report> {
+        self.clock.set(morning(day));
+        self.simulator.set_today(day).await?;
         let request = Request::new(RunKind::Schedule, self.database_retry);
         let (progress, _unwatched) = watch::channel(Progress::default());
         let shutdown = &self.lifecycle.shutdown;
-        let report = Box::pin(syncer.run(&request, shutdown, &progress)).await?;
+        let report = Box::pin(self.syncer.run(&request, shutdown, &progress)).await?;
         self.written += report.rows.inserted;
         if is_shown {
             say(&progress_line(day, &report, self.written))?;
@@ -227,13 +231,8 @@ fn morning(day: NaiveDate) -> DateTime<Utc> {
         .and_utc()
 }
 
-/// Loads the demo's configuration with this source, as the program itself does.
-fn load(
-    arguments: &DemoArguments,
-    folder: &Path,
-    source: &str,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Config> {
+/// Loads the demo's configuration, as the program itself does.
+fn load(arguments: &DemoArguments, folder: &Path, now: DateTime<Utc>) -> anyhow::Result<Config> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/config.toml");
     let token = folder.join("refresh_token").display().to_string();
     let environment = [
@@ -241,7 +240,6 @@ fn load(
             "SEATLEDGER__PARTNER_CENTER__BASE_URL",
             arguments.simulator.as_str(),
         ),
-        ("SEATLEDGER__PARTNER_CENTER__SOURCE", source),
         ("SEATLEDGER__AUTH__AUTHORITY", &arguments.simulator),
         ("SEATLEDGER__AUTH__REFRESH_TOKEN_FILE", &token),
         ("SEATLEDGER__DATABASE__URL", &arguments.database_url),
@@ -294,15 +292,33 @@ impl SimulatorControl {
 
     /// Makes the customer with this number leave the partner's list (`gone`) or come `back`.
     async fn move_customer(&self, number: usize, direction: &str) -> anyhow::Result<()> {
-        let listed = self.http.get(format!("{}/customers", self.control));
-        let listed = listed.send().await?.error_for_status()?.text().await?;
-        let customers: Vec<String> = serde_json::from_str(&listed)?;
-        let customer = customers
-            .get(number)
-            .with_context(|| format!("the simulator has no customer {number}"))?;
+        let customer = self.customer(number).await?;
         let path = format!("{}/customers/{customer}/{direction}", self.control);
         self.http.post(path).send().await?.error_for_status()?;
         Ok(())
+    }
+
+    /// Scripts the answers to calls for this customer's usage, and what follows `then`.
+    async fn script(&self, number: usize, answers: Value, then: &str) -> anyhow::Result<()> {
+        let customer = self.customer(number).await?;
+        let script = json!({ "target": customer, "answers": answers, "then": then });
+        let call = self.http.post(format!("{}/script", self.control));
+        call.body(script.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(())
+    }
+
+    /// The id of the customer with this number.
+    async fn customer(&self, number: usize) -> anyhow::Result<String> {
+        let listed = self.http.get(format!("{}/customers", self.control));
+        let listed = listed.send().await?.error_for_status()?.text().await?;
+        let mut customers: Vec<String> = serde_json::from_str(&listed)?;
+        if number >= customers.len() {
+            bail!("the simulator has no customer {number}");
+        }
+        Ok(customers.swap_remove(number))
     }
 }
 
