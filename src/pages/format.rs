@@ -1,6 +1,8 @@
-//! Numbers, dates and lengths of time as people read them, in English.
+//! Numbers and dates as people read them, in English.
 
 use chrono::NaiveDate;
+
+use super::charts::Point;
 
 /// A count with a comma between thousands: "12,345".
 pub(crate) fn count(number: i64) -> String {
@@ -15,9 +17,70 @@ pub(crate) fn count(number: i64) -> String {
     shown
 }
 
+/// A count, or a dash if it is not known.
+pub(crate) fn known(number: Option<i64>) -> String {
+    number.map_or_else(|| "–".to_owned(), count)
+}
+
+/// A difference with its sign: "+12", "−3", "±0".
+pub(crate) fn signed(number: i64) -> String {
+    let sign = match number {
+        0 => "±",
+        1.. => "+",
+        _ => "",
+    };
+    format!("{sign}{}", count(number))
+}
+
+/// A part of a whole in whole percent, rounded down: 100 % is all of it.
+pub(crate) fn share(part: Option<i64>, whole: Option<i64>) -> String {
+    let percent = part.zip(whole).filter(|(_, whole)| *whole > 0);
+    percent.map_or_else(
+        || "–".to_owned(),
+        |(part, whole)| format!("{} %", i128::from(part) * 100 / i128::from(whole)),
+    )
+}
+
 /// A date with its year: "25 Nov 2026".
 pub(crate) fn date(date: NaiveDate) -> String {
     date.format("%-d %b %Y").to_string()
+}
+
+/// A date below an axis: "25 Nov".
+pub(crate) fn day(date: NaiveDate) -> String {
+    date.format("%-d %b").to_string()
+}
+
+/// A month below an axis: "Nov", and "Jan 2026" where a year begins.
+pub(crate) fn month(month: NaiveDate) -> String {
+    let name = month.format("%b").to_string();
+    if name == "Jan" {
+        month.format("%b %Y").to_string()
+    } else {
+        name
+    }
+}
+
+/// What is to be seen in a line: "From 12 (1 Sep) to 15 (25 Nov); lowest 11, highest 15."
+pub(crate) fn describe(points: &[Point]) -> String {
+    let drawn = || points.iter().filter(|point| point.value.is_some());
+    let (Some(first), Some(last)) = (drawn().next(), drawn().next_back()) else {
+        return String::new();
+    };
+    let values = || points.iter().filter_map(|point| point.value);
+    let at = |point: &Point| format!("{} ({})", known(point.value), point.label);
+    let dotted = if drawn().any(|point| point.is_dotted) {
+        " Dotted: carried forward, or not final."
+    } else {
+        ""
+    };
+    format!(
+        "From {} to {}; lowest {}, highest {}.{dotted}",
+        at(first),
+        at(last),
+        known(values().min()),
+        known(values().max()),
+    )
 }
 
 #[cfg(test)]
@@ -25,15 +88,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_has_a_comma_between_thousands() {
-        for (number, shown) in [
-            (0, "0"),
-            (999, "999"),
-            (12_345, "12,345"),
-            (-1_234_567, "−1,234,567"),
-            (i64::MIN, "−9,223,372,036,854,775,808"),
+    fn a_count_has_a_comma_between_thousands_and_a_difference_its_sign() {
+        for (number, shown, difference) in [
+            (0, "0", "±0"),
+            (999, "999", "+999"),
+            (12_345, "12,345", "+12,345"),
+            (-1_234_567, "−1,234,567", "−1,234,567"),
         ] {
             assert_eq!(count(number), shown);
+            assert_eq!(signed(number), difference);
+        }
+        assert_eq!(count(i64::MIN), "−9,223,372,036,854,775,808");
+    }
+
+    #[test]
+    fn a_share_is_all_only_if_it_is_all() {
+        for (part, whole, shown) in [
+            (Some(999), Some(1_000), "99 %"),
+            (Some(1_000), Some(1_000), "100 %"),
+            (Some(i64::MAX), Some(i64::MAX), "100 %"),
+            (Some(1), Some(0), "–"),
+            (None, Some(1), "–"),
+        ] {
+            assert_eq!(share(part, whole), shown);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Renders pages: structs in, HTML out. Knows neither HTTP nor SQL. Templates escape every text,
 //! and none has a script, a `style` attribute or the address of another host.
 
+mod charts;
 mod format;
 mod front;
 mod layout;
@@ -8,7 +9,7 @@ mod notice;
 
 use askama::Template;
 
-pub(crate) use front::Front;
+pub(crate) use front::{FiguresView, Front};
 pub(crate) use layout::{Layout, Section, style_hash};
 pub(crate) use notice::Notice;
 

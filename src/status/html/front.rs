@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::{Forms, page, unavailable};
-use crate::pages::{self, Front, Section};
+use crate::pages::{self, FiguresView, Front, Section};
 use crate::status::routes::Site;
 
 /// Status 503 while the database is away: with what was last known, if anything was.
@@ -24,6 +24,7 @@ pub(in crate::status) fn show(site: &Site) -> Response {
         next_run: observer.next_run().map(|next| schedule.in_zone(next)),
         last_run: overview.last_finished.clone(),
         running: overview.running.clone(),
+        figures: observer.figures().as_deref().map(FiguresView::new),
     };
     let status = if known.away.is_some() {
         StatusCode::SERVICE_UNAVAILABLE
