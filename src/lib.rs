@@ -13,13 +13,14 @@
 //!       ├─► notify         tells a dead man's switch and a webhook how runs end
 //!       ├─► status         the status address: JSON, metrics and pages
 //!       │    └─► pages         renders pages as HTML
+//!       │         └─► standing     how things stand: the verdict, and what to do
 //!       └─► sync           one run
 //!            ├─► partner_center   everything Microsoft: client, session, endpoints, throttle, auth
 //!            └─► store            everything Postgres: leases, batches, what is read back
 //!                 └─► ledger           the shared vocabulary: customer, row, rejection, outcome
 //!
 //! used by any of them: metrics, retry, shutdown, watchdog, clock, consent, text, tls, causes,
-//! printable
+//! printable, span
 //! ```
 //!
 //! - Types of the wire do not leave [`partner_center`], and SQL does not leave [`store`]. What they
@@ -82,6 +83,8 @@ mod printable;
 pub mod retry;
 pub mod schedule;
 pub mod shutdown;
+mod span;
+mod standing;
 mod status;
 pub mod store;
 pub mod sync;

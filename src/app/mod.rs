@@ -9,7 +9,6 @@ mod grants;
 mod login;
 mod output;
 mod progress;
-mod span;
 mod status;
 mod support;
 mod verify;

@@ -30,6 +30,8 @@ pub struct Overview {
     pub as_of: DateTime<Utc>,
     /// The newest applied migration; none if there are no tables.
     pub schema_version: Option<i64>,
+    /// When the first migration was applied: since when there is a ledger.
+    pub ledger_since: Option<DateTime<Utc>>,
     /// The newest run over the whole list that has ended; runs for past dates do not count.
     pub last_finished: Option<RunRecord>,
     /// The run over the whole list that is under way.
@@ -178,8 +180,8 @@ async fn select_runs(
     connection: &mut PgConnection,
     overview: &mut Overview,
 ) -> Result<(), sqlx::Error> {
-    overview.schema_version =
-        sqlx::query_scalar::<_, Option<i64>>("select max(version) from _sqlx_migrations")
+    (overview.schema_version, overview.ledger_since) =
+        sqlx::query_as("select max(version), min(installed_on) from _sqlx_migrations")
             .fetch_one(&mut *connection)
             .await?;
     let rows = sqlx::query!(

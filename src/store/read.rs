@@ -161,16 +161,4 @@ impl Store {
         let names = names.map(|row| (row.customer_id.into(), row.customer_name));
         Ok(names.collect())
     }
-
-    /// Since when there are tables.
-    ///
-    /// # Errors
-    /// When Postgres is away or refuses, for example because there are no tables yet.
-    pub async fn load_ledger_since(&self) -> Result<DateTime<Utc>, StoreError> {
-        self.read("reading since when there are tables", async |connection| {
-            let first = "select coalesce(min(installed_on), now()) from _sqlx_migrations";
-            sqlx::query_scalar(first).fetch_one(connection).await
-        })
-        .await
-    }
 }

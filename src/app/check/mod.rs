@@ -14,7 +14,6 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout_at};
 
 use super::say;
-use super::status::Leader;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StatusSettings};
@@ -22,6 +21,7 @@ use crate::lifecycle::{Exit, Lifecycle};
 use crate::notify;
 use crate::printable::printable;
 use crate::retry::{Classify as _, Remedy};
+use crate::standing::RecordedLeader;
 use crate::store::Store;
 use estimate::EstimateInput;
 use result::PartResult;
@@ -166,7 +166,7 @@ async fn describe_schedule(config: &Config, store: &Store, now: DateTime<Utc>) -
     let next = describe_next_tick(config, now);
     // There may be no tables yet.
     let leases = store.load_leases().await.unwrap_or_default();
-    match Leader::among(&leases) {
+    match RecordedLeader::among(&leases) {
         Some(leader) => format!("{next}; the daemon of {} does it", printable(&leader.host)),
         None => format!("{next}; no daemon runs that would do it"),
     }

@@ -12,9 +12,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::span::span;
 use crate::clock::Clock;
 use crate::partner_center::Client;
+use crate::span::span;
 use crate::sync::{Phase, Progress};
 use pace::{RunPace, in_words};
 

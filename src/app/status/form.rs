@@ -3,10 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::Leader;
-use super::consent::{ShownConsent, main_one};
-use super::standing::Standing;
 use crate::schedule::Timeliness;
+use crate::standing::{RecordedLeader, ShownConsent, Standing, main_consent};
 use crate::store::{Attention, CustomersByState, RunRecord};
 
 /// The whole object.
@@ -21,7 +19,7 @@ pub(super) struct StatusForm<'a> {
     last_success_at: Option<DateTime<Utc>>,
     running: Option<&'a RunRecord>,
     last_run: Option<&'a RunRecord>,
-    leader: Option<&'a Leader>,
+    leader: Option<&'a RecordedLeader>,
     customers: Option<CustomersByState>,
     newest_processed_date: Option<NaiveDate>,
     attention: &'a Attention,
@@ -59,7 +57,7 @@ pub(super) fn form(standing: &Standing) -> StatusForm<'_> {
             .figures
             .and_then(|figures| figures.newest_processed_date),
         attention: &standing.attention,
-        consent: consents.and_then(|all| main_one(all, leader)),
+        consent: consents.and_then(|all| main_consent(all, leader)),
         consents,
         schema_version: overview.schema_version,
         migration: standing.upgrade.as_deref(),

@@ -1,14 +1,11 @@
 //! `seatledger status`: whether the figures are up to date, the last and the next run, which host
 //! leads, the consent of each, and which customers need a person; read from the database.
-//! `standing` holds what was read and judges it; `screen`, `form` and `monitor` say it to a person,
+//! [`Standing`] judges what was read; `screen`, `form` and `monitor` say it to a person,
 //! to a program and to a monitoring system.
 
-mod consent;
 mod form;
 mod monitor;
-mod reasons;
 mod screen;
-mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -16,15 +13,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::causes::with_causes;
 use crate::config::{Config, ConfigError, Method};
 use crate::lifecycle::Exit;
-use crate::schedule::{PastRuns, Timeliness};
-use crate::store::{LeaseName, LeaseRecord, LeaseState, Store};
-use standing::Standing;
+use crate::schedule::Timeliness;
+use crate::standing::Standing;
+use crate::store::Store;
 
 use super::{complain, print, say};
 
@@ -82,61 +78,14 @@ async fn load(config: &Config, now: DateTime<Utc>, shown: i64) -> anyhow::Result
     attention
         .shown
         .truncate(usize::try_from(shown).unwrap_or_default());
-    let ledger_since = store.load_ledger_since().await?;
-    let mut overview = store.load_overview(now).await?;
+    let overview = store.load_overview(now).await?;
     store.close().await;
-    let last = overview.last_finished.as_ref();
-    let last_end = last.and_then(|run| run.finished_at);
-    let past = PastRuns {
-        ledger_since,
-        last_end,
-        last_duration: last.and_then(|run| Some(last_end? - run.started_at)),
-        last_success: overview.last_success_at,
-    };
-    let schedule = &config.schedule.schedule;
+    let schedule = config.schedule.schedule.clone();
     let has_sign_ins = matches!(config.auth.method, Method::RefreshToken { .. });
-    let consents = std::mem::take(&mut overview.consents);
     Ok(Standing {
-        now,
-        timeliness: schedule.timeliness(&past, now),
-        schedule: schedule.clone(),
-        past,
-        leader: Leader::among(&overview.leases),
-        consents: has_sign_ins.then(|| consent::shown(consents, now)),
-        overview,
-        attention,
         upgrade,
+        ..Standing::new(now, schedule, overview, attention, has_sign_ins)
     })
-}
-
-/// The daemon that does the ticks.
-#[derive(Debug, Serialize)]
-pub(super) struct Leader {
-    pub(super) host: String,
-    since: DateTime<Utc>,
-    renewed_at: DateTime<Utc>,
-}
-
-impl Leader {
-    /// None if no daemon leads.
-    pub(super) fn among(leases: &[LeaseRecord]) -> Option<Self> {
-        lease_of_leader(leases).and_then(Self::of)
-    }
-
-    /// None if its lease is free or has ended.
-    fn of(lease: &LeaseRecord) -> Option<Self> {
-        let is_held = lease.state == LeaseState::Held;
-        Some(Self {
-            host: lease.host.clone().filter(|_| is_held)?,
-            since: lease.acquired_at?,
-            renewed_at: lease.renewed_at?,
-        })
-    }
-}
-
-fn lease_of_leader(leases: &[LeaseRecord]) -> Option<&LeaseRecord> {
-    let mut leases = leases.iter();
-    leases.find(|lease| lease.name == LeaseName::Leader.as_str())
 }
 
 /// What a daemon or `migrate` may be waiting for, if the tables are not up to date.

@@ -3,9 +3,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::standing::Standing;
 use crate::printable::printable;
 use crate::schedule::Timeliness;
+use crate::standing::Standing;
 
 /// Days before a consent ends from which it is reported.
 const CONSENT_WARNING_DAYS: i64 = 14;

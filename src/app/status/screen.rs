@@ -3,12 +3,9 @@
 use chrono::{DateTime, Utc};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::consent::describe_consents;
-use super::lease_of_leader;
-use super::reasons::trouble;
-use super::standing::Standing;
-use crate::app::span::span;
 use crate::printable::printable;
+use crate::span::span;
+use crate::standing::{Standing, describe_consents, lease_of_leader, trouble};
 use crate::store::{NeedyCustomer, RunRecord};
 
 /// Columns of a terminal for a name, at most.
@@ -126,7 +123,7 @@ fn describe_needy(standing: &Standing) -> Vec<String> {
     ];
     let mut actions: Vec<(&str, &str)> = Vec::new();
     for customer in &attention.shown {
-        let trouble = trouble(customer);
+        let trouble = trouble(&customer.state, customer.reason.as_deref());
         lines.push(format!(
             "  {}  {}  {}: {}",
             in_columns(&name(customer)),

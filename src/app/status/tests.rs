@@ -2,11 +2,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::consent::shown;
-use super::standing::Standing;
-use super::{Leader, form, monitor, screen};
+use super::{form, monitor, screen};
 use crate::consent::Consent;
-use crate::schedule::{PastRuns, Schedule, Timeliness};
+use crate::schedule::{Schedule, Timeliness};
+use crate::standing::{RecordedLeader, Standing};
 use crate::store::{
     Attention, CustomersByState, HostConsent, LedgerFigures, NeedyCustomer, Overview, RunRecord,
 };
@@ -55,41 +54,34 @@ fn well() -> Standing {
         consent: Consent::given(at("01T12:00"), Duration::from_hours(90 * 24)),
         refusal: None,
     };
-    Standing {
-        now,
-        schedule,
-        past: PastRuns {
-            ledger_since: at("01T12:00"),
-            last_end: Some(at("28T06:02")),
-            last_duration: None,
-            last_success: Some(at("28T06:02")),
-        },
-        timeliness: Timeliness::OnTime,
-        overview: Overview {
+    let overview = Overview {
+        as_of: now,
+        schema_version: Some(20_261_129_050_000),
+        ledger_since: Some(at("01T12:00")),
+        last_finished: Some(run(12, "partial", "28T06:00", Some("28T06:02"))),
+        last_success_at: Some(at("28T06:02")),
+        consents: vec![consent],
+        figures: Some(LedgerFigures {
             as_of: now,
-            schema_version: Some(20_261_129_050_000),
-            last_finished: Some(run(12, "partial", "28T06:00", Some("28T06:02"))),
-            last_success_at: Some(at("28T06:02")),
-            figures: Some(LedgerFigures {
-                as_of: now,
-                customers: CustomersByState {
-                    active: 455,
-                    ended: 12,
-                    ..CustomersByState::default()
-                },
-                newest_processed_date: NaiveDate::from_ymd_opt(2026, 11, 25),
-                ledger_bytes: 1 << 30,
-            }),
-            ..Overview::default()
-        },
-        attention: Attention::default(),
-        leader: Some(Leader {
+            customers: CustomersByState {
+                active: 455,
+                ended: 12,
+                ..CustomersByState::default()
+            },
+            newest_processed_date: NaiveDate::from_ymd_opt(2026, 11, 25),
+            ledger_bytes: 1 << 30,
+        }),
+        ..Overview::default()
+    };
+    let standing = Standing::new(now, schedule, overview, Attention::default(), true);
+    assert_eq!(standing.timeliness, Timeliness::OnTime);
+    Standing {
+        leader: Some(RecordedLeader {
             host: "web1".to_owned(),
             since: at("20T08:00"),
             renewed_at: now,
         }),
-        consents: Some(shown(vec![consent], now)),
-        upgrade: None,
+        ..standing
     }
 }
 

@@ -3,19 +3,19 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::Leader;
+use super::RecordedLeader;
 use crate::consent::ConsentSummary;
 use crate::printable::printable;
 use crate::store::HostConsent;
 
 /// A host's consent, with days counted.
 #[derive(Debug, Serialize)]
-pub(super) struct ShownConsent {
-    pub(super) host: String,
+pub(crate) struct ShownConsent {
+    pub(crate) host: String,
     #[serde(flatten)]
-    pub(super) summary: ConsentSummary,
+    pub(crate) summary: ConsentSummary,
     refused_at: Option<DateTime<Utc>>,
-    pub(super) refusal: Option<String>,
+    pub(crate) refusal: Option<String>,
 }
 
 impl ShownConsent {
@@ -32,7 +32,7 @@ impl ShownConsent {
 
 /// The consents, newest token first, without those of hosts that are no longer in use: a daemon,
 /// standing by or not, renews its token long before it expires.
-pub(super) fn shown(consents: Vec<HostConsent>, now: DateTime<Utc>) -> Vec<ShownConsent> {
+pub(crate) fn shown(consents: Vec<HostConsent>, now: DateTime<Utc>) -> Vec<ShownConsent> {
     consents
         .into_iter()
         .enumerate()
@@ -42,9 +42,9 @@ pub(super) fn shown(consents: Vec<HostConsent>, now: DateTime<Utc>) -> Vec<Shown
 }
 
 /// The consent of the host that leads, or else the one that was renewed last.
-pub(super) fn main_one<'a>(
+pub(crate) fn main_consent<'a>(
     consents: &'a [ShownConsent],
-    leader: Option<&Leader>,
+    leader: Option<&RecordedLeader>,
 ) -> Option<&'a ShownConsent> {
     let host = leader.map(|leader| leader.host.as_str());
     consents
@@ -54,7 +54,7 @@ pub(super) fn main_one<'a>(
 }
 
 /// A line for each host. It is named if there are several.
-pub(super) fn describe_consents(consents: &[ShownConsent]) -> String {
+pub(crate) fn describe_consents(consents: &[ShownConsent]) -> String {
     let several = consents.len() > 1;
     let lines: Vec<String> = consents
         .iter()
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_host_that_is_in_use_has_its_consent_and_the_leaders_is_the_main_one() {
+    fn every_host_that_is_in_use_has_its_consent_and_the_leaders_is_the_main_consent() {
         let lifetime = Duration::from_hours(10 * 24);
         let refused = HostConsent {
             refusal: Some(SignInRefusal {
@@ -163,9 +163,9 @@ mod tests {
         assert!(lines[1].starts_with("Consent on web2: signed in on 2026-05-05"));
         let refusal = "Signing in was refused on 2026-05-09: sign-in refused (AADSTS700082)";
         assert!(lines[1].ends_with(refusal), "{said}");
-        let host = |leader| main_one(&shown, leader).unwrap().host.clone();
+        let host = |leader| main_consent(&shown, leader).unwrap().host.clone();
         assert_eq!(host(None), "web1");
-        let leader = Leader {
+        let leader = RecordedLeader {
             host: "web2".to_owned(),
             since: noon(1),
             renewed_at: noon(2),

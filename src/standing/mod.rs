@@ -1,39 +1,76 @@
-//! What was read for the status, and the verdict. Pure.
+//! How things stand, judged for a person: the verdict, whether runs keep to the schedule, which host
+//! leads, the consent of each, and what is to be done about customers that fail. Pure: `status` and
+//! the front page say the same of the same.
+
+mod consent;
+mod reasons;
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use serde::Serialize;
 
-use super::Leader;
-use super::consent::ShownConsent;
 use crate::printable::printable;
 use crate::schedule::{PastRuns, Schedule, Timeliness};
-use crate::store::{Attention, Overview, RunRecord};
+use crate::store::{Attention, LeaseName, LeaseRecord, LeaseState, Overview, RunRecord};
+
+pub(crate) use consent::{ShownConsent, describe_consents, main_consent};
+pub(crate) use reasons::trouble;
 
 /// All that the status is about.
-pub(super) struct Standing {
-    pub(super) now: DateTime<Utc>,
-    pub(super) schedule: Schedule,
-    pub(super) past: PastRuns,
-    pub(super) timeliness: Timeliness,
-    pub(super) overview: Overview,
-    pub(super) attention: Attention,
-    pub(super) leader: Option<Leader>,
+pub(crate) struct Standing {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) schedule: Schedule,
+    pub(crate) past: PastRuns,
+    pub(crate) timeliness: Timeliness,
+    pub(crate) overview: Overview,
+    pub(crate) attention: Attention,
+    pub(crate) leader: Option<RecordedLeader>,
     /// None if no person signs in.
-    pub(super) consents: Option<Vec<ShownConsent>>,
+    pub(crate) consents: Option<Vec<ShownConsent>>,
     /// What is to be said of migrations that are not applied.
-    pub(super) upgrade: Option<String>,
+    pub(crate) upgrade: Option<String>,
 }
 
 impl Standing {
+    /// Judges what was read. `has_sign_ins`: whether a person signs in.
+    pub(crate) fn new(
+        now: DateTime<Utc>,
+        schedule: Schedule,
+        mut overview: Overview,
+        attention: Attention,
+        has_sign_ins: bool,
+    ) -> Self {
+        let last = overview.last_finished.as_ref();
+        let last_end = last.and_then(|run| run.finished_at);
+        let past = PastRuns {
+            ledger_since: overview.ledger_since.unwrap_or(now),
+            last_end,
+            last_duration: last.and_then(|run| Some(last_end? - run.started_at)),
+            last_success: overview.last_success_at,
+        };
+        let consents = std::mem::take(&mut overview.consents);
+        Self {
+            now,
+            timeliness: schedule.timeliness(&past, now),
+            schedule,
+            past,
+            leader: RecordedLeader::among(&overview.leases),
+            consents: has_sign_ins.then(|| consent::shown(consents, now)),
+            overview,
+            attention,
+            upgrade: None,
+        }
+    }
+
     /// Whether the last run stored nothing.
-    pub(super) fn last_run_failed(&self) -> bool {
+    pub(crate) fn last_run_failed(&self) -> bool {
         let last = self.overview.last_finished.as_ref();
         last.is_some_and(|run| !is_success(run))
     }
 
     /// The verdict, in a few sentences without names.
-    pub(super) fn verdict(&self) -> String {
+    pub(crate) fn verdict(&self) -> String {
         let sentences = [self.runs(), self.figures(), self.need()];
         let sentences: Vec<String> = sentences.into_iter().flatten().collect();
         sentences.join(" ")
@@ -125,7 +162,7 @@ impl Standing {
     }
 
     /// A date for a person; the year only if it is another one.
-    pub(super) fn day(&self, date: NaiveDate) -> String {
+    pub(crate) fn day(&self, date: NaiveDate) -> String {
         let mut day = date.format("%-d %B").to_string();
         if date.year() != self.schedule.date(self.now).year() {
             let _infallible = write!(day, " {}", date.year());
@@ -144,4 +181,35 @@ fn describe_end(run: &RunRecord) -> String {
         Some(detail) => format!("{}: {}", run.outcome, printable(detail)),
         None => run.outcome.clone(),
     }
+}
+
+/// The daemon that does the ticks, as its lease says.
+#[derive(Debug, Serialize)]
+pub(crate) struct RecordedLeader {
+    pub(crate) host: String,
+    pub(crate) since: DateTime<Utc>,
+    pub(crate) renewed_at: DateTime<Utc>,
+}
+
+impl RecordedLeader {
+    /// None if no daemon leads.
+    pub(crate) fn among(leases: &[LeaseRecord]) -> Option<Self> {
+        lease_of_leader(leases).and_then(Self::of)
+    }
+
+    /// None if its lease is free or has ended.
+    fn of(lease: &LeaseRecord) -> Option<Self> {
+        let is_held = lease.state == LeaseState::Held;
+        Some(Self {
+            host: lease.host.clone().filter(|_| is_held)?,
+            since: lease.acquired_at?,
+            renewed_at: lease.renewed_at?,
+        })
+    }
+}
+
+/// The lease of the daemon that does the ticks, whether it is held or not.
+pub(crate) fn lease_of_leader(leases: &[LeaseRecord]) -> Option<&LeaseRecord> {
+    let mut leases = leases.iter();
+    leases.find(|lease| lease.name == LeaseName::Leader.as_str())
 }

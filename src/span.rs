@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 /// A length of time in its largest unit that is not one: "47 hours", "3 days".
-pub(super) fn span(time: TimeDelta) -> String {
+pub(crate) fn span(time: TimeDelta) -> String {
     let seconds = time.num_seconds().max(0);
     let (count, unit) = match seconds {
         ..120 => (seconds, "second"),

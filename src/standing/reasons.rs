@@ -1,20 +1,18 @@
 //! Why a customer needs a person, in plain words, and what to do. Pure.
 
-use crate::store::NeedyCustomer;
-
 /// What is wrong with a customer.
-pub(super) struct Trouble {
-    pub(super) words: &'static str,
-    pub(super) action: &'static str,
+pub(crate) struct Trouble {
+    pub(crate) words: &'static str,
+    pub(crate) action: &'static str,
 }
 
 const PASSES: &str = "the next run asks for it first; if it stays for days, give the ids of its \
                       failures to Microsoft's support: seatledger support";
 
-/// By the names of `FailureReason`.
-pub(super) fn trouble(customer: &NeedyCustomer) -> Trouble {
-    let (words, action) = match customer.reason.as_deref() {
-        _ if customer.state == "stale" => (
+/// By the state of the customer and the name of the `FailureReason`.
+pub(crate) fn trouble(state: &str, reason: Option<&str>) -> Trouble {
+    let (words, action) = match reason {
+        _ if state == "stale" => (
             "no run fetches it any more",
             "put it back on the list of customers, or leave it: its history stays",
         ),
