@@ -77,6 +77,11 @@ QUERIES = {
         "select * from license_waste_monthly where is_newest",
         (1_000, None),
     ),
+    "seats at the end of each of twelve months": (
+        "select * from license_product_monthly\n"
+        "where month > '{newest}'::date - interval '12 months'",
+        (None, None),
+    ),
     "every customer on one day": (
         "select * from license_usage_daily where date = '{newest}'::date - 10",
         (1_000, None),

@@ -51,6 +51,7 @@ VIEWS = {
         TIME, ("month", "product_name", "workload_name"), date="month", in_model=True
     ),
     "license_usage_monthly": View(TIME, (*SERIES, "month"), date="month"),
+    "license_product_monthly": View(TIME, ("month", *CUSTOMER_PRODUCT), date="month"),
     "license_waste_monthly": View(TIME, ("month", *CUSTOMER_PRODUCT), date="month", in_model=True),
     "license_usage_change": View(TIME, DATED_SERIES, date="processed_date"),
     "license_usage_series": View(

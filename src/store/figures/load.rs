@@ -53,7 +53,7 @@ async fn select(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Fig
     // Without usage there is nothing more to ask for.
     if let Some(newest) = figures.newest_date {
         let mut suspects = products::select_suspects(connection).await?;
-        figures.tiles = seats::select_tiles(connection).await?;
+        figures.tiles = seats::select_tiles(connection, newest).await?;
         figures.workloads = workloads::select(connection, newest).await?;
         figures.completeness = completeness::select(connection, newest).await?;
         figures.movers = movers::select(connection, newest, &suspects).await?;

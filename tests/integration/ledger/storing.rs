@@ -99,6 +99,7 @@ async fn every_object_is_named_as_promised_and_commented() {
             "license_held",
             "license_holding",
             "license_product",
+            "license_product_monthly",
             "license_seats",
             "license_usage",
             "license_usage_change",

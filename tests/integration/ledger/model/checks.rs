@@ -12,7 +12,7 @@ use super::sql;
 const SHOWN: usize = 6;
 
 /// The definitions, in an order in which each uses only those before it.
-const MODELS: [&str; 41] = [
+const MODELS: [&str; 42] = [
     "base/usage",
     "base/deployment",
     "base/reach",
@@ -36,6 +36,7 @@ const MODELS: [&str; 41] = [
     "products/license_usage_current",
     "products/license_product",
     "products/license_waste",
+    "products/license_product_monthly",
     "products/license_waste_monthly",
     "products/license_growth",
     "products/product_rename_suspect",
