@@ -192,6 +192,8 @@ mod service {
 
 /// The pages of the status address.
 mod pages {
+    /// The figures of the front page equal plain SQL.
+    mod figures;
     /// The front page: what it says, to whom, and under which headers.
     mod front;
     /// Who is shown names of customers, and what a browser is told about each answer.

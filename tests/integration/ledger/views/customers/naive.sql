@@ -94,7 +94,7 @@ inner join naive_usage as u
 create view naive_product as
 select
     customer_id, product_name, coalesce(u.service, d.service) as service,
-    coalesce(u.channel, d.channel) as channel, u.qualified, u.active, d.sold
+    coalesce(u.channel, d.channel) as channel, u.qualified, u.active, d.sold, d.assigned
 from (
     select
         customer_id, present_name as product_name, max(service) as service,
@@ -103,7 +103,9 @@ from (
     from naive_current group by 1, 2
 ) as u
 full join (
-    select customer_id, product_name, service, channel, licenses_sold as sold
+    select
+        customer_id, product_name, service, channel, licenses_sold as sold,
+        licenses_deployed as assigned
     from naive_deployment as d
     where processed_date_time = (
             select max(n.processed_date_time) from naive_deployment as n
