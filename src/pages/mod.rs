@@ -1,17 +1,25 @@
 //! Renders pages: structs in, HTML out. Knows neither HTTP nor SQL. Templates escape every text,
 //! and none has a script, a `style` attribute or the address of another host.
 
+mod badge;
 mod charts;
+mod customers;
+mod data_links;
 mod format;
 mod front;
 mod layout;
 mod notice;
+mod pager;
+mod runs;
 
 use askama::Template;
 
+pub(crate) use badge::{Badge, Tone};
+pub(crate) use customers::Customers;
 pub(crate) use front::{FiguresView, Front};
 pub(crate) use layout::{Layout, Section, style_hash};
 pub(crate) use notice::Notice;
+pub(crate) use runs::{Run, RunRow, Runs};
 
 /// The sign of the pages, for the tab of a browser.
 pub(crate) const ICON: &str = include_str!("../../templates/icon.svg");

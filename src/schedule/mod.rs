@@ -162,6 +162,13 @@ impl Schedule {
             .format("%Y-%m-%d %H:%M:%S %Z")
             .to_string()
     }
+
+    /// As [`Schedule::in_zone`], to the minute, with the name of the month.
+    #[must_use]
+    pub fn minute(&self, moment: DateTime<Utc>) -> String {
+        let local = moment.with_timezone(&self.zone);
+        local.format("%-d %b %Y %H:%M %Z").to_string()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! How things stand, judged for a person: the verdict, whether runs keep to the schedule, which host
-//! leads, the consent of each, and what is to be done about customers that fail. Pure: `status` and
-//! the front page say the same of the same.
+//! How things stand, judged for a person: the verdict, whether runs keep to the schedule, which
+//! host leads, the consent of each, and what is to be done about customers that fail. Pure:
+//! `status` and the front page say the same of the same.
 
 mod consent;
 mod reasons;
@@ -15,7 +15,7 @@ use crate::schedule::{PastRuns, Schedule, Timeliness};
 use crate::store::{Attention, LeaseName, LeaseRecord, LeaseState, Overview, RunRecord};
 
 pub(crate) use consent::{ShownConsent, describe_consents, main_consent};
-pub(crate) use reasons::trouble;
+pub(crate) use reasons::{rejection, trouble};
 
 /// All that the status is about.
 pub(crate) struct Standing {

@@ -1,4 +1,4 @@
-//! Why a customer needs a person, in plain words, and what to do. Pure.
+//! Why a customer needs a person, and why an item is no row, in plain words, and what to do. Pure.
 
 /// What is wrong with a customer.
 pub(crate) struct Trouble {
@@ -60,4 +60,17 @@ pub(crate) fn trouble(state: &str, reason: Option<&str>) -> Trouble {
         None => ("no run has reached it yet", "the next run asks for it"),
     };
     Trouble { words, action }
+}
+
+/// Why an item could not become a row, by the name of the `RejectionReason`.
+pub(crate) fn rejection(reason: &str) -> &'static str {
+    match reason {
+        "missing_field" => "a key field or a count is missing or blank",
+        "invalid_value" => "a field has a value that cannot be read",
+        "out_of_range" => "its date is before 2000 or more than two days ahead",
+        "duplicate_key" => "a later item has the same key and other values",
+        "wrong_customer" => "it names another customer",
+        "not_storable" => "a text has U+0000 or is over 512 characters long",
+        _ => "it could not become a row",
+    }
 }

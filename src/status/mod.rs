@@ -5,6 +5,8 @@
 //! It has a thread of its own: what keeps the program's thread busy, or blocks it, must not keep a
 //! probe from telling so.
 
+mod badges;
+mod data;
 mod figures;
 mod host;
 mod html;
@@ -30,7 +32,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::partner_center::{Client, ConsentFile};
 use crate::schedule::Schedule;
-use crate::store::Store;
+use crate::store::{Downloads, PageReader, Store};
 use crate::sync::UpgradeWait;
 use crate::watchdog::Pulse;
 use observer::Observer;
@@ -55,6 +57,9 @@ pub(crate) struct StatusInputs {
 /// What of it follows from the configuration.
 pub(crate) struct StatusParts {
     pub(crate) store: Store,
+    /// For pages that need more than is known.
+    pub(crate) reader: PageReader,
+    pub(crate) downloads: Downloads,
     pub(crate) schedule: Schedule,
     /// From the ticker, which knows how the clock was set.
     pub(crate) next_run: watch::Receiver<Option<DateTime<Utc>>>,

@@ -16,6 +16,8 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tracing::{debug, warn};
 
+use super::badges;
+use super::data;
 use super::figures;
 use super::host::{HostError, Hosts};
 use super::html;
@@ -51,7 +53,13 @@ pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
         .route("/readyz", get(ready))
         .route("/health", get(ready))
         .route("/metrics", get(measure))
+        .route("/customers", get(html::show_customers))
+        .route("/runs", get(html::show_runs))
+        .route("/runs/{run_id}", get(html::show_run))
         .route("/data/figures.json", get(figures::show))
+        .route("/badge/freshness.svg", get(badges::freshness))
+        .route("/badge/last-run.svg", get(badges::last_run))
+        .merge(data::routes())
         .fallback(not_found)
         .with_state(Arc::clone(&site));
     // The guard changes the path, so it has to come before the choice of the route.

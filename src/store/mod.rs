@@ -8,6 +8,7 @@ mod batch;
 mod connect;
 mod consent;
 mod customers;
+mod detail;
 mod error;
 mod figures;
 mod grants;
@@ -29,6 +30,10 @@ mod verify;
 pub use attention::{Attention, NeedyCustomer};
 pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
+pub(crate) use detail::{
+    CustomerFilter, CustomerLine, CustomerList, CustomerState, FailureLine, PAGE_ROWS,
+    RejectionLine, RunDetail, RunLine, RunList, TableQuery,
+};
 pub use error::{Cause, StoreError};
 pub use figures::{
     DayPoint, Figures, MonthPoint, Mover, ProductEvent, ProductEventKind, RenameSuspect,
@@ -46,7 +51,7 @@ pub use overview::{CustomersByState, LedgerFigures, Overview};
 pub use pool::{PoolConnections, Store};
 pub use probe::ProbedPart;
 pub use read::{Experience, LastFinish, RunRecord};
-pub(crate) use readers::Reader;
+pub(crate) use readers::{Download, Downloads, FileFormat, Reader};
 pub use readers::{PageReader, PageWork};
 pub use resume::Unfinished;
 pub use run::{

@@ -62,6 +62,17 @@ const FIGURES: &str = "
     set local jit = off
 ";
 
+/// For a table as a file. Dates and moments read the same whatever the server's defaults are.
+const DOWNLOAD: &str = "
+    begin isolation level read committed read only;
+    set local statement_timeout = '15s';
+    set local lock_timeout = '5s';
+    set local idle_in_transaction_session_timeout = '10s';
+    set local timezone = 'UTC';
+    set local datestyle = 'ISO';
+    set local jit = off
+";
+
 /// Shorter than a caller waits who is no run.
 const ASIDE: &str = "
     begin isolation level read committed;
@@ -109,4 +120,11 @@ pub(super) async fn begin_figures(
     connection: &mut PgConnection,
 ) -> Result<PgTransaction<'_>, sqlx::Error> {
     connection.begin_with(FIGURES).await
+}
+
+/// Begins a transaction that reads a table for a file.
+pub(super) async fn begin_download(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    connection.begin_with(DOWNLOAD).await
 }

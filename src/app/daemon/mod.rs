@@ -27,7 +27,7 @@ use crate::retry::Remedy;
 use crate::schedule::{Schedule, Ticker};
 use crate::shutdown::Shutdown;
 use crate::status::{Leader, StatusParts};
-use crate::store::{Instance, LeaseTimes};
+use crate::store::{Downloads, Instance, LeaseTimes, PageReader};
 use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
@@ -110,6 +110,8 @@ async fn serve_with(
     let mut ticker = Ticker::new(schedule.clone(), Arc::clone(&clock));
     let parts = StatusParts {
         store: syncer.store.clone(),
+        reader: PageReader::new(syncer.store.clone()),
+        downloads: Downloads::new(syncer.store.clone()),
         schedule,
         next_run: ticker.next_tick(),
         upgrade: syncer.upgrade.subscribe(),

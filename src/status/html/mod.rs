@@ -2,22 +2,29 @@
 //! and a handler for each page. [`crate::pages`] renders them.
 
 mod accept;
+mod customers;
 mod front;
+mod runs;
 
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::routes::Site;
 use crate::pages::{self, ICON, Layout, Notice, Section};
+use crate::store::StoreError;
 
 pub(super) use accept::prefers_html;
+pub(super) use customers::{filter as customer_filter, show as show_customers};
 pub(super) use front::show as show_front;
+pub(super) use runs::{show_all as show_runs, show_one as show_run};
 
 /// What a page has that its content security policy must permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Forms {
     /// Only links.
     None,
+    /// A search in the page itself.
+    Search,
 }
 
 impl Site {
@@ -46,6 +53,7 @@ impl Site {
 pub(super) fn page(status: StatusCode, html: String, forms: Forms) -> Response {
     let action = match forms {
         Forms::None => "'none'",
+        Forms::Search => "'self'",
     };
     let policy = format!(
         "default-src 'none'; style-src '{}'; img-src 'self'; base-uri 'none'; \
@@ -81,6 +89,54 @@ pub(super) fn unavailable(site: &Site, section: Section) -> Response {
         pages::render(&notice),
         Forms::None,
     )
+}
+
+/// Sends the page that stands in for one that the database did not give.
+fn unread(site: &Site, section: Section, error: &StoreError) -> Response {
+    if site.away().is_some() {
+        return unavailable(site, section);
+    }
+    let message = "This page cannot be read now";
+    let reason = match error {
+        StoreError::TimedOut { .. } => {
+            "The ledger's database did not answer in time. Load the page again when it has less \
+             to do."
+                .to_owned()
+        }
+        // Without causes, which may hold details of the database's host.
+        error => format!("The ledger's database answered with an error: {error}."),
+    };
+    let notice = Notice {
+        layout: site.layout(section, message),
+        message: format!("{message}."),
+        paragraphs: vec![reason],
+    };
+    page(
+        StatusCode::SERVICE_UNAVAILABLE,
+        pages::render(&notice),
+        Forms::None,
+    )
+}
+
+/// Sends the page that says that there is none.
+fn missing(site: &Site, section: Section, problem: &str) -> Response {
+    let message = "There is no such page";
+    let notice = Notice {
+        layout: site.layout(section, message),
+        message: format!("{message}."),
+        paragraphs: vec![problem.to_owned()],
+    };
+    page(StatusCode::NOT_FOUND, pages::render(&notice), Forms::None)
+}
+
+/// The page of a list that the address asks for, from 0; the first if it names none. Bounded, so
+/// that the place of its first row is a number that Postgres takes.
+fn page_number(uri: &Uri) -> u32 {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let mut pairs = url::form_urlencoded::parse(query);
+    let page = pairs.find(|(name, _)| name == "page");
+    let page = page.and_then(|(_, page)| page.parse::<u32>().ok());
+    page.unwrap_or(1).clamp(1, 1_000_000) - 1
 }
 
 /// The sign of the pages.

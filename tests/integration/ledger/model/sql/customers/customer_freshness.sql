@@ -2,6 +2,7 @@ with known as (
     select
         c.customer_id,
         c.customer_name,
+        c.domain,
         c.gone_since,
         s.last_success_at,
         f.finished_at as last_failure_at,
@@ -22,7 +23,7 @@ with known as (
         limit 1
     ) as f on true
     left join model_latest as u on u.customer_id = c.customer_id
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 ),
 
 judged as (
@@ -61,5 +62,6 @@ select
         when 'ended'
             then 'fetched with success, and no figures have come after ' || last_processed_date
         when 'stale' then 'newest figures of ' || last_processed_date || ', over 14 days ago'
-    end as state_reason
+    end as state_reason,
+    domain
 from judged

@@ -1,0 +1,116 @@
+//! The tables of the pages as files: whole, as CSV for spreadsheets and as JSON for programs.
+//! Postgres writes the rows, and they pass through as they come.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream;
+
+use super::html;
+use super::routes::Site;
+use crate::store::{Download, FileFormat, RunDetail, RunList, StoreError, TableQuery};
+
+const CSV: &str = "text/csv; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// A file for each table and form.
+pub(super) fn routes() -> Router<Arc<Site>> {
+    let mut router = Router::new();
+    for (extension, format) in [("csv", FileFormat::Csv), ("json", FileFormat::Json)] {
+        router = router
+            .route(
+                &format!("/customers.{extension}"),
+                get(async move |State(site): State<Arc<Site>>, uri: Uri| {
+                    customers(&site, &uri, format).await
+                }),
+            )
+            .route(
+                &format!("/runs.{extension}"),
+                get(async move |State(site): State<Arc<Site>>| runs(&site, format).await),
+            )
+            .route(
+                &format!("/runs/{{run_id}}/failures.{extension}"),
+                get(
+                    async move |State(site): State<Arc<Site>>, Path(run_id): Path<i64>| {
+                        failures(&site, run_id, format).await
+                    },
+                ),
+            )
+            .route(
+                &format!("/runs/{{run_id}}/rejections.{extension}"),
+                get(
+                    async move |State(site): State<Arc<Site>>, Path(run_id): Path<i64>| {
+                        let name = format!("run-{run_id}-rejections");
+                        send(&site, RunDetail::rejections(run_id), format, &name).await
+                    },
+                ),
+            );
+    }
+    router
+}
+
+/// The customers that the address asks for.
+pub(super) async fn customers(site: &Site, uri: &Uri, format: FileFormat) -> Response {
+    match html::customer_filter(uri) {
+        Ok(filter) => send(site, filter.query(), format, "customers").await,
+        Err(problem) => (StatusCode::NOT_FOUND, problem + "\n").into_response(),
+    }
+}
+
+/// All runs.
+pub(super) async fn runs(site: &Site, format: FileFormat) -> Response {
+    send(site, RunList::query(), format, "runs").await
+}
+
+/// The customers that failed in a run.
+pub(super) async fn failures(site: &Site, run_id: i64, format: FileFormat) -> Response {
+    let name = format!("run-{run_id}-failures");
+    send(site, RunDetail::failures(run_id), format, &name).await
+}
+
+async fn send(site: &Site, query: TableQuery, format: FileFormat, name: &str) -> Response {
+    let now = site.observer.inputs.clock.now();
+    let parts = site.observer.parts();
+    match parts.downloads.begin(query, format, now).await {
+        Ok(download) => file(name, format, body(download)),
+        Err(error) => {
+            let reason = match error {
+                StoreError::TimedOut { .. } => "the database did not answer in time".to_owned(),
+                // Without causes, which may hold details of the database's host.
+                error => error.to_string(),
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, reason + "\n").into_response()
+        }
+    }
+}
+
+/// A file that cannot be finished breaks the connection, so that the client does not take a part
+/// for the whole.
+fn body(download: Download) -> Body {
+    let chunks = stream::unfold(download, async |mut download| {
+        let chunk = download.next().await?;
+        Some((chunk, download))
+    });
+    Body::from_stream(chunks)
+}
+
+/// An answer that a browser saves under `name` if it is CSV, and shows if it is JSON.
+pub(super) fn file(name: &str, format: FileFormat, body: impl Into<Body>) -> Response {
+    let body = body.into();
+    match format {
+        FileFormat::Csv => {
+            let disposition = format!("attachment; filename=\"{name}.csv\"");
+            let headers = [
+                (header::CONTENT_TYPE, CSV.to_owned()),
+                (header::CONTENT_DISPOSITION, disposition),
+            ];
+            (headers, body).into_response()
+        }
+        FileFormat::Json => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
+    }
+}
