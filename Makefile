@@ -32,6 +32,12 @@ test: ## Run all tests against a private Postgres; PG=14 to 18 for a version, AR
 		scripts/postgres run --fast --in-memory --name test -- \
 		cargo test --features simulator --locked $(ARGS)
 
+.PHONY: test-otel
+test-otel: ## Test the traces of runs, which are built only with the feature otel
+	@scripts/need cargo cc postgres
+	RUST_TEST_THREADS=$(TEST_THREADS) scripts/postgres run --fast --in-memory --name otel -- \
+		cargo test --features simulator,otel --locked --test integration -- traces:: service::metrics
+
 .PHONY: test-citus
 test-citus: ## Run the tests of ledger, views and runs on a Citus cluster; SEATLEDGER_PG_BIN=DIR
 	@scripts/need cargo cc

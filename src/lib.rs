@@ -6,7 +6,7 @@
 //! ```text
 //! main
 //!  └─► app            one file per command: daemon, backfill, check, grants, login, …
-//!       ├─► cli            the command line          telemetry   the log
+//!       ├─► cli            the command line          telemetry   log, traces
 //!       ├─► config         what the operator wrote
 //!       ├─► lifecycle      signals, tracked tasks, exit codes
 //!       ├─► schedule       when a run is due

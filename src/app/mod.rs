@@ -211,6 +211,8 @@ fn start(
 ) -> anyhow::Result<Exit> {
     with_runtime(Box::pin(async {
         let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
+        #[cfg(feature = "otel")]
+        let _parent = telemetry::traces::begin(&lifecycle.metrics, cli.backfill.now);
         let exit = match &cli.command {
             None if cli.backfill.now => {
                 Box::pin(backfill::run(
@@ -231,6 +233,8 @@ fn start(
             },
         };
         lifecycle.finish().await;
+        #[cfg(feature = "otel")]
+        telemetry::traces::finish(lifecycle.stopped_by().is_some());
         exit
     }))?
 }

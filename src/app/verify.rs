@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::MultiProgress;
 use tokio::sync::watch;
+use tracing::{Instrument as _, trace_span};
 
 use crate::cli::Verify;
 use crate::clock::Clock;
@@ -54,6 +55,7 @@ pub(super) async fn run(
     ));
     let compared = syncer
         .verify(&request, &lifecycle.shutdown, &progress)
+        .instrument(trace_span!("sync.verify"))
         .await;
     drop(progress);
     // The bar must be gone before the result is printed.

@@ -4,17 +4,16 @@
 //! [`load`] goes through these files: `file` finds and parses the TOML, `layers` sorts known keys
 //! (`keys`) from unknown ones and merges, `reader` converts single values, and `sections`, `auth`,
 //! `database`, `status` and `secrets` check them and build the `settings`, which the other rooms
-//! see. `network` checks the variables that the HTTP libraries read, and `desktop` picks those that
-//! a browser needs. All faults are collected in one [`ConfigError`], which holds no secret.
+//! see. `foreign` reads variables that are not the program's own. All faults are collected in one
+//! [`ConfigError`], which holds no secret.
 
 mod auth;
 mod database;
-mod desktop;
 mod fault;
 mod file;
+mod foreign;
 mod keys;
 mod layers;
-mod network;
 mod reader;
 mod secrets;
 mod sections;
@@ -25,6 +24,7 @@ mod status;
 use std::path::PathBuf;
 
 use fault::Origin;
+use foreign::{desktop, network};
 use layers::Layers;
 use reader::{Checked, SettingsReader};
 use sources::BaseDirs;
@@ -33,6 +33,8 @@ pub use database::{
     Database, DatabaseAddress, FileFault, Host, Identity, IdentityPem, Roots, SslMode, Target, Tls,
 };
 pub use fault::{ConfigError, ConfigFault, SettingOrigins};
+#[cfg(feature = "otel")]
+pub(crate) use foreign::traces::TraceSettings;
 pub use layers::describe::{Described, ShownSetting, describe};
 pub use settings::{
     App, Auth, ClientCredential, Cloud, Config, Customers, Log, LogFormat, Method, NotifySettings,
@@ -104,6 +106,8 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
         status: status?,
         notify: notify?,
         log: log?,
+        #[cfg(feature = "otel")]
+        traces: foreign::traces::traces(reader, sources),
         browser_environment: desktop::browser_environment(&sources.environment),
         warnings: reader.take_warnings(),
     })

@@ -40,6 +40,9 @@ pub struct Config {
     pub notify: NotifySettings,
     /// What is logged, and how.
     pub log: Log,
+    /// Where traces are sent; none if they are not.
+    #[cfg(feature = "otel")]
+    pub(crate) traces: Option<super::foreign::traces::TraceSettings>,
     /// The environment of a browser that the program opens; none if the terminal has no display.
     pub browser_environment: Option<BTreeMap<String, String>>,
     /// Warnings, to be logged once logging is set up.

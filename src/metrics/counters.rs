@@ -53,6 +53,17 @@ pub enum ApiDataset {
 
 impl ApiDataset {
     const ALL: [Self; 4] = [Self::Usage, Self::Deployment, Self::Customers, Self::Other];
+
+    /// Its name in metrics and traces.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Deployment => "deployment",
+            Self::Customers => "customers",
+            Self::Other => "other",
+        }
+    }
 }
 
 impl From<Dataset> for ApiDataset {
@@ -66,13 +77,7 @@ impl From<Dataset> for ApiDataset {
 
 impl EncodeLabelValue for ApiDataset {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Usage => "usage",
-            Self::Deployment => "deployment",
-            Self::Customers => "customers",
-            Self::Other => "other",
-        };
-        EncodeLabelValue::encode(&name, encoder)
+        EncodeLabelValue::encode(&self.as_str(), encoder)
     }
 }
 
@@ -134,6 +139,8 @@ pub(super) struct Counters {
     pub(super) in_flight: Gauge,
     pub(super) throttle_wait: Counter<f64, AtomicU64>,
     pub(super) notifications: Labelled<2>,
+    #[cfg(feature = "otel")]
+    pub(super) trace_spans: Labelled<1>,
 }
 
 impl Counters {
@@ -182,6 +189,13 @@ impl Counters {
             "scope",
             &["tenant", "customer"],
         );
+        #[cfg(feature = "otel")]
+        let trace_spans = known(
+            "trace_spans",
+            "Spans for the collector of traces, by whether it took them",
+            "fate",
+            &["sent", "lost"],
+        );
         let counters = Self {
             runs,
             customers_done,
@@ -194,6 +208,8 @@ impl Counters {
             in_flight: Gauge::default(),
             throttle_wait: Counter::default(),
             notifications: Family::default(),
+            #[cfg(feature = "otel")]
+            trace_spans,
         };
         counters.register_others(registry);
         counters

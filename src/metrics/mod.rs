@@ -190,6 +190,14 @@ impl Metrics {
         }
     }
 
+    /// So many spans were sent to the collector of traces, or are lost.
+    #[cfg(feature = "otel")]
+    pub(crate) fn count_spans(&self, count: u64, is_sent: bool) {
+        let fate = if is_sent { "sent" } else { "lost" };
+        let spans = &self.0.counters.trace_spans;
+        spans.get_or_create(&[("fate", fate)]).inc_by(count);
+    }
+
     /// A notification was delivered, or given up.
     pub fn count_notification(&self, channel: NotifyChannel, is_delivered: bool) {
         let labels = counters::notification(channel, is_delivered);

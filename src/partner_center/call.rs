@@ -1,24 +1,28 @@
 //! One call: sent until it succeeds or is given up, with the token, under the limiter and the retry
 //! budget. The only place that sends to the API.
 
+mod request;
+
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::{debug, warn};
-use uuid::Uuid;
+use tracing::{Instrument as _, debug, warn};
+
+use request::record_error;
+
+pub(in crate::partner_center) use request::Call;
 
 use crate::causes::with_causes;
-use crate::ledger::{CallIds, CustomerId, FailureReason};
-use crate::metrics::ApiDataset;
+use crate::ledger::FailureReason;
 use crate::partner_center::auth::Token;
 use crate::partner_center::decode::fault::ApiFault;
-use crate::partner_center::decode::next::{self, NextLink, PageRequest};
+use crate::partner_center::decode::next::{self, NextLink};
 use crate::partner_center::error::{ApiError, is_rate_limit};
 use crate::partner_center::redact::Within;
 use crate::partner_center::session::Session;
@@ -38,72 +42,6 @@ const MAX_FAULT_BYTES: usize = 64 * 1024;
 /// Failed attempts of one kind that are logged as warnings in a run; further ones are logged at
 /// debug level. Without the bound, a cause that all customers share would fill the log.
 const MAX_WARNINGS: u64 = 5;
-
-/// One logical call, the same over all its attempts.
-pub(in crate::partner_center) struct Call {
-    /// The URL, and headers beside those that every call has.
-    request: PageRequest,
-    ids: CallIds,
-    request_id: HeaderValue,
-    correlation_id: HeaderValue,
-    customer: Option<CustomerId>,
-    dataset: ApiDataset,
-    /// HTTP requests so far.
-    sent: AtomicU32,
-}
-
-impl Call {
-    /// A call under a correlation id of its own, with one request id for all its attempts.
-    pub(in crate::partner_center) fn new(
-        request: PageRequest,
-        customer: Option<CustomerId>,
-        dataset: ApiDataset,
-    ) -> Self {
-        let ids = CallIds {
-            request: Uuid::new_v4(),
-            correlation: Uuid::new_v4(),
-        };
-        let header = |id: Uuid| {
-            HeaderValue::from_str(&id.to_string()).expect("a GUID is made of visible characters")
-        };
-        Self {
-            request,
-            ids,
-            request_id: header(ids.request),
-            correlation_id: header(ids.correlation),
-            customer,
-            dataset,
-            sent: AtomicU32::new(0),
-        }
-    }
-
-    /// How many HTTP requests were sent for it.
-    pub(in crate::partner_center) fn sent(&self) -> u32 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// The ids that it was sent with; none if no request was sent.
-    pub(in crate::partner_center) fn ids(&self) -> Option<CallIds> {
-        (self.sent() > 0).then_some(self.ids)
-    }
-
-    fn headers(&self, locale: &HeaderValue, token: &Token) -> HeaderMap {
-        // With room for those that reqwest adds.
-        let mut headers = HeaderMap::with_capacity(12);
-        headers.extend(self.request.headers.clone());
-        headers.insert("ms-requestid", self.request_id.clone());
-        headers.insert("ms-correlationid", self.correlation_id.clone());
-        headers.insert("ms-contract-version", HeaderValue::from_static("v1"));
-        headers.insert(
-            "ms-partnercenter-application",
-            HeaderValue::from_static("Seatledger"),
-        );
-        headers.insert("x-locale", locale.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(AUTHORIZATION, token.header.clone());
-        headers
-    }
-}
 
 /// An answer with status 200 or 204.
 pub(in crate::partner_center) struct Answer {
@@ -252,9 +190,17 @@ impl Session {
         permit: RequestPermit<'_>,
         shutdown: &Shutdown,
     ) -> Result<Answer, ApiError> {
+        let span = call.span();
         // Boxed because the future of every call would hold it twice.
-        let sent = Box::pin(self.send(call, token, permit));
-        shutdown.pulse.during(self.client.request_limit, sent).await
+        let sent = Box::pin(self.send(call, token, permit).instrument(span.clone()));
+        let answer = shutdown.pulse.during(self.client.request_limit, sent).await;
+        match &answer {
+            Ok(answer) => {
+                span.record("http.response.status_code", answer.status);
+            }
+            Err(error) => record_error(&span, error),
+        }
+        answer
     }
 
     /// One HTTP request and its answer.

@@ -27,6 +27,10 @@ pub(crate) const NOTIFY: Duration = Duration::from_millis(500);
 /// [`LAST_ANSWERS`] from the first signal on.
 pub(crate) const END_TASKS: Duration = Duration::from_secs(1);
 
+/// The last spans are sent, where traces are built in.
+#[cfg(any(feature = "otel", test))]
+pub(crate) const TRACES: Duration = Duration::from_millis(500);
+
 /// After the first signal, beside the other steps: the status address sends its last answers.
 pub(crate) const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -44,6 +48,7 @@ mod tests {
             CLOSE_POOL,
             NOTIFY,
             END_TASKS,
+            TRACES,
         ];
         steps.iter().sum()
     }

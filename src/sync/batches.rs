@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, trace_span, warn};
 
 use super::customer_list::RunCustomer;
 use super::error::RunError;
@@ -184,7 +184,12 @@ impl Recorder<'_> {
             }
             return Ok(());
         };
-        match ledger.record(&batch).await {
+        let span = trace_span!(
+            "store.batch",
+            customers = batch.len(),
+            rows = batch.iter().map(CustomerOutcome::row_count).sum::<usize>(),
+        );
+        match ledger.record(&batch).instrument(span).await {
             Ok(counts) => {
                 for (outcome, counts) in batch.iter().zip(counts) {
                     self.add(outcome, counts);

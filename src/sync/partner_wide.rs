@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tracing::{Span, warn};
+use tracing::{Instrument as _, Span, trace_span, warn};
 
 use super::Syncer;
 use super::batches::{FetchedCustomer, QUEUE_LENGTH, Recorder};
@@ -223,6 +223,7 @@ impl PartnerWide<'_> {
         let fetched = self
             .session
             .fetch_partner_wide_usage(wanted, date, self.shutdown)
+            .instrument(trace_span!("sync.collection", dataset = "usage"))
             .await;
         DatasetFetch::new(Dataset::Usage, fetched)
     }
@@ -238,6 +239,7 @@ impl PartnerWide<'_> {
         let fetched = self
             .session
             .fetch_partner_wide_deployment(wanted, date, self.shutdown)
+            .instrument(trace_span!("sync.collection", dataset = "deployment"))
             .await;
         DatasetFetch::new(Dataset::Deployment, fetched)
     }

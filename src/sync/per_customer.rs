@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
+use tracing::field::Empty;
 use tracing::{Instrument as _, debug_span, warn};
 
 use super::Syncer;
@@ -124,10 +125,21 @@ impl Workers {
     /// taken.
     async fn work(&self, outcomes: mpsc::Sender<FetchedCustomer>) {
         while let Some(customer) = self.next() {
-            let span = debug_span!("sync.customer", customer.id = %customer.id);
-            let Some(fetched) = self.fetch(customer).instrument(span).await else {
+            let span = debug_span!(
+                "sync.customer",
+                customer.id = %customer.id,
+                error.type = Empty,
+                otel.status_code = Empty,
+            );
+            let fetched = self.fetch(customer).instrument(span.clone()).await;
+            let Some(fetched) = fetched else {
                 return;
             };
+            if let Some(failure) = &fetched.outcome.failure {
+                span.record("error.type", failure.reason.as_str());
+                span.record("otel.status_code", "ERROR");
+            }
+            drop(span);
             // Fails only after the run has ended.
             let _sent = outcomes.send(fetched).await;
         }

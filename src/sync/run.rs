@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::watch;
-use tracing::{Instrument as _, error, info, info_span, warn};
+use tracing::field::Empty;
+use tracing::{Instrument as _, error, info, info_span, trace_span, warn};
 
 use super::Syncer;
 use super::batches::Recorder;
@@ -78,10 +79,18 @@ impl Syncer {
         let span = info_span!(
             "sync.run",
             run.id = run.id(),
-            run.kind = request.kind.as_str()
+            run.kind = request.kind.as_str(),
+            run.outcome = Empty,
+            customers.total = Empty,
+            customers.failed = Empty,
+            rows.received = Empty,
+            rows.inserted = Empty,
+            rows.updated = Empty,
+            rows.rejected = Empty,
+            otel.status_code = Empty,
         );
         let lease = run.recorder.ledger.as_ref().map(Ledger::lease);
-        async {
+        let reported = async {
             let ended = tokio::select! {
                 ended = Box::pin(run.fetch_all()) => ended,
                 () = last_moment(shutdown) => Err(RunError::Stopped),
@@ -89,8 +98,10 @@ impl Syncer {
             };
             run.end(ended).await
         }
-        .instrument(span)
-        .await
+        .instrument(span.clone())
+        .await?;
+        reported.record_in(&span);
+        Ok(reported)
     }
 }
 
@@ -155,7 +166,8 @@ impl Run<'_> {
         // A grant that is no longer valid fails here once, and not at each customer.
         self.session.sign_in(self.shutdown).await?;
         enter(self.recorder.progress, Phase::Listing);
-        let list = Arc::new(self.list().await?);
+        let list = self.list().instrument(trace_span!("sync.list")).await?;
+        let list = Arc::new(list);
         self.fetch(Arc::clone(&list)).await?;
         self.recorder.record_lost(&list).await
     }
@@ -298,7 +310,7 @@ impl Run<'_> {
                 .err()
                 .filter(|error| !matches!(error, RunError::Stopped)),
         };
-        log_end(&report);
+        report.log();
         count_end(&syncer.metrics, report.outcome);
         if let Some(ledger) = ledger {
             let next_date = self.request.dated.and_then(|dated| dated.next);
@@ -360,40 +372,6 @@ fn count_end(metrics: &Metrics, outcome: RunOutcome) {
         RunOutcome::Failed => metrics.error_stands(Part::Run),
         RunOutcome::Interrupted => {}
     }
-}
-
-fn log_end(report: &Report) {
-    let Report {
-        customers,
-        rows,
-        http,
-        ..
-    } = report;
-    let outcome = report.outcome.as_str();
-    // The journal shows only the message, which therefore repeats the most important fields.
-    info!(
-        outcome,
-        duration_ms = (report.finished_at - report.started_at).num_milliseconds(),
-        customers.total,
-        customers.succeeded,
-        customers.failed,
-        rows.received,
-        rows.inserted,
-        rows.updated,
-        rows.unchanged,
-        rows.rejected,
-        http.requests,
-        http.retries,
-        http.throttled,
-        "Run ended: {outcome}, {} of {} customers stored, {} rows received, {} new, {} changed, \
-         {} rejected",
-        customers.succeeded,
-        customers.total,
-        rows.received,
-        rows.inserted,
-        rows.updated,
-        rows.rejected
-    );
 }
 
 #[cfg(test)]

@@ -200,6 +200,17 @@ mod pages {
     mod safety;
 }
 
+/// The traces of runs, as a collector of OpenTelemetry gets them.
+#[cfg(feature = "otel")]
+mod traces {
+    /// A collector over loopback.
+    mod collector;
+    /// Collectors that are away, hang or refuse.
+    mod faults;
+    /// What a trace shows.
+    mod spans;
+}
+
 /// What appears in no output.
 mod secrecy {
     /// Nothing is sent to anybody but those whom the configuration names.

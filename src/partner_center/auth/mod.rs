@@ -24,7 +24,8 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::field::Empty;
+use tracing::{Instrument as _, trace_span, warn};
 
 pub(super) use authority::AuthorityClient;
 pub use claims::Mfa;
@@ -161,6 +162,7 @@ impl TokenProvider {
         if shutdown.forced.is_cancelled() {
             return Err(Stopped.into());
         }
+        let span = trace_span!("partner_center.sign_in", otel.status_code = Empty);
         let mut attempts = self.policy.attempts(shutdown);
         let renewed = loop {
             let authority = Arc::clone(&self.authority);
@@ -185,7 +187,7 @@ impl TokenProvider {
                 })
             };
             let attempt = shutdown.pulse.during(self.limit, attempt);
-            if let Some(end) = attempts.run(attempt).await {
+            if let Some(end) = attempts.run(attempt).instrument(span.clone()).await {
                 break end;
             }
         };
@@ -196,6 +198,7 @@ impl TokenProvider {
                 Ok(token)
             }
             Err(end) => {
+                span.record("otel.status_code", "ERROR");
                 let error = end.into_error()?;
                 cache.token = None;
                 cache.failure = Some(error.clone());

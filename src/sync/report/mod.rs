@@ -2,6 +2,7 @@
 //! an interface.
 
 mod progress;
+mod record;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -110,8 +110,10 @@ async fn the_documentation_has_each_metric_with_its_type_labels_and_meaning() {
     let server = Server::start();
     let (_world, daemon, url) = after_a_run(&server).await;
     let rendered = table(&scrape(&url).await);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/watching.md");
-    let text = std::fs::read_to_string(path).unwrap();
+    let mut text = include_str!("../../../docs/watching.md").to_owned();
+    if cfg!(feature = "otel") {
+        text.push_str(include_str!("../../../docs/tracing.md"));
+    }
     let documented: BTreeSet<String> = text
         .lines()
         .filter(|line| line.starts_with("| `seatledger_") || line.starts_with("| `process_"))

@@ -12,10 +12,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use url::Url;
 
-use super::fault::{ConfigFault, Origin, quoted};
-use super::reader::SettingsReader;
-use super::settings::{Auth, Method, PartnerCenter};
-use super::sources::Sources;
+use crate::config::fault::{ConfigFault, Origin, quoted};
+use crate::config::reader::SettingsReader;
+use crate::config::settings::{Auth, Method, PartnerCenter};
+use crate::config::sources::Sources;
 use crate::retry::passes_by_itself;
 
 const HTTPS_PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
@@ -38,7 +38,7 @@ enum ProxyFault {
 }
 
 /// The origins that are reached over TLS.
-pub(super) fn tls_origins(partner_center: &PartnerCenter, auth: &Auth) -> Vec<Url> {
+pub(in crate::config) fn tls_origins(partner_center: &PartnerCenter, auth: &Auth) -> Vec<Url> {
     let authority = match auth.method {
         Method::AccessToken(_) => None,
         Method::RefreshToken { .. } | Method::ClientCredentials { .. } => Some(&auth.authority),
@@ -48,7 +48,7 @@ pub(super) fn tls_origins(partner_center: &PartnerCenter, auth: &Auth) -> Vec<Ur
     all.into_iter().flatten().filter(secure).cloned().collect()
 }
 
-pub(super) fn check(reader: &mut SettingsReader, sources: &Sources, origins: &[Url]) {
+pub(in crate::config) fn check(reader: &mut SettingsReader, sources: &Sources, origins: &[Url]) {
     for name in [HTTPS_PROXY, ALL_PROXY, HTTP_PROXY].as_flattened() {
         if let Some(value) = sources.variable(name)
             && check_proxy(value) == Err(ProxyFault::NotAnAddress)

@@ -30,7 +30,7 @@ const PREFIXES: [&str; 4] = ["LC_", "XDG_", "KDE_", "GNOME_"];
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 /// None if there is no display to show a browser on.
-pub(super) fn browser_environment(
+pub(in crate::config) fn browser_environment(
     environment: &HashMap<String, String>,
 ) -> Option<BTreeMap<String, String>> {
     let has = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());

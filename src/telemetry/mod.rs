@@ -1,4 +1,7 @@
-//! Sets up the log. Called once.
+//! Sets up the log, and traces where they are built in. Called once.
+
+#[cfg(feature = "otel")]
+pub(crate) mod traces;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::os::linux::fs::MetadataExt as _;
@@ -49,6 +52,24 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
             .with_span_list(false)
             .boxed(),
     };
+    #[cfg(feature = "otel")]
+    if let Some(settings) = &config.traces {
+        let registry = tracing_subscriber::registry();
+        match traces::layer(settings) {
+            // Traces do not depend on what is logged, so that the filter is the log's.
+            Ok(traces) => {
+                let _already_set = registry
+                    .with(layer.with_filter(filter))
+                    .with(traces)
+                    .try_init();
+            }
+            Err(error) => {
+                let _already_set = registry.with(layer).with(filter).try_init();
+                tracing::warn!("Traces are not sent: {error}");
+            }
+        }
+        return;
+    }
     // The filter is a layer of its own. As the filter of the other layer it would drop the event
     // after a call that only asks whether a level is enabled, as sqlx asks for each of Postgres'
     // notices. A second call, as in tests, keeps the first set-up.
