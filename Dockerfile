@@ -6,6 +6,8 @@
 FROM rust:1.95-bookworm AS builder
 WORKDIR /src
 COPY . .
+# For the metric seatledger_build_info: --build-arg SEATLEDGER_COMMIT=$(git rev-parse HEAD).
+ARG SEATLEDGER_COMMIT=unknown
 RUN cargo build --release --locked --bin seatledger && install -d -m 0700 /state
 
 # The C library, libgcc, the certificate authorities and time zones: no shell, no package manager.
