@@ -6,11 +6,9 @@ use std::panic;
 
 use anyhow::Context as _;
 
-use crate::telemetry::is_journal;
+use tracing::Level;
 
-/// The journal takes a line that begins so as an error. Without it, all lines of standard error are
-/// informational.
-const ERROR_PRIORITY: &str = "<3>";
+use crate::telemetry::{is_journal, with_priority};
 
 /// One line on standard output.
 pub(super) fn say(text: &str) -> anyhow::Result<()> {
@@ -30,13 +28,10 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 /// One message on standard error. If that is closed, nothing is left to report to.
 pub(super) fn complain(text: &str) {
-    let message = if is_journal() {
-        // Each line is an entry of its own.
-        let text = text.replace('\n', &format!("\n{ERROR_PRIORITY}"));
-        format!("{ERROR_PRIORITY}seatledger: {text}\n")
-    } else {
-        format!("seatledger: {text}\n")
-    };
+    let mut message = format!("seatledger: {text}\n");
+    if is_journal() {
+        message = with_priority(Level::ERROR, &message);
+    }
     let _written = io::stderr().write_all(message.as_bytes());
 }
 

@@ -8,6 +8,7 @@ use std::os::linux::fs::MetadataExt as _;
 use std::sync::LazyLock;
 
 use indicatif::MultiProgress;
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -15,9 +16,10 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::config::{Config, LogFormat, journal_stream};
 
-/// Levels of libraries that log too much at `info`: the cron scheduler its own steps, and sqlx
-/// Postgres' notices that a table exists already.
-const LIBRARY_LEVELS: &str = "tokio_cron_scheduler=warn,sqlx=warn";
+/// Levels of libraries that log too much: the cron scheduler its own steps, sqlx Postgres' notices
+/// that a table exists already, and the certificate verifier as an error what the call that it
+/// refuses reports with what to do.
+const LIBRARY_LEVELS: &str = "tokio_cron_scheduler=warn,sqlx=warn,rustls_platform_verifier=off";
 
 /// Logs to standard error, or to the journal directly if standard error is connected to it. The
 /// progress bars of `bars` are hidden while a line is written.
@@ -38,7 +40,10 @@ pub(crate) fn init(config: &Config, bars: &MultiProgress) {
         LogFormat::Json => false,
         LogFormat::Auto => io::stderr().is_terminal(),
     };
-    let writer = AroundBars(bars.clone());
+    let writer = Lines {
+        bars: bars.clone(),
+        priority: None,
+    };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match journal {
         Some(journal) => journal.boxed(),
@@ -91,13 +96,44 @@ pub(crate) fn is_journal() -> bool {
     *IS_JOURNAL
 }
 
+/// The lines of a text as the journal takes them from standard error: each is an entry of its own,
+/// and begins with its priority.
+pub(crate) fn with_priority(level: Level, text: &str) -> String {
+    let priority = priority(level);
+    let lines = text.lines().map(|line| format!("<{priority}>{line}\n"));
+    lines.collect()
+}
+
+/// The priorities that entries have which go to the journal directly.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 5,
+        Level::DEBUG => 6,
+        Level::TRACE => 7,
+    }
+}
+
 /// Standard error; the progress bars are hidden while a line is written.
 #[derive(Clone)]
-struct AroundBars(MultiProgress);
+struct Lines {
+    bars: MultiProgress,
+    /// The level of the line, if it goes to the journal.
+    priority: Option<Level>,
+}
 
-impl Write for AroundBars {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(line))
+impl Write for Lines {
+    /// Takes a whole event at once.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.bars.suspend(|| match self.priority {
+            Some(level) => {
+                let lines = with_priority(level, &String::from_utf8_lossy(event));
+                io::stderr().write_all(lines.as_bytes())?;
+                Ok(event.len())
+            }
+            None => io::stderr().write(event),
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -105,10 +141,17 @@ impl Write for AroundBars {
     }
 }
 
-impl MakeWriter<'_> for AroundBars {
+impl MakeWriter<'_> for Lines {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
         self.clone()
+    }
+
+    fn make_writer_for(&self, event: &Metadata<'_>) -> Self {
+        Self {
+            priority: is_journal().then_some(*event.level()),
+            ..self.clone()
+        }
     }
 }

@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::World;
+use serde_json::json;
+
+use crate::support::{World, send_signal, spawn};
 
 /// Runs the program to its end with standard output and standard error as given.
 async fn run(
@@ -56,6 +58,45 @@ async fn each_line_of_why_the_program_could_not_run_is_an_error_in_the_journal()
     }
     let (exit, said) = said_to_journal(&mut world, &["--help"]).await;
     assert_eq!((exit, said.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn each_line_of_a_text_or_json_log_has_its_priority_in_the_journal() {
+    let mut world = World::new().await;
+    world.set("notify.ping_url", "http://127.0.0.1:9/");
+    for (format, told) in [("text", "  WARN "), ("json", "{\"timestamp\"")] {
+        world.set("log.format", format);
+        let (exit, said) = said_to_journal(&mut world, &["--backfill"]).await;
+        assert_eq!(exit, Some(0), "{said}");
+        let is_marked = |line: &str| line.starts_with('<') && line.get(2..3) == Some(">");
+        assert!(said.lines().all(is_marked), "{said}");
+        let warned = said.lines().find(|line| line.starts_with("<4>"));
+        assert!(warned.is_some_and(|line| line.contains(told)), "{said}");
+        assert!(said.contains("<5>"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_under_nohup_goes_on_when_its_terminal_is_closed() {
+    let world = World::new().await;
+    world.simulator.patch(json!({ "latency_ms": 300 })).await;
+    let program = env!("CARGO_BIN_EXE_seatledger");
+    let mut command = Command::new("sh");
+    command
+        .env_clear()
+        .envs(world.environment())
+        .args(["-c", "trap '' HUP; echo $$ >\"$0\"; exec \"$@\""])
+        .arg(world.folder.path().join("pid"))
+        .args([program, "--config"])
+        .arg(world.config_path())
+        .arg("--backfill")
+        .stdin(Stdio::null());
+    let running = spawn(finish(command));
+    world.simulator.received("usage", 1).await;
+    let pid = std::fs::read_to_string(world.folder.path().join("pid")).unwrap();
+    assert!(send_signal("HUP", pid.trim()));
+    let output = running.await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 /// A pipe without a reader.
