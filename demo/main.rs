@@ -97,7 +97,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
-    let lifecycle = Lifecycle::start()?;
+    let lifecycle = Lifecycle::start(true)?;
     let folder = tempfile::tempdir()?;
     // The last run must not be in the future.
     let today = (SystemClock.now() - TimeDelta::hours(6)).date_naive();

@@ -1,9 +1,10 @@
 //! Signals, the two steps of a stop, tracked tasks, and the program's exit codes. How long each
 //! step may take is in `shutdown::waits`.
 
-use std::io;
+use std::future::pending;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::{fs, io};
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,6 +38,8 @@ pub enum Exit {
     Interrupted,
     /// A run was stopped by SIGTERM.
     Terminated,
+    /// A run was stopped by SIGHUP: its terminal is gone.
+    HungUp,
     /// What `status --check` found, as monitoring systems know it: 0 to 3.
     Monitored(u8),
 }
@@ -51,6 +54,7 @@ impl From<Exit> for ExitCode {
             Exit::NeedsPerson => 4,
             // As sysexits.h has it.
             Exit::Misconfigured => 78,
+            Exit::HungUp => 129,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
             Exit::Monitored(code) => code,
@@ -82,11 +86,12 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Begins to listen for signals. Needs a runtime.
+    /// Begins to listen for signals. Needs a runtime. SIGHUP `ends` a program only if it does not
+    /// have a meaning of its own for it, and was not started by `nohup`, which ignores it.
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(ends_at_hangup: bool) -> io::Result<Self> {
         let lifecycle = Self {
             shutdown: Shutdown::default(),
             tasks: TaskTracker::new(),
@@ -95,17 +100,18 @@ impl Lifecycle {
         };
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
+        let hangup = (ends_at_hangup && !ignores_hangup()).then(|| signal(SignalKind::hangup()));
+        let signals = Signals {
+            terminate,
+            interrupt,
+            hangup: hangup.transpose()?,
+        };
         let first = Arc::clone(&lifecycle.first);
         #[expect(
             clippy::disallowed_methods,
             reason = "the listener must outlive the tracked tasks, which wait for its forced stop"
         )]
-        tokio::spawn(listen(
-            terminate,
-            interrupt,
-            lifecycle.shutdown.clone(),
-            first,
-        ));
+        tokio::spawn(listen(signals, lifecycle.shutdown.clone(), first));
         let pulse = lifecycle.shutdown.pulse.clone();
         #[expect(
             clippy::disallowed_methods,
@@ -137,33 +143,55 @@ impl Lifecycle {
     }
 }
 
-async fn listen(
-    mut terminate: Signal,
-    mut interrupt: Signal,
-    shutdown: Shutdown,
-    first: Arc<OnceLock<Exit>>,
-) {
-    let mut next = async || {
+/// Whether this process was started with SIGHUP ignored. A handler would end that.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The signal numbered 1 is the lowest bit.
+    ignored.is_some_and(|mask| mask & 1 == 1)
+}
+
+/// The signals that end the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// None if it does not end the program.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    async fn next(&mut self) -> (Exit, &'static str) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
-            _ = terminate.recv() => Exit::Terminated,
-            _ = interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => (Exit::Terminated, "SIGTERM"),
+            _ = self.interrupt.recv() => (Exit::Interrupted, "SIGINT"),
+            _ = hangup => (Exit::HungUp, "SIGHUP"),
         }
-    };
-    let exit = next().await;
+    }
+}
+
+async fn listen(mut signals: Signals, shutdown: Shutdown, first: Arc<OnceLock<Exit>>) {
+    let (exit, signal) = signals.next().await;
     info!(
-        signal = if exit == Exit::Terminated {
-            "SIGTERM"
-        } else {
-            "SIGINT"
-        },
+        signal,
         "Stopping: what is under way is finished, nothing new begun"
     );
+    // The shell and the kernel may both send one when a terminal is closed.
+    signals.hangup = None;
     // Only this task sets it, once.
     let _set = first.set(exit);
     let _told = sd_notify::notify(&[NotifyState::Stopping]);
     shutdown.graceful.cancel();
     tokio::select! {
-        _ = next() => info!("Stopping at once"),
+        _ = signals.next() => info!("Stopping at once"),
         () = tokio::time::sleep(waits::GRACE) => {}
     }
     shutdown.forced.cancel();

@@ -19,6 +19,7 @@ use crate::store::{RunKind, RunOutcome, Store};
 use crate::sync::{DatabaseRetry, Dates, Mode, Progress, Report, Request, RunError, Syncer};
 
 use super::consent_watch::ConsentWatch;
+use super::run_status::tell_of_run;
 use super::{START_RETRY, complain, database_retry_of_a_person, print, progress, say, syncer};
 
 /// How long the summary waits for the customers' names. A database that does not answer must not
@@ -73,8 +74,15 @@ pub(super) async fn run(
         };
         report.map(Some)
     };
+    let telling = tell_of_run(
+        &syncer.client,
+        &config.schedule.schedule,
+        RunKind::Backfill,
+        followed.clone(),
+    );
     let mut ran = tokio::select! {
         ran = Box::pin(run) => ran,
+        never = telling => match never {},
         never = notifier.follow(RunKind::Backfill, followed) => match never {},
     };
     drop(progress);

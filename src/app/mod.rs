@@ -9,6 +9,7 @@ mod grants;
 mod login;
 mod output;
 mod progress;
+mod run_status;
 mod status;
 mod support;
 mod verify;
@@ -67,7 +68,10 @@ const RUNTIME_FILES: usize = 8;
 pub fn main() -> ExitCode {
     output::complain_of_panics();
     let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+        Ok(mut cli) => {
+            cli.backfill.extend();
+            cli
+        }
         Err(error) => {
             // Help and version are not errors.
             if telemetry::is_journal() && error.use_stderr() {
@@ -210,7 +214,9 @@ fn start(
     bars: MultiProgress,
 ) -> anyhow::Result<Exit> {
     with_runtime(Box::pin(async {
-        let lifecycle = Lifecycle::start().context("signals cannot be listened to")?;
+        let is_daemon = cli.command.is_none() && !cli.backfill.now;
+        // The daemon rereads its configuration at SIGHUP.
+        let lifecycle = Lifecycle::start(!is_daemon).context("signals cannot be listened to")?;
         #[cfg(feature = "otel")]
         let _parent = telemetry::traces::begin(&lifecycle.metrics, cli.backfill.now);
         let exit = match &cli.command {

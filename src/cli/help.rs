@@ -28,6 +28,7 @@ Exit codes:
   4         could not run, and a person has to act first: sign-in, consent, token file, a permanent
             refusal of the database, an untrusted certificate, tables of a newer version
   78        the configuration is wrong
+  129       the run was stopped by SIGHUP: its terminal was closed
   130, 143  the run was stopped by SIGINT or SIGTERM
   status has codes of its own: seatledger status --help
 

@@ -1,5 +1,6 @@
 //! The command line's arguments.
 
+mod extent;
 mod help;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::ledger::{CustomerId, Source};
+use extent::Extent;
 
 /// Keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
 ///
@@ -70,6 +72,14 @@ pub(crate) struct Backfill {
         conflicts_with_all = ["customer", "dry_run", "from", "to", "force"]
     )]
     pub(crate) resume: bool,
+    /// What the unit seatledger-backfill@ is to fetch: all, resume, a GUID, or dates
+    #[arg(
+        long,
+        hide = true,
+        requires = "backfill",
+        conflicts_with_all = ["customer", "from", "to", "force", "resume"]
+    )]
+    extent: Option<Extent>,
 }
 
 /// The options of a comparison.

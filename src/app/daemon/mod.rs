@@ -3,7 +3,6 @@
 
 mod due;
 mod reload;
-mod run_status;
 mod standby;
 mod start;
 mod status_address;
@@ -32,6 +31,7 @@ use crate::sync::{DatabaseRetry, Progress, Report, Request, RunError, Syncer};
 
 use super::DATABASE_MAX_INTERVAL;
 use super::consent_watch::{CHECK_INTERVAL, ConsentWatch};
+use super::run_status::tell_of_run;
 use due::{Due, Outset};
 use reload::Reloads;
 use standby::Lead;
@@ -317,9 +317,11 @@ impl Daemon {
             warn!(%tick, "A tick came while a run was under way and is left out");
             came = Some(tick);
         });
+        let client = &self.syncer.client;
+        let telling = tell_of_run(client, &self.schedule, due.kind, watched.clone());
         let ended = tokio::select! {
             ended = run => ended,
-            never = self.tell_of_run(due.kind, watched.clone()) => match never {},
+            never = telling => match never {},
             never = self.notifier.follow(due.kind, watched) => match never {},
         };
         if let Ok(report) = &ended {

@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::lifecycle::{Exit, Lifecycle};
+use crate::lifecycle::{Exit, Lifecycle, notify_ready};
 use crate::partner_center::{ConsentFile, Login, Mfa, SignedIn};
 use crate::printable::printable;
 use crate::store::{Instance, Store};
@@ -83,11 +83,16 @@ async fn in_browser(
 
 async fn with_code(login: &Login, lifecycle: &Lifecycle) -> Result<SignedIn, anyhow::Error> {
     let code = login.begin_with_code(&lifecycle.shutdown).await?;
-    say(&format!(
-        "Open {} and enter the code {}\nSign in there as {REQUIRED_USER}.\nWaiting …",
+    let step = format!(
+        "Open {} and enter the code {}",
         printable(&code.verification_uri),
         printable(&code.user_code)
+    );
+    say(&format!(
+        "{step}\nSign in there as {REQUIRED_USER}.\nWaiting …"
     ))?;
+    // As a unit the command counts as started once there is a code.
+    notify_ready(&step);
     Ok(login.finish_with_code(&code, &lifecycle.shutdown).await?)
 }
 

@@ -65,6 +65,7 @@ async fn after_a_signal_customers_under_way_are_finished_and_no_other_begun() {
         (&[], "INT", 0),
         (&["--backfill", "--json"], "TERM", 143),
         (&["--backfill", "--json"], "INT", 130),
+        (&["--backfill", "--json"], "HUP", 129),
     ] {
         world.simulator.forget_requests().await;
         let running = world.start(arguments);
