@@ -89,6 +89,12 @@ test-install: ## Try the package in a booted Debian, following docs/install.md; 
 	@$(if $(DEB),,$(MAKE) deb PROFILE=$(or $(PROFILE),dev))
 	@tests/install/run $(DEB)
 
+.PHONY: test-systemd
+test-systemd: ## Try in a booted systemd what the units promise; SEATLEDGER_DEBIAN=ROOT, ARGS=NAMES
+	@scripts/need cargo cc
+	cargo build --locked --features simulator --bins
+	@tests/systemd/run $(ARGS)
+
 .PHONY: test-clients
 test-clients: ## Try Microsoft's sign-in library and a public API client (PyPI) on the simulator
 	@scripts/need cargo cc python3

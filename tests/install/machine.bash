@@ -19,7 +19,7 @@ debian_root() { # FOLDER
         -o APT::Install-Recommends=true -o Dir::Cache::archives="$1/var/cache/apt/archives"
         install postgresql'
     mmdebstrap --quiet --variant=minbase --skip=cleanup/apt \
-        --include=systemd,systemd-sysv,dbus,libpam-systemd,ca-certificates,less \
+        --include=systemd,systemd-sysv,dbus,libpam-systemd,ca-certificates,less,procps \
         --customize-hook="${download//$'\n'/ }" \
         bookworm "$1.part" >&2 || cannot "mmdebstrap could not make a Debian 12 here."
     mv -- "$1.part" "$1"
@@ -75,7 +75,7 @@ boot() { # ROOT
     until [[ $state == running || $state == degraded ]]; do
         ((SECONDS < deadline)) || cannot "systemd did not come up: $state"
         sleep 0.2
-        state=$(inside systemctl is-system-running) || true
+        state=$(inside systemctl is-system-running 2>/dev/null) || true
     done
 }
 
