@@ -10,6 +10,7 @@ mod front;
 mod layout;
 mod notice;
 mod pager;
+mod products;
 mod runs;
 
 use askama::Template;
@@ -19,6 +20,7 @@ pub(crate) use customers::Customers;
 pub(crate) use front::{FiguresView, Front};
 pub(crate) use layout::{Layout, Section, style_hash};
 pub(crate) use notice::Notice;
+pub(crate) use products::Products;
 pub(crate) use runs::{Run, RunRow, Runs};
 
 /// The sign of the pages, for the tab of a browser.

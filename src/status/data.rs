@@ -1,5 +1,8 @@
 //! The tables of the pages as files: whole, as CSV for spreadsheets and as JSON for programs.
-//! Postgres writes the rows, and they pass through as they come.
+//! Postgres writes the rows, and they pass through as they come; those of the front page and the
+//! products are in memory.
+
+mod memory;
 
 use std::sync::Arc;
 
@@ -9,18 +12,22 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use chrono::{DateTime, Utc};
 use futures_util::stream;
+use serde_json::{Map, Value};
 
 use super::html;
 use super::routes::Site;
-use crate::store::{Download, FileFormat, RunDetail, RunList, StoreError, TableQuery};
+use crate::store::{
+    Download, FileFormat, FrontTable, ProductList, RunDetail, RunList, StoreError, TableQuery,
+};
 
 const CSV: &str = "text/csv; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// A file for each table and form.
 pub(super) fn routes() -> Router<Arc<Site>> {
-    let mut router = Router::new();
+    let mut router = Router::new().route("/data/{file}", get(front));
     for (extension, format) in [("csv", FileFormat::Csv), ("json", FileFormat::Json)] {
         router = router
             .route(
@@ -28,6 +35,10 @@ pub(super) fn routes() -> Router<Arc<Site>> {
                 get(async move |State(site): State<Arc<Site>>, uri: Uri| {
                     customers(&site, &uri, format).await
                 }),
+            )
+            .route(
+                &format!("/products.{extension}"),
+                get(async move |State(site): State<Arc<Site>>| products(&site, format)),
             )
             .route(
                 &format!("/runs.{extension}"),
@@ -59,6 +70,68 @@ pub(super) async fn customers(site: &Site, uri: &Uri, format: FileFormat) -> Res
     match html::customer_filter(uri) {
         Ok(filter) => send(site, filter.query(), format, "customers").await,
         Err(problem) => (StatusCode::NOT_FOUND, problem + "\n").into_response(),
+    }
+}
+
+/// The products, from memory.
+pub(super) fn products(site: &Site, format: FileFormat) -> Response {
+    let Some(list) = site.observer.products() else {
+        return not_yet("products");
+    };
+    let rows = serde_json::to_value(&list.products).and_then(serde_json::from_value);
+    kept(
+        &ProductList::COLUMNS,
+        rows,
+        list.as_of,
+        ("products", format),
+    )
+}
+
+/// A table of the front page, from memory; or the query that gives its rows.
+async fn front(State(site): State<Arc<Site>>, Path(file): Path<String>) -> Response {
+    let found = file.rsplit_once('.').and_then(|(name, extension)| {
+        let mut tables = FrontTable::ALL.into_iter();
+        let table = tables.find(|table| table.name() == name)?;
+        let format = match extension {
+            "csv" => Some(FileFormat::Csv),
+            "json" => Some(FileFormat::Json),
+            "sql" => None,
+            _ => return None,
+        };
+        Some((table, format))
+    });
+    let Some((table, format)) = found else {
+        let names = FrontTable::ALL.map(FrontTable::name).join(", ");
+        let problem = format!(
+            "there is no such file; there are figures.json and, each as .csv, .json and .sql, \
+             {names}\n"
+        );
+        return (StatusCode::NOT_FOUND, problem).into_response();
+    };
+    let Some(format) = format else {
+        return table.sql().into_response();
+    };
+    let Some(figures) = site.observer.figures() else {
+        return not_yet("figures");
+    };
+    let rows = table.rows(&figures);
+    kept(table.columns(), rows, figures.as_of, (table.name(), format))
+}
+
+fn not_yet(what: &str) -> Response {
+    let problem = format!("the {what} have not been computed yet\n");
+    (StatusCode::SERVICE_UNAVAILABLE, problem).into_response()
+}
+
+fn kept(
+    columns: &[&str],
+    rows: Result<Vec<Map<String, Value>>, serde_json::Error>,
+    as_of: DateTime<Utc>,
+    (name, format): (&str, FileFormat),
+) -> Response {
+    match rows {
+        Ok(rows) => file(name, format, memory::write(columns, &rows, as_of, format)),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{StatusInputs, StatusParts};
 use crate::consent::Consent;
 use crate::metrics::{Facts, LastRun, LeaderFacts, Part, ThrottleFacts};
 use crate::partner_center::ThrottleStatus;
-use crate::store::{Figures, Overview, Reader, StoreError};
+use crate::store::{Figures, Overview, ProductList, Reader, StoreError};
 
 /// How often the database is asked, and the file of the consent is read.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -51,6 +51,7 @@ pub(super) struct Observer {
     database: watch::Sender<Known>,
     consent: watch::Sender<Option<Consent>>,
     figures: watch::Sender<Option<Arc<Figures>>>,
+    products: watch::Sender<Option<Arc<ProductList>>>,
     wanted: Notify,
 }
 
@@ -61,6 +62,7 @@ impl Observer {
             database: watch::Sender::default(),
             consent: watch::Sender::default(),
             figures: watch::Sender::default(),
+            products: watch::Sender::default(),
             wanted: Notify::new(),
         }
     }

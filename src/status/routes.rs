@@ -23,6 +23,7 @@ use super::host::{HostError, Hosts};
 use super::html;
 use super::observer::Observer;
 use crate::metrics::CONTENT_TYPE;
+use crate::pages::Section;
 use crate::store::Migrations;
 use crate::watchdog;
 
@@ -54,6 +55,7 @@ pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
         .route("/health", get(ready))
         .route("/metrics", get(measure))
         .route("/customers", get(html::show_customers))
+        .route("/products", get(html::show_products))
         .route("/runs", get(html::show_runs))
         .route("/runs/{run_id}", get(html::show_run))
         .route("/data/figures.json", get(figures::show))
@@ -149,11 +151,18 @@ fn refuse(site: &Site, refusal: &HostError) -> Response {
     (status, format!("{refusal}\n")).into_response()
 }
 
-async fn not_found() -> impl IntoResponse {
+async fn not_found(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    if html::prefers_html(&headers) {
+        let problem = "There are the overview, the customers, the products and the runs: the links \
+                       at the top lead to them.";
+        return html::missing(&site, Section::Overview, problem);
+    }
     (
         StatusCode::NOT_FOUND,
-        "there is nothing here; there are /, /healthz, /readyz and /metrics\n",
+        "there is nothing here; there are /, /customers, /products, /runs, /healthz, /readyz and \
+         /metrics\n",
     )
+        .into_response()
 }
 
 fn answer(is_fine: bool, body: &Value) -> impl IntoResponse + use<> {

@@ -39,6 +39,7 @@ pub use figures::{
     DayPoint, Figures, MonthPoint, Mover, ProductEvent, ProductEventKind, RenameSuspect,
     ServiceDay, ServiceStrip, Tile, Tiles, WasteLine, WasteTotal, WorkloadLine,
 };
+pub(crate) use figures::{FrontTable, ProductLine, ProductList};
 pub use grants::{Granted, Revoked};
 pub use holders::{Holder, OtherRun};
 pub use lease::{

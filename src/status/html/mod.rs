@@ -4,6 +4,7 @@
 mod accept;
 mod customers;
 mod front;
+mod products;
 mod runs;
 
 use axum::http::{StatusCode, Uri, header};
@@ -16,6 +17,7 @@ use crate::store::StoreError;
 pub(super) use accept::prefers_html;
 pub(super) use customers::{filter as customer_filter, show as show_customers};
 pub(super) use front::show as show_front;
+pub(super) use products::show as show_products;
 pub(super) use runs::{show_all as show_runs, show_one as show_run};
 
 /// What a page has that its content security policy must permit.
@@ -96,7 +98,6 @@ fn unread(site: &Site, section: Section, error: &StoreError) -> Response {
     if site.away().is_some() {
         return unavailable(site, section);
     }
-    let message = "This page cannot be read now";
     let reason = match error {
         StoreError::TimedOut { .. } => {
             "The ledger's database did not answer in time. Load the page again when it has less \
@@ -106,27 +107,33 @@ fn unread(site: &Site, section: Section, error: &StoreError) -> Response {
         // Without causes, which may hold details of the database's host.
         error => format!("The ledger's database answered with an error: {error}."),
     };
-    let notice = Notice {
-        layout: site.layout(section, message),
-        message: format!("{message}."),
-        paragraphs: vec![reason],
-    };
-    page(
-        StatusCode::SERVICE_UNAVAILABLE,
-        pages::render(&notice),
-        Forms::None,
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    notice(
+        site,
+        section,
+        (status, "This page cannot be read now"),
+        &reason,
     )
 }
 
 /// Sends the page that says that there is none.
-fn missing(site: &Site, section: Section, problem: &str) -> Response {
-    let message = "There is no such page";
+pub(super) fn missing(site: &Site, section: Section, problem: &str) -> Response {
+    let status = StatusCode::NOT_FOUND;
+    notice(site, section, (status, "There is no such page"), problem)
+}
+
+fn notice(
+    site: &Site,
+    section: Section,
+    (status, message): (StatusCode, &str),
+    reason: &str,
+) -> Response {
     let notice = Notice {
         layout: site.layout(section, message),
         message: format!("{message}."),
-        paragraphs: vec![problem.to_owned()],
+        paragraphs: vec![reason.to_owned()],
     };
-    page(StatusCode::NOT_FOUND, pages::render(&notice), Forms::None)
+    page(status, pages::render(&notice), Forms::None)
 }
 
 /// The page of a list that the address asks for, from 0; the first if it names none. Bounded, so

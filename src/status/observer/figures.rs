@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::{Known, Observer};
 use crate::causes::with_causes;
-use crate::store::{Figures, Migrations};
+use crate::store::{Figures, Migrations, ProductList};
 
 /// How long figures hold without a run: some depend on the date.
 const LAST: Duration = Duration::from_hours(6);
@@ -33,6 +33,11 @@ impl Observer {
         self.figures.borrow().clone()
     }
 
+    /// The list of products, likewise.
+    pub(in crate::status) fn products(&self) -> Option<Arc<ProductList>> {
+        self.products.borrow().clone()
+    }
+
     /// Computes them at the start, after each run, and when they are old.
     pub(super) async fn watch_figures(&self) -> Infallible {
         let schema = Migrations::embedded().newest();
@@ -52,20 +57,26 @@ impl Observer {
     async fn compute(&self, known: &Known, last: Option<Computed>) -> Computed {
         let began = Instant::now();
         let now = self.inputs.clock.now();
-        let computed = self.parts().store.load_figures(now).await;
+        let store = self.parts().store.clone();
+        let figures = store.load_figures(now).await.map(|figures| {
+            self.figures.send_replace(Some(Arc::new(figures)));
+        });
+        // Apart from the figures, so that neither is late or missing because of the other.
+        let products = store.load_products(now).await.map(|products| {
+            self.products.send_replace(Some(Arc::new(products)));
+        });
+        let computed = figures.and(products);
         let has_failed = computed.is_err();
         match computed {
-            Ok(figures) => {
+            Ok(()) => {
                 let duration_ms = began.elapsed().as_millis();
-                debug!(duration_ms, "Computed the figures of the front page");
-                self.figures.send_replace(Some(Arc::new(figures)));
+                debug!(duration_ms, "Computed the figures of the pages");
             }
             Err(error) if last.is_none_or(|last| !last.has_failed) => {
                 let error = with_causes(&error);
                 warn!(
                     error,
-                    "The figures of the front page could not be computed, and those before stay: \
-                    {error}"
+                    "The figures of the pages could not be computed, and those before stay: {error}"
                 );
             }
             // Has been logged.

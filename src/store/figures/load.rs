@@ -13,7 +13,7 @@ use crate::store::pool::Store;
 use crate::store::transaction::begin_figures;
 
 /// How long it may take. Without a bound, a slow server would compute all the time.
-const TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
 
 const OPERATION: &str = "computing the figures of the front page";
 

@@ -4,8 +4,10 @@
 mod completeness;
 mod load;
 mod movers;
+mod product_list;
 mod products;
 mod seats;
+mod tables;
 mod waste;
 mod workloads;
 
@@ -14,6 +16,8 @@ use serde::Serialize;
 
 use super::attention::Attention;
 use crate::ledger::CustomerId;
+pub(crate) use product_list::{ProductLine, ProductList};
+pub(crate) use tables::FrontTable;
 
 /// The figures of the front page. All lists have a bound, whatever the number of customers.
 #[derive(Debug, Clone, Default, Serialize)]
