@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::config::PartnerCenter;
 use crate::ledger::Source;
+use crate::span::span;
 use crate::store::Experience;
 
 /// Customers on one page of the partner's customer list.
@@ -37,9 +40,11 @@ pub(super) fn describe(input: &EstimateInput<'_>) -> String {
         Some(_) => "earlier runs",
         None => "this one customer",
     };
-    let minutes = to_f64(calls) / rate / 60.0;
+    let time = Duration::try_from_secs_f64(to_f64(calls) / rate).ok();
+    let time = time.and_then(|time| TimeDelta::from_std(time).ok());
+    let time = span(time.unwrap_or(TimeDelta::MAX));
     format!(
-        "a full run takes about {calls} calls, {minutes:.1} minutes at {rate:.1} requests a second \
+        "a full run takes about {calls} calls, {time} at {rate:.1} requests a second \
          ({rate_basis}), and brings about {rows:.0} rows (going by {rows_basis})"
     )
 }

@@ -82,6 +82,9 @@ pub enum StoreError {
     /// None of several hosts can be used.
     #[error("none of the hosts of database.url can be used: {}", each(.0))]
     NoUsableHost(Vec<StoreError>),
+    /// The program has not run on this database yet.
+    #[error("there are no tables yet: the first run makes them, or: seatledger migrate")]
+    NoTables,
     /// A newer version of the program has migrated the tables.
     #[error(
         "this program is older than the database: its tables were brought up to date by a newer \
@@ -204,6 +207,15 @@ impl StoreError {
         refuses_password(&source.0)
     }
 
+    /// Whether a table is not there.
+    pub(super) fn is_of_a_missing_table(&self) -> bool {
+        let Self::Unusable { source, .. } = self else {
+            return false;
+        };
+        let error = source.0.as_database_error();
+        error.and_then(sqlx::error::DatabaseError::code).as_deref() == Some("42P01")
+    }
+
     /// Whether a lock of another session was waited for in vain.
     pub(super) fn is_of_a_lock(&self) -> bool {
         // Lock timeout, deadlock, and the statement timeout while locks are taken.
@@ -257,6 +269,7 @@ impl Classify for StoreError {
             Self::NoUsableHost(failures) => of_hosts(failures),
             Self::Unusable { .. }
             | Self::Untrusted { .. }
+            | Self::NoTables
             | Self::NewerSchema { .. }
             | Self::OtherSchema { .. }
             | Self::ForeignViews { .. }

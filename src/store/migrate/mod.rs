@@ -53,7 +53,10 @@ impl Store {
         let applied = self.read("reading the version of the tables", async |connection| {
             query.fetch_all(connection).await
         });
-        let applied = applied.await?;
+        let applied = applied.await.map_err(|error| match error {
+            error if error.is_of_a_missing_table() => StoreError::NoTables,
+            error => error,
+        })?;
         let migrations = Migrations::embedded();
         let missing = migrations.migrator().iter();
         Ok(missing

@@ -62,7 +62,7 @@ async fn every_part_is_tried_and_a_full_run_estimated() {
     check.assert_code(0);
     assert!(
         check.stdout.contains(
-            "a full run takes about 16 calls, 0.1 minutes at 2.0 requests a second (as the last \
+            "a full run takes about 16 calls, 8 seconds at 2.0 requests a second (as the last \
                 run learned), and brings about 80 rows (going by earlier runs)"
         ),
         "{}",

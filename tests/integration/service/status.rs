@@ -144,3 +144,15 @@ async fn a_monitoring_system_waits_ten_seconds_at_most() {
     assert!(line.contains("gave no answer in time"), "{line}");
     holder.rollback().await.unwrap();
 }
+
+#[tokio::test]
+async fn before_the_first_run_the_status_says_that_there_are_no_tables_yet() {
+    let world = World::before_migrations().await;
+    let said = "there are no tables yet: the first run makes them, or: seatledger migrate";
+    let shown = world.run(&["status"]).await;
+    shown.assert_code(1);
+    assert!(shown.stderr.contains(said), "{}", shown.stderr);
+    let line = world.run(&["status", "--check"]).await;
+    line.assert_code(3);
+    assert_eq!(line.stdout, format!("SEATLEDGER UNKNOWN - {said}\n"));
+}
