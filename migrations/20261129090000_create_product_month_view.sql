@@ -51,41 +51,53 @@ used as (
         month, customer_id, product_name, licenses_active desc, workload_name collate "C"
 ),
 
--- The service is worked out once per customer and month, and not for each row.
+-- Each customer's last date of a month is looked up, since the history of deployment is long.
+-- "distinct" keeps the planner from looking it up several times.
 last_deployment as (
-    select
-        month,
-        customer_id,
-        license_service(service_code, service_name) as service,
-        max(processed_date) as processed_date
+    select distinct
+        m.month,
+        c.customer_id,
+        m.service,
+        (
+            (
+                select d.processed_date_time
+                from license_deployment as d
+                where d.customer_id = c.customer_id
+                    and d.processed_date_time >= m.month::timestamp at time zone 'UTC'
+                    and d.processed_date_time < (m.month + interval '1 month') at time zone 'UTC'
+                    and license_service(d.service_code, d.service_name) = m.service
+                order by d.processed_date_time desc
+                limit 1
+            ) at time zone 'UTC'
+        )::date as processed_date
     from (
-        select
-            date_trunc('month', processed_date_time at time zone 'UTC')::date as month,
-            customer_id,
-            service_code,
-            service_name,
-            (max(processed_date_time) at time zone 'UTC')::date as processed_date
-        from license_deployment
-        group by 1, 2, 3, 4
-    ) as spelt
-    group by 1, 2, 3
+        select distinct date_trunc('month', processed_date::timestamp)::date as month, service
+        from service_date
+        where dataset = 'deployment'
+    ) as m
+    cross join customer as c
 ),
 
 -- A product that comes twice on one date counts as it came last: under one name by its processed
--- date, under two names of one id by when these were first stored.
+-- date, under two names of one id by when these were first stored. The inner "distinct on" keeps
+-- the planner from reading all of the history.
 deployed as (
-    select distinct on (l.month, d.customer_id, d.product_name)
+    select distinct on (l.month, l.customer_id, d.product_name)
         l.month,
         l.service,
         l.processed_date,
         d.*
     from last_deployment as l
-    inner join license_deployment as d
-        on d.customer_id = l.customer_id
-        and d.processed_date_time >= l.processed_date::timestamp at time zone 'UTC'
-        and d.processed_date_time < (l.processed_date + 1)::timestamp at time zone 'UTC'
-        and license_service(d.service_code, d.service_name) = l.service
-    order by l.month, d.customer_id, d.product_name, d.processed_date_time desc
+    cross join lateral (
+        select distinct on (d.customer_id, d.product_name) d.*
+        from license_deployment as d
+        where d.customer_id = l.customer_id
+            and d.processed_date_time >= l.processed_date::timestamp at time zone 'UTC'
+            and d.processed_date_time < (l.processed_date + 1)::timestamp at time zone 'UTC'
+            and license_service(d.service_code, d.service_name) = l.service
+        order by d.customer_id, d.product_name, d.processed_date_time desc
+    ) as d
+    order by l.month, l.customer_id, d.product_name, d.processed_date_time desc
 ),
 
 sold as (

@@ -65,7 +65,7 @@ impl Store {
     /// Reads the list of products.
     ///
     /// # Errors
-    /// When Postgres is away or refuses, takes longer than a minute, or has no tables yet.
+    /// When Postgres is away or refuses, takes longer than 5 minutes, or has no tables yet.
     pub(crate) async fn load_products(
         &self,
         now: DateTime<Utc>,
