@@ -108,7 +108,7 @@ bi-docs: ## Renew docs/bi.md and docs/bi from the comments in the database
 .PHONY: test-bi
 test-bi: ## Try dbt, JDBC, ODBC, Polars, DuckDB, pandas and Superset on the views (PyPI)
 	@scripts/need cargo cc python3
-	cargo build --locked --features simulator --bins
+	cargo build --locked --features simulator,parquet --bins
 	@tests/bi/run
 
 .PHONY: test-monitoring

@@ -4,6 +4,7 @@ mod backfill;
 mod check;
 mod consent_watch;
 mod daemon;
+mod export;
 mod generate;
 mod grants;
 mod login;
@@ -294,6 +295,9 @@ async fn run_command(
         }
         Command::Verify(arguments) => {
             Box::pin(verify::run(arguments, config, clock, bars, lifecycle)).await
+        }
+        Command::Export(arguments) => {
+            Box::pin(export::run(arguments, config, bars, lifecycle)).await
         }
         // Done before the configuration is needed.
         Command::Generate { .. } | Command::Support { .. } => Ok(Exit::Success),

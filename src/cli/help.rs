@@ -96,6 +96,23 @@ Exit codes:
   4   a person has to act first
   78  the configuration is wrong";
 
+pub(super) const EXPORT: &str = "\
+Examples:
+  seatledger export license_product --out seats.csv
+  seatledger export license_usage_current --out usage.parquet
+  seatledger export license_waste | head -n 20";
+
+pub(super) const AFTER_EXPORT: &str = "\
+All rows are of one moment. A file keeps its old content until the new one is complete.
+CSV has the values as they are: before a spreadsheet opens it, see docs/export.md.
+
+Exit codes:
+  0   written
+  1   could not be written: database away, disk full
+  2   there is no such view, or this build cannot write that format
+  4   a person has to act first
+  78  the configuration is wrong";
+
 pub(super) const SUPPORT: &str = "\
 Examples:
   seatledger support --out seatledger-support.json";

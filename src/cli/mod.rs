@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ledger::{CustomerId, Source};
 use extent::Extent;
@@ -111,6 +111,29 @@ fn source() -> impl TypedValueParser<Value = Source> {
     })
 }
 
+/// The options of an export.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The view or table, by its name in docs/bi.md; a name that does not exist lists those that do
+    #[arg(value_name = "VIEW")]
+    pub(crate) view: String,
+    /// What to write [default: that of the ending of FILE, otherwise csv]
+    #[arg(long)]
+    pub(crate) format: Option<ExportFormat>,
+    /// The file, replaced if it exists [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The form of an exported file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Text with a header, as Postgres writes it
+    Csv,
+    /// Typed columns, for pandas, Spark and their like
+    Parquet,
+}
+
 /// What to do instead of running the daemon or a backfill.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -159,6 +182,13 @@ pub(crate) enum Command {
         after_help = help::AFTER_VERIFY
     )]
     Verify(Verify),
+    /// Write a view for BI tools to a file, whole or not at all
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::EXPORT,
+        after_help = help::AFTER_EXPORT
+    )]
+    Export(Export),
     /// Write a file that shows others what is wrong: versions, settings, last runs and failures;
     /// without secrets, and without names of customers
     #[command(help_template = help::TEMPLATE, before_help = help::SUPPORT)]

@@ -10,6 +10,7 @@ mod consent;
 mod customers;
 mod detail;
 mod error;
+mod export;
 mod figures;
 mod grants;
 mod holders;
@@ -35,6 +36,9 @@ pub(crate) use detail::{
     RejectionLine, RunDetail, RunLine, RunList, TableQuery,
 };
 pub use error::{Cause, StoreError};
+pub(crate) use export::Exportable;
+#[cfg(feature = "parquet")]
+pub(crate) use export::{ExportColumn, Values};
 pub use figures::{
     DayPoint, Figures, MonthPoint, Mover, ProductEvent, ProductEventKind, RenameSuspect,
     ServiceDay, ServiceStrip, Tile, Tiles, WasteLine, WasteTotal, WorkloadLine,

@@ -82,6 +82,20 @@ const ASIDE: &str = "
     set local idle_in_transaction_session_timeout = '10s'
 ";
 
+/// The statement may take as long as those of a role for BI tools: a migration waits for it. What
+/// it gives as text does not depend on the role's defaults.
+const EXPORT: &str = "
+    begin isolation level repeatable read read only;
+    set local statement_timeout = '10min';
+    set local lock_timeout = '15s';
+    set local idle_in_transaction_session_timeout = '10s';
+    set local jit = off;
+    set local timezone = 'UTC';
+    set local datestyle = 'ISO, YMD';
+    set local intervalstyle = 'postgres';
+    set local extra_float_digits = 1
+";
+
 /// Begins a transaction of a run. Within a transaction, such as a rehearsal, which has its own
 /// bounds, a savepoint.
 pub(super) async fn begin_write(
@@ -128,4 +142,11 @@ pub(super) async fn begin_download(
     connection: &mut PgConnection,
 ) -> Result<PgTransaction<'_>, sqlx::Error> {
     connection.begin_with(DOWNLOAD).await
+}
+
+/// Begins a transaction that reads a relation whole.
+pub(super) async fn begin_export(
+    connection: &mut PgConnection,
+) -> Result<PgTransaction<'_>, sqlx::Error> {
+    connection.begin_with(EXPORT).await
 }

@@ -166,6 +166,8 @@ mod service {
     mod check;
     /// The daemon keeps its schedule and catches up on a missed run.
     mod daemon;
+    /// A view as a file, whole or not at all.
+    mod export;
     /// Daemons on several hosts: one leads, the others stand by and take over.
     mod hosts;
     /// What the service manager is told, and reloads.

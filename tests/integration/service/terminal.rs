@@ -106,10 +106,11 @@ fn deaf() -> Stdio {
     writer.into()
 }
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["--backfill"],
     &["--backfill", "--json"],
     &["verify"],
+    &["export", "license_product"],
     &["status"],
     &["status", "--json"],
     &["status", "--check"],
