@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::html;
 use super::routes::Site;
+use super::server::LongAnswer;
 use crate::store::{
     Download, FileFormat, FrontTable, ProductList, RunDetail, RunList, StoreError, TableQuery,
 };
@@ -150,10 +151,16 @@ async fn send(site: &Site, query: TableQuery, format: FileFormat, name: &str) ->
     let now = site.observer.inputs.clock.now();
     let parts = site.observer.parts();
     match parts.downloads.begin(query, format, now).await {
-        Ok(download) => file(name, format, body(download)),
+        Ok(download) => {
+            let mut answer = file(name, format, body(download));
+            answer.extensions_mut().insert(LongAnswer);
+            answer
+        }
         Err(error) => {
             let reason = match error {
-                StoreError::TimedOut { .. } => "the database did not answer in time".to_owned(),
+                StoreError::TimedOut { .. } => {
+                    "the database did not answer in time, or another download takes long".to_owned()
+                }
                 // Without causes, which may hold details of the database's host.
                 error => error.to_string(),
             };

@@ -1,7 +1,9 @@
 //! Accepts connections to the status address within bounds: few at a time, one request each, a
 //! short time for the request and the answer. Whatever clients do, the daemon goes on.
 
+use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,6 +34,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may last, whatever the client does.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long a connection may last in addition if its answer is a [`LongAnswer`].
+const LONG_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// The bounds of a header, in bytes and in lines. Beyond them the answer is 431.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
@@ -45,11 +50,22 @@ const MAX_LINGER_BYTES: usize = 256 * 1024;
 /// descriptor. Without it the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// Marks an answer, in its extensions, that a client may take longer to read. There must be few at
+/// a time: each takes one of the connections for a minute.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LongAnswer;
+
+/// What has become of a connection.
+#[derive(Debug, Default)]
+struct Progress {
+    is_answered: AtomicBool,
+    is_long: AtomicBool,
+}
+
 /// An open connection.
 struct Connection {
     task: AbortHandle,
-    /// Its request has arrived.
-    is_answered: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 }
 
 /// Serves until `shutdown`.
@@ -74,21 +90,16 @@ pub(super) async fn run(listener: TcpListener, router: Router, shutdown: Cancell
         if open.len() >= MAX_CONNECTIONS {
             make_room(&mut open, &mut tasks).await;
         }
-        let is_answered = Arc::<AtomicBool>::default();
-        let serving = serve(stream, router.clone(), Arc::clone(&is_answered));
-        let task = tasks.spawn(async move {
-            if timeout(CONNECTION_TIMEOUT, serving).await.is_err() {
-                debug!("A connection to the status address took too long");
-            }
-        });
-        open.push(Connection { task, is_answered });
+        let progress = Arc::<Progress>::default();
+        let task = tasks.spawn(bounded(stream, router.clone(), Arc::clone(&progress)));
+        open.push(Connection { task, progress });
         // A flood of connections must not keep open ones from being answered, nor a run from going
         // on.
         tokio::task::yield_now().await;
     }
     drop(listener);
     for connection in &open {
-        if !connection.is_answered.load(Ordering::Relaxed) {
+        if !connection.progress.is_answered.load(Ordering::Relaxed) {
             connection.task.abort();
         }
     }
@@ -103,7 +114,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, shutdown: Cancell
 async fn make_room(open: &mut Vec<Connection>, tasks: &mut JoinSet<()>) {
     let silent = open
         .iter()
-        .position(|connection| !connection.is_answered.load(Ordering::Relaxed));
+        .position(|connection| !connection.progress.is_answered.load(Ordering::Relaxed));
     if let Some(silent) = silent {
         open.remove(silent).task.abort();
     } else {
@@ -129,12 +140,30 @@ async fn pause_after(error: &io::Error, shutdown: &CancellationToken) {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, is_answered: Arc<AtomicBool>) {
+async fn bounded(stream: TcpStream, router: Router, progress: Arc<Progress>) {
+    let mut serving = pin!(serve(stream, router, Arc::clone(&progress)));
+    let mut ended = timeout(CONNECTION_TIMEOUT, &mut serving).await;
+    if ended.is_err() && progress.is_long.load(Ordering::Relaxed) {
+        ended = timeout(LONG_TIMEOUT, serving).await;
+    }
+    if ended.is_err() {
+        debug!("A connection to the status address took too long");
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, progress: Arc<Progress>) {
     let service = TowerToHyperService::new(router);
     let answer = service_fn(move |request: Request<Incoming>| {
-        is_answered.store(true, Ordering::Relaxed);
+        progress.is_answered.store(true, Ordering::Relaxed);
         // The body is dropped unread.
-        service.call(request.map(drop).map(|()| axum::body::Body::empty()))
+        let answer = service.call(request.map(drop).map(|()| axum::body::Body::empty()));
+        let progress = Arc::clone(&progress);
+        async move {
+            let answer = answer.await?;
+            let is_long = answer.extensions().get::<LongAnswer>().is_some();
+            progress.is_long.store(is_long, Ordering::Relaxed);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

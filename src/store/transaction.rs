@@ -63,10 +63,11 @@ const FIGURES: &str = "
     set local max_parallel_workers_per_gather = 0
 ";
 
-/// For a table as a file. Dates and moments read the same whatever the server's defaults are.
+/// For a table as a file, which a slow client takes a while to read. Dates and moments read the
+/// same whatever the defaults of the server are.
 const DOWNLOAD: &str = "
     begin isolation level read committed read only;
-    set local statement_timeout = '15s';
+    set local statement_timeout = '1min';
     set local lock_timeout = '5s';
     set local idle_in_transaction_session_timeout = '10s';
     set local timezone = 'UTC';

@@ -194,10 +194,14 @@ mod service {
 
 /// The pages of the status address.
 mod pages {
+    /// The files beside the tables hold what the SQL beside them gives.
+    mod data;
     /// The figures of the front page equal plain SQL.
     mod figures;
     /// The front page: what it says, to whom, and under which headers.
     mod front;
+    /// The pages of customers, products and runs.
+    mod lists;
     /// Who is shown names of customers, and what a browser is told about each answer.
     mod safety;
 }

@@ -11,7 +11,7 @@ use sqlx::{
     AssertSqlSafe, Column as _, Executor as _, PgConnection, SqlSafeStr as _, Statement as _,
     TypeInfo as _,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -51,6 +51,8 @@ pub(crate) struct Downloads {
 /// A file that is under way.
 #[derive(Debug)]
 pub(crate) struct Download {
+    /// Also held while its connection is open.
+    _turn: Arc<OwnedSemaphorePermit>,
     first: Option<Bytes>,
     further: mpsc::Receiver<Result<Bytes, StoreError>>,
 }
@@ -91,12 +93,14 @@ impl Downloads {
         let late = || StoreError::TimedOut {
             operation: OPERATION.into(),
         };
-        let permit = timeout(QUEUE_TIMEOUT, Arc::clone(&self.one).acquire_owned());
-        let permit = permit.await.map_err(|_| late())?;
+        let turn = timeout(QUEUE_TIMEOUT, Arc::clone(&self.one).acquire_owned());
+        let turn = turn.await.ok().and_then(Result::ok).ok_or_else(late)?;
+        let turn = Arc::new(turn);
+        let held = Arc::clone(&turn);
         let (chunks, mut further) = mpsc::channel(CHUNKS);
         let store = self.store.clone();
         self.tasks.spawn(async move {
-            let _permit = permit;
+            let _turn = held;
             let mut sender = Sender {
                 chunks: chunks.clone(),
                 buffer: BytesMut::with_capacity(CHUNK_BYTES),
@@ -108,6 +112,7 @@ impl Downloads {
         });
         match further.recv().await {
             Some(first) => Ok(Download {
+                _turn: turn,
                 first: Some(first?),
                 further,
             }),

@@ -1,0 +1,209 @@
+//! The files beside the tables hold what the SQL beside them gives.
+
+use serde_json::{Map, Value};
+
+use super::lists::{browse, page, start, stop, unescaped};
+use crate::support::{World, get, until};
+
+const LEDGER: &str = include_str!("../ledger/views/customers/ledger.sql");
+
+/// The rows of a query, with numbers in one form.
+async fn rows(world: &World, sql: &str) -> Vec<Value> {
+    let sql = format!("select row_to_json(t)::text from ({sql}) as t");
+    let rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql));
+    let rows = rows.fetch_all(&world.pool).await.unwrap();
+    let rows = rows.iter().map(|row| serde_json::from_str(row).unwrap());
+    rows.map(same_numbers).collect()
+}
+
+/// 1 and 1.0 are the same number.
+fn same_numbers(row: Value) -> Value {
+    match row {
+        Value::Object(row) => {
+            let same = row.into_iter().map(|(name, value)| {
+                let number = value.as_f64().map(Value::from);
+                (name, number.unwrap_or(value))
+            });
+            Value::Object(same.collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
+
+async fn json_rows(url: &str) -> Vec<Value> {
+    let (status, body) = get(url).await;
+    assert_eq!(status, 200, "{url}: {body}");
+    let mut document: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(document["version"], 1);
+    assert!(document["as_of"].is_string());
+    let Value::Array(rows) = document["rows"].take() else {
+        panic!("{body}");
+    };
+    rows.into_iter().map(same_numbers).collect()
+}
+
+/// The queries that a page shows, without the semicolon.
+fn shown_queries(html: &str) -> Vec<String> {
+    let shown = html.split("<code>").skip(1);
+    let shown = shown.filter_map(|rest| rest.split_once(";</code></pre>"));
+    shown.map(|(sql, _)| unescaped(sql)).collect()
+}
+
+/// The files whose links a page has, without their extension and what follows it.
+fn files(html: &str, extension: &str) -> Vec<String> {
+    let links = html.split("href=\"").skip(1);
+    let links = links.filter_map(|link| link.split('"').next());
+    let links = links.map(unescaped);
+    links
+        .filter(|link| link.split('?').next().unwrap().ends_with(extension))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
+    let mut world = World::new().await;
+    world.execute(LEDGER).await;
+    world
+        .execute(
+            "update customer set customer_name = 'O''Neil, \"Sons\" 50% \\ ' || chr(10) || 'Ltd'
+            where customer_id = customer(1);
+            update customer set customer_name = '-1', domain = '@example' where customer_id = \
+                customer(2)",
+        )
+        .await;
+    let (daemon, address) = start(&mut world).await;
+    until("the products are known", async || {
+        let (status, _) = get(&format!("{address}/products.json")).await;
+        (status == 200).then_some(())
+    })
+    .await;
+    let run: i64 = world.value("select max(run_id) from sync_run").await;
+    for path in [
+        "/customers".to_owned(),
+        "/customers?q=o%27n%25".to_owned(),
+        "/customers?q=50%25+%5C".to_owned(),
+        "/customers?state=active".to_owned(),
+        "/products".to_owned(),
+        "/runs".to_owned(),
+        format!("/runs/{run}"),
+    ] {
+        let html = page(&format!("{address}{path}")).await;
+        let queries = shown_queries(&html);
+        let (csv, json) = (files(&html, ".csv"), files(&html, ".json"));
+        assert!(!queries.is_empty() && queries.len() == csv.len() && csv.len() == json.len());
+        for ((sql, csv), json) in queries.iter().zip(csv).zip(json) {
+            let expected = rows(&world, sql).await;
+            assert_eq!(
+                json_rows(&format!("{address}{json}")).await,
+                expected,
+                "{json}"
+            );
+            let answer = browse(&format!("{address}{csv}")).await;
+            assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8");
+            let disposition = answer.headers()["content-disposition"].to_str().unwrap();
+            assert!(
+                disposition.starts_with("attachment; filename=\""),
+                "{disposition}"
+            );
+            let text = answer.text().await.unwrap();
+            assert_eq!(
+                text.matches("\r\n").count(),
+                expected.len() + 1,
+                "{csv}: {text}"
+            );
+            if let Some(Value::Object(first)) = expected.first() {
+                let mut header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+                header.sort_unstable();
+                assert_eq!(header, first.keys().collect::<Vec<_>>());
+            }
+        }
+    }
+    let (_, csv) = get(&format!("{address}/customers.csv")).await;
+    assert!(
+        csv.contains("\"O'Neil, \"\"Sons\"\" 50% \\ \nLtd\","),
+        "{csv}"
+    );
+    assert!(csv.contains("\r\n'-1,"), "{csv}");
+    assert!(csv.contains(",'@example,"), "{csv}");
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn each_table_of_the_front_page_equals_its_query() {
+    let mut world = World::new().await;
+    world.execute(LEDGER).await;
+    world
+        .execute(
+            "update license_usage set licenses_active = 1
+            where customer_id = customer(1) and processed_date_time = at(58, 0)
+                and product_name = 'Office 365 E3'",
+        )
+        .await;
+    world.reread_if_distributed().await;
+    let (daemon, address) = start(&mut world).await;
+    until("the figures are known", async || {
+        let (status, _) = get(&format!("{address}/data/figures.json")).await;
+        (status == 200).then_some(())
+    })
+    .await;
+    for table in [
+        "completeness",
+        "movers",
+        "product_events",
+        "rename_suspects",
+        "waste",
+        "workload_months",
+        "workloads",
+    ] {
+        let (_, sql) = get(&format!("{address}/data/{table}.sql")).await;
+        let expected = rows(&world, &sql).await;
+        assert!(!expected.is_empty(), "{table}");
+        let found = json_rows(&format!("{address}/data/{table}.json")).await;
+        assert_eq!(found, expected, "{table}");
+        let (_, csv) = get(&format!("{address}/data/{table}.csv")).await;
+        assert_eq!(
+            csv.matches("\r\n").count(),
+            expected.len() + 1,
+            "{table}: {csv}"
+        );
+    }
+    for path in ["/data/movers", "/data/movers.xml", "/data/nothing.csv"] {
+        let (status, said) = get(&format!("{address}{path}")).await;
+        assert_eq!(status, 404, "{path}");
+        assert!(said.contains("movers"), "{said}");
+    }
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn a_large_file_comes_whole_and_leaves_no_connection() {
+    let mut world = World::new().await;
+    world
+        .execute(
+            "insert into customer (customer_id, customer_name, first_seen_at, last_seen_at)
+            select gen_random_uuid(), repeat('x', 500), now(), now()
+            from generate_series(1, 5000)",
+        )
+        .await;
+    let (daemon, address) = start(&mut world).await;
+    assert_eq!(
+        json_rows(&format!("{address}/customers.json")).await.len(),
+        5_000
+    );
+    // Without a browser's `Accept` the page is the file.
+    assert_eq!(
+        json_rows(&format!("{address}/customers")).await.len(),
+        5_000
+    );
+    let (_, csv) = get(&format!("{address}/customers.csv")).await;
+    assert_eq!(csv.matches("\r\n").count(), 5_001);
+    // A client that leaves in the middle.
+    drop(browse(&format!("{address}/customers.csv")).await);
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and \
+        application_name = 'seatledger' and query ~ 'row_to_json|^copy'";
+    until("no connection is left of the files", async || {
+        (world.value::<i64>(open).await == 0).then_some(())
+    })
+    .await;
+    stop(daemon).await;
+}
