@@ -111,6 +111,18 @@ test-bi: ## Try dbt, JDBC, ODBC, Polars, DuckDB, pandas and Superset on the view
 	cargo build --locked --features simulator,parquet --bins
 	@tests/bi/run
 
+.PHONY: test-pages
+test-pages: ## Look at every page with headless Chromium and axe, two schemes, three widths (PyPI)
+	@scripts/need cargo cc postgres psql curl python3 chromium
+	cargo build --locked --features simulator --bins
+	@tests/pages/run
+
+.PHONY: screenshots
+screenshots: ## Renew docs/pictures from the pages of the demo, with headless Chromium (PyPI)
+	@scripts/need cargo cc postgres psql curl python3 chromium
+	cargo build --locked --features simulator --bins
+	@tests/pages/run screenshots
+
 .PHONY: test-monitoring
 test-monitoring: ## Check the alerts for Prometheus and try each of them, with promtool
 	@scripts/need promtool
