@@ -215,3 +215,48 @@ async fn a_daemon_computes_the_figures_at_its_start_and_after_a_run() {
     daemon.signal("TERM");
     daemon.finish().await.assert_code(0);
 }
+
+#[tokio::test]
+async fn figures_that_cannot_be_computed_are_reported_once_and_those_before_stay() {
+    let mut world = World::with_customers(1).await;
+    world.set("status.listen", "127.0.0.1:0");
+    world.set("schedule.run_on_start", "never");
+    let daemon = world.start(&[]);
+    let address = format!("{}data/figures.json", daemon.status_address().await);
+    let shown = async || {
+        let (status, body) = get(&address).await;
+        (status == 200).then(|| serde_json::from_str::<Value>(&body).unwrap())
+    };
+    let before = until("the figures are computed", shown).await;
+
+    let definition: String = world
+        .value("select pg_get_viewdef('product_rename_suspect'::regclass)")
+        .await;
+    world
+        .execute(
+            "create or replace view product_rename_suspect as
+            select null::varchar(255) as old_product_name, null::varchar(255) as new_product_name,
+                1 / (0 * random())::bigint as customers,
+                null::double precision as share_of_holders, null::date as since,
+                null::varchar(1200) as alias_statement",
+        )
+        .await;
+    world.backfill().await.assert_code(0);
+    daemon.says("could not be computed").await;
+    assert_eq!(shown().await.unwrap(), before);
+
+    world
+        .execute(&format!(
+            "create or replace view product_rename_suspect as {definition}"
+        ))
+        .await;
+    world.backfill().await.assert_code(0);
+    until("the figures are computed again", async || {
+        shown().await.filter(|it| it["newest_date"] != Value::Null)
+    })
+    .await;
+    let said = daemon.stderr();
+    assert_eq!(said.matches("\"level\":\"WARN\"").count(), 1, "{said}");
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
+}
