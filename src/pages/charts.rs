@@ -35,7 +35,7 @@ pub(crate) struct Words<'a> {
 
 /// A line with its axes, from zero. Empty unless there are two values: one makes no line.
 pub(crate) fn line(words: Words<'_>, points: &[Point]) -> String {
-    let mut chart = chart(points, 400.0, 130.0);
+    let mut chart = chart(points, 360.0, 120.0);
     chart.margin = (2.0, 6.0, 18.0, 2.0).into();
     chart.x_axis.height = 22.0;
     draw(words, points, &chart)

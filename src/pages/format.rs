@@ -22,6 +22,12 @@ pub(crate) fn known(number: Option<i64>) -> String {
     number.map_or_else(|| "–".to_owned(), count)
 }
 
+/// A count with what is counted: "1 customer", "12 customers".
+pub(crate) fn counted(number: i64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// A difference with its sign: "+12", "−3", "±0".
 pub(crate) fn signed(number: i64) -> String {
     let sign = match number {
@@ -51,14 +57,9 @@ pub(crate) fn day(date: NaiveDate) -> String {
     date.format("%-d %b").to_string()
 }
 
-/// A month below an axis: "Nov", and "Jan 2026" where a year begins.
+/// A month below an axis: "Nov".
 pub(crate) fn month(month: NaiveDate) -> String {
-    let name = month.format("%b").to_string();
-    if name == "Jan" {
-        month.format("%b %Y").to_string()
-    } else {
-        name
-    }
+    month.format("%b").to_string()
 }
 
 /// What is to be seen in a line: "From 12 (1 Sep) to 15 (25 Nov); lowest 11, highest 15."

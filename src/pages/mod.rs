@@ -17,7 +17,7 @@ use askama::Template;
 
 pub(crate) use badge::{Badge, Tone};
 pub(crate) use customers::Customers;
-pub(crate) use front::{FiguresView, Front};
+pub(crate) use front::{Front, RunProgress};
 pub(crate) use layout::{Layout, Section, style_hash};
 pub(crate) use notice::Notice;
 pub(crate) use products::Products;

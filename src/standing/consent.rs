@@ -14,7 +14,7 @@ pub(crate) struct ShownConsent {
     pub(crate) host: String,
     #[serde(flatten)]
     pub(crate) summary: ConsentSummary,
-    refused_at: Option<DateTime<Utc>>,
+    pub(crate) refused_at: Option<DateTime<Utc>>,
     pub(crate) refusal: Option<String>,
 }
 

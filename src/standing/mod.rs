@@ -12,7 +12,10 @@ use serde::Serialize;
 
 use crate::printable::printable;
 use crate::schedule::{PastRuns, Schedule, Timeliness};
-use crate::store::{Attention, LeaseName, LeaseRecord, LeaseState, Overview, RunRecord};
+use crate::span::span;
+use crate::store::{
+    Attention, LeaseName, LeaseRecord, LeaseState, NeedyCustomer, Overview, RunRecord,
+};
 
 pub(crate) use consent::{ShownConsent, describe_consents, main_consent};
 pub(crate) use reasons::{rejection, trouble};
@@ -158,6 +161,17 @@ impl Standing {
             0 => None,
             1 => Some("1 needs you.".to_owned()),
             total => Some(format!("{total} need you.")),
+        }
+    }
+
+    /// Since when a customer needs a person.
+    pub(crate) fn since(&self, customer: &NeedyCustomer) -> String {
+        let day = self.day(self.schedule.date(customer.since));
+        let ago = span(self.now - customer.since);
+        if customer.was_ever_fetched {
+            format!("since {day}, {ago}")
+        } else {
+            format!("never fetched since {day}, {ago}")
         }
     }
 

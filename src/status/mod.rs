@@ -33,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::partner_center::{Client, ConsentFile};
 use crate::schedule::Schedule;
 use crate::store::{Downloads, PageReader, Store};
-use crate::sync::UpgradeWait;
+use crate::sync::{Progress, UpgradeWait};
 use crate::watchdog::Pulse;
 use observer::Observer;
 
@@ -52,6 +52,8 @@ pub(crate) struct StatusInputs {
     pub(crate) host: String,
     /// The daemon that does the ticks, from memory, so that it is known while the database is away.
     pub(crate) leader: watch::Receiver<Option<Leader>>,
+    /// How far the run of this process is; none between runs.
+    pub(crate) progress: watch::Receiver<Option<watch::Receiver<Progress>>>,
 }
 
 /// What of it follows from the configuration.

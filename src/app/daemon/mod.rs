@@ -104,6 +104,7 @@ async fn serve_with(
             in_run: forever,
         },
         leader: lasting.status.leader.clone(),
+        progress: lasting.status.progress.clone(),
         is_running: watch::Sender::new(false),
     };
     // Before the wait for the database, so that a tick that comes meanwhile is not lost.
@@ -185,6 +186,8 @@ struct Daemon {
     database_retry: DatabaseRetry,
     /// The daemon that does the ticks, as it was last seen.
     leader: watch::Sender<Option<Leader>>,
+    /// How far the run under way is; none between runs.
+    progress: watch::Sender<Option<watch::Receiver<Progress>>>,
     is_running: watch::Sender<bool>,
 }
 
@@ -311,6 +314,7 @@ impl Daemon {
             ..Request::new(due.kind, self.database_retry)
         };
         let (progress, watched) = watch::channel(Progress::default());
+        self.progress.send_replace(Some(watched.clone()));
         let run = Box::pin(self.syncer.run(&request, shutdown, &progress));
         let mut came = None;
         let run = while_ticking(ticker, run, |tick| {
@@ -324,6 +328,7 @@ impl Daemon {
             never = telling => match never {},
             never = self.notifier.follow(due.kind, watched) => match never {},
         };
+        self.progress.send_replace(None);
         if let Ok(report) = &ended {
             self.notifier.ended(due.kind, report);
         }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
 use crate::status::{self, Leader, StatusInputs, StatusParts};
+use crate::sync::Progress;
 
 /// Serves with the parts of one configuration after the other.
 pub(super) struct StatusAddress<'a> {
@@ -17,6 +18,8 @@ pub(super) struct StatusAddress<'a> {
     host: String,
     /// The daemon that does the ticks, as it was last seen.
     pub(super) leader: watch::Sender<Option<Leader>>,
+    /// How far the run of this process is; none between runs.
+    pub(super) progress: watch::Sender<Option<watch::Receiver<Progress>>>,
     served: Option<Served>,
 }
 
@@ -34,6 +37,7 @@ impl<'a> StatusAddress<'a> {
             clock,
             host,
             leader: watch::Sender::new(None),
+            progress: watch::Sender::new(None),
             served: None,
         }
     }
@@ -59,6 +63,7 @@ impl<'a> StatusAddress<'a> {
                 pulse: shutdown.pulse.clone(),
                 host: self.host.clone(),
                 leader: self.leader.subscribe(),
+                progress: self.progress.subscribe(),
             };
             status::start(address, inputs, stop.clone(), &self.lifecycle.tasks);
             Served {

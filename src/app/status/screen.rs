@@ -128,7 +128,7 @@ fn describe_needy(standing: &Standing) -> Vec<String> {
             "  {}  {}  {}: {}",
             in_columns(&name(customer)),
             customer.customer_id,
-            since(standing, customer),
+            standing.since(customer),
             trouble.words
         ));
         let action = (trouble.words, trouble.action);
@@ -151,16 +151,6 @@ fn describe_needy(standing: &Standing) -> Vec<String> {
 fn name(customer: &NeedyCustomer) -> String {
     let name = customer.customer_name.as_deref().map(printable);
     name.unwrap_or_else(|| "(no name known)".to_owned())
-}
-
-fn since(standing: &Standing, customer: &NeedyCustomer) -> String {
-    let day = standing.day(standing.schedule.date(customer.since));
-    let ago = span(standing.now - customer.since);
-    if customer.was_ever_fetched {
-        format!("since {day}, {ago}")
-    } else {
-        format!("never fetched since {day}, {ago}")
-    }
 }
 
 /// The text padded or cut to the columns of a name: a wide character takes two.
