@@ -101,6 +101,12 @@ test-clients: ## Try Microsoft's sign-in library and a public API client (PyPI) 
 	cargo build --locked --features simulator --bin seatledger-simulator
 	@scripts/test-clients
 
+.PHONY: report-sample
+report-sample: ## Renew docs/report-sample.html from the ledger of the demo
+	@scripts/need cargo cc postgres psql curl
+	cargo build --locked --features simulator --bins
+	@scripts/demo scripts/report-sample
+
 .PHONY: bi-docs
 bi-docs: ## Renew docs/bi.md and docs/bi from the comments in the database
 	@scripts/bi-docs

@@ -12,7 +12,7 @@
 //!       ├─► schedule       when a run is due
 //!       ├─► notify         tells a dead man's switch and a webhook how runs end
 //!       ├─► status         the status address: JSON, metrics and pages
-//!       │    └─► pages         renders pages as HTML
+//!       │    └─► pages         renders pages and reports as HTML
 //!       │         └─► standing     how things stand: the verdict, and what to do
 //!       └─► sync           one run
 //!            ├─► partner_center   everything Microsoft: client, session, endpoints, throttle, auth

@@ -10,6 +10,7 @@ mod grants;
 mod login;
 mod output;
 mod progress;
+mod report;
 mod run_status;
 mod status;
 mod support;
@@ -174,6 +175,11 @@ fn consistent(cli: &Cli) -> Result<(), &'static str> {
     if cli.command.is_some() && cli.backfill.now {
         return Err("--backfill does not go with a command");
     }
+    if let Some(Command::Report(report)) = &cli.command
+        && report.from > report.to
+    {
+        return Err("--from is later than --to");
+    }
     if cli.backfill.from > cli.backfill.to {
         return Err("--from is later than --to");
     }
@@ -298,6 +304,9 @@ async fn run_command(
         }
         Command::Export(arguments) => {
             Box::pin(export::run(arguments, config, bars, lifecycle)).await
+        }
+        Command::Report(arguments) => {
+            Box::pin(report::run(arguments, config, clock.now(), bars, lifecycle)).await
         }
         // Done before the configuration is needed.
         Command::Generate { .. } | Command::Support { .. } => Ok(Exit::Success),

@@ -113,6 +113,31 @@ Exit codes:
   4   a person has to act first
   78  the configuration is wrong";
 
+pub(super) const REPORT: &str = "\
+Examples:
+  seatledger report --out reports/              last month, all customers, a file each
+  seatledger report --customer GUID --out contoso.html
+                                                one customer
+  seatledger report --from 2026-07 --to 2026-09 --out q3/ --xlsx
+                                                a quarter, with workbooks
+  seatledger report --partner 'Contoso Cloud' --logo logo.svg --out reports/
+                                                with your name and logo on the cover
+  seatledger report --language docs/languages/de.toml --out berichte/
+                                                in German";
+
+pub(super) const AFTER_REPORT: &str = "\
+Each report is one file that needs no other: open it in a browser, print it to PDF, or send it. The
+files have names of customers, and only you may read them. They appear all at once at the end, and
+nothing is overwritten.
+
+Exit codes:
+  0   every report is written
+  1   could not run: the database is away, the ledger is empty, or the files cannot be written
+  2   wrong command line, or the place has files already; nothing is written
+  3   written, but at least one customer has no report
+  4   a person has to act first
+  78  the configuration is wrong";
+
 pub(super) const SUPPORT: &str = "\
 Examples:
   seatledger support --out seatledger-support.json";

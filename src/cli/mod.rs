@@ -2,6 +2,7 @@
 
 mod extent;
 mod help;
+mod month;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ledger::{CustomerId, Source};
 use extent::Extent;
+pub(crate) use month::Month;
 
 /// Keeps the licence-usage history of a Microsoft CSP partner's customers in Postgres.
 ///
@@ -98,6 +100,37 @@ pub(crate) struct Verify {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The options of a report.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Only this customer; may be repeated [default: all customers with figures]
+    #[arg(long, value_name = "GUID")]
+    pub(crate) customer: Vec<CustomerId>,
+    /// The first month, such as 2026-10 [default: the last month of which the ledger has figures
+    /// to its end]
+    #[arg(long, value_name = "MONTH", requires = "to")]
+    pub(crate) from: Option<Month>,
+    /// The last month
+    #[arg(long, value_name = "MONTH", requires = "from")]
+    pub(crate) to: Option<Month>,
+    /// The file, or the folder, which must not exist yet; the reports of several customers go into
+    /// a folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: PathBuf,
+    /// Your name, for the cover
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partner: Option<String>,
+    /// Your logo, for the cover: PNG, JPEG or SVG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) logo: Option<PathBuf>,
+    /// The texts in another language, such as docs/languages/de.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) language: Option<PathBuf>,
+    /// Also write an Excel workbook beside each report
+    #[arg(long)]
+    pub(crate) xlsx: bool,
 }
 
 fn source() -> impl TypedValueParser<Value = Source> {
@@ -189,6 +222,14 @@ pub(crate) enum Command {
         after_help = help::AFTER_EXPORT
     )]
     Export(Export),
+    /// Write a customer's figures of one or more months as an HTML file that prints well, or those
+    /// of all customers as a folder of such files
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::REPORT,
+        after_help = help::AFTER_REPORT
+    )]
+    Report(Report),
     /// Write a file that shows others what is wrong: versions, settings, last runs and failures;
     /// without secrets, and without names of customers
     #[command(help_template = help::TEMPLATE, before_help = help::SUPPORT)]

@@ -3,10 +3,12 @@
 
 mod badge;
 mod charts;
+mod customer;
 mod customers;
 mod data_links;
 mod format;
 mod front;
+mod languages;
 mod layout;
 mod notice;
 mod pager;
@@ -16,8 +18,13 @@ mod runs;
 use askama::Template;
 
 pub(crate) use badge::{Badge, Tone};
+pub(crate) use customer::{
+    CustomerPage, IndexRow, Partner, ReportFrame, holding_status, kind_in_words, past_names,
+    report, report_index,
+};
 pub(crate) use customers::Customers;
 pub(crate) use front::{Front, RunProgress};
+pub(crate) use languages::Language;
 pub(crate) use layout::{Layout, Section, style_hash};
 pub(crate) use notice::Notice;
 pub(crate) use products::Products;

@@ -19,8 +19,10 @@ use serde_json::{Map, Value};
 use super::html;
 use super::routes::Site;
 use super::server::LongAnswer;
+use crate::ledger::CustomerId;
 use crate::store::{
-    Download, FileFormat, FrontTable, ProductList, RunDetail, RunList, StoreError, TableQuery,
+    CustomerTable, Download, FileFormat, FrontTable, ProductList, RunDetail, RunList, StoreError,
+    TableQuery,
 };
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -28,7 +30,9 @@ const JSON: &str = "application/json";
 
 /// A file for each table and form.
 pub(super) fn routes() -> Router<Arc<Site>> {
-    let mut router = Router::new().route("/data/{file}", get(front));
+    let mut router = Router::new()
+        .route("/data/{file}", get(front))
+        .route("/customers/{customer_id}/{file}", get(customer_file));
     for (extension, format) in [("csv", FileFormat::Csv), ("json", FileFormat::Json)] {
         router = router
             .route(
@@ -136,6 +140,42 @@ fn kept(
     }
 }
 
+/// A table of a customer's page.
+async fn customer_file(
+    State(site): State<Arc<Site>>,
+    Path((customer, file)): Path<(String, String)>,
+) -> Response {
+    let named = file.rsplit_once('.').and_then(|(table, extension)| {
+        let format = match extension {
+            "csv" => FileFormat::Csv,
+            "json" => FileFormat::Json,
+            _ => return None,
+        };
+        Some((CustomerTable::parse(table)?, format))
+    });
+    if let (Ok(id), Some((table, format))) = (customer.parse(), named) {
+        return self::customer(&site, id, table, format).await;
+    }
+    let problem = "there is no such table of a customer\n";
+    (StatusCode::NOT_FOUND, problem).into_response()
+}
+
+/// A table of a customer's page. Has no rows of a customer that the ledger does not know.
+pub(super) async fn customer(
+    site: &Site,
+    customer: CustomerId,
+    table: CustomerTable,
+    format: FileFormat,
+) -> Response {
+    match html::customer_days(site).await {
+        Ok(days) => {
+            let name = format!("{}-{customer}", table.name());
+            send(site, table.query(customer, &days), format, &name).await
+        }
+        Err(error) => unread(error),
+    }
+}
+
 /// All runs.
 pub(super) async fn runs(site: &Site, format: FileFormat) -> Response {
     send(site, RunList::query(), format, "runs").await
@@ -156,17 +196,19 @@ async fn send(site: &Site, query: TableQuery, format: FileFormat, name: &str) ->
             answer.extensions_mut().insert(LongAnswer);
             answer
         }
-        Err(error) => {
-            let reason = match error {
-                StoreError::TimedOut { .. } => {
-                    "the database did not answer in time, or another download takes long".to_owned()
-                }
-                // Without causes, which may hold details of the database's host.
-                error => error.to_string(),
-            };
-            (StatusCode::SERVICE_UNAVAILABLE, reason + "\n").into_response()
-        }
+        Err(error) => unread(error),
     }
+}
+
+fn unread(error: StoreError) -> Response {
+    let reason = match error {
+        StoreError::TimedOut { .. } => {
+            "the database did not answer in time, or another download takes long".to_owned()
+        }
+        // Without causes, which may hold details of the database's host.
+        error => error.to_string(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, reason + "\n").into_response()
 }
 
 /// A file that cannot be finished breaks the connection, so that the client does not take a part

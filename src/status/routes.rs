@@ -56,6 +56,7 @@ pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
         .route("/metrics", get(measure))
         .route("/customers", get(html::show_customers))
         .route("/products", get(html::show_products))
+        .route("/customers/{customer_id}", get(html::show_customer))
         .route("/runs", get(html::show_runs))
         .route("/runs/{run_id}", get(html::show_run))
         .route("/data/figures.json", get(figures::show))

@@ -194,6 +194,8 @@ mod service {
 
 /// The pages of the status address.
 mod pages {
+    /// A customer: its figures, its days, and its tables as files.
+    mod customer;
     /// The files beside the tables hold what the SQL beside them gives.
     mod data;
     /// The figures of the front page equal plain SQL.
@@ -202,6 +204,8 @@ mod pages {
     mod front;
     /// The pages of customers, products and runs.
     mod lists;
+    /// Reports as files: their figures, their names, whole or not at all.
+    mod report;
     /// Who is shown names of customers, and what a browser is told about each answer.
     mod safety;
 }

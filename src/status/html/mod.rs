@@ -2,6 +2,7 @@
 //! and a handler for each page. [`crate::pages`] renders them.
 
 mod accept;
+mod customer;
 mod customers;
 mod front;
 mod products;
@@ -15,6 +16,7 @@ use crate::pages::{self, ICON, Layout, Notice, Section};
 use crate::store::StoreError;
 
 pub(super) use accept::prefers_html;
+pub(super) use customer::{days as customer_days, show as show_customer};
 pub(super) use customers::{filter as customer_filter, show as show_customers};
 pub(super) use front::show as show_front;
 pub(super) use products::show as show_products;

@@ -1,10 +1,15 @@
 //! What the pages beside the front page show. Each table has one query, whose text the page shows
 //! to those who want to ask it themselves.
 
+mod customer;
 mod customers;
 mod query;
 mod runs;
 
+pub(crate) use customer::{
+    CustomerDetail, CustomerFacts, CustomerTable, DetailDays, HeldProduct, LedgerDates,
+    ProductSeats, WorkloadUse, load_customer_detail, load_ledger_dates,
+};
 pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerList, CustomerState};
 pub(crate) use query::{PAGE_ROWS, TableQuery};
 pub(crate) use runs::{FailureLine, RejectionLine, RunDetail, RunLine, RunList};

@@ -1,0 +1,151 @@
+//! `seatledger report`: a customer's figures of some months as one HTML file, or those of all
+//! customers as a folder of such files.
+
+mod destination;
+mod inputs;
+mod workbook;
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, stream};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::causes::with_causes;
+use crate::cli::{Month, Report};
+use crate::config::Config;
+use crate::ledger::CustomerId;
+use crate::lifecycle::{Exit, Lifecycle};
+use crate::pages::ReportFrame;
+use crate::store::{DetailDays, LedgerDates, Store};
+use destination::Destination;
+
+use super::{complain, say};
+
+/// How many customers are read at a time, each over a connection of its own. The pool of the
+/// default setting has as many.
+const AT_A_TIME: usize = 2;
+
+pub(super) async fn run(
+    arguments: &Report,
+    config: &Config,
+    now: DateTime<Utc>,
+    bars: MultiProgress,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Exit> {
+    let (texts, partner) = match inputs::read(arguments) {
+        Ok(read) => read,
+        Err(error) => {
+            complain(&with_causes(&*error));
+            return Ok(Exit::Usage);
+        }
+    };
+    let store = Store::new(&config.database)?;
+    let Some(ledger) = store.load_ledger_dates().await? else {
+        complain("the ledger has no usage yet; a backfill stores some");
+        return Ok(Exit::CouldNotRun);
+    };
+    let months = months(arguments, ledger);
+    let Some(days) = DetailDays::of_months(ledger, months.0.first_day(), months.1.first_day())
+    else {
+        let LedgerDates { oldest, newest } = ledger;
+        complain(&format!(
+            "the ledger has figures from {oldest} to {newest}, and none of the months asked for"
+        ));
+        return Ok(Exit::Usage);
+    };
+    let frame = ReportFrame {
+        texts,
+        partner,
+        months: (months.0.first_day(), months.1.first_day()),
+        days,
+        made_on: now.date_naive(),
+    };
+    let customers = match arguments.customer.as_slice() {
+        [] => store.load_reported_customers().await?,
+        given => unique(given),
+    };
+    let mut destination = match Destination::new(&arguments.out, customers.len(), arguments.xlsx) {
+        Ok(destination) => destination,
+        Err(error) => {
+            complain(&with_causes(&*error));
+            return Ok(Exit::Usage);
+        }
+    };
+    let bar = bars.add(ProgressBar::new(customers.len() as u64));
+    let style = "{wide_bar} {pos}/{len} customers, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).expect("the template names known parts"));
+    let work = write_all(&store, &frame, customers, &mut destination, &bar);
+    let written = lifecycle.shutdown.unless_graceful(work).await;
+    bar.finish_and_clear();
+    store.close().await;
+    let Ok(written) = written else {
+        return Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun));
+    };
+    let failures = written?;
+    for (customer, reason) in &failures {
+        complain(&format!("customer {customer}: {reason}"));
+    }
+    match destination.finish(&frame)? {
+        0 => complain("there is no report to write"),
+        1 => say(&format!("Wrote a report to {}", arguments.out.display()))?,
+        number => say(&format!(
+            "Wrote {number} reports to {}",
+            arguments.out.display()
+        ))?,
+    }
+    Ok(if failures.is_empty() {
+        Exit::Success
+    } else {
+        Exit::SomeFailed
+    })
+}
+
+/// The months asked for, else the last one that the ledger has to its end.
+fn months(arguments: &Report, ledger: LedgerDates) -> (Month, Month) {
+    arguments.from.zip(arguments.to).unwrap_or_else(|| {
+        let month = Month::of(DetailDays::last_full_month(ledger));
+        (month, month)
+    })
+}
+
+/// Without those that are given twice.
+fn unique(given: &[CustomerId]) -> Vec<CustomerId> {
+    let mut customers: Vec<CustomerId> = Vec::new();
+    for customer in given {
+        if !customers.contains(customer) {
+            customers.push(*customer);
+        }
+    }
+    customers
+}
+
+/// Writes each customer's report. Gives those that have none, with the reason.
+async fn write_all(
+    store: &Store,
+    frame: &ReportFrame,
+    customers: Vec<CustomerId>,
+    destination: &mut Destination,
+    bar: &ProgressBar,
+) -> anyhow::Result<Vec<(CustomerId, String)>> {
+    let replaced = store.load_replaced().await?;
+    let replaced = &replaced;
+    let loaded = stream::iter(customers).map(|customer| async move {
+        let detail = store.load_customer_detail(customer, &frame.days, replaced);
+        (customer, detail.await)
+    });
+    // In order, so that the list is.
+    let mut loaded = loaded.buffered(AT_A_TIME);
+    let mut failures = Vec::new();
+    while let Some((customer, detail)) = loaded.next().await {
+        match detail {
+            Ok(Some(detail)) => destination.write(&detail, frame)?,
+            Ok(None) => failures.push((customer, "the ledger does not know it".to_owned())),
+            Err(error) => {
+                // Without a database no further report can be made.
+                store.reach().await?;
+                failures.push((customer, with_causes(&error)));
+            }
+        }
+        bar.inc(1);
+    }
+    Ok(failures)
+}
