@@ -156,7 +156,7 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
             columns=("customer_name", "product_name", "workload_name"),
             filters=(("licenses_active_change_7d", "!=", 0),),
             order=Sql("size of the change", "ABS(SUM(licenses_active_change_7d))"),
-            limit=100,
+            limit=1_000,
             width=6,
         ),
         Chart(

@@ -33,7 +33,7 @@ WANTED = {
         select customer_name, product_name, workload_name, licenses_active_7d_ago,
             licenses_active, licenses_active_change_7d
         from license_growth where licenses_active_change_7d <> 0
-        order by abs(licenses_active_change_7d) desc limit 100""",
+        order by abs(licenses_active_change_7d) desc limit 1000""",
     "Paid products with unused seats": """
         select customer_name, product_name, licenses_sold, licenses_qualified, licenses_active,
             licenses_unused
