@@ -41,10 +41,14 @@ impl TableQuery {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let offset = u64::from(page) * u64::from(PAGE_ROWS);
-        let text = format!("{}\nlimit {PAGE_ROWS} offset {offset}", self.sql());
-        select(connection, text).await
+        select(connection, format!("{}\n{}", self.sql(), limit(page))).await
     }
+}
+
+/// The clause that leaves the rows of a page, the first of which is 0.
+pub(super) fn limit(page: u32) -> String {
+    let offset = u64::from(page) * u64::from(PAGE_ROWS);
+    format!("limit {PAGE_ROWS} offset {offset}")
 }
 
 async fn select<T>(connection: &mut PgConnection, text: String) -> Result<Vec<T>, sqlx::Error>
