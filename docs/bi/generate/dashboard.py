@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 
 PAID = ("product_kind", "==", "paid")
 IS_NEWEST = ("is_newest", "IS TRUE", None)
+FIGURE = {
+    "subheader": "paid products, now",
+    "header_font_size": 0.4,
+    "subheader_font_size": 0.125,
+    "y_axis_format": ",d",
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,8 @@ def figure(name: str, metric: str, description: str) -> Chart:
         (metric,),
         filters=(PAID,),
         width=3,
-        height=22,
-        options={"subheader": "paid products, now", "y_axis_format": ",d"},
+        height=24,
+        options=FIGURE,
     )
 
 
@@ -71,8 +77,8 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
             ("licenses_unused",),
             filters=(PAID, ("licenses_unused", ">", 0)),
             width=3,
-            height=22,
-            options={"subheader": "paid products, now", "y_axis_format": ",d"},
+            height=24,
+            options=FIGURE,
         ),
     ),
     (
@@ -193,7 +199,7 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
             (
                 Sql("first date", "MIN(first_date)"),
                 Sql("last date", "MAX(last_date)"),
-                "count",
+                Sql("customers ever", "COUNT(*)"),
                 Sql("customers now", "COUNT(*) FILTER (WHERE is_current)"),
             ),
             columns=("product_name", "replaces"),
@@ -212,9 +218,9 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
             "In one word a customer, as seatledger status says it.",
             "customer_freshness",
             "table",
-            ("count",),
+            (Sql("customers", "COUNT(*)"),),
             columns=("state",),
-            order="count",
+            order=Sql("customers", "COUNT(*)"),
             width=6,
             height=30,
         ),
