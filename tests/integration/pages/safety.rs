@@ -218,19 +218,12 @@ async fn crawl(origin: &str, prefix: &str) -> BTreeMap<String, Answer> {
                     link.starts_with(&format!("{prefix}/")),
                     "{path} links {link}"
                 );
-                let link = link.split('#').next().unwrap();
-                if !is_of_one_customer(link) {
-                    waiting.push_back(link.to_owned());
-                }
+                waiting.push_back(link.split('#').next().unwrap().to_owned());
             }
         }
         found.insert(path, answer);
     }
     found
-}
-
-fn is_of_one_customer(link: &str) -> bool {
-    link.contains("/customers/")
 }
 
 fn is_page(answer: &Answer) -> bool {
