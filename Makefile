@@ -4,8 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# A shell that was open while Rust was installed does not have this folder on its PATH yet.
+# A shell that was open while Rust was installed does not have this folder on its PATH yet. Where it
+# does, the PATH stays: cargo builds the C libraries again after each change of it.
+ifeq (,$(findstring :$(HOME)/.cargo/bin:,:$(PATH):))
 export PATH := $(PATH):$(HOME)/.cargo/bin
+endif
 
 # The features and targets whose queries are stored in .sqlx.
 PREPARED := --all-targets --features simulator
