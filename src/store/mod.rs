@@ -32,10 +32,10 @@ pub use attention::{Attention, NeedyCustomer};
 pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
 pub(crate) use detail::{
-    CustomerDetail, CustomerFacts, CustomerFilter, CustomerLine, CustomerList, CustomerState,
-    CustomerTable, DetailDays, FailureLine, HeldProduct, LedgerDates, PAGE_ROWS, ProductSeats,
-    RejectionLine, RunDetail, RunLine, RunList, TableQuery, WorkloadUse, load_customer_detail,
-    load_ledger_dates,
+    CoverageDay, CustomerDetail, CustomerFacts, CustomerFilter, CustomerLine, CustomerList,
+    CustomerState, CustomerTable, DetailDays, FailureLine, HeldProduct, LedgerDates, PAGE_ROWS,
+    ProductSeats, RejectionLine, RunDetail, RunLine, RunList, TableQuery, WorkloadUse,
+    load_customer_detail, load_ledger_dates,
 };
 pub use error::{Cause, StoreError};
 pub(crate) use export::Exportable;

@@ -7,7 +7,7 @@ use super::sections::{self, Figure, Sections};
 use crate::pages::data_links::DataLinks;
 use crate::pages::languages::Language;
 use crate::pages::layout::Layout;
-use crate::store::{CustomerDetail, CustomerFacts, CustomerTable, DetailDays};
+use crate::store::{CoverageDay, CustomerDetail, CustomerFacts, CustomerTable, DetailDays};
 
 /// The page of a customer.
 #[derive(Template)]
@@ -35,12 +35,31 @@ struct Data {
     holdings: DataLinks,
 }
 
-/// A day without figures, with the reason.
+/// Days in turn without figures, for one reason.
 struct Gap<'a> {
-    date: String,
+    dates: String,
+    days: usize,
     state: &'a str,
     reason: &'a str,
     detail: &'a str,
+}
+
+impl<'a> Gap<'a> {
+    fn new(days: &'a [CoverageDay], texts: &'a Language) -> Option<Self> {
+        let (first, last) = (days.first()?, days.last()?);
+        let (from, to) = (texts.day_short(first.date), texts.day_short(last.date));
+        (first.state != "stored").then(|| Self {
+            dates: if days.len() == 1 {
+                from
+            } else {
+                format!("{from} to {to}")
+            },
+            days: days.len(),
+            state: sections::day_words(&first.state, texts),
+            reason: first.reason.as_deref().unwrap_or_default(),
+            detail: first.detail.as_deref().unwrap_or_default(),
+        })
+    }
 }
 
 impl<'a> CustomerPage<'a> {
@@ -63,7 +82,10 @@ impl<'a> CustomerPage<'a> {
             restatements: links(CustomerTable::Restatements),
             holdings: links(CustomerTable::Holdings),
         };
-        let gaps = detail.days.iter().rev().filter(|day| day.state != "stored");
+        let alike = |one: &CoverageDay, next: &CoverageDay| {
+            (&one.state, &one.reason, &one.detail) == (&next.state, &next.reason, &next.detail)
+        };
+        let gaps = detail.days.chunk_by(alike).rev();
         Self {
             texts,
             customer,
@@ -78,14 +100,7 @@ impl<'a> CustomerPage<'a> {
             s: sections::sections(detail, days, texts),
             now: &texts.now,
             data,
-            gaps: gaps
-                .map(|day| Gap {
-                    date: texts.day_short(day.date),
-                    state: &day.state,
-                    reason: day.reason.as_deref().unwrap_or_default(),
-                    detail: day.detail.as_deref().unwrap_or_default(),
-                })
-                .collect(),
+            gaps: gaps.filter_map(|days| Gap::new(days, texts)).collect(),
             layout,
         }
     }

@@ -7,8 +7,8 @@ mod query;
 mod runs;
 
 pub(crate) use customer::{
-    CustomerDetail, CustomerFacts, CustomerTable, DetailDays, HeldProduct, LedgerDates,
-    ProductSeats, WorkloadUse, load_customer_detail, load_ledger_dates,
+    CoverageDay, CustomerDetail, CustomerFacts, CustomerTable, DetailDays, HeldProduct,
+    LedgerDates, ProductSeats, WorkloadUse, load_customer_detail, load_ledger_dates,
 };
 pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerList, CustomerState};
 pub(crate) use query::{PAGE_ROWS, TableQuery};

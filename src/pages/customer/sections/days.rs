@@ -20,6 +20,11 @@ fn day_state<'a>(state: &'a str, texts: &'a Language) -> (&'static str, &'static
     }
 }
 
+/// A state of `coverage` in words.
+pub(in crate::pages::customer) fn day_words<'a>(state: &'a str, texts: &'a Language) -> &'a str {
+    day_state(state, texts).2
+}
+
 pub(super) fn weeks(detail: &CustomerDetail, days: &DetailDays, texts: &Language) -> Vec<Week> {
     let to_monday = u64::from(days.since.weekday().num_days_from_monday());
     let mut monday = days.since - Days::new(to_monday);

@@ -11,6 +11,7 @@ use crate::store::{CustomerDetail, DetailDays, HeldProduct, WorkloadUse};
 use days::{legend, weeks};
 use seats::{Totals, seat_row};
 
+pub(super) use days::day_words;
 pub(crate) use seats::totals;
 
 /// The parts of a page or report, each as it is shown.
