@@ -1677,6 +1677,8 @@ CREATE TABLE public.sync_customer (
     rows_unchanged bigint NOT NULL,
     rows_rejected bigint NOT NULL,
     finished_at timestamp with time zone NOT NULL,
+    ms_request_id uuid,
+    ms_correlation_id uuid,
     CONSTRAINT sync_customer_outcome_check CHECK (((outcome)::text = ANY ((ARRAY['succeeded'::character varying, 'failed'::character varying])::text[]))),
     CONSTRAINT sync_customer_reason_check CHECK ((((outcome)::text = 'failed'::text) = (reason IS NOT NULL)))
 );
@@ -1785,6 +1787,20 @@ COMMENT ON COLUMN public.sync_customer.rows_rejected IS 'Items that could not be
 --
 
 COMMENT ON COLUMN public.sync_customer.finished_at IS 'When the outcome was known.';
+
+
+--
+-- Name: COLUMN sync_customer.ms_request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.sync_customer.ms_request_id IS 'The MS-RequestId of the last call of a customer that failed, by which Microsoft''s support finds it; null for a success, and where no request was sent or no single call failed.';
+
+
+--
+-- Name: COLUMN sync_customer.ms_correlation_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.sync_customer.ms_correlation_id IS 'The MS-CorrelationId of the same call.';
 
 
 --
@@ -2674,7 +2690,8 @@ CREATE VIEW public.customer_freshness AS
             WHEN 'ended'::text THEN ('fetched with success, and no figures have come after '::text || to_char((judged.processed_date)::timestamp with time zone, 'YYYY-MM-DD'::text))
             WHEN 'stale'::text THEN (('newest figures of '::text || to_char((judged.processed_date)::timestamp with time zone, 'YYYY-MM-DD'::text)) || ', over 14 days ago'::text)
             ELSE NULL::text
-        END, 255))::character varying(255) AS state_reason
+        END, 255))::character varying(255) AS state_reason,
+    (judged.domain)::character varying(255) AS domain
    FROM judged;
 
 
@@ -2774,6 +2791,13 @@ COMMENT ON COLUMN public.customer_freshness.state IS 'The first that applies: go
 --
 
 COMMENT ON COLUMN public.customer_freshness.state_reason IS 'Why it is in that state, in words; null if it is active.';
+
+
+--
+-- Name: COLUMN customer_freshness.domain; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_freshness.domain IS 'The tenant''s domain; known for customers found by customers.discover.';
 
 
 --
@@ -5541,6 +5565,344 @@ COMMENT ON COLUMN public.license_product.active_ratio IS 'Active seats as a part
 
 
 --
+-- Name: license_product_monthly; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.license_product_monthly AS
+ WITH workload AS (
+         SELECT m.month,
+            m.customer_id,
+            (COALESCE(p.present_name, r.product_name))::character varying(255) AS product_name,
+            (COALESCE(w.present_name, r.workload_name))::character varying(255) AS workload_name,
+            max((COALESCE(r.product_id, p.present_id))::text) AS product_id,
+            max((public.license_service(r.service_code, r.service_name))::text) AS service,
+            max((r.channel)::text) AS channel,
+            max(((r.processed_date_time AT TIME ZONE 'UTC'::text))::date) AS processed_date,
+            public.seat_sum(sum(r.licenses_qualified)) AS licenses_qualified,
+            public.seat_sum(sum(r.licenses_active)) AS licenses_active
+           FROM ((((public.license_usage_month m
+             JOIN public.license_usage_set s ON ((s.set_id = m.set_id)))
+             CROSS JOIN LATERAL UNNEST(s.product_names, s.workload_names, s.product_ids, s.workload_codes, s.service_names, s.service_codes, s.channels, m.processed_date_times, m.licenses_active, m.licenses_qualified, m.are_month_end) r(product_name, workload_name, product_id, workload_code, service_name, service_code, channel, processed_date_time, licenses_active, licenses_qualified, is_month_end))
+             LEFT JOIN public.present_name p ON ((((p.kind)::text = 'product'::text) AND ((p.key)::text = (public.name_key(r.product_id, r.product_name))::text))))
+             LEFT JOIN public.present_name w ON ((((w.kind)::text = 'workload'::text) AND ((w.key)::text = (public.name_key(r.workload_code, r.workload_name))::text))))
+          WHERE r.is_month_end
+          GROUP BY m.month, m.customer_id, ((COALESCE(p.present_name, r.product_name))::character varying(255)), ((COALESCE(w.present_name, r.workload_name))::character varying(255))
+        ), used AS (
+         SELECT DISTINCT ON (workload.month, workload.customer_id, workload.product_name) workload.month,
+            workload.customer_id,
+            workload.product_name,
+            max(workload.product_id) OVER product AS product_id,
+            max(workload.service) OVER product AS service,
+            max(workload.channel) OVER product AS channel,
+            max(workload.processed_date) OVER product AS processed_date,
+            max(workload.licenses_qualified) OVER product AS licenses_qualified,
+            workload.licenses_active,
+            workload.workload_name AS most_used_workload
+           FROM workload
+          WINDOW product AS (PARTITION BY workload.month, workload.customer_id, workload.product_name)
+          ORDER BY workload.month, workload.customer_id, workload.product_name, workload.licenses_active DESC, (workload.workload_name COLLATE "C")
+        ), last_deployment AS (
+         SELECT DISTINCT m.month,
+            c_1.customer_id,
+            m.service,
+            ((( SELECT d.processed_date_time
+                   FROM public.license_deployment d
+                  WHERE ((d.customer_id = c_1.customer_id) AND (d.processed_date_time >= ((m.month)::timestamp without time zone AT TIME ZONE 'UTC'::text)) AND (d.processed_date_time < ((m.month + '1 mon'::interval) AT TIME ZONE 'UTC'::text)) AND ((public.license_service(d.service_code, d.service_name))::text = (m.service)::text))
+                  ORDER BY d.processed_date_time DESC
+                 LIMIT 1) AT TIME ZONE 'UTC'::text))::date AS processed_date
+           FROM (( SELECT DISTINCT (date_trunc('month'::text, (service_date.processed_date)::timestamp without time zone))::date AS month,
+                    service_date.service
+                   FROM public.service_date
+                  WHERE ((service_date.dataset)::text = 'deployment'::text)) m
+             CROSS JOIN public.customer c_1)
+        ), deployed AS (
+         SELECT DISTINCT ON (l.month, l.customer_id, d.product_name) l.month,
+            l.service,
+            l.processed_date,
+            d.processed_date_time,
+            d.customer_id,
+            d.product_name,
+            d.customer_name,
+            d.product_id,
+            d.service_name,
+            d.service_code,
+            d.channel,
+            d.licenses_deployed,
+            d.licenses_sold,
+            d.deployment_percent,
+            d.first_synced_at,
+            d.last_changed_at,
+            d.run_id
+           FROM (last_deployment l
+             CROSS JOIN LATERAL ( SELECT DISTINCT ON (d_1.customer_id, d_1.product_name) d_1.processed_date_time,
+                    d_1.customer_id,
+                    d_1.product_name,
+                    d_1.customer_name,
+                    d_1.product_id,
+                    d_1.service_name,
+                    d_1.service_code,
+                    d_1.channel,
+                    d_1.licenses_deployed,
+                    d_1.licenses_sold,
+                    d_1.deployment_percent,
+                    d_1.first_synced_at,
+                    d_1.last_changed_at,
+                    d_1.run_id
+                   FROM public.license_deployment d_1
+                  WHERE ((d_1.customer_id = l.customer_id) AND (d_1.processed_date_time >= ((l.processed_date)::timestamp without time zone AT TIME ZONE 'UTC'::text)) AND (d_1.processed_date_time < (((l.processed_date + 1))::timestamp without time zone AT TIME ZONE 'UTC'::text)) AND ((public.license_service(d_1.service_code, d_1.service_name))::text = (l.service)::text))
+                  ORDER BY d_1.customer_id, d_1.product_name, d_1.processed_date_time DESC) d)
+          ORDER BY l.month, l.customer_id, d.product_name, d.processed_date_time DESC
+        ), sold AS (
+         SELECT d.month,
+            d.customer_id,
+            (COALESCE(p.present_name, d.product_name))::character varying(255) AS product_name,
+            max((COALESCE(d.product_id, p.present_id))::text) AS product_id,
+            max((d.service)::text) AS service,
+            max((d.channel)::text) AS channel,
+            max(d.processed_date) AS processed_date,
+            public.seat_sum(sum(d.licenses_sold)) AS licenses_sold,
+            public.seat_sum(sum(d.licenses_deployed)) AS licenses_assigned
+           FROM (( SELECT deployed.month,
+                    deployed.service,
+                    deployed.processed_date,
+                    deployed.processed_date_time,
+                    deployed.customer_id,
+                    deployed.product_name,
+                    deployed.customer_name,
+                    deployed.product_id,
+                    deployed.service_name,
+                    deployed.service_code,
+                    deployed.channel,
+                    deployed.licenses_deployed,
+                    deployed.licenses_sold,
+                    deployed.deployment_percent,
+                    deployed.first_synced_at,
+                    deployed.last_changed_at,
+                    deployed.run_id,
+                    max(deployed.first_synced_at) OVER (PARTITION BY deployed.month, deployed.customer_id, deployed.service, deployed.product_id) AS last_synced_at
+                   FROM deployed) d
+             LEFT JOIN public.present_name p ON ((((p.kind)::text = 'product'::text) AND ((p.key)::text = (public.name_key(d.product_id, d.product_name))::text))))
+          WHERE ((d.product_id IS NULL) OR (d.first_synced_at = d.last_synced_at))
+          GROUP BY d.month, d.customer_id, ((COALESCE(p.present_name, d.product_name))::character varying(255))
+        ), held AS (
+         SELECT part.month,
+            part.customer_id,
+            part.product_name,
+            (COALESCE(max(part.used_product_id), max(part.sold_product_id)))::character varying(255) AS product_id,
+            (COALESCE(max(part.used_service), max(part.sold_service)))::character varying(255) AS service,
+            (COALESCE(max(part.used_channel), max(part.sold_channel)))::character varying(255) AS channel,
+            max(part.processed_date) AS processed_date,
+            max(part.deployment_processed_date) AS deployment_processed_date,
+            max(part.licenses_sold) AS licenses_sold,
+            max(part.licenses_assigned) AS licenses_assigned,
+            max(part.licenses_qualified) AS licenses_qualified,
+            max(part.licenses_active) AS licenses_active,
+            (max((part.most_used_workload)::text))::character varying(255) AS most_used_workload,
+            COALESCE(max(part.licenses_sold), max(part.licenses_qualified)) AS licenses_paid
+           FROM ( SELECT used.month,
+                    used.customer_id,
+                    used.product_name,
+                    used.product_id AS used_product_id,
+                    used.service AS used_service,
+                    used.channel AS used_channel,
+                    used.processed_date,
+                    used.licenses_qualified,
+                    used.licenses_active,
+                    used.most_used_workload,
+                    NULL::text AS sold_product_id,
+                    NULL::text AS sold_service,
+                    NULL::text AS sold_channel,
+                    NULL::date AS deployment_processed_date,
+                    NULL::bigint AS licenses_sold,
+                    NULL::bigint AS licenses_assigned
+                   FROM used
+                UNION ALL
+                 SELECT sold.month,
+                    sold.customer_id,
+                    sold.product_name,
+                    NULL::text,
+                    NULL::text,
+                    NULL::text,
+                    NULL::date,
+                    NULL::bigint,
+                    NULL::bigint,
+                    NULL::character varying,
+                    sold.product_id,
+                    sold.service,
+                    sold.channel,
+                    sold.processed_date,
+                    sold.licenses_sold,
+                    sold.licenses_assigned
+                   FROM sold) part
+          GROUP BY part.month, part.customer_id, part.product_name
+        )
+ SELECT h.month,
+    h.customer_id,
+    (c.customer_name)::character varying(255) AS customer_name,
+    h.product_name,
+    h.product_id,
+    h.service,
+    h.channel,
+    (public.product_kind(n.product_kind, h.product_name))::character varying(16) AS product_kind,
+    h.processed_date,
+    h.deployment_processed_date,
+    h.licenses_sold,
+    h.licenses_assigned,
+    h.licenses_qualified,
+    h.licenses_active,
+    h.most_used_workload,
+    (h.licenses_sold - h.licenses_assigned) AS licenses_unassigned,
+    (h.licenses_paid - COALESCE(h.licenses_active, (0)::bigint)) AS licenses_unused,
+    ((COALESCE(h.licenses_active, (0)::bigint))::double precision / (NULLIF(h.licenses_paid, 0))::double precision) AS active_ratio,
+    (h.month = ( SELECT (date_trunc('month'::text, (max(service_date.processed_date))::timestamp without time zone))::date AS date_trunc
+           FROM public.service_date
+          WHERE ((service_date.dataset)::text = 'usage'::text))) AS is_newest
+   FROM ((held h
+     LEFT JOIN public.customer c ON ((c.customer_id = h.customer_id)))
+     LEFT JOIN public.product_note n ON (((n.product_name)::text = (h.product_name)::text)));
+
+
+--
+-- Name: VIEW license_product_monthly; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.license_product_monthly IS 'The seats at the end of each month (UTC): the figures of license_product, from each customer''s last collections of the month, of all products under present names.';
+
+
+--
+-- Name: COLUMN license_product_monthly.month; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.month IS 'The first day of the month, UTC. The newest month has the figures so far.';
+
+
+--
+-- Name: COLUMN license_product_monthly.customer_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.customer_id IS 'The customer''s tenant id.';
+
+
+--
+-- Name: COLUMN license_product_monthly.customer_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.customer_name IS 'The customer''s name of now.';
+
+
+--
+-- Name: COLUMN license_product_monthly.product_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.product_name IS 'The product''s present name.';
+
+
+--
+-- Name: COLUMN license_product_monthly.product_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.product_id IS 'The product''s id, if it is known; also of rows that came without it.';
+
+
+--
+-- Name: COLUMN license_product_monthly.service; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.service IS 'The service, such as o365 or crm, spelt the same whatever the source is.';
+
+
+--
+-- Name: COLUMN license_product_monthly.channel; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.channel IS 'How the seats were sold, such as reseller. Seats bought elsewhere are counted too.';
+
+
+--
+-- Name: COLUMN license_product_monthly.product_kind; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.product_kind IS 'paid, free or trial: that of product_note, else what the name says.';
+
+
+--
+-- Name: COLUMN license_product_monthly.processed_date; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.processed_date IS 'The processed date (UTC) of the qualified and active seats, the last of the month; null without usage.';
+
+
+--
+-- Name: COLUMN license_product_monthly.deployment_processed_date; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.deployment_processed_date IS 'The processed date (UTC) of the sold and assigned seats, the last of the month; null without deployment.';
+
+
+--
+-- Name: COLUMN license_product_monthly.licenses_sold; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.licenses_sold IS 'Seats sold; null if deployment does not name the product or is not fetched. They add up over customers, products, channels and services, never over months.';
+
+
+--
+-- Name: COLUMN license_product_monthly.licenses_assigned; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.licenses_assigned IS 'Seats assigned to a user; null likewise. They add up as sold seats do.';
+
+
+--
+-- Name: COLUMN license_product_monthly.licenses_qualified; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.licenses_qualified IS 'Qualified seats of the workload that has most; null without usage. They add up over customers, products, channels and services, never over months.';
+
+
+--
+-- Name: COLUMN license_product_monthly.licenses_active; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.licenses_active IS 'Active seats of the most used workload, in the 28 days before processed_date; null without usage. They add up over customers, products, channels and services, never over months.';
+
+
+--
+-- Name: COLUMN license_product_monthly.most_used_workload; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.most_used_workload IS 'The workload with the most active seats; of several the first by name.';
+
+
+--
+-- Name: COLUMN license_product_monthly.licenses_unassigned; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.licenses_unassigned IS 'Sold less assigned seats; negative if more are assigned. They add up as sold seats do.';
+
+
+--
+-- Name: COLUMN license_product_monthly.licenses_unused; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.licenses_unused IS 'Sold seats, or qualified ones where none are known to be sold, less active ones; negative if more were active. They add up over customers, products, channels and services, never over months.';
+
+
+--
+-- Name: COLUMN license_product_monthly.active_ratio; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.active_ratio IS 'Active seats as a part of sold ones, or of qualified ones where none are known to be sold: 0 to 1, or more; null if that is 0. Never add it up: divide sums.';
+
+
+--
+-- Name: COLUMN license_product_monthly.is_newest; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_product_monthly.is_newest IS 'Whether it is the newest month of the whole ledger: license_product has it as it is now.';
+
+
+--
 -- Name: license_seats; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -7471,147 +7833,27 @@ COMMENT ON COLUMN public.license_waste.active_ratio IS 'Active seats as a part o
 --
 
 CREATE VIEW public.license_waste_monthly AS
- WITH workload AS (
-         SELECT m.month,
-            m.customer_id,
-            (COALESCE(p.present_name, r.product_name))::character varying(255) AS product_name,
-            (COALESCE(w.present_name, r.workload_name))::character varying(255) AS workload_name,
-            max((COALESCE(r.product_id, p.present_id))::text) AS product_id,
-            max((public.license_service(r.service_code, r.service_name))::text) AS service,
-            max((r.channel)::text) AS channel,
-            max(((r.processed_date_time AT TIME ZONE 'UTC'::text))::date) AS processed_date,
-            public.seat_sum(sum(r.licenses_qualified)) AS licenses_qualified,
-            public.seat_sum(sum(r.licenses_active)) AS licenses_active
-           FROM ((((public.license_usage_month m
-             JOIN public.license_usage_set s ON ((s.set_id = m.set_id)))
-             CROSS JOIN LATERAL UNNEST(s.product_names, s.workload_names, s.product_ids, s.workload_codes, s.service_names, s.service_codes, s.channels, m.processed_date_times, m.licenses_active, m.licenses_qualified, m.are_month_end) r(product_name, workload_name, product_id, workload_code, service_name, service_code, channel, processed_date_time, licenses_active, licenses_qualified, is_month_end))
-             LEFT JOIN public.present_name p ON ((((p.kind)::text = 'product'::text) AND ((p.key)::text = (public.name_key(r.product_id, r.product_name))::text))))
-             LEFT JOIN public.present_name w ON ((((w.kind)::text = 'workload'::text) AND ((w.key)::text = (public.name_key(r.workload_code, r.workload_name))::text))))
-          WHERE r.is_month_end
-          GROUP BY m.month, m.customer_id, ((COALESCE(p.present_name, r.product_name))::character varying(255)), ((COALESCE(w.present_name, r.workload_name))::character varying(255))
-        ), used AS (
-         SELECT DISTINCT ON (workload.month, workload.customer_id, workload.product_name) workload.month,
-            workload.customer_id,
-            workload.product_name,
-            max(workload.product_id) OVER product AS product_id,
-            max(workload.service) OVER product AS service,
-            max(workload.channel) OVER product AS channel,
-            max(workload.processed_date) OVER product AS processed_date,
-            max(workload.licenses_qualified) OVER product AS licenses_qualified,
-            workload.licenses_active,
-            workload.workload_name AS most_used_workload
-           FROM workload
-          WINDOW product AS (PARTITION BY workload.month, workload.customer_id, workload.product_name)
-          ORDER BY workload.month, workload.customer_id, workload.product_name, workload.licenses_active DESC, (workload.workload_name COLLATE "C")
-        ), last_deployment AS (
-         SELECT spelt.month,
-            spelt.customer_id,
-            public.license_service(spelt.service_code, spelt.service_name) AS service,
-            max(spelt.processed_date) AS processed_date
-           FROM ( SELECT (date_trunc('month'::text, (license_deployment.processed_date_time AT TIME ZONE 'UTC'::text)))::date AS month,
-                    license_deployment.customer_id,
-                    license_deployment.service_code,
-                    license_deployment.service_name,
-                    ((max(license_deployment.processed_date_time) AT TIME ZONE 'UTC'::text))::date AS processed_date
-                   FROM public.license_deployment
-                  GROUP BY ((date_trunc('month'::text, (license_deployment.processed_date_time AT TIME ZONE 'UTC'::text)))::date), license_deployment.customer_id, license_deployment.service_code, license_deployment.service_name) spelt
-          GROUP BY spelt.month, spelt.customer_id, (public.license_service(spelt.service_code, spelt.service_name))
-        ), deployed AS (
-         SELECT DISTINCT ON (l.month, d.customer_id, d.product_name) l.month,
-            l.service,
-            l.processed_date,
-            d.processed_date_time,
-            d.customer_id,
-            d.product_name,
-            d.customer_name,
-            d.product_id,
-            d.service_name,
-            d.service_code,
-            d.channel,
-            d.licenses_deployed,
-            d.licenses_sold,
-            d.deployment_percent,
-            d.first_synced_at,
-            d.last_changed_at,
-            d.run_id
-           FROM (last_deployment l
-             JOIN public.license_deployment d ON (((d.customer_id = l.customer_id) AND (d.processed_date_time >= ((l.processed_date)::timestamp without time zone AT TIME ZONE 'UTC'::text)) AND (d.processed_date_time < (((l.processed_date + 1))::timestamp without time zone AT TIME ZONE 'UTC'::text)) AND ((public.license_service(d.service_code, d.service_name))::text = (l.service)::text))))
-          ORDER BY l.month, d.customer_id, d.product_name, d.processed_date_time DESC
-        ), sold AS (
-         SELECT d.month,
-            d.customer_id,
-            (COALESCE(p.present_name, d.product_name))::character varying(255) AS product_name,
-            max((COALESCE(d.product_id, p.present_id))::text) AS product_id,
-            max((d.service)::text) AS service,
-            max((d.channel)::text) AS channel,
-            max(d.processed_date) AS processed_date,
-            public.seat_sum(sum(d.licenses_sold)) AS licenses_sold,
-            public.seat_sum(sum(d.licenses_deployed)) AS licenses_assigned
-           FROM (( SELECT deployed.month,
-                    deployed.service,
-                    deployed.processed_date,
-                    deployed.processed_date_time,
-                    deployed.customer_id,
-                    deployed.product_name,
-                    deployed.customer_name,
-                    deployed.product_id,
-                    deployed.service_name,
-                    deployed.service_code,
-                    deployed.channel,
-                    deployed.licenses_deployed,
-                    deployed.licenses_sold,
-                    deployed.deployment_percent,
-                    deployed.first_synced_at,
-                    deployed.last_changed_at,
-                    deployed.run_id,
-                    max(deployed.first_synced_at) OVER (PARTITION BY deployed.month, deployed.customer_id, deployed.service, deployed.product_id) AS last_synced_at
-                   FROM deployed) d
-             LEFT JOIN public.present_name p ON ((((p.kind)::text = 'product'::text) AND ((p.key)::text = (public.name_key(d.product_id, d.product_name))::text))))
-          WHERE ((d.product_id IS NULL) OR (d.first_synced_at = d.last_synced_at))
-          GROUP BY d.month, d.customer_id, ((COALESCE(p.present_name, d.product_name))::character varying(255))
-        ), held AS (
-         SELECT COALESCE(u.month, d.month) AS month,
-            COALESCE(u.customer_id, d.customer_id) AS customer_id,
-            COALESCE(u.product_name, d.product_name) AS product_name,
-            (COALESCE(u.product_id, d.product_id))::character varying(255) AS product_id,
-            (COALESCE(u.service, d.service))::character varying(255) AS service,
-            (COALESCE(u.channel, d.channel))::character varying(255) AS channel,
-            u.processed_date,
-            d.processed_date AS deployment_processed_date,
-            d.licenses_sold,
-            d.licenses_assigned,
-            u.licenses_qualified,
-            u.licenses_active,
-            u.most_used_workload,
-            COALESCE(d.licenses_sold, u.licenses_qualified) AS licenses_paid
-           FROM (used u
-             FULL JOIN sold d ON (((d.month = u.month) AND (d.customer_id = u.customer_id) AND ((d.product_name)::text = (u.product_name)::text))))
-        )
- SELECT h.month,
-    h.customer_id,
-    (c.customer_name)::character varying(255) AS customer_name,
-    h.product_name,
-    h.product_id,
-    h.service,
-    h.channel,
-    (public.product_kind(n.product_kind, h.product_name))::character varying(16) AS product_kind,
-    h.processed_date,
-    h.deployment_processed_date,
-    h.licenses_sold,
-    h.licenses_assigned,
-    h.licenses_qualified,
-    h.licenses_active,
-    h.most_used_workload,
-    (h.licenses_sold - h.licenses_assigned) AS licenses_unassigned,
-    (h.licenses_paid - COALESCE(h.licenses_active, (0)::bigint)) AS licenses_unused,
-    ((COALESCE(h.licenses_active, (0)::bigint))::double precision / (NULLIF(h.licenses_paid, 0))::double precision) AS active_ratio,
-    (h.month = ( SELECT (date_trunc('month'::text, (max(service_date.processed_date))::timestamp without time zone))::date AS date_trunc
-           FROM public.service_date
-          WHERE ((service_date.dataset)::text = 'usage'::text))) AS is_newest
-   FROM ((held h
-     LEFT JOIN public.customer c ON ((c.customer_id = h.customer_id)))
-     LEFT JOIN public.product_note n ON (((n.product_name)::text = (h.product_name)::text)))
-  WHERE (((public.product_kind(n.product_kind, h.product_name))::text = 'paid'::text) AND (h.licenses_paid > COALESCE(h.licenses_active, (0)::bigint)));
+ SELECT license_product_monthly.month,
+    license_product_monthly.customer_id,
+    license_product_monthly.customer_name,
+    license_product_monthly.product_name,
+    license_product_monthly.product_id,
+    license_product_monthly.service,
+    license_product_monthly.channel,
+    license_product_monthly.product_kind,
+    license_product_monthly.processed_date,
+    license_product_monthly.deployment_processed_date,
+    license_product_monthly.licenses_sold,
+    license_product_monthly.licenses_assigned,
+    license_product_monthly.licenses_qualified,
+    license_product_monthly.licenses_active,
+    license_product_monthly.most_used_workload,
+    license_product_monthly.licenses_unassigned,
+    license_product_monthly.licenses_unused,
+    license_product_monthly.active_ratio,
+    license_product_monthly.is_newest
+   FROM public.license_product_monthly
+  WHERE (((license_product_monthly.product_kind)::text = 'paid'::text) AND (license_product_monthly.licenses_unused > 0));
 
 
 --
@@ -8176,19 +8418,22 @@ ALTER TABLE ONLY public.license_usage ATTACH PARTITION public.license_usage_2026
 --
 
 INSERT INTO public._sqlx_migrations VALUES
-	(20261128090000, 'create ledger', '2026-11-29 05:34:11.366366+00', true, '\x7f53416521856edf83d5efabb20f0fd2c0f133ccbb40a6bfa3ec2694d6edad31e1028d98c5ff7d92128322d89d46dc0b', 8273090),
-	(20261128090100, 'keep beside ledger', '2026-11-29 05:34:11.378085+00', true, '\xa7bd64088b497d211f81ea3b2d152935ce7971e18e4a4be415f9821b603295fa7cfd8dbcce232a94224c3295de9ba126', 10999150),
-	(20261128090200, 'create runs', '2026-11-29 05:34:11.39402+00', true, '\xc2442ddecae99ad811dc73862f78c79210694600fd83877a528d55120995f5cfd841db12ea091739ab6e4fd726afc21f', 7502663),
-	(20261128090300, 'create usage views', '2026-11-29 05:34:11.403582+00', true, '\x2ce6835e7d99202b00745b981263fae4ebb536336baa28613b6c9091a51f0eca4948fdd2b8d9aafb0ef151329bbf8575', 7499248),
-	(20261128090310, 'create ledger views', '2026-11-29 05:34:11.412996+00', true, '\x6cd62e61a61423004b271a6a3c90701dc13a1527db0cfde7983df4599e62b774460c043dcd18138c4e97e0ff49674e76', 11366547),
-	(20261128090400, 'create present names', '2026-11-29 05:34:11.426165+00', true, '\xdf2d3498dc6f2f1312c92d376b3fb4b7b664141fd4c9540f4254a29a90409f17d2e4b3af6a945c5e68f20473ca6299b9', 3330229),
-	(20261128090410, 'create month views', '2026-11-29 05:34:11.431157+00', true, '\x08e9bd018ff8eef741d64ef8f18d3762ca05f43a968fdb7f8763bf2ba9cea0d0ce8c56d7c05a340c9992820faf7cc79c', 3525280),
-	(20261128090420, 'create product views', '2026-11-29 05:34:11.436451+00', true, '\xb131580fe83b815dfbe6aff0186e8aeffd820f1c27aace14f55cdd9617706fb1ff8dd32ae07d8ba36af4e25d7c058904', 5030572),
-	(20261128090430, 'create day views', '2026-11-29 05:34:11.44298+00', true, '\x46090be6ae2404cb9470db7112d4e3c3417270ab26b7367ca57f493925b92ee733ca87ee8661c836374f8b9279f5c28d', 4739538),
-	(20261128090440, 'create growth views', '2026-11-29 05:34:11.449235+00', true, '\x1345e964f6c9b643a0c377303c364d7c9a828f00b6cb5b415238285a5a4ebc34f491114d196bd9985bd2407c304ed2b0', 10545584),
-	(20261128090500, 'create customer views', '2026-11-29 05:34:11.461383+00', true, '\x075d6d156560cb27483d54997d70f241328018a9a5d651ec6101b6ba00f558aaff0aa545dda8e0f2e2af76601a4f4e8e', 5114506),
-	(20261128090510, 'create waste views', '2026-11-29 05:34:11.468201+00', true, '\x1e6f5adcdb0f02b632eacb7c29b93599e21732f85981f185f6747614e2e1a79a9fd39f354dc8a9e39b14991b16b29582', 4434744),
-	(20261128090520, 'create holding views', '2026-11-29 05:34:11.474314+00', true, '\xfb0e1beb985799d24a95d60a37ad9069829940d2a36d4c5b7e9bb990f7154554192678061f305f6f896f7e803d14baf7', 4780358);
+	(20261128090000, 'create ledger', '2026-11-29 10:33:51.831813+00', true, '\x7f53416521856edf83d5efabb20f0fd2c0f133ccbb40a6bfa3ec2694d6edad31e1028d98c5ff7d92128322d89d46dc0b', 12081166),
+	(20261128090100, 'keep beside ledger', '2026-11-29 10:33:51.846058+00', true, '\xa7bd64088b497d211f81ea3b2d152935ce7971e18e4a4be415f9821b603295fa7cfd8dbcce232a94224c3295de9ba126', 22728306),
+	(20261128090200, 'create runs', '2026-11-29 10:33:51.873339+00', true, '\xc2442ddecae99ad811dc73862f78c79210694600fd83877a528d55120995f5cfd841db12ea091739ab6e4fd726afc21f', 13794222),
+	(20261128090300, 'create usage views', '2026-11-29 10:33:51.889219+00', true, '\x2ce6835e7d99202b00745b981263fae4ebb536336baa28613b6c9091a51f0eca4948fdd2b8d9aafb0ef151329bbf8575', 7416054),
+	(20261128090310, 'create ledger views', '2026-11-29 10:33:51.898368+00', true, '\x6cd62e61a61423004b271a6a3c90701dc13a1527db0cfde7983df4599e62b774460c043dcd18138c4e97e0ff49674e76', 10370684),
+	(20261128090400, 'create present names', '2026-11-29 10:33:51.910448+00', true, '\xdf2d3498dc6f2f1312c92d376b3fb4b7b664141fd4c9540f4254a29a90409f17d2e4b3af6a945c5e68f20473ca6299b9', 4999895),
+	(20261128090410, 'create month views', '2026-11-29 10:33:51.917126+00', true, '\x08e9bd018ff8eef741d64ef8f18d3762ca05f43a968fdb7f8763bf2ba9cea0d0ce8c56d7c05a340c9992820faf7cc79c', 3310770),
+	(20261128090420, 'create product views', '2026-11-29 10:33:51.921861+00', true, '\xb131580fe83b815dfbe6aff0186e8aeffd820f1c27aace14f55cdd9617706fb1ff8dd32ae07d8ba36af4e25d7c058904', 4609704),
+	(20261128090430, 'create day views', '2026-11-29 10:33:51.927848+00', true, '\x46090be6ae2404cb9470db7112d4e3c3417270ab26b7367ca57f493925b92ee733ca87ee8661c836374f8b9279f5c28d', 4549515),
+	(20261128090440, 'create growth views', '2026-11-29 10:33:51.933814+00', true, '\x1345e964f6c9b643a0c377303c364d7c9a828f00b6cb5b415238285a5a4ebc34f491114d196bd9985bd2407c304ed2b0', 8838742),
+	(20261128090500, 'create customer views', '2026-11-29 10:33:51.944114+00', true, '\x075d6d156560cb27483d54997d70f241328018a9a5d651ec6101b6ba00f558aaff0aa545dda8e0f2e2af76601a4f4e8e', 5238230),
+	(20261128090510, 'create waste views', '2026-11-29 10:33:51.95075+00', true, '\x1e6f5adcdb0f02b632eacb7c29b93599e21732f85981f185f6747614e2e1a79a9fd39f354dc8a9e39b14991b16b29582', 4336839),
+	(20261128090520, 'create holding views', '2026-11-29 10:33:51.956585+00', true, '\xfb0e1beb985799d24a95d60a37ad9069829940d2a36d4c5b7e9bb990f7154554192678061f305f6f896f7e803d14baf7', 4515945),
+	(20261129050000, 'add ms ids to failures', '2026-11-29 10:33:51.962524+00', true, '\x9b9b608f1ebcbc5face436fec386e1b65c87e2b4d61586013f26eca1d883ca18a28dcd6560b2fea897da9372d79430c4', 555447),
+	(20261129061000, 'show domains of customers', '2026-11-29 10:33:51.968894+00', true, '\x0affd418276b89ada38b7ac2c5e12f49199f7aaeb998d08b0ba8dd4ef38ddff4d4150b8d02a70e3a932870a24664580b', 1842003),
+	(20261129090000, 'create product month view', '2026-11-29 10:33:51.97347+00', true, '\x0cfad502fb6ea9acc91344fb98115e07b5233989957ff01ad6bca90d7ec2288f50db82575e34399e61e3e1b82fc8bf7b', 5277799);
 
 
 --
@@ -8208,7 +8453,7 @@ INSERT INTO public._sqlx_migrations VALUES
 --
 
 INSERT INTO public.consent VALUES
-	('vm', NULL, '2026-11-29 05:34:11.507158+00', '2026-11-29 05:34:11.654928+00', '2027-02-27 05:34:11.654928+00', NULL, NULL);
+	('vm', NULL, '2026-11-29 10:33:52.006299+00', '2026-11-29 10:33:52.147081+00', '2027-02-27 10:33:52.147081+00', NULL, NULL);
 
 
 --
@@ -8216,10 +8461,10 @@ INSERT INTO public.consent VALUES
 --
 
 INSERT INTO public.customer VALUES
-	('05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Grauwald Municipal Works Group', 'grauwaldmunicipalworks3.onmicrosoft.example', '2026-11-29 05:34:11.510543+00', '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.510543+00', NULL, NULL, NULL, '2026-11-29 05:34:11.679957+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
-	('df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Nordhamn Municipal Works GmbH', 'nordhamnmunicipalworks0.example', '2026-11-29 05:34:11.510543+00', '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.510543+00', NULL, NULL, NULL, '2026-11-29 05:34:11.686616+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
-	('413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Montferro & Mistralle Law BV', 'montferrolaw1.example', '2026-11-29 05:34:11.510543+00', '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.510543+00', NULL, NULL, NULL, '2026-11-29 05:34:11.683301+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
-	('e365dc0d-89de-459b-8cba-a60ec5640395', 'Marisol Energy GmbH', 'marisolenergy2.example', '2026-11-29 05:34:11.510543+00', '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.510543+00', NULL, NULL, NULL, '2026-11-29 05:34:11.685558+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL);
+	('413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Montferro & Mistralle Law BV', 'montferrolaw1.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.172991+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
+	('05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Grauwald Municipal Works Group', 'grauwaldmunicipalworks3.onmicrosoft.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.174585+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
+	('df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Nordhamn Municipal Works GmbH', 'nordhamnmunicipalworks0.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.175593+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
+	('e365dc0d-89de-459b-8cba-a60ec5640395', 'Marisol Energy GmbH', 'marisolenergy2.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.175354+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL);
 
 
 --
@@ -8228,7 +8473,7 @@ INSERT INTO public.customer VALUES
 
 INSERT INTO public.lease VALUES
 	('leader', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	('run', 2, NULL, 'vm', '2026-11-29 05:34:11.637589+00', '2026-11-29 05:34:11.637589+00', '2026-11-29 05:34:26.637589+00', '2026-11-29 05:34:11.254155+00', 26492, '2026-11-29 05:34:11.630718+00', 26493, '2026-11-29 05:34:11.638759+00');
+	('run', 2, NULL, 'vm', '2026-11-29 10:33:52.13046+00', '2026-11-29 10:33:52.13046+00', '2026-11-29 10:34:07.13046+00', '2026-11-29 10:33:51.72778+00', 10115, '2026-11-29 10:33:52.124121+00', 10116, '2026-11-29 10:33:52.131601+00');
 
 
 --
@@ -8236,7 +8481,7 @@ INSERT INTO public.lease VALUES
 --
 
 INSERT INTO public.ledger_locale VALUES
-	('en-US', '2026-11-29 05:34:11.502302+00');
+	('en-US', '2026-11-29 10:33:52.001537+00');
 
 
 --
@@ -8250,7 +8495,7 @@ INSERT INTO public.ledger_locale VALUES
 --
 
 INSERT INTO public.license_usage_2026_04_21 VALUES
-	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Dynamics 365 Customer Service Enterprise', 'Microsoft Dynamics CRM', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'crm', NULL, 'reseller', 7, 12, 58.33, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1);
+	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Dynamics 365 Customer Service Enterprise', 'Microsoft Dynamics CRM', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'crm', NULL, 'reseller', 7, 12, 58.33, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1);
 
 
 --
@@ -8258,58 +8503,58 @@ INSERT INTO public.license_usage_2026_04_21 VALUES
 --
 
 INSERT INTO public.license_usage_2026_05_01 VALUES
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 05:34:11.533058+00', '2026-11-29 05:34:11.533058+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 50, 57, 87.72, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 24, 29, 82.76, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 05:34:11.553179+00', '2026-11-29 05:34:11.553179+00', 1),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 05:34:11.680119+00', '2026-11-29 05:34:11.680119+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 49, 57, 85.96, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 23, 29, 79.31, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 05:34:11.69693+00', '2026-11-29 05:34:11.69693+00', 2);
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 50, 57, 87.72, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 24, 29, 82.76, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 49, 57, 85.96, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 23, 29, 79.31, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2);
 
 
 --
@@ -8317,15 +8562,15 @@ INSERT INTO public.license_usage_2026_05_01 VALUES
 --
 
 INSERT INTO public.license_usage_collection VALUES
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 1, '2026-11-29 05:34:11.53261+00', '\x08c4e5d3bb7c93350eac68afb110e0661e200cdee113455c876291d48342e99e', false),
-	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'crm', 1, '2026-11-29 05:34:11.535706+00', '\xac3c4144503a83621c4868a503da3b41f342246593d3140e24e4d7d62299f150', false),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 1, '2026-11-29 05:34:11.534857+00', '\x9b98eeb3c2a363435e1132f6be7d741bd494db790b0bb4d02e32bc1139a8f1d8', false),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 1, '2026-11-29 05:34:11.535706+00', '\xb1bf610f17ff3356243f43fed4d773fc662d161dd3e5d3eb1f00e93d3e866ce6', false),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 1, '2026-11-29 05:34:11.53912+00', '\xe3ade922a9348a87e0471835bf66000d189adad4c1d7f777cf023f0278eecf75', false),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 2, '2026-11-29 05:34:11.679957+00', '\x2e42d923bbb7e0dd75c258a4d3d80b440bf959d1c0e696f99e70d7a395641229', false),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 2, '2026-11-29 05:34:11.683301+00', '\x47b16c6798862951085319d9bbaf2a7701c16dd16082660ab47063cab98f0d43', false),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 2, '2026-11-29 05:34:11.686616+00', '\xddf5ca23e48f5bc4e52316f5523278c3b8cb10c776242f494184ab63eece78f9', false),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 2, '2026-11-29 05:34:11.685558+00', '\x8fb61071c4c2316739023c5cb1a3e1eb18d9df6b33b5041023cc83f93c3a113e', false);
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 1, '2026-11-29 10:33:52.030937+00', '\x08c4e5d3bb7c93350eac68afb110e0661e200cdee113455c876291d48342e99e', false),
+	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'crm', 1, '2026-11-29 10:33:52.034962+00', '\xac3c4144503a83621c4868a503da3b41f342246593d3140e24e4d7d62299f150', false),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 1, '2026-11-29 10:33:52.033559+00', '\x9b98eeb3c2a363435e1132f6be7d741bd494db790b0bb4d02e32bc1139a8f1d8', false),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 1, '2026-11-29 10:33:52.034962+00', '\xb1bf610f17ff3356243f43fed4d773fc662d161dd3e5d3eb1f00e93d3e866ce6', false),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 1, '2026-11-29 10:33:52.035651+00', '\xe3ade922a9348a87e0471835bf66000d189adad4c1d7f777cf023f0278eecf75', false),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 2, '2026-11-29 10:33:52.172991+00', '\x47b16c6798862951085319d9bbaf2a7701c16dd16082660ab47063cab98f0d43', false),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 2, '2026-11-29 10:33:52.174585+00', '\x2e42d923bbb7e0dd75c258a4d3d80b440bf959d1c0e696f99e70d7a395641229', false),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 2, '2026-11-29 10:33:52.175593+00', '\xddf5ca23e48f5bc4e52316f5523278c3b8cb10c776242f494184ab63eece78f9', false),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 2, '2026-11-29 10:33:52.175354+00', '\x8fb61071c4c2316739023c5cb1a3e1eb18d9df6b33b5041023cc83f93c3a113e', false);
 
 
 --
@@ -8368,11 +8613,11 @@ INSERT INTO public.license_usage_day_total VALUES
 --
 
 INSERT INTO public.license_usage_month VALUES
-	('2026-04-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, NULL, 20115614576929753, '{"Nordhamn Municipal Works GmbH"}', '{"2026-04-30 00:00:00+00"}', '{7}', '{12}', '{58.33}', '{"2026-11-29 05:34:11.553179+00"}', '{"2026-11-29 05:34:11.553179+00"}', '{1}', '{t}', '{t}', '{2026-04-30}'),
-	('2026-05-01', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', true, -4717399092554323548, -2595344692234310881, '{"Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{1,4,3,3,0,4,3,4,6,1}', '{5,4,4,4,4,6,6,6,6,6}', '{20,100,75,75,0,66.67,50,66.67,100,16.67}', '{"2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00"}', '{"2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00","2026-11-29 05:34:11.680119+00"}', '{2,2,2,2,2,2,2,2,2,2}', '{t,t,t,t,t,t,t,t,t,t}', '{t,t,t,t,t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
-	('2026-05-01', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', true, -1099222722041019976, 9207868830909881750, '{"Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{8,4,5,10,1}', '{8,8,8,8,8}', '{100,50,62.5,125,12.5}', '{"2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00"}', '{"2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
-	('2026-05-01', 'e365dc0d-89de-459b-8cba-a60ec5640395', true, 3834000528499743501, 3807159975287191933, '{"Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{23,18,25,3,1}', '{29,29,29,29,14}', '{79.31,62.07,86.21,10.34,7.14}', '{"2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00"}', '{"2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
-	('2026-05-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, -8819610929233406252, -5174888581413627691, '{"Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{9,49,56,45,33,7}', '{11,57,57,57,57,57}', '{81.82,85.96,98.25,78.95,57.89,12.28}', '{"2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00"}', '{"2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00","2026-11-29 05:34:11.69693+00"}', '{2,2,2,2,2,2}', '{t,t,t,t,t,t}', '{t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}');
+	('2026-04-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, NULL, 20115614576929753, '{"Nordhamn Municipal Works GmbH"}', '{"2026-04-30 00:00:00+00"}', '{7}', '{12}', '{58.33}', '{"2026-11-29 10:33:52.051693+00"}', '{"2026-11-29 10:33:52.051693+00"}', '{1}', '{t}', '{t}', '{2026-04-30}'),
+	('2026-05-01', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', true, -1099222722041019976, 9207868830909881750, '{"Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{8,4,5,10,1}', '{8,8,8,8,8}', '{100,50,62.5,125,12.5}', '{"2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00"}', '{"2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
+	('2026-05-01', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', true, -4717399092554323548, -2595344692234310881, '{"Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{1,4,3,3,0,4,3,4,6,1}', '{5,4,4,4,4,6,6,6,6,6}', '{20,100,75,75,0,66.67,50,66.67,100,16.67}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{2,2,2,2,2,2,2,2,2,2}', '{t,t,t,t,t,t,t,t,t,t}', '{t,t,t,t,t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
+	('2026-05-01', 'e365dc0d-89de-459b-8cba-a60ec5640395', true, 3834000528499743501, 3807159975287191933, '{"Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{23,18,25,3,1}', '{29,29,29,29,14}', '{79.31,62.07,86.21,10.34,7.14}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
+	('2026-05-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, -8819610929233406252, -5174888581413627691, '{"Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{9,49,56,45,33,7}', '{11,57,57,57,57,57}', '{81.82,85.96,98.25,78.95,57.89,12.28}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{2,2,2,2,2,2}', '{t,t,t,t,t,t}', '{t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}');
 
 
 --
@@ -8454,9 +8699,9 @@ INSERT INTO public.series_name VALUES
 --
 
 INSERT INTO public.service_date VALUES
-	('usage', '2026-05-02', 'o365', '2026-11-29 05:34:11.53261+00'),
-	('usage', '2026-04-30', 'crm', '2026-11-29 05:34:11.535706+00'),
-	('usage', '2026-05-03', 'o365', '2026-11-29 05:34:11.679957+00');
+	('usage', '2026-05-02', 'o365', '2026-11-29 10:33:52.030937+00'),
+	('usage', '2026-04-30', 'crm', '2026-11-29 10:33:52.034962+00'),
+	('usage', '2026-05-03', 'o365', '2026-11-29 10:33:52.172991+00');
 
 
 --
@@ -8470,14 +8715,14 @@ INSERT INTO public.service_date VALUES
 --
 
 INSERT INTO public.sync_customer VALUES
-	(1, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 05:34:11.53261+00'),
-	(1, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 05:34:11.534857+00'),
-	(1, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 7, 0, 0, 0, '2026-11-29 05:34:11.535706+00'),
-	(1, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 05:34:11.53912+00'),
-	(2, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 05:34:11.679957+00'),
-	(2, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 05:34:11.683301+00'),
-	(2, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 05:34:11.685558+00'),
-	(2, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 6, 0, 1, 0, '2026-11-29 05:34:11.686616+00');
+	(1, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 10:33:52.030937+00', NULL, NULL),
+	(1, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.033559+00', NULL, NULL),
+	(1, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 7, 0, 0, 0, '2026-11-29 10:33:52.034962+00', NULL, NULL),
+	(1, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.035651+00', NULL, NULL),
+	(2, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.172991+00', NULL, NULL),
+	(2, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 10:33:52.174585+00', NULL, NULL),
+	(2, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.175354+00', NULL, NULL),
+	(2, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 6, 0, 1, 0, '2026-11-29 10:33:52.175593+00', NULL, NULL);
 
 
 --
@@ -8485,8 +8730,8 @@ INSERT INTO public.sync_customer VALUES
 --
 
 INSERT INTO public.sync_run OVERRIDING SYSTEM VALUE VALUES
-	(1, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 05:34:11.498957+00', '2026-11-29 05:34:11.569046+00', 'succeeded', false, NULL, '2026-05-02', NULL, 4, 4, 0, 27, 27, 0, 0, 0, 5, 0, 0, 'vm', NULL),
-	(2, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 05:34:11.646489+00', '2026-11-29 05:34:11.70796+00', 'succeeded', false, NULL, '2026-05-03', NULL, 4, 4, 0, 27, 26, 0, 1, 0, 5, 0, 0, 'vm', NULL);
+	(1, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 10:33:51.998429+00', '2026-11-29 10:33:52.06715+00', 'succeeded', false, NULL, '2026-05-02', NULL, 4, 4, 0, 27, 27, 0, 0, 0, 5, 0, 0, 'vm', NULL),
+	(2, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 10:33:52.13978+00', '2026-11-29 10:33:52.201748+00', 'succeeded', false, NULL, '2026-05-03', NULL, 4, 4, 0, 27, 26, 0, 1, 0, 5, 0, 0, 'vm', NULL);
 
 
 --

@@ -210,7 +210,7 @@ async fn a_database_without_tables_says_what_makes_them_and_they_are_made_once()
     assert!(
         before
             .stderr
-            .contains("brought up to date with: seatledger migrate"),
+            .contains("the first run makes them, or: seatledger migrate"),
         "{}",
         before.stderr
     );
