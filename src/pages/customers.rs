@@ -6,18 +6,18 @@ use url::form_urlencoded::Serializer;
 use super::data_links::DataLinks;
 use super::format;
 use super::layout::Layout;
-use super::pager::Pager;
-use crate::store::{CustomerFilter, CustomerLine, CustomerList, CustomerState};
+use super::pager::PageLinks;
+use crate::store::{CustomerFilter, CustomerLine, CustomerState, CustomersShown};
 
 /// A page of the list.
 #[derive(Template)]
 #[template(path = "customers.html")]
-pub(crate) struct Customers {
+pub(crate) struct CustomersPage {
     layout: Layout,
     filter: CustomerFilter,
     choices: Vec<Choice>,
     rows: Vec<CustomerRow>,
-    pager: Pager,
+    pager: PageLinks,
     data: DataLinks,
 }
 
@@ -36,12 +36,12 @@ struct Choice {
     is_current: bool,
 }
 
-impl Customers {
+impl CustomersPage {
     /// `page` counts from 0.
     pub(crate) fn new(
         layout: Layout,
         filter: CustomerFilter,
-        list: CustomerList,
+        list: CustomersShown,
         page: u32,
         fetched: impl Fn(&CustomerLine) -> Option<String>,
     ) -> Self {
@@ -74,7 +74,7 @@ impl Customers {
         let sql = filter.query();
         let rows = list.rows.into_iter();
         Self {
-            pager: Pager::new(&address(&layout, &query), page, total),
+            pager: PageLinks::new(&address(&layout, &query), page, total),
             data: DataLinks::new(&layout, "/customers", &query, sql.sql()),
             rows: rows
                 .map(|line| CustomerRow {

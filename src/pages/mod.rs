@@ -22,13 +22,13 @@ pub(crate) use customer::{
     CustomerPage, IndexRow, Partner, ReportFrame, holding_status, kind_in_words, past_names,
     report, report_index,
 };
-pub(crate) use customers::Customers;
+pub(crate) use customers::CustomersPage;
 pub(crate) use front::{Front, RunProgress};
 pub(crate) use languages::Language;
 pub(crate) use layout::{Layout, Section, style_hash};
 pub(crate) use notice::Notice;
 pub(crate) use products::Products;
-pub(crate) use runs::{Run, RunRow, Runs};
+pub(crate) use runs::{RunPage, RunRow, Runs};
 
 /// The sign of the pages, for the tab of a browser.
 pub(crate) const ICON: &str = include_str!("../../templates/icon.svg");

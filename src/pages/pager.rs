@@ -9,7 +9,7 @@ use crate::store::PAGE_ROWS;
 /// has escaped it.
 #[derive(Template)]
 #[template(path = "pager.html")]
-pub(crate) struct Pager {
+pub(crate) struct PageLinks {
     first: i64,
     last: i64,
     total: i64,
@@ -17,7 +17,7 @@ pub(crate) struct Pager {
     next: Option<String>,
 }
 
-impl Pager {
+impl PageLinks {
     /// `address` has a query already, perhaps an empty one; `page` counts from 0.
     pub(super) fn new(address: &str, page: u32, total: i64) -> Self {
         let rows = i64::from(PAGE_ROWS);

@@ -5,7 +5,7 @@ use askama::Template;
 use super::data_links::DataLinks;
 use super::format;
 use super::layout::Layout;
-use super::pager::Pager;
+use super::pager::PageLinks;
 use crate::store::{PAGE_ROWS, ProductLine, ProductList};
 
 /// A page of the list.
@@ -15,7 +15,7 @@ pub(crate) struct Products {
     layout: Layout,
     as_of: String,
     rows: Vec<ProductLine>,
-    pager: Pager,
+    pager: PageLinks,
     data: DataLinks,
 }
 
@@ -27,7 +27,7 @@ impl Products {
         let rows = pages.nth(page as usize);
         Self {
             rows: rows.unwrap_or_default().to_vec(),
-            pager: Pager::new(&format!("{}/products?", layout.prefix), page, total),
+            pager: PageLinks::new(&format!("{}/products?", layout.prefix), page, total),
             data: DataLinks::new(&layout, "/products", "", ProductList::SQL.trim_end()),
             as_of,
             layout,

@@ -5,7 +5,7 @@ use askama::Template;
 use super::data_links::DataLinks;
 use super::format;
 use super::layout::Layout;
-use super::pager::Pager;
+use super::pager::PageLinks;
 use crate::span::span;
 use crate::standing;
 use crate::store::{FailureLine, RejectionLine, RunDetail, RunLine, RunList};
@@ -16,7 +16,7 @@ use crate::store::{FailureLine, RejectionLine, RunDetail, RunLine, RunList};
 pub(crate) struct Runs {
     layout: Layout,
     rows: Vec<RunRow>,
-    pager: Pager,
+    pager: PageLinks,
     data: DataLinks,
 }
 
@@ -31,11 +31,11 @@ pub(crate) struct RunRow {
 /// One run.
 #[derive(Template)]
 #[template(path = "run.html")]
-pub(crate) struct Run {
+pub(crate) struct RunPage {
     layout: Layout,
     row: RunRow,
     failures: Vec<FailureLine>,
-    failures_pager: Pager,
+    failures_pager: PageLinks,
     failures_data: DataLinks,
     rejections: Vec<RejectionLine>,
     rejections_data: DataLinks,
@@ -46,7 +46,7 @@ impl Runs {
     pub(crate) fn new(layout: Layout, rows: Vec<RunRow>, total: i64, page: u32) -> Self {
         let query = RunList::query();
         Self {
-            pager: Pager::new(&format!("{}/runs?", layout.prefix), page, total),
+            pager: PageLinks::new(&format!("{}/runs?", layout.prefix), page, total),
             data: DataLinks::new(&layout, "/runs", "", query.sql()).of_tables(),
             rows,
             layout,
@@ -79,7 +79,7 @@ impl RunRow {
     }
 }
 
-impl Run {
+impl RunPage {
     /// `page` is that of the failures, and counts from 0.
     pub(crate) fn new(layout: Layout, row: RunRow, detail: RunDetail, page: u32) -> Self {
         let run_id = row.line.run_id;
@@ -90,7 +90,7 @@ impl Run {
         Self {
             failures_data: data("failures", RunDetail::failures(run_id).sql()),
             rejections_data: data("rejections", RunDetail::rejections(run_id).sql()),
-            failures_pager: Pager::new(
+            failures_pager: PageLinks::new(
                 &format!("{}{path}?", layout.prefix),
                 page,
                 row.line.customers_failed,

@@ -57,7 +57,7 @@ pub(super) struct LongAnswer;
 
 /// What has become of a connection.
 #[derive(Debug, Default)]
-struct Progress {
+struct AnswerProgress {
     is_answered: AtomicBool,
     is_long: AtomicBool,
 }
@@ -65,7 +65,7 @@ struct Progress {
 /// An open connection.
 struct Connection {
     task: AbortHandle,
-    progress: Arc<Progress>,
+    progress: Arc<AnswerProgress>,
 }
 
 /// Serves until `shutdown`.
@@ -90,7 +90,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, shutdown: Cancell
         if open.len() >= MAX_CONNECTIONS {
             make_room(&mut open, &mut tasks).await;
         }
-        let progress = Arc::<Progress>::default();
+        let progress = Arc::<AnswerProgress>::default();
         let task = tasks.spawn(bounded(stream, router.clone(), Arc::clone(&progress)));
         open.push(Connection { task, progress });
         // A flood of connections must not keep open ones from being answered, nor a run from going
@@ -140,7 +140,7 @@ async fn pause_after(error: &io::Error, shutdown: &CancellationToken) {
     }
 }
 
-async fn bounded(stream: TcpStream, router: Router, progress: Arc<Progress>) {
+async fn bounded(stream: TcpStream, router: Router, progress: Arc<AnswerProgress>) {
     let mut serving = pin!(serve(stream, router, Arc::clone(&progress)));
     let mut ended = timeout(CONNECTION_TIMEOUT, &mut serving).await;
     if ended.is_err() && progress.is_long.load(Ordering::Relaxed) {
@@ -151,7 +151,7 @@ async fn bounded(stream: TcpStream, router: Router, progress: Arc<Progress>) {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, progress: Arc<Progress>) {
+async fn serve(stream: TcpStream, router: Router, progress: Arc<AnswerProgress>) {
     let service = TowerToHyperService::new(router);
     let answer = service_fn(move |request: Request<Incoming>| {
         progress.is_answered.store(true, Ordering::Relaxed);

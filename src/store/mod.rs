@@ -32,8 +32,8 @@ pub use attention::{Attention, NeedyCustomer};
 pub use consent::{HostConsent, SignInRefusal};
 pub use customers::{DueCustomer, PartnerListDiff};
 pub(crate) use detail::{
-    CoverageDay, CustomerDetail, CustomerFacts, CustomerFilter, CustomerLine, CustomerList,
-    CustomerState, CustomerTable, DetailDays, FailureLine, HeldProduct, LedgerDates, PAGE_ROWS,
+    CoverageDay, CustomerDetail, CustomerFacts, CustomerFilter, CustomerLine, CustomerState,
+    CustomerTable, CustomersShown, DetailDays, FailureLine, HeldProduct, LedgerDates, PAGE_ROWS,
     ProductSeats, RejectionLine, RunDetail, RunLine, RunList, TableQuery, WorkloadUse,
     load_customer_detail, load_ledger_dates,
 };

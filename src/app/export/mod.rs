@@ -168,7 +168,7 @@ async fn csv(store: &Store, of: &Exportable, sink: &mut Sink) -> anyhow::Result<
 }
 
 /// What the thread that writes gets.
-enum Part {
+enum FilePart {
     Block(Vec<u8>),
     /// All is there: what was written is kept.
     End,
@@ -176,7 +176,7 @@ enum Part {
 
 /// Where the rows go.
 struct Sink {
-    sender: mpsc::Sender<Part>,
+    sender: mpsc::Sender<FilePart>,
     block: Vec<u8>,
     rows: u64,
     bytes: u64,
@@ -196,13 +196,13 @@ impl Sink {
         let (rows, bytes) = (HumanCount(self.rows), HumanBytes(self.bytes));
         self.bar.set_message(format!("{rows} rows, {bytes}"));
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.sender.send(Part::Block(block)).await.is_ok()
+        self.sender.send(FilePart::Block(block)).await.is_ok()
     }
 
     async fn end(&mut self) {
         if self.flush().await {
             // If it has met a fault meanwhile, it reports that.
-            let _sent = self.sender.send(Part::End).await;
+            let _sent = self.sender.send(FilePart::End).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
-use super::Part;
+use super::FilePart;
 
 /// What a killed program leaves behind begins so.
 const TEMPORARY_PREFIX: &str = ".seatledger-export-";
@@ -53,12 +53,12 @@ impl Output {
     }
 
     /// Writes what comes. Keeps it only if the end comes, too.
-    pub(super) fn write(self, mut parts: mpsc::Receiver<Part>) -> anyhow::Result<()> {
+    pub(super) fn write(self, mut parts: mpsc::Receiver<FilePart>) -> anyhow::Result<()> {
         match self {
             Self::Standard => {
                 let mut out = io::stdout().lock();
                 let mut write = || {
-                    while let Some(Part::Block(block)) = parts.blocking_recv() {
+                    while let Some(FilePart::Block(block)) = parts.blocking_recv() {
                         out.write_all(&block)?;
                     }
                     out.flush()
@@ -73,8 +73,8 @@ impl Output {
                 let write = || {
                     loop {
                         match parts.blocking_recv() {
-                            Some(Part::Block(block)) => file.write_all(&block)?,
-                            Some(Part::End) => break,
+                            Some(FilePart::Block(block)) => file.write_all(&block)?,
+                            Some(FilePart::End) => break,
                             None => return Ok(()),
                         }
                     }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use url::form_urlencoded;
 
 use super::{Forms, missing, page, page_number, prefers_html, unread};
-use crate::pages::{self, Customers, Section};
+use crate::pages::{self, CustomersPage, Section};
 use crate::status::data;
 use crate::status::routes::Site;
 use crate::store::{CustomerFilter, CustomerState, FileFormat};
@@ -40,7 +40,7 @@ pub(in crate::status) async fn show(
     match list.await {
         Ok(list) => {
             let layout = site.layout(Section::Customers, "Customers");
-            let customers = Customers::new(layout, filter, list, number, |line| {
+            let customers = CustomersPage::new(layout, filter, list, number, |line| {
                 Some(parts.schedule.minute(line.last_success_at?))
             });
             page(StatusCode::OK, pages::render(&customers), Forms::Search)

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
 use super::{Forms, missing, page, page_number, prefers_html, unread};
-use crate::pages::{self, Run, RunRow, Runs, Section};
+use crate::pages::{self, RunPage, RunRow, Runs, Section};
 use crate::schedule::Schedule;
 use crate::status::data;
 use crate::status::routes::Site;
@@ -65,7 +65,7 @@ pub(in crate::status) async fn show_one(
             let mut layout = site.layout(Section::Runs, &format!("Run {run_id}"));
             layout.is_live = detail.run.finished_at.is_none();
             let row = row(detail.run.clone(), &parts.schedule);
-            let run = Run::new(layout, row, detail, number);
+            let run = RunPage::new(layout, row, detail, number);
             page(StatusCode::OK, pages::render(&run), Forms::None)
         }
         Ok(None) => {

@@ -78,7 +78,7 @@ pub(crate) struct CustomerLine {
 
 /// A page of the list.
 #[derive(Debug, Clone)]
-pub(crate) struct CustomerList {
+pub(crate) struct CustomersShown {
     pub(crate) rows: Vec<CustomerLine>,
     /// How many of each state the search finds.
     pub(crate) found: CustomersByState,
@@ -99,7 +99,7 @@ impl CustomerFilter {
         &self,
         connection: &mut PgConnection,
         page: u32,
-    ) -> Result<CustomerList, sqlx::Error> {
+    ) -> Result<CustomersShown, sqlx::Error> {
         let of_state = where_clause(&self.of_state().into_iter().collect::<Vec<_>>());
         let text = format!(
             "with found as materialized ({SELECT}{})
@@ -121,7 +121,7 @@ impl CustomerFilter {
         );
         let (Json(found), Json(rows)) = read.persistent(false).fetch_one(connection).await?;
         let count = |state: CustomerState| found.get(state.as_str()).copied().unwrap_or_default();
-        Ok(CustomerList {
+        Ok(CustomersShown {
             rows,
             found: CustomersByState {
                 active: count(CustomerState::Active),

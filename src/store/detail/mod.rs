@@ -10,6 +10,6 @@ pub(crate) use customer::{
     CoverageDay, CustomerDetail, CustomerFacts, CustomerTable, DetailDays, HeldProduct,
     LedgerDates, ProductSeats, WorkloadUse, load_customer_detail, load_ledger_dates,
 };
-pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerList, CustomerState};
+pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerState, CustomersShown};
 pub(crate) use query::{PAGE_ROWS, TableQuery};
 pub(crate) use runs::{FailureLine, RejectionLine, RunDetail, RunLine, RunList};

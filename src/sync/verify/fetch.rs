@@ -159,9 +159,9 @@ impl PartnerWideDatasets {
 }
 
 /// The collections of the next bucket, each with the reason instead if it is unusable.
-type Bucket<R> = HashMap<CustomerId, Result<Collection<R>, ApiError>>;
+type FetchedBucket<R> = HashMap<CustomerId, Result<Collection<R>, ApiError>>;
 
-fn next<R: Row>(dataset: Option<&mut PartnerWideCollection<R>>) -> io::Result<Bucket<R>> {
+fn next<R: Row>(dataset: Option<&mut PartnerWideCollection<R>>) -> io::Result<FetchedBucket<R>> {
     let bucket = dataset
         .map(PartnerWideCollection::next_bucket)
         .transpose()?;

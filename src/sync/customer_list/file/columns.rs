@@ -12,7 +12,7 @@ const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 const MAX_HEAD: usize = 20;
 
 /// How to read the file.
-pub(super) enum Layout {
+pub(super) enum ColumnLayout {
     /// One customer a line.
     Lines { first: usize },
     /// Columns aligned by blanks.
@@ -24,7 +24,7 @@ pub(super) enum Layout {
 }
 
 /// Finds the layout, or the problem with the list.
-pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
+pub(super) fn find(lines: &[&str]) -> Result<ColumnLayout, String> {
     let (declared, first) = declared_separator(lines);
     let head = || {
         (first..lines.len())
@@ -37,19 +37,21 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
             cells.iter().any(|cell| rank(cell).is_some()) && !has_guid(cells)
         });
         match header {
-            Some((_, cells)) if cells.len() == 1 => return Ok(Layout::Lines { first: index + 1 }),
+            Some((_, cells)) if cells.len() == 1 => {
+                return Ok(ColumnLayout::Lines { first: index + 1 });
+            }
             Some((separator, cells)) => return table(lines, separator, index + 1, cells),
             None => {}
         }
         if let Some(offset) = aligned(lines[index]) {
             let first = index + 1;
-            return Ok(Layout::Aligned { first, offset });
+            return Ok(ColumnLayout::Aligned { first, offset });
         }
         if let Some((name, _)) =
             property(lines[index]).filter(|(_, value)| parse_guid_leniently(value).is_some())
         {
             let name = name.to_owned();
-            return Ok(Layout::Properties { name });
+            return Ok(ColumnLayout::Properties { name });
         }
         if tokens(lines[index]).any(|(_, token)| parse_guid_leniently(token).is_some()) {
             with_guid = Some(index);
@@ -62,7 +64,7 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
             .and_then(|index| cells_at(lines, index, declared, |_| true));
         return match unknown {
             Some((_, cells)) if cells.len() > 1 => Err(unknown_header(&cells)),
-            _ => Ok(Layout::Lines { first }),
+            _ => Ok(ColumnLayout::Lines { first }),
         };
     };
     let row = cells_at(lines, with_guid, declared, has_guid);
@@ -70,7 +72,7 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
         let before = head().take_while(|index| *index < with_guid).last();
         let is_header = |index: &usize| is_vague(lines[*index]);
         let first = before.filter(is_header).map_or(first, |index| index + 1);
-        return Ok(Layout::Lines { first });
+        return Ok(ColumnLayout::Lines { first });
     };
     let before = head()
         .filter(|index| *index < with_guid && !is_rule(&[lines[*index]]))
@@ -89,7 +91,7 @@ pub(super) fn find(lines: &[&str]) -> Result<Layout, String> {
         .filter(|cell| parse_guid_leniently(cell).is_some())
         .count();
     if guids == 1 && parse_guid_leniently(&row[0]).is_some() {
-        return Ok(Layout::Lines { first });
+        return Ok(ColumnLayout::Lines { first });
     }
     table(lines, separator, first, Vec::new())
 }
@@ -100,9 +102,9 @@ fn table(
     separator: char,
     first: usize,
     header: Vec<String>,
-) -> Result<Layout, String> {
+) -> Result<ColumnLayout, String> {
     let table = Table::find(lines, separator, first, header)?;
-    Ok(table.map_or(Layout::Lines { first }, Layout::Table))
+    Ok(table.map_or(ColumnLayout::Lines { first }, ColumnLayout::Table))
 }
 
 /// A line of PowerShell's list format, which it uses for objects with many properties, if the name

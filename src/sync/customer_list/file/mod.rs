@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::ledger::parse_guid_leniently;
 use crate::text::{self, FileReadError, NotText};
-use columns::Layout;
+use columns::ColumnLayout;
 pub(super) use list::CustomerList;
 use records::{is_rule, is_skipped, tokens};
 
@@ -41,10 +41,10 @@ fn parse(bytes: &[u8]) -> Result<CustomerList, FileReadError> {
         None => lines,
     };
     let list = match columns::find(&lines).map_err(FileReadError::Unsuitable)? {
-        Layout::Lines { first } => read_lines(&lines, first),
-        Layout::Aligned { first, offset } => read_aligned(&lines, first, offset),
-        Layout::Properties { name } => read_properties(&lines, &name),
-        Layout::Table(table) => table.read(&lines),
+        ColumnLayout::Lines { first } => read_lines(&lines, first),
+        ColumnLayout::Aligned { first, offset } => read_aligned(&lines, first, offset),
+        ColumnLayout::Properties { name } => read_properties(&lines, &name),
+        ColumnLayout::Table(table) => table.read(&lines),
     };
     if list.ids.is_empty() && list.faults.is_empty() {
         return Err(FileReadError::Unsuitable("names no customer".to_owned()));
