@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::routes::Site;
+use super::site::Site;
 use crate::pages::{self, Badge, Tone};
 
 /// How many of the customers with products have fresh figures.

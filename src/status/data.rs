@@ -17,8 +17,8 @@ use futures_util::stream;
 use serde_json::{Map, Value};
 
 use super::html;
-use super::routes::Site;
 use super::server::LongAnswer;
+use super::site::Site;
 use crate::ledger::CustomerId;
 use crate::store::{
     CustomerTable, Download, FileFormat, FrontTable, ProductList, RunDetail, RunList, StoreError,

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::routes::Site;
+use super::site::Site;
 use crate::store::Figures;
 
 /// `docs/json.md` has its form.

@@ -13,6 +13,7 @@ mod html;
 mod observer;
 mod routes;
 mod server;
+mod site;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -22,31 +22,17 @@ use super::figures;
 use super::host::{HostError, Hosts};
 use super::html;
 use super::observer::Observer;
+use super::site::Site;
 use crate::metrics::CONTENT_TYPE;
 use crate::pages::Section;
-use crate::store::Migrations;
 use crate::watchdog;
 
 const NO_PAGES: &str = "\
     pages with names of customers are off here, because this address is reached from other \
     machines or status.pages is false: status.pages = true serves them\n";
 
-/// What the routes share.
-pub(super) struct Site {
-    pub(super) observer: Arc<Observer>,
-    listen: IpAddr,
-    /// The newest migration of this program.
-    schema: Option<i64>,
-    has_warned: AtomicBool,
-}
-
 pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
-    let site = Arc::new(Site {
-        observer,
-        listen,
-        schema: Migrations::embedded().newest(),
-        has_warned: AtomicBool::new(false),
-    });
+    let site = Arc::new(Site::new(observer, listen));
     let routes = Router::new()
         .route("/", get(show))
         .route("/icon.svg", get(html::icon))

@@ -10,7 +10,7 @@ use super::{Forms, missing, page, prefers_html, unread};
 use crate::ledger::CustomerId;
 use crate::pages::{self, CustomerPage, Language, Section};
 use crate::status::data;
-use crate::status::routes::Site;
+use crate::status::site::Site;
 use crate::store::{
     CustomerDetail, CustomerTable, DetailDays, FileFormat, StoreError, load_customer_detail,
     load_ledger_dates,

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 use super::{Forms, missing, page, page_number, prefers_html, unread};
 use crate::pages::{self, CustomersPage, Section};
 use crate::status::data;
-use crate::status::routes::Site;
+use crate::status::site::Site;
 use crate::store::{CustomerFilter, CustomerState, FileFormat};
 
 /// Longer texts are in no name, domain or GUID.

@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::{Forms, page, unavailable};
 use crate::pages::{self, Front, RunProgress, Section};
 use crate::standing::Standing;
-use crate::status::routes::Site;
+use crate::status::site::Site;
 
 /// Status 503 while the database is away: with what was last known, if anything was.
 pub(in crate::status) fn show(site: &Site) -> Response {

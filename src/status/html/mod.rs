@@ -11,7 +11,7 @@ mod runs;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::routes::Site;
+use super::site::Site;
 use crate::pages::{self, ICON, Layout, Notice, Section};
 use crate::store::StoreError;
 

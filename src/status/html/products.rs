@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::{Forms, notice, page, page_number, prefers_html, unavailable};
 use crate::pages::{self, Products, Section};
 use crate::status::data;
-use crate::status::routes::Site;
+use crate::status::site::Site;
 use crate::store::FileFormat;
 
 /// Programs get the list whole.

@@ -10,7 +10,7 @@ use super::{Forms, missing, page, page_number, prefers_html, unread};
 use crate::pages::{self, RunPage, RunRow, Runs, Section};
 use crate::schedule::Schedule;
 use crate::status::data;
-use crate::status::routes::Site;
+use crate::status::site::Site;
 use crate::store::{FileFormat, RunDetail, RunLine, RunList};
 
 /// Programs get the list whole.
