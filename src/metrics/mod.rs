@@ -153,7 +153,7 @@ impl Metrics {
         RunUnderWay(self.clone())
     }
 
-    /// So many customers of the run under way are not recorded yet.
+    /// How many customers of the run under way are not recorded yet.
     pub fn set_pending(&self, customers: u64) {
         self.facts().customers_pending = Some(customers);
     }

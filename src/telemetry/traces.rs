@@ -129,7 +129,7 @@ where
         spans,
         parent,
     });
-    // Asked for each span anew: an answer that is kept would be lost to a call that only asks
+    // Asked again for each span: an answer that is kept would be lost to a call that only asks
     // whether a level is enabled.
     let own = dynamic_filter_fn(|metadata, _| is_own_span(metadata));
     let own = own.with_callsite_filter(|metadata| {
