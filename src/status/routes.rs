@@ -128,8 +128,8 @@ fn refuse(site: &Site, refusal: &HostError) -> Response {
         HostError::Unclear => StatusCode::BAD_REQUEST,
         HostError::Foreign(_) => StatusCode::MISDIRECTED_REQUEST,
     };
-    // One warning, for an operator who has forgotten a name. A client that tries many names must
-    // not fill the log.
+    // One warning is enough for an operator who forgot a name in status.hosts. More would let a
+    // client fill the log.
     if site.has_warned.swap(true, Ordering::Relaxed) {
         debug!(%refusal, "A request to the status address was refused");
     } else {
