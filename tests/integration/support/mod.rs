@@ -1,23 +1,11 @@
 //! The fixture of the tests: a database and a simulator for each test, and the real binary.
 
-pub(crate) mod answers;
+mod api;
 mod certificate;
-mod citus;
-mod database;
 mod draw;
-mod h2_server;
-mod hold;
-mod lease;
-mod link;
-mod partner_wide;
-mod pooler;
+mod postgres;
 mod program;
-mod server;
-mod simulator;
-mod standby;
 mod status;
-mod tls;
-mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,21 +14,17 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgRow};
 use tempfile::TempDir;
 
+pub(crate) use api::{
+    CertificateAuthority, Claims, H2Server, Simulator, TODAY, TlsFront, Turn, answers, item,
+    queries, self_signed,
+};
 pub(crate) use certificate::Identity;
-pub(crate) use database::Database;
 pub(crate) use draw::Draw;
-pub(crate) use h2_server::{H2Server, Turn};
-pub(crate) use lease::{begin, lease_run};
-pub(crate) use link::{Link, Lost};
-pub(crate) use partner_wide::{TODAY, queries};
-pub(crate) use pooler::Pooler;
+pub(crate) use postgres::{
+    Database, LATER, Link, Lost, Pooler, Replicated, Server, begin, lease_run, server_with_tls,
+};
 pub(crate) use program::{Finished, Running, send_signal, spawn};
-pub(crate) use server::{Server, server_with_tls};
-pub(crate) use simulator::{Simulator, item};
-pub(crate) use standby::Replicated;
 pub(crate) use status::get;
-pub(crate) use tls::{CertificateAuthority, Claims, TlsFront, self_signed};
-pub(crate) use upgrade::LATER;
 
 /// The longest that a test waits for anything. Ten times as long as a program takes to stop, so
 /// that a busy machine fails no test, and much less than the waits of ten minutes and more that a
@@ -263,7 +247,7 @@ impl World {
 
     /// A distributed ledger has no triggers that follow what a test writes by hand.
     pub(crate) async fn reread_if_distributed(&self) {
-        if citus::is_used() {
+        if postgres::is_distributed() {
             self.execute("select reread_license_usage()").await;
         }
     }

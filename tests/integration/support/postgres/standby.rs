@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::PgPool;
 
 use super::server::Server;
-use super::until;
+use crate::support::until;
 
 /// Two servers, the second of which follows the first and confirms its commits.
 pub(crate) struct Replicated {

@@ -8,8 +8,8 @@ use std::process::Command;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use super::certificate::Authority;
-use super::root;
+use crate::support::certificate::Authority;
+use crate::support::root;
 
 /// A server in a folder of its own. It ends with the test, even if the test is killed.
 pub(crate) struct Server {

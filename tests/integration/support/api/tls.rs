@@ -15,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::support::spawn;
+
 /// A certificate authority.
 pub(crate) struct CertificateAuthority(CertifiedIssuer<'static, KeyPair>);
 
@@ -113,7 +115,7 @@ impl TlsFront {
         };
         let (presented, cut) = (Arc::clone(&front.presented), Arc::clone(&front.cut));
         let ended = front.ended.clone();
-        super::program::spawn(async move {
+        spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let is_cut = cut
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
@@ -123,7 +125,7 @@ impl TlsFront {
                 }
                 let acceptor = TlsAcceptor::from(Arc::clone(&presented.lock().unwrap()));
                 let mut ended = ended.subscribe();
-                super::program::spawn(async move {
+                spawn(async move {
                     tokio::select! {
                         () = hand_on(stream, &acceptor, target) => {}
                         _ = ended.changed() => {}

@@ -31,7 +31,7 @@ impl Database {
     }
 
     /// Without any table.
-    pub(super) async fn empty() -> Self {
+    pub(crate) async fn empty() -> Self {
         Self::create("").await
     }
 

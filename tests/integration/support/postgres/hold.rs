@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, Transaction};
 
-use super::{World, until};
+use crate::support::{World, until};
 
 /// Runs wait until this is dropped or released, or until the database server ends.
 pub(crate) struct Hold(Transaction<'static, Postgres>);

@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answers::two_items;
-use super::program::spawn;
+use crate::support::spawn;
 
 /// How the server treats a request.
 #[derive(Debug, Clone, Copy)]

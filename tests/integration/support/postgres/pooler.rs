@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use super::until;
+use crate::support::until;
 
 /// A running pooler. Killed when dropped.
 pub(crate) struct Pooler {

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::support::until;
+
 /// A simulated Partner Center. Ends with the test.
 pub(crate) struct Simulator {
     pub(crate) base_url: String,
@@ -113,7 +115,7 @@ impl Simulator {
     /// Waits until `count` requests of a kind were received.
     pub(crate) async fn received(&self, kind: &str, count: usize) {
         let what = format!("{count} requests of the kind {kind} were received");
-        super::until(&what, async || {
+        until(&what, async || {
             (self.requests(kind).await.len() >= count).then_some(())
         })
         .await;

@@ -13,7 +13,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use tokio::sync::watch;
 
-use super::{PATIENCE, World};
+use crate::support::{PATIENCE, World};
 
 static OWN: Migrator = sqlx::migrate!();
 

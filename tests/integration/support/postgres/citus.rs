@@ -10,7 +10,7 @@ use url::Url;
 use super::database::url_of;
 
 /// The statements for operators that distribute a ledger.
-pub(super) const DISTRIBUTE: &str = include_str!("../../../docs/citus/distribute.sql");
+pub(super) const DISTRIBUTE: &str = include_str!("../../../../docs/citus/distribute.sql");
 
 /// The folders of the workers' sockets. None without a cluster.
 fn workers() -> Vec<String> {
@@ -23,7 +23,7 @@ fn workers() -> Vec<String> {
 }
 
 /// Whether the tests run on a cluster.
-pub(super) fn is_used() -> bool {
+pub(crate) fn is_used() -> bool {
     !workers().is_empty()
 }
 

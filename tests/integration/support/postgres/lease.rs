@@ -3,7 +3,7 @@
 use seatledger::store::{Begun, Instance, Keeper, LeaseTimes, NewRun, RunAttempt, RunLease, Store};
 use tokio_util::task::TaskTracker;
 
-use super::until;
+use crate::support::until;
 
 /// Takes the run lease, as another process each time.
 pub(crate) async fn lease_run(store: &Store) -> RunLease {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::World;
+use crate::support::World;
 
 /// The simulated day. Its newest figures of Office are two days old.
 pub(crate) const TODAY: &str = "2026-05-04";

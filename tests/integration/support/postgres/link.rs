@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use super::spawn;
+use crate::support::{PATIENCE, spawn};
 
 /// What only the connection of a run sends.
 const WRITES: [&[u8]; 3] = [
@@ -123,7 +123,7 @@ impl Link {
     pub(crate) async fn commit_sent(&self) {
         let mut lost = self.state.lost.subscribe();
         let sent = lost.wait_for(|lost| lost.answers);
-        tokio::time::timeout(super::PATIENCE, sent)
+        tokio::time::timeout(PATIENCE, sent)
             .await
             .expect("a commit is sent over the link")
             .unwrap();
