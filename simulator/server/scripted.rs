@@ -24,6 +24,9 @@ pub(super) async fn send(
 ) -> io::Result<ControlFlow<()>> {
     let (endpoint, _) = Endpoint::of(request);
     let answered = |how| simulator.stats.answered(endpoint, how);
+    if answer.held {
+        socket.unless_closed(simulator.scripts.removed()).await?;
+    }
     socket.pause(answer.delay_ms).await?;
     if answer.resets_at_once() {
         answered(Answered::Reset);

@@ -106,8 +106,14 @@ impl Socket {
         if millis == 0 {
             return Ok(());
         }
+        self.unless_closed(sleep(Duration::from_millis(millis)))
+            .await
+    }
+
+    /// Waits for `wait`, unless the client closes the connection first.
+    pub(super) async fn unless_closed(&self, wait: impl Future<Output = ()>) -> io::Result<()> {
         tokio::select! {
-            () = sleep(Duration::from_millis(millis)) => Ok(()),
+            () = wait => Ok(()),
             closed = self.closed_by_client() => {
                 closed.and(Err(io::ErrorKind::ConnectionAborted.into()))
             }

@@ -9,6 +9,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{body::ScriptedBody, endpoint::Endpoint};
@@ -52,10 +53,16 @@ enum Then {
 /// parsing would change.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of its own in a test's JSON"
+)]
 pub(crate) struct ScriptedAnswer {
     pub(crate) status: Option<u16>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) gzip: Option<bool>,
+    /// Whether it is sent only once all scripts have been removed.
+    pub(crate) held: bool,
     pub(crate) delay_ms: u64,
     pub(crate) cut_after: Option<u64>,
     pub(crate) stall_after: Option<u64>,
@@ -142,7 +149,10 @@ fn decoded(text: &str) -> Vec<u8> {
 
 /// The scripts by target, with the answers that they still have to give.
 #[derive(Debug, Default)]
-pub(crate) struct Scripts(Mutex<HashMap<String, Script>>);
+pub(crate) struct Scripts {
+    by_target: Mutex<HashMap<String, Script>>,
+    are_removed: watch::Sender<bool>,
+}
 
 impl Scripts {
     /// Adds a script, in place of an earlier one for the same target.
@@ -160,18 +170,26 @@ impl Scripts {
         if let Some(problem) = script.answers.iter().find_map(ScriptedAnswer::problem) {
             return Err(problem);
         }
-        lock(&self.0).insert(target, script);
+        lock(&self.by_target).insert(target, script);
+        self.are_removed.send_replace(false);
         Ok(())
     }
 
     pub(crate) fn clear(&self) {
-        lock(&self.0).clear();
+        lock(&self.by_target).clear();
+        self.are_removed.send_replace(true);
+    }
+
+    /// Waits until all scripts have been removed, and none has been added since.
+    pub(crate) async fn removed(&self) {
+        let mut are_removed = self.are_removed.subscribe();
+        let _removed = are_removed.wait_for(|are_removed| *are_removed).await;
     }
 
     /// The scripted answer to a request, if there is one. For usage, the customer's own script goes
     /// before the one for all customers.
     pub(crate) fn next(&self, endpoint: Endpoint, path_id: &str) -> Option<ScriptedAnswer> {
-        let mut scripts = lock(&self.0);
+        let mut scripts = lock(&self.by_target);
         if scripts.is_empty() {
             return None;
         }

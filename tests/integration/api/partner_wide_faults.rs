@@ -379,9 +379,11 @@ async fn a_signal_between_pages_ends_the_run_and_nothing_is_stored() {
     let running = world.start(&["--backfill", "--json"]);
     world.simulator.received(USAGE, 3).await;
     running.signal("TERM");
+    running.says("Stopping:").await;
+    let asked = world.simulator.requests(USAGE).await.len();
     let finished = running.finish().await;
     finished.assert_code(143);
-    assert!(world.simulator.requests(USAGE).await.len() <= 5);
+    assert!(world.simulator.requests(USAGE).await.len() <= asked + 1);
     assert_eq!(finished.summary()["outcome"], "interrupted");
     assert_eq!(
         world

@@ -25,7 +25,7 @@ async fn a_limit_of_the_partner_pauses_all_customers() {
     let mut world = World::with_customers(40).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "50s");
-    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    world.simulator.patch(json!({ "latency_ms": 150 })).await;
     let running = world.start(&["--backfill", "--json"]);
     world.simulator.received("usage", 1).await;
     // Three more calls are served, and then none for two seconds. The refusals ask for a wait of at
@@ -185,7 +185,7 @@ async fn without_retries_the_partners_limit_fails_only_the_customers_it_refuses(
     let mut world = World::with_customers(40).await;
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "0s");
-    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    world.simulator.patch(json!({ "latency_ms": 150 })).await;
     let running = world.start(&["--backfill", "--json"]);
     world.simulator.received("usage", 1).await;
     let limit = json!({ "burst": 3, "rate_schedule": [[0, 0.25], [2, null]] });

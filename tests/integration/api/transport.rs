@@ -124,7 +124,7 @@ async fn a_certificate_that_goes_bad_in_mid_run_ends_it_and_what_was_stored_stay
     world.set("partner_center.base_url", &front.url);
     world.set("partner_center.max_concurrency", "2");
     world.set("retry.max_elapsed_time", "15m");
-    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    world.simulator.patch(json!({ "latency_ms": 200 })).await;
     for arguments in [&["--backfill"][..], &[]] {
         world
             .execute("truncate sync_customer, sync_run, rejected_row, license_usage")

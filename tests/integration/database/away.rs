@@ -202,7 +202,7 @@ async fn a_frozen_database_does_not_delay_the_end() {
     let mut world = World::on_server(&server, 200).await;
     world.set("status.listen", "127.0.0.1:0");
     world.set("partner_center.max_concurrency", "2");
-    world.simulator.patch(json!({ "latency_ms": 20 })).await;
+    world.simulator.patch(json!({ "latency_ms": 100 })).await;
     let daemon = world.start(&[]);
     daemon.says("Serving the status address").await;
     let said = daemon.stderr();

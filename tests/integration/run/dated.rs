@@ -200,7 +200,7 @@ async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
     let world = world().await;
     world.simulator.patch(json!({ "reach_days": 90 })).await;
     let all = range("2026-04-01", "2026-04-10", &["--json"]);
-    world.simulator.patch(json!({ "latency_ms": 150 })).await;
+    world.simulator.patch(json!({ "latency_ms": 400 })).await;
     // The newest date that is not complete. A date without figures never becomes complete.
     let complete =
         "select distinct asked_date from sync_run inner join service_date on processed_date = \
@@ -254,10 +254,12 @@ async fn dates_left_by_a_kill_are_fetched_by_the_same_command_or_by_resume() {
 #[tokio::test]
 async fn customers_that_a_stopped_run_did_not_reach_are_not_counted_as_stored() {
     let world = world().await;
-    world.simulator.patch(json!({ "latency_ms": 300 })).await;
+    world.simulator.hold_after(USAGE, 0).await;
     let stopped = world.start(&range(REACH, "2026-04-30", &["--json"]));
     world.simulator.received(USAGE, 1).await;
     stopped.signal("TERM");
+    stopped.says("Stopping:").await;
+    world.simulator.unscript().await;
     let finished = stopped.finish().await;
     finished.assert_code(143);
     assert_eq!(

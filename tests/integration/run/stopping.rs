@@ -59,7 +59,6 @@ async fn run_outcome(world: &World) -> String {
 #[tokio::test]
 async fn after_a_signal_customers_under_way_are_finished_and_no_other_begun() {
     let world = world(40).await;
-    world.simulator.patch(json!({ "latency_ms": 300 })).await;
     for (arguments, signal, code) in [
         (&[][..], "TERM", 0),
         (&[], "INT", 0),
@@ -68,13 +67,16 @@ async fn after_a_signal_customers_under_way_are_finished_and_no_other_begun() {
         (&["--backfill", "--json"], "HUP", 129),
     ] {
         world.simulator.forget_requests().await;
+        world.simulator.hold_after("usage", 6).await;
         let running = world.start(arguments);
-        world.simulator.received("usage", 6).await;
-        let before = asked(&world).await;
-        let finished = stop(running, signal).await;
+        // Four wait for their answers.
+        world.simulator.received("usage", 10).await;
+        running.signal(signal);
+        running.says("Stopping:").await;
+        world.simulator.unscript().await;
+        let finished = running.finish().await;
         finished.assert_code(code);
-        let after = asked(&world).await;
-        assert!(after <= before + 4, "{before} asked, then {after}");
+        assert_eq!(asked(&world).await, 10);
         assert_eq!(run_outcome(&world).await, "interrupted");
         let stored: i64 = world
             .value(
@@ -82,11 +84,7 @@ async fn after_a_signal_customers_under_way_are_finished_and_no_other_begun() {
                 (select max(run_id) from sync_run)",
             )
             .await;
-        assert_eq!(
-            usize::try_from(stored).unwrap(),
-            after,
-            "{arguments:?} {signal}"
-        );
+        assert_eq!(stored, 10, "{arguments:?} {signal}");
         if code != 0 {
             let summary = finished.summary();
             assert_eq!(summary["outcome"], "interrupted");
@@ -102,8 +100,10 @@ async fn a_request_that_waits_for_its_turn_is_not_sent_after_a_signal() {
     world.set("partner_center.max_requests_per_second", "5");
     let running = world.start(&["--backfill"]);
     world.simulator.received("usage", 3).await;
+    running.signal("TERM");
+    running.says("Stopping:").await;
     let before = asked(&world).await;
-    stop(running, "TERM").await.assert_code(143);
+    running.finish().await.assert_code(143);
     let after = asked(&world).await;
     assert!(after <= before + 1, "{before} asked, then {after}");
     let stored: i64 = world.value("select count(*) from sync_customer").await;
@@ -221,17 +221,15 @@ async fn a_wait_for_the_sign_in_service_ends_with_the_signal() {
 async fn a_renewal_in_mid_run_ends_with_the_signal() {
     let mut world = world(40).await;
     world.set("retry.max_elapsed_time", "1h");
-    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    let mut answers = vec![json!({ "normal": true }); 8];
+    answers.push(json!({ "status": 401 }));
+    world
+        .simulator
+        .script_for_ever("usage", json!(answers))
+        .await;
+    let sign_ins = json!([{ "normal": true }, { "text": "…", "stall_after": 0 }]);
+    world.simulator.script_for_ever("token", sign_ins).await;
     let running = world.start(&["--backfill"]);
-    world.simulator.received("usage", 8).await;
-    world
-        .simulator
-        .script_for_ever("token", json!([{ "text": "…", "stall_after": 0 }]))
-        .await;
-    world
-        .simulator
-        .post("revoke-access-tokens", String::new())
-        .await;
     world.simulator.received("token", 2).await;
     stop_within(SERVICE_MANAGER, running, "TERM")
         .await

@@ -5,8 +5,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::json;
-
 use crate::support::{World, send_signal, spawn};
 
 /// Runs the program to its end with standard output and standard error as given.
@@ -79,7 +77,7 @@ async fn each_line_of_a_text_or_json_log_has_its_priority_in_the_journal() {
 #[tokio::test]
 async fn a_program_under_nohup_goes_on_when_its_terminal_is_closed() {
     let world = World::new().await;
-    world.simulator.patch(json!({ "latency_ms": 300 })).await;
+    world.simulator.hold_after("usage", 0).await;
     let program = env!("CARGO_BIN_EXE_seatledger");
     let mut command = Command::new("sh");
     command
@@ -95,6 +93,7 @@ async fn a_program_under_nohup_goes_on_when_its_terminal_is_closed() {
     world.simulator.received("usage", 1).await;
     let pid = std::fs::read_to_string(world.folder.path().join("pid")).unwrap();
     assert!(send_signal("HUP", pid.trim()));
+    world.simulator.unscript().await;
     let output = running.await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }

@@ -162,13 +162,14 @@ async fn one_renewal_serves_all_that_wait_for_it() {
 async fn tokens_revoked_in_mid_run_are_renewed_once() {
     let mut world = World::with_customers(40).await;
     world.set("partner_center.max_concurrency", "6");
-    world.simulator.patch(json!({ "latency_ms": 30 })).await;
+    world.simulator.hold_after("usage", 12).await;
     let running = world.start(&["--backfill", "--json"]);
-    world.simulator.received("usage", 12).await;
+    world.simulator.received("usage", 18).await;
     world
         .simulator
         .post("revoke-access-tokens", String::new())
         .await;
+    world.simulator.unscript().await;
     let finished = running.finish().await;
     finished.assert_code(0);
     assert_eq!(spent(&world).await, [FIRST, "sim-refresh-1"]);
@@ -278,13 +279,14 @@ async fn a_dead_grant_ends_the_run_before_the_first_customer() {
 async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays() {
     let mut world = World::with_customers(60).await;
     world.set("partner_center.max_concurrency", "4");
-    world.simulator.patch(json!({ "latency_ms": 50 })).await;
+    world.simulator.hold_after("usage", 8).await;
     let running = world.start(&["--backfill", "--json"]);
     until("some customers are stored", async || {
         let stored: i64 = world.value("select count(*) from sync_customer").await;
-        (stored >= 8).then_some(())
+        (stored == 8).then_some(())
     })
     .await;
+    world.simulator.received("usage", 12).await;
     world
         .simulator
         .patch(json!({ "grant_error": 700_082 }))
@@ -293,6 +295,7 @@ async fn a_grant_that_dies_in_mid_run_ends_it_and_what_was_stored_stays() {
         .simulator
         .post("revoke-access-tokens", String::new())
         .await;
+    world.simulator.unscript().await;
     let finished = running.finish().await;
     finished.assert_code(4);
     assert!(finished.stderr.contains("AADSTS700082"));

@@ -73,13 +73,13 @@ async fn a_link_that_loses_packets_for_a_moment_costs_no_customer() {
     let reference = world.ledger().await;
     let link = Link::to(world.database_url()).await;
     world.set("database.url", link.url());
-    let slow = serde_json::json!({ "latency_ms": 15 });
-    world.simulator.patch(slow).await;
     for lost in [Lost::REQUESTS, Lost::ANSWERS, Lost::BOTH, Lost::FROM_COMMIT] {
         world.simulator.forget_requests().await;
+        world.simulator.hold_after("usage", 4).await;
         let run = world.start(&["--backfill", "--json"]);
         world.simulator.received("usage", 5).await;
         link.lose(lost);
+        world.simulator.unscript().await;
         if lost == Lost::FROM_COMMIT {
             link.commit_sent().await;
         }

@@ -101,7 +101,15 @@ impl Simulator {
         self.post("script", script.to_string()).await;
     }
 
-    /// Removes all scripts.
+    /// Answers the next `answers` requests of `target`, and holds each one after them until
+    /// [`Simulator::unscript`].
+    pub(crate) async fn hold_after(&self, target: &str, answers: usize) {
+        let mut answers = vec![json!({ "normal": true }); answers];
+        answers.push(json!({ "normal": true, "held": true }));
+        self.script_for_ever(target, json!(answers)).await;
+    }
+
+    /// Removes all scripts, and sends the answers that were held.
     pub(crate) async fn unscript(&self) {
         self.control(self.http.delete(self.url("script"))).await;
     }
