@@ -62,7 +62,10 @@ fn page(command: clap::Command, source: &str, dir: &Path) -> io::Result<()> {
         .flatten()
         .map(ToString::to_string)
         .collect();
-    let man = Man::new(command.after_help(Resettable::Reset))
+    // The library's own leaves out the values of options.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    let man = Man::new(command.override_usage(usage).after_help(Resettable::Reset))
         .section(SECTION)
         .source(source)
         .manual(MANUAL);
@@ -123,5 +126,13 @@ mod tests {
             let text = fs::read_to_string(&path).unwrap();
             assert!(!text.contains("generate"), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn a_synopsis_names_the_value_of_an_option() {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path()).unwrap();
+        let report = fs::read_to_string(dir.path().join("seatledger-report.8")).unwrap();
+        assert!(report.contains("[OPTIONS] \\-\\-out <PATH>"), "{report}");
     }
 }
