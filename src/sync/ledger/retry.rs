@@ -129,7 +129,7 @@ fn log_failure(store: &Store, error: &StoreError, outage: &mut Option<DatabaseOu
     let Some(outage) = outage else {
         warn!(
             database,
-            error, "The database {database} is away and waited for: {error}"
+            error, "The database at {database} is away and waited for: {error}"
         );
         *outage = Some(DatabaseOutage::new(now));
         return;
@@ -140,7 +140,7 @@ fn log_failure(store: &Store, error: &StoreError, outage: &mut Option<DatabaseOu
             database,
             error,
             outage.seconds = lasted.as_secs(),
-            "The database {database} is still away, for {minutes} minutes now, and waited for: \
+            "The database at {database} is still away, for {minutes} minutes now, and waited for: \
              {error}"
         );
     }
@@ -152,7 +152,7 @@ fn log_return(store: &Store, lasted: Duration) {
     info!(
         database,
         outage.seconds = seconds,
-        "The database {database} is back after {seconds} s"
+        "The database at {database} is back after {seconds} s"
     );
 }
 
