@@ -111,6 +111,32 @@ async fn a_ledger_without_figures_has_a_date_table_of_this_year_and_no_other_row
     );
 }
 
+/// Each part is read alone, from fewer collections than all days are.
+#[tokio::test]
+async fn the_completeness_of_some_days_is_that_of_these_days_in_the_view() {
+    let world = world().await;
+    let differing = "select first, last
+        from generate_series(0, 75, 5) as first
+        cross join generate_series(0, 75, 5) as last
+        where exists (
+            (
+                table data_completeness
+                except all
+                select * from data_completeness_between(day(first), day(last))
+            )
+            intersect all
+            select * from data_completeness where date between day(first) and day(last)
+        )
+            or exists (
+                select * from data_completeness_between(day(first), day(last))
+                except all
+                table data_completeness
+            )";
+    assert_eq!(world.lines(differing).await, Vec::<String>::new());
+    let all = "select count(*) from data_completeness";
+    assert!(world.value::<i64>(all).await > 100);
+}
+
 #[tokio::test]
 async fn of_two_products_renamed_on_one_day_each_is_paired_with_its_own_new_name() {
     let world = world().await;
