@@ -113,11 +113,11 @@ async fn front(State(site): State<Arc<Site>>, Path(file): Path<String>) -> Respo
         );
         return (StatusCode::NOT_FOUND, problem).into_response();
     };
-    let Some(format) = format else {
-        return table.sql().into_response();
-    };
     let Some(figures) = site.observer.figures() else {
         return not_yet("figures");
+    };
+    let Some(format) = format else {
+        return table.query(&figures).sql().to_owned().into_response();
     };
     let rows = table.rows(&figures);
     kept(table.columns(), rows, figures.as_of, (table.name(), format))

@@ -74,10 +74,15 @@ struct Files {
 }
 
 impl Files {
-    fn new(layout: &Layout) -> Self {
+    fn new(layout: &Layout, figures: &Figures) -> Self {
         let of = |table: FrontTable| {
             let path = format!("/data/{}", table.name());
-            super::render(&DataLinks::new(layout, &path, "", table.sql().trim_end()))
+            super::render(&DataLinks::new(
+                layout,
+                &path,
+                "",
+                table.query(figures).sql(),
+            ))
         };
         Self {
             workloads: of(FrontTable::Workloads),
@@ -98,14 +103,13 @@ impl Front {
         progress: Option<RunProgress>,
         figures: Option<&Figures>,
     ) -> Self {
-        let suspects = figures.map_or(&[][..], |figures| &figures.rename_suspects);
-        let needs = Needs::new(standing, suspects);
+        let needs = Needs::new(standing, away.is_some(), figures);
         let mut layout = layout;
         layout.is_live = progress.is_some() || standing.overview.running.is_some();
         Self {
-            away,
             verdict: standing.verdict(),
-            mood: mood(standing, &needs),
+            mood: mood(standing, &needs, away.is_some()),
+            away,
             needs,
             runs: RunsView::new(standing, progress),
             figures: figures.map(|figures| FiguresView::new(figures, standing, &layout)),
@@ -114,12 +118,17 @@ impl Front {
     }
 }
 
-fn mood(standing: &Standing, needs: &Needs) -> Mood {
+fn mood(standing: &Standing, needs: &Needs, is_away: bool) -> Mood {
     let (words, class) = match standing.timeliness {
+        _ if is_away => ("Database away", "bad"),
         Timeliness::Overdue => ("Overdue", "bad"),
         Timeliness::Late => ("Late", "warn"),
         Timeliness::OnTime if standing.last_run_failed() => ("Last run failed", "bad"),
         Timeliness::OnTime if !needs.is_empty() => ("Needs you", "warn"),
+        Timeliness::OnTime if standing.past.last_success.is_none() => {
+            ("Before the first run", "warn")
+        }
+        Timeliness::OnTime if !needs.is_known => ("On time", "good"),
         Timeliness::OnTime => ("All is well", "good"),
     };
     Mood { words, class }
@@ -138,7 +147,7 @@ impl FiguresView {
             wasted_seats: format::count(figures.waste_total.unused),
             wasting_customers: format::counted(figures.waste_total.customers, "customer"),
             events: tables::events(&figures.product_events),
-            files: Files::new(layout),
+            files: Files::new(layout, figures),
         }
     }
 }

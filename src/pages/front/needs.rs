@@ -1,18 +1,30 @@
 //! What needs a person, and what to do.
 
 use crate::pages::format;
+use crate::schedule::Timeliness;
 use crate::standing::{ShownConsent, Standing, trouble};
-use crate::store::{NeedyCustomer, RenameSuspect};
+use crate::store::{Figures, NeedyCustomer, RenameSuspect};
 
 /// Customers that are shown, at most. The page of customers has all.
 const SHOWN_CUSTOMERS: usize = 8;
 
+/// Suspected renamings that are shown, at most. The file of them has all.
+const SHOWN_SUSPECTS: usize = 10;
+
+/// From which part of the holders on a product is taken for a renamed one. Where fewer changed,
+/// they bought another product, and nothing is to be confirmed.
+const LIKELY_SHARE: f64 = 0.5;
+
 /// What needs a person.
 pub(super) struct Needs {
+    /// Whether it is known which customers and products do.
+    pub(super) is_known: bool,
     pub(super) customers: Vec<NeedyView>,
     /// Customers that are not shown.
     pub(super) more: u64,
     pub(super) suspects: Vec<SuspectView>,
+    /// Suspected renamings that are not shown.
+    pub(super) more_suspects: usize,
     pub(super) notes: Vec<Note>,
 }
 
@@ -31,9 +43,9 @@ pub(super) struct NeedyView {
 pub(super) struct SuspectView {
     pub(super) old: String,
     pub(super) new: String,
-    /// Since when, and for how many customers.
+    /// Since when, for how many customers, and which part of the holders they are.
     pub(super) extent: String,
-    /// What makes them one.
+    /// The statement that makes them one.
     pub(super) statement: String,
 }
 
@@ -48,9 +60,14 @@ pub(super) struct Note {
 }
 
 impl Needs {
-    pub(super) fn new(standing: &Standing, suspects: &[RenameSuspect]) -> Self {
+    /// `figures` is none until they are computed.
+    pub(super) fn new(standing: &Standing, is_away: bool, figures: Option<&Figures>) -> Self {
         let shown = standing.attention.shown.iter().take(SHOWN_CUSTOMERS);
         let customers: Vec<_> = shown.map(|customer| needy(standing, customer)).collect();
+        let suspects = figures.map_or(&[][..], |figures| &figures.rename_suspects);
+        let mut suspects: Vec<_> = suspects.iter().filter_map(suspect).collect();
+        let more_suspects = suspects.len().saturating_sub(SHOWN_SUSPECTS);
+        suspects.truncate(SHOWN_SUSPECTS);
         let consents = standing.consents.iter().flatten();
         let consents = consents.filter_map(|consent| consent_note(standing, consent));
         let upgrade = standing.upgrade.iter().map(|upgrade| Note {
@@ -58,14 +75,22 @@ impl Needs {
             action: "End what uses the ledger's tables, or wait.",
             command: String::new(),
         });
+        let faults = is_away.then(database_note).into_iter();
+        let faults = faults.chain(runs_note(standing).filter(|_| !is_away));
         Self {
+            is_known: figures.is_some(),
             more: standing
                 .attention
                 .total
                 .saturating_sub(customers.len() as u64),
             customers,
-            suspects: suspects.iter().map(suspect).collect(),
-            notes: consents.chain(upgrade).chain(rejected(standing)).collect(),
+            suspects,
+            more_suspects,
+            notes: faults
+                .chain(consents)
+                .chain(upgrade)
+                .chain(rejected(standing))
+                .collect(),
         }
     }
 
@@ -85,17 +110,53 @@ fn needy(standing: &Standing, customer: &NeedyCustomer) -> NeedyView {
     }
 }
 
-fn suspect(suspect: &RenameSuspect) -> SuspectView {
+/// None if nothing can be confirmed: without a statement the old product has an id, whose name
+/// follows it.
+fn suspect(suspect: &RenameSuspect) -> Option<SuspectView> {
+    let share = suspect.share_of_holders;
+    let statement = suspect.alias_statement.clone()?;
+    if share.is_some_and(|share| share < LIKELY_SHARE) {
+        return None;
+    }
     let customers = format::counted(suspect.customers, "customer");
     let since = suspect
         .since
         .map(|since| format!(" since {}", format::date(since)));
-    SuspectView {
+    // Some may have got it later than those who are counted.
+    let share =
+        share.map(|share| format!(", {:.0} % of those that had it", share.min(1.0) * 100.0));
+    Some(SuspectView {
         old: suspect.old_product_name.clone(),
         new: suspect.new_product_name.clone(),
-        extent: format!("{customers}{}", since.unwrap_or_default()),
-        statement: "select alias_statement from product_rename_suspect".to_owned(),
+        extent: [Some(customers), since, share]
+            .into_iter()
+            .flatten()
+            .collect(),
+        statement,
+    })
+}
+
+fn database_note() -> Note {
+    Note {
+        words: "The ledger's database does not answer.".to_owned(),
+        action: "Runs wait for it. See what is wrong:",
+        command: "seatledger check".to_owned(),
     }
+}
+
+fn runs_note(standing: &Standing) -> Option<Note> {
+    let words = if standing.last_run_failed() {
+        "The last run stored nothing."
+    } else if standing.timeliness == Timeliness::Overdue {
+        "No run has succeeded for too long."
+    } else {
+        return None;
+    };
+    Some(Note {
+        words: words.to_owned(),
+        action: "The next run tries again. See what is wrong:",
+        command: "seatledger check".to_owned(),
+    })
 }
 
 fn consent_note(standing: &Standing, consent: &ShownConsent) -> Option<Note> {

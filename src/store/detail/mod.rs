@@ -12,4 +12,5 @@ pub(crate) use customer::{
 };
 pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerState, CustomersShown};
 pub(crate) use query::{PAGE_ROWS, TableQuery};
+pub(super) use query::{array, literal};
 pub(crate) use runs::{FailureLine, RejectionLine, RunDetail, RunLine, RunList};

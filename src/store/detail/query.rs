@@ -16,7 +16,7 @@ pub(crate) struct TableQuery(Cow<'static, str>);
 
 impl TableQuery {
     /// The text must hold no value from outside but those that [`literal`] has made a constant.
-    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+    pub(in crate::store) fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self(text.into())
     }
 
@@ -25,7 +25,10 @@ impl TableQuery {
     }
 
     /// All rows.
-    pub(super) async fn all<T>(&self, connection: &mut PgConnection) -> Result<Vec<T>, sqlx::Error>
+    pub(in crate::store) async fn all<T>(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<T>, sqlx::Error>
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
@@ -62,13 +65,19 @@ where
 
 /// A text as a constant of SQL, whatever `standard_conforming_strings` is. A constant cannot hold
 /// U+0000, which is left out.
-pub(super) fn literal(text: &str) -> String {
+pub(in crate::store) fn literal(text: &str) -> String {
     let quoted = text.replace('\0', "").replace('\'', "''");
     if quoted.contains('\\') {
         format!("E'{}'", quoted.replace('\\', "\\\\"))
     } else {
         format!("'{quoted}'")
     }
+}
+
+/// Texts as an array of constants.
+pub(in crate::store) fn array(texts: &[String]) -> String {
+    let constants: Vec<String> = texts.iter().map(|text| literal(text)).collect();
+    format!("array[{}]", constants.join(", "))
 }
 
 /// Whether a column contains the text, in any letter case. `%` and `_` stand for themselves.

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::{Figures, completeness, movers, products, seats, waste, workloads};
+use super::{Figures, FrontTable, completeness, seats, workloads};
 use crate::store::attention::select_attention;
 use crate::store::error::StoreError;
 use crate::store::pool::Store;
@@ -53,15 +53,15 @@ async fn select(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Fig
     };
     // Without usage there is nothing more to ask for.
     if let Some(newest) = figures.newest_date {
-        let mut suspects = products::select_suspects(connection).await?;
-        figures.tiles = seats::select_tiles(connection, newest).await?;
-        figures.workloads = workloads::select(connection, newest).await?;
-        figures.completeness = completeness::select(connection, newest).await?;
-        figures.movers = movers::select(connection, newest, &suspects).await?;
-        (figures.waste, figures.waste_total) = waste::select(connection).await?;
-        figures.product_events = products::select_events(connection, newest, &suspects).await?;
-        suspects.truncate(products::SHOWN_SUSPECTS);
-        figures.rename_suspects = suspects;
+        let suspects = FrontTable::RenameSuspects.query(&figures);
+        figures.rename_suspects = suspects.all(connection).await?;
+        (figures.tiles, figures.waste_total) = seats::select(connection, newest).await?;
+        figures.workloads = workloads::select(connection, &figures).await?;
+        figures.completeness = completeness::select(connection, &figures).await?;
+        figures.movers = FrontTable::Movers.query(&figures).all(connection).await?;
+        figures.waste = FrontTable::Waste.query(&figures).all(connection).await?;
+        let events = FrontTable::ProductEvents.query(&figures);
+        figures.product_events = events.all(connection).await?;
     }
     transaction.rollback().await?;
     Ok(figures)

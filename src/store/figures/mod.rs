@@ -3,16 +3,15 @@
 
 mod completeness;
 mod load;
-mod movers;
 mod product_list;
-mod products;
 mod seats;
+mod suspects;
 mod tables;
-mod waste;
 mod workloads;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use sqlx::FromRow;
 
 use super::attention::Attention;
 use crate::ledger::CustomerId;
@@ -28,11 +27,11 @@ pub struct Figures {
     pub newest_date: Option<NaiveDate>,
     /// The customers that need a person, worst first.
     pub attention: Attention,
-    /// Pairs of products that may be one, for a person to confirm.
+    /// Pairs of products that may be one, for a person to confirm, those of most customers first.
     pub rename_suspects: Vec<RenameSuspect>,
     /// Seats of paid products.
     pub tiles: Tiles,
-    /// The partner's seats of each workload, most active seats first.
+    /// The partner's seats of each workload in paid products, most active seats first.
     pub workloads: Vec<WorkloadLine>,
     /// Whether the collections of each service and day are there.
     pub completeness: Vec<ServiceStrip>,
@@ -48,7 +47,7 @@ pub struct Figures {
 }
 
 /// Two product names that may stand for one product.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, FromRow)]
 pub struct RenameSuspect {
     /// The name that went.
     pub old_product_name: String,
@@ -60,6 +59,8 @@ pub struct RenameSuspect {
     pub share_of_holders: Option<f64>,
     /// When the first of them changed.
     pub since: Option<NaiveDate>,
+    /// The statement that makes them one; none if the old product has an id, whose name follows it.
+    pub alias_statement: Option<String>,
 }
 
 /// The four figures over all customers.
@@ -91,12 +92,12 @@ pub struct WorkloadLine {
     pub workload_name: String,
     /// Each of the last 90 calendar days, oldest first.
     pub days: Vec<DayPoint>,
-    /// The end of each of the last 13 months, oldest first.
+    /// The last day of each of 13 months, oldest first; of the last month its newest day.
     pub months: Vec<MonthPoint>,
 }
 
 /// A day of a workload.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, FromRow)]
 pub struct DayPoint {
     /// The day (UTC).
     pub date: NaiveDate,
@@ -109,15 +110,15 @@ pub struct DayPoint {
 }
 
 /// A month of a workload.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, FromRow)]
 pub struct MonthPoint {
     /// The first day of the month (UTC).
     pub month: NaiveDate,
-    /// Active seats at its end.
+    /// Active seats in force on its last day.
     pub active: Option<i64>,
-    /// Qualified seats at its end.
+    /// Qualified seats in force on that day.
     pub qualified: Option<i64>,
-    /// Whether the month is over and all of its days are known.
+    /// Whether the month is over: its last day is known.
     pub is_over: bool,
 }
 
@@ -131,7 +132,7 @@ pub struct ServiceStrip {
 }
 
 /// A day of a service.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, FromRow)]
 pub struct ServiceDay {
     /// The processed date (UTC).
     pub date: NaiveDate,
@@ -144,9 +145,10 @@ pub struct ServiceDay {
 }
 
 /// A customer's use of a workload that changed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, FromRow)]
 pub struct Mover {
     /// The customer.
+    #[sqlx(try_from = "uuid::Uuid")]
     pub customer_id: CustomerId,
     /// Its name, once the API gave one.
     pub customer_name: Option<String>,
@@ -161,9 +163,10 @@ pub struct Mover {
 }
 
 /// A customer's paid product with unused seats.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, FromRow)]
 pub struct WasteLine {
     /// The customer.
+    #[sqlx(try_from = "uuid::Uuid")]
     pub customer_id: CustomerId,
     /// Its name, once the API gave one.
     pub customer_name: Option<String>,
@@ -187,7 +190,7 @@ pub struct WasteTotal {
 }
 
 /// A product that was renamed, began or ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, FromRow)]
 pub struct ProductEvent {
     /// The first date with the product or with its new name; of one that ended, its last date.
     pub date: NaiveDate,
@@ -202,8 +205,9 @@ pub struct ProductEvent {
 }
 
 /// What happened to a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum ProductEventKind {
     /// An id has another name.
     Renamed,

@@ -3,12 +3,12 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::{Tile, Tiles};
+use super::{Tile, Tiles, WasteTotal};
 
-pub(super) async fn select_tiles(
+pub(super) async fn select(
     connection: &mut PgConnection,
     newest: NaiveDate,
-) -> Result<Tiles, sqlx::Error> {
+) -> Result<(Tiles, WasteTotal), sqlx::Error> {
     let now = sqlx::query!(
         r#"
         select
@@ -19,7 +19,8 @@ pub(super) async fn select_tiles(
                 as active,
             case when count(licenses_unused) > 0 then
                 seat_sum(sum(licenses_unused) filter (where licenses_unused > 0))
-            end as unused
+            end as unused,
+            count(distinct customer_id) filter (where licenses_unused > 0) as "wasting_customers!"
         from license_product
         where product_kind = 'paid'
         "#
@@ -37,7 +38,11 @@ pub(super) async fn select_tiles(
         unused: tile(now.unused),
     };
     select_months(connection, newest, &mut tiles).await?;
-    Ok(tiles)
+    let waste = WasteTotal {
+        customers: now.wasting_customers,
+        unused: now.unused.unwrap_or_default(),
+    };
+    Ok((tiles, waste))
 }
 
 /// Of months that are over, up to `newest`: a month that is not has figures of its beginning, and

@@ -4,6 +4,9 @@
 use serde_json::{Map, Value};
 
 use super::Figures;
+use super::suspects::{names_of_late, new_names, old_names};
+use super::workloads::month_ends;
+use crate::store::detail::{TableQuery, array, literal};
 
 /// A table of the front page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +44,25 @@ impl FrontTable {
         }
     }
 
-    /// The query that gives its rows.
-    pub(crate) fn sql(self) -> &'static str {
+    /// The query that gives its rows: what the ledger is asked, and what a page shows. Of the
+    /// figures it takes the newest date and the suspected renamings.
+    pub(crate) fn query(self, figures: &Figures) -> TableQuery {
+        let newest = figures.newest_date;
+        let suspects = &figures.rename_suspects;
+        let further = match self {
+            Self::Movers => vec![names_of_late(suspects, newest)],
+            Self::ProductEvents => vec![old_names(suspects), new_names(suspects)],
+            Self::WorkloadMonths => vec![month_ends(newest)],
+            _ => vec![],
+        };
+        let newest = newest.map_or("null".to_owned(), |date| literal(&date.to_string()));
+        let further = further.iter().map(|values| array(values));
+        let values: Vec<String> = [newest].into_iter().chain(further).collect();
+        TableQuery::new(filled(self.template(), &values))
+    }
+
+    /// The query with `$1` for the newest date, and `$2` and `$3` for arrays.
+    fn template(self) -> &'static str {
         match self {
             Self::Completeness => include_str!("sql/completeness.sql"),
             Self::Movers => include_str!("sql/movers.sql"),
@@ -79,6 +99,7 @@ impl FrontTable {
                 "customers",
                 "share_of_holders",
                 "since",
+                "alias_statement",
             ],
             Self::Waste => &[
                 "customer_id",
@@ -120,6 +141,20 @@ impl FrontTable {
     }
 }
 
+/// The text with its values in place of `$1`, `$2` and so on. In one pass, since a value may hold
+/// such a text itself.
+fn filled(template: &str, values: &[String]) -> String {
+    let mut parts = template.trim_end().split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_at(1);
+        let value = number.parse().ok().and_then(|n: usize| values.get(n - 1));
+        text.push_str(value.expect("each number in the queries has a value"));
+        text.push_str(rest);
+    }
+    text
+}
+
 /// A row for each of the `points` of each line, with the line's own fields.
 fn spread(lines: Value, points: &str) -> Vec<Map<String, Value>> {
     let mut rows = Vec::new();
@@ -141,4 +176,44 @@ fn spread(lines: Value, points: &str) -> Vec<Map<String, Value>> {
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::RenameSuspect;
+
+    fn figures(newest: Option<&str>, old: &str) -> Figures {
+        Figures {
+            newest_date: newest.map(|date| date.parse().unwrap()),
+            rename_suspects: vec![RenameSuspect {
+                old_product_name: old.to_owned(),
+                new_product_name: "New".to_owned(),
+                customers: 5,
+                share_of_holders: None,
+                since: newest.map(|date| date.parse().unwrap()),
+                alias_statement: None,
+            }],
+            ..Figures::default()
+        }
+    }
+
+    #[test]
+    fn a_query_has_its_values_whatever_they_hold() {
+        for table in FrontTable::ALL {
+            for newest in [None, Some("2026-11-27")] {
+                let query = table.query(&figures(newest, "Old"));
+                assert!(!query.sql().contains('$'), "{}", query.sql());
+            }
+        }
+        let hostile = figures(Some("2026-11-27"), r"$3'$1\");
+        let events = FrontTable::ProductEvents.query(&hostile);
+        let expected = r"product_name <> all(array[E'$3''$1\\']::varchar[])";
+        assert!(events.sql().contains(expected), "{}", events.sql());
+        assert!(events.sql().contains("all(array['New']::varchar[])"));
+        assert!(events.sql().contains("date > '2026-11-27'::date - 91"));
+        let movers = FrontTable::Movers.query(&hostile);
+        let expected = r"product_name <> all(array[E'$3''$1\\', 'New']::varchar[])";
+        assert!(movers.sql().contains(expected), "{}", movers.sql());
+    }
 }

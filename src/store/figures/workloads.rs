@@ -1,129 +1,68 @@
-//! The lines of the workloads that are used most, by day and by month.
+//! The lines of the workloads that are used most, by day and by month. Paid products only, as
+//! everywhere on the page: seats that cost nothing would hide how those are used that do.
 
-use chrono::NaiveDate;
-use sqlx::PgConnection;
+use chrono::{Datelike as _, Days, Months, NaiveDate};
+use sqlx::{FromRow, PgConnection};
 
-use super::{DayPoint, MonthPoint, WorkloadLine};
+use super::{DayPoint, Figures, FrontTable, MonthPoint, WorkloadLine};
 
-/// How many workloads have a line.
-const LINES: i64 = 8;
+#[derive(FromRow)]
+struct Row<P> {
+    workload_name: String,
+    #[sqlx(flatten)]
+    point: P,
+}
 
 pub(super) async fn select(
     connection: &mut PgConnection,
-    newest: NaiveDate,
+    figures: &Figures,
 ) -> Result<Vec<WorkloadLine>, sqlx::Error> {
-    let days = sqlx::query!(
-        r#"
-        with total as materialized (
-            select
-                workload_name,
-                date,
-                seat_sum(sum(licenses_active)) as active,
-                seat_sum(sum(licenses_qualified)) as qualified,
-                2 * sum(customers_carried) >= sum(customers) as is_carried
-            from license_usage_daily_total
-            where date > $1::date - 90
-            group by workload_name, date
-        ),
-
-        line as (
-            select workload_name, row_number() over (order by active desc, workload_name) as place
-            from total
-            where date = $1
-            order by place
-            limit $2
-        )
-
-        select
-            l.workload_name as "workload_name!",
-            d.date::date as "date!",
-            t.active,
-            t.qualified,
-            coalesce(t.is_carried, false) as "is_carried!"
-        from line as l
-        cross join generate_series($1::date - 89, $1::date::timestamp, interval '1 day') as d (date)
-        left join total as t on t.workload_name = l.workload_name and t.date = d.date::date
-        order by l.place, d.date
-        "#,
-        newest,
-        LINES
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut lines: Vec<WorkloadLine> = days
-        .chunk_by(|one, next| one.workload_name == next.workload_name)
-        .map(|days| WorkloadLine {
-            workload_name: days[0].workload_name.clone(),
-            days: days
-                .iter()
-                .map(|day| DayPoint {
-                    date: day.date,
-                    active: day.active,
-                    qualified: day.qualified,
-                    is_carried: day.is_carried,
-                })
-                .collect(),
-            months: Vec::new(),
-        })
-        .collect();
-    select_months(connection, newest, &mut lines).await?;
-    Ok(lines)
+    let days = FrontTable::Workloads.query(figures);
+    let days: Vec<Row<DayPoint>> = days.all(connection).await?;
+    let months = FrontTable::WorkloadMonths.query(figures);
+    let months: Vec<Row<MonthPoint>> = months.all(connection).await?;
+    let lines = days.chunk_by(|one, next| one.workload_name == next.workload_name);
+    let lines = lines.map(|days| {
+        let name = &days[0].workload_name;
+        let months = months.iter().filter(|row| row.workload_name == *name);
+        WorkloadLine {
+            workload_name: name.clone(),
+            days: days.iter().map(|row| row.point).collect(),
+            months: months.map(|row| row.point).collect(),
+        }
+    });
+    Ok(lines.collect())
 }
 
-async fn select_months(
-    connection: &mut PgConnection,
-    newest: NaiveDate,
-    lines: &mut [WorkloadLine],
-) -> Result<(), sqlx::Error> {
-    let names: Vec<String> = lines
-        .iter()
-        .map(|line| line.workload_name.clone())
-        .collect();
-    let months = sqlx::query!(
-        r#"
-        with newest as (select date_trunc('month', $1::date::timestamp) as month),
+/// The last days of 13 months up to that of the newest date, which stands for its month's last day.
+/// As texts; none without a newest date.
+pub(super) fn month_ends(newest: Option<NaiveDate>) -> Vec<String> {
+    let Some(newest) = newest else {
+        return Vec::new();
+    };
+    let first_of_month = newest - Days::new(newest.day0().into());
+    let last = |ago| first_of_month + Months::new(1) - Months::new(ago) - Days::new(1);
+    let ends = (0..13).rev().map(|ago| newest.min(last(ago)));
+    ends.map(|end| end.to_string()).collect()
+}
 
-        total as (
-            select
-                workload_name::varchar(255) as workload_name,
-                month,
-                seat_sum(sum(licenses_active)) as active,
-                seat_sum(sum(licenses_qualified)) as qualified
-            from license_usage_total
-            where month >= (select month - interval '12 months' from newest)
-            group by 1, 2
-        )
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-        select
-            l.workload_name as "workload_name!",
-            m.month::date as "month!",
-            t.active,
-            t.qualified,
-            $1::date >= (m.month + interval '1 month - 1 day')::date as "is_over!"
-        from unnest($2::varchar[]) as l (workload_name)
-        cross join newest as n
-        cross join generate_series(n.month - interval '12 months', n.month, interval '1 month')
-            as m (month)
-        left join total as t on t.workload_name = l.workload_name and t.month = m.month::date
-        order by m.month
-        "#,
-        newest,
-        &names
-    )
-    .fetch_all(connection)
-    .await?;
-    for month in months {
-        let line = lines
-            .iter_mut()
-            .find(|line| line.workload_name == month.workload_name);
-        if let Some(line) = line {
-            line.months.push(MonthPoint {
-                month: month.month,
-                active: month.active,
-                qualified: month.qualified,
-                is_over: month.is_over,
-            });
-        }
+    #[test]
+    fn thirteen_months_end_with_the_newest_day() {
+        let ends = |date: &str| month_ends(Some(date.parse().unwrap()));
+        let shown = |ends: &[String]| [0, 8, 11, 12].map(|place| ends[place].clone());
+        let open = ends("2024-10-15");
+        assert_eq!(open.len(), 13);
+        assert_eq!(
+            shown(&open),
+            ["2023-10-31", "2024-06-30", "2024-09-30", "2024-10-15"]
+        );
+        let over = ends("2024-10-31");
+        assert_eq!(over[12], "2024-10-31");
+        assert_eq!(open[..12], over[..12]);
+        assert_eq!(ends("2025-03-30")[11], "2025-02-28");
     }
-    Ok(())
 }

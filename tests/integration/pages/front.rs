@@ -4,6 +4,7 @@ use reqwest::Response;
 use reqwest::header::ACCEPT;
 use serde_json::Value;
 
+use super::lists::unescaped;
 use crate::support::{Running, Server, World, until};
 
 /// A ledger with customers that fail, free and trial products, renamed ones, and days that were
@@ -212,7 +213,8 @@ async fn a_new_ledger_says_what_is_not_there_yet() {
         "No run has ended yet.",
         "none has ended yet",
         "There are none yet: no customer's newest figures have a paid product.",
-        "No customer has figures yet.",
+        "Before the first run",
+        "No customer has figures of a paid product yet.",
         "No service has figures yet.",
         "No paid product has seats that nobody uses.",
         "No product was renamed began or ended.",
@@ -220,6 +222,73 @@ async fn a_new_ledger_says_what_is_not_there_yet() {
         assert!(text.contains(said), "{said}: {text}");
     }
     assert!(!html.contains("<svg") && !html.contains("<table"), "{html}");
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn a_suspected_renaming_is_shown_with_the_statement_that_confirms_it() {
+    let mut world = World::new().await;
+    world.execute(LEDGER).await;
+    world
+        .execute(
+            "update license_usage set product_name = 'Premium <i>\''s</i>'
+            where product_name = 'Business Premium'",
+        )
+        .await;
+    world.reread_if_distributed().await;
+    let suspects = "select alias_statement from product_rename_suspect order by customers desc, 1";
+    let statements = world.lines(suspects).await;
+    let hostile = statements
+        .iter()
+        .any(|it| it.contains("'Premium <i>''s</i>'"));
+    assert!(hostile, "{statements:?}");
+    let (daemon, html) = page_of_ledger(&mut world).await;
+    let shown = html.split("<code class=\"copy\">").skip(1);
+    let shown: Vec<String> = shown
+        .map(|rest| rest.split_once("</code>").unwrap().0)
+        .map(unescaped)
+        .collect();
+    assert_eq!(shown.len(), statements.len(), "{shown:?}");
+    for statement in shown {
+        assert!(statements.contains(&statement), "{statement}");
+        world.execute(&statement).await;
+    }
+    assert_eq!(world.lines(suspects).await, Vec::<String>::new());
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn of_many_customers_that_need_a_person_the_worst_are_named_and_all_are_counted() {
+    let mut world = World::new().await;
+    world
+        .execute(
+            "insert into customer (customer_id, customer_name, first_seen_at, last_seen_at,
+                last_failure_at, last_failure_reason)
+            select gen_random_uuid(), 'Customer ' || n, now() - n * interval '1 day', now(), now(),
+                'forbidden'
+            from generate_series(1, 200) as n;
+            insert into sync_run (kind, whole_list, started_at, finished_at, outcome, detail)
+            values ('schedule', true, now(), now(), 'failed', 'no token')",
+        )
+        .await;
+    let (daemon, html) = page_of_ledger(&mut world).await;
+    let text = text(&html);
+    for said in [
+        "Last run failed",
+        "The last run stored nothing.",
+        "200 need you.",
+        "Customer 200",
+        "Customer 193",
+        "and 192 more customers",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(!text.contains("Customer 192"), "{text}");
+    assert!(!text.contains("Nothing: runs succeed"), "{text}");
+    assert!(
+        html.contains("<a href=\"/customers\">and 192 more"),
+        "{html}"
+    );
     stop(daemon).await;
 }
 
@@ -277,6 +346,9 @@ async fn while_the_database_is_away_the_page_shows_what_was_known_and_since_when
     let text = text(&html);
     assert!(text.contains("The ledger's database is away."), "{text}");
     assert!(text.contains("It has not answered since "), "{text}");
+    for said in ["Database away", "The ledger's database does not answer."] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
     assert!(text.contains("succeeded"), "the last run: {text}");
     assert!(html.contains("id=\"waste\""), "{html}");
     server.start_again();

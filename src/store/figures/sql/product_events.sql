@@ -1,6 +1,4 @@
-with newest as (select max(last_processed_date) as date from customer_freshness),
-
-product as (
+with product as (
     select
         product_name,
         count(*) as customers,
@@ -40,17 +38,16 @@ event as (
     select first_date, 'began', product_name, null, customers
     from product
     where first_date > first_of_service + 14
-        and product_name not in (select new_product_name from product_rename_suspect)
+        and product_name <> all($3::varchar[])
     union all
     select last_date, 'ended', product_name, null, customers
     from product
     where not is_current
-        and product_name not in (select old_product_name from product_rename_suspect)
+        and product_name <> all($2::varchar[])
 )
 
-select e.date, e.kind, e.product_name, e.old_product_name, e.customers
-from event as e
-cross join newest as n
-where e.date > n.date - 91
-order by e.date desc, e.customers desc, e.product_name, e.kind
+select date, kind, product_name, old_product_name, customers
+from event
+where date > $1::date - 91
+order by date desc, customers desc, product_name, kind
 limit 15

@@ -23,6 +23,16 @@ order by coalesce(success_at, first_seen_at), customer_id
 
 -- name: rename_suspects
 select
+    case
+        when not exists (
+            select from naive_usage as u
+            where u.present_name = r.old_name and u.product_id is not null
+        )
+            then format(
+                'insert into product_alias (product_name, present_name) values (%L, %L);',
+                old_name, new_name
+            )
+    end as alias_statement,
     customers, new_name, old_name, customers::double precision
     / (
         select count(distinct customer_id) from naive_in_force as f
@@ -87,13 +97,20 @@ where (month + interval '1 month')::date <= (select max(processed_date) + 1 from
 order by place, month
 
 -- name: workload_days
-with total as (
+with paid as (
+    select f.*
+    from naive_in_force as f
+    left join product_note as n on n.product_name = f.present_name
+    where coalesce(n.product_kind, 'paid') = 'paid' and f.present_name !~* '\m(free|trial)\M'
+),
+
+total as (
     select
         workload_name, date, sum(licenses_active) as active,
         sum(licenses_qualified) as qualified,
         2 * count(distinct (customer_id, present_name)) filter (where processed_date < date)
         >= count(distinct (customer_id, present_name)) as is_carried
-    from naive_in_force
+    from paid
     group by 1, 2
 ),
 
@@ -115,36 +132,33 @@ where (
 order by l.active desc, l.workload_name, d.date
 
 -- name: workload_months
-with line as (
-    select workload_name, sum(licenses_active) as active
-    from naive_in_force
-    where date = (select max(processed_date) from naive_usage)
-    group by 1
-    order by 2 desc, 1
-    limit 8
+with total as (
+    select
+        f.workload_name, f.date, sum(f.licenses_active) as active,
+        sum(f.licenses_qualified) as qualified
+    from naive_in_force as f
+    left join product_note as n on n.product_name = f.present_name
+    where coalesce(n.product_kind, 'paid') = 'paid' and f.present_name !~* '\m(free|trial)\M'
+    group by 1, 2
 ),
 
-total as (
-    select
-        workload_name, month, sum(licenses_active) as active,
-        sum(licenses_qualified) as qualified
-    from naive_usage as u
-    where processed_date_time = (
-        select max(n.processed_date_time) from naive_usage as n
-        where n.customer_id = u.customer_id and n.service = u.service and n.month = u.month
-    )
-    group by 1, 2
+line as (
+    select workload_name, active
+    from total
+    where date = (select max(processed_date) from naive_usage)
+    order by 2 desc, 1
+    limit 8
 )
 
 select
-    l.workload_name, t.active,
-    (m.month + interval '1 month')::date <= n.date + 1 as is_over, m.month, t.qualified
+    l.workload_name, t.active, d.last <= n.date as is_over, m.month, t.qualified
 from line as l
 cross join (select max(processed_date) as date, max(month) as month from naive_usage) as n
 cross join lateral (
     select (n.month - make_interval(months => k))::date as month from generate_series(0, 12) as k
 ) as m
-left join total as t on t.workload_name = l.workload_name and t.month = m.month
+cross join lateral (select (m.month + interval '1 month')::date - 1 as last) as d
+left join total as t on t.workload_name = l.workload_name and t.date = least(d.last, n.date)
 order by l.active desc, l.workload_name, m.month
 
 -- name: completeness
