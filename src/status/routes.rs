@@ -22,6 +22,7 @@ use super::figures;
 use super::host::{HostError, Hosts};
 use super::html;
 use super::observer::Observer;
+use super::server::PageTurn;
 use super::site::Site;
 use crate::metrics::CONTENT_TYPE;
 use crate::pages::Section;
@@ -30,6 +31,8 @@ use crate::watchdog;
 const NO_PAGES: &str = "\
     pages with names of customers are off here, because this address is reached from other \
     machines or status.pages is false: status.pages = true serves them\n";
+
+const MANY_PAGES: &str = "too many pages are being loaded: try again in some seconds\n";
 
 pub(super) fn router(observer: Arc<Observer>, listen: IpAddr) -> Router {
     let site = Arc::new(Site::new(observer, listen));
@@ -66,10 +69,16 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
         Err(refusal) => refuse(&site, &refusal),
         Ok(()) if matches!(*request.method(), Method::GET | Method::HEAD) => {
             let request = without_prefix(request, &parts.path_prefix);
-            if parts.has_pages || is_open(&request) {
+            if is_open(&request) {
                 next.run(request).await
-            } else {
+            } else if !parts.has_pages {
                 (StatusCode::FORBIDDEN, NO_PAGES).into_response()
+            } else if let Ok(turn) = Arc::clone(&site.turns).try_acquire_owned() {
+                let mut response = next.run(request).await;
+                response.extensions_mut().insert(PageTurn::new(turn));
+                response
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, MANY_PAGES).into_response()
             }
         }
         Ok(()) => (

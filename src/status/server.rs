@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::shutdown::waits;
 
 /// Connections at a time. Probes and a few browsers need a handful; each takes a file descriptor
 /// and some KiB.
-const MAX_CONNECTIONS: usize = 32;
+const MAX_CONNECTIONS: usize = 64;
 
 /// How long a request's header may take. A client that sends nothing would hold its connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,11 +56,35 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LongAnswer;
 
+/// A turn of a page, in the extensions of its answer. Held until the client has all of the answer.
+#[derive(Debug, Clone)]
+pub(super) struct PageTurn {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl PageTurn {
+    pub(super) fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            _permit: Arc::new(permit),
+        }
+    }
+}
+
 /// What has become of a connection.
 #[derive(Debug, Default)]
 struct AnswerProgress {
-    is_answered: AtomicBool,
+    /// A request has come.
+    has_request: AtomicBool,
+    /// The whole answer is sent; only input is still discarded.
+    is_sent: AtomicBool,
     is_long: AtomicBool,
+}
+
+impl AnswerProgress {
+    /// Whether closing the connection costs nobody an answer.
+    fn can_close(&self) -> bool {
+        !self.has_request.load(Ordering::Relaxed) || self.is_sent.load(Ordering::Relaxed)
+    }
 }
 
 /// An open connection.
@@ -99,7 +124,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, shutdown: Cancell
     }
     drop(listener);
     for connection in &open {
-        if !connection.progress.is_answered.load(Ordering::Relaxed) {
+        if connection.progress.can_close() {
             connection.task.abort();
         }
     }
@@ -109,14 +134,14 @@ pub(super) async fn run(listener: TcpListener, router: Router, shutdown: Cancell
     .await;
 }
 
-/// Closes the oldest connection without a request. If all have one, waits until one of them has
-/// been answered, which takes seconds at most.
+/// Closes the oldest connection that owes no answer. If all do, waits until one of them has given
+/// it. That takes no time: pages, which may wait, hold only some of the connections.
 async fn make_room(open: &mut Vec<Connection>, tasks: &mut JoinSet<()>) {
-    let silent = open
+    let idle = open
         .iter()
-        .position(|connection| !connection.progress.is_answered.load(Ordering::Relaxed));
-    if let Some(silent) = silent {
-        open.remove(silent).task.abort();
+        .position(|connection| connection.progress.can_close());
+    if let Some(idle) = idle {
+        open.remove(idle).task.abort();
     } else {
         let _ended = tasks.join_next().await;
         open.retain(|connection| !connection.task.is_finished());
@@ -153,15 +178,20 @@ async fn bounded(stream: TcpStream, router: Router, progress: Arc<AnswerProgress
 
 async fn serve(stream: TcpStream, router: Router, progress: Arc<AnswerProgress>) {
     let service = TowerToHyperService::new(router);
+    let turn = Arc::<OnceLock<PageTurn>>::default();
+    let (answering, taken) = (Arc::clone(&progress), Arc::clone(&turn));
     let answer = service_fn(move |request: Request<Incoming>| {
-        progress.is_answered.store(true, Ordering::Relaxed);
+        answering.has_request.store(true, Ordering::Relaxed);
         // The body is dropped unread.
         let answer = service.call(request.map(drop).map(|()| axum::body::Body::empty()));
-        let progress = Arc::clone(&progress);
+        let (progress, taken) = (Arc::clone(&answering), Arc::clone(&taken));
         async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
             let is_long = answer.extensions().get::<LongAnswer>().is_some();
             progress.is_long.store(is_long, Ordering::Relaxed);
+            if let Some(turn) = answer.extensions_mut().remove::<PageTurn>() {
+                let _first = taken.set(turn);
+            }
             Ok::<_, Infallible>(answer)
         }
     });
@@ -173,16 +203,20 @@ async fn serve(stream: TcpStream, router: Router, progress: Arc<AnswerProgress>)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer)
         .without_shutdown();
-    match connection.await {
-        Ok(parts) => linger(parts.io.into_inner()).await,
+    let served = connection.await.map(|parts| parts.io.into_inner());
+    // The client has all of the answer, or has left.
+    drop(turn);
+    match served {
+        Ok(stream) => linger(stream, &progress).await,
         Err(error) => debug!(%error, "A connection to the status address ended in a fault"),
     }
 }
 
 /// Ends the answer, and gives the client a moment to read it.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: TcpStream, progress: &AnswerProgress) {
     let drained = timeout(LINGER, async {
         stream.shutdown().await?;
+        progress.is_sent.store(true, Ordering::Relaxed);
         let mut discarded = 0;
         let mut buffer = [0; 4096];
         while discarded < MAX_LINGER_BYTES {

@@ -4,8 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio::sync::Semaphore;
+
 use super::observer::Observer;
 use crate::store::Migrations;
+
+/// Pages that are answered at a time. Some wait for the database, so that they must not take every
+/// connection: probes and metrics have the others.
+const MAX_PAGES: usize = 32;
 
 /// What the routes share.
 pub(super) struct Site {
@@ -16,6 +22,8 @@ pub(super) struct Site {
     pub(super) schema: Option<i64>,
     /// Whether a refused name of a host was warned of.
     pub(super) has_warned: AtomicBool,
+    /// Turns of pages.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 impl Site {
@@ -25,6 +33,7 @@ impl Site {
             listen,
             schema: Migrations::embedded().newest(),
             has_warned: AtomicBool::new(false),
+            turns: Arc::new(Semaphore::new(MAX_PAGES)),
         }
     }
 }

@@ -155,7 +155,7 @@ async fn silent_connections_do_not_block_a_probe() {
     let mut world = World::new().await;
     let (daemon, address) = start(&mut world).await;
     let mut silent = Vec::new();
-    for number in 0..40 {
+    for number in 0..80 {
         let mut stream = connect(&address).await;
         if number % 2 == 0 {
             stream
@@ -353,6 +353,52 @@ async fn a_database_behind_a_black_hole_keeps_no_probe_waiting() {
     assert_answers_at_once(&address).await;
     link.mend();
     assert_available_again(&address).await;
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn pages_that_wait_for_the_database_keep_no_probe_waiting() {
+    let server = Server::start();
+    let link = Link::to(&server.url()).await;
+    let mut world = World::at(server.pool(), link.url(), 3).await;
+    let (daemon, address) = start(&mut world).await;
+    link.lose(Lost::BOTH);
+    let page = "GET /customers HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
+    let mut pages = Vec::new();
+    for _ in 0..48 {
+        let mut stream = connect(&address).await;
+        stream.write_all(page.as_bytes()).await.unwrap();
+        pages.push(stream);
+    }
+    let probe = PROBE.replace("GET / ", "GET /healthz ");
+    assert_status(&ask(&address, probe).await, 200);
+    let first = pages[0].try_read(&mut [0; 64]);
+    let is_waiting = first.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(is_waiting, "the probe waited until a page was given up");
+    let answers = futures_util::future::join_all(pages.iter_mut().map(read)).await;
+    for answer in &answers {
+        assert_status(answer, 503);
+    }
+    assert!(answers.iter().any(|it| it.contains("too many pages")));
+    link.mend();
+    assert_available_again(&address).await;
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn clients_that_keep_an_answered_connection_open_keep_no_probe_waiting() {
+    let mut world = World::new().await;
+    let (daemon, address) = start(&mut world).await;
+    let asked = Instant::now();
+    let mut kept = Vec::new();
+    for _ in 0..800 {
+        let mut stream = connect(&address).await;
+        stream.write_all(PROBE.as_bytes()).await.unwrap();
+        kept.push(stream);
+    }
+    assert_status(&ask(&address, PROBE).await, 200);
+    // Each 64 of them would otherwise take a second.
+    assert!(asked.elapsed() < Duration::from_secs(8));
     stop(daemon).await;
 }
 
