@@ -1,4 +1,4 @@
-//! A length of time in words.
+//! Lengths of time and counts, in words.
 
 use chrono::TimeDelta;
 
@@ -11,7 +11,16 @@ pub(crate) fn span(time: TimeDelta) -> String {
         7_200..172_800 => (seconds / 3_600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    counted(count, unit)
+}
+
+/// A count with what is counted: "1 day", "12 days".
+pub(crate) fn counted<N: Copy + PartialEq + From<u8> + std::fmt::Display>(
+    count: N,
+    what: &str,
+) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 #[cfg(test)]

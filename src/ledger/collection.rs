@@ -82,12 +82,18 @@ impl<R> Collection<R> {
     #[must_use]
     pub fn all_rejected(&self) -> Option<String> {
         let first = self.rejections.first()?;
-        self.rows.is_empty().then(|| {
-            format!(
-                "none of its {} items could become a row: {}",
-                self.received, first.detail
-            )
-        })
+        self.rows
+            .is_empty()
+            .then(|| none_usable(self.received, first))
+    }
+}
+
+/// The failure of a collection of which no item became a row.
+pub(crate) fn none_usable(received: u64, first: &Rejection) -> String {
+    let detail = &first.detail;
+    match received {
+        1 => format!("its only item could not become a row: {detail}"),
+        _ => format!("none of its {received} items could become a row: {detail}"),
     }
 }
 

@@ -8,6 +8,7 @@ mod outcome;
 mod reason;
 mod row;
 
+pub(crate) use collection::none_usable;
 pub use collection::{Collection, Dataset, MAX_PAYLOAD_BYTES, Rejection, Source};
 pub use customer::{Customer, CustomerHistory, CustomerId, NotAGuid};
 pub(crate) use customer::{is_example_guid, parse_guid_leniently};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::RecordedLeader;
 use crate::consent::ConsentSummary;
 use crate::printable::printable;
+use crate::span::counted;
 use crate::store::HostConsent;
 
 /// A host's consent, with days counted.
@@ -80,10 +81,11 @@ fn describe_consent(shown: &ShownConsent) -> String {
         days_left,
     } = shown.summary;
     let day = |at: DateTime<Utc>| at.format("%Y-%m-%d").to_string();
+    let age = counted(age_days, "day");
     let since = match consent.signed_in_at {
-        Some(at) => format!("signed in on {}, {age_days} days ago", day(at)),
+        Some(at) => format!("signed in on {}, {age} ago", day(at)),
         None => format!(
-            "brought from elsewhere, first used on {}, {age_days} days ago",
+            "brought from elsewhere, first used on {}, {age} ago",
             day(consent.first_used_at)
         ),
     };
@@ -94,7 +96,10 @@ fn describe_consent(shown: &ShownConsent) -> String {
     let expires = day(consent.token_expires_at);
     let until = match days_left {
         ..0 => format!("has expired on {expires}; sign in again: seatledger --config FILE login"),
-        _ => format!("is valid until {expires}, {days_left} days, and is renewed at every use"),
+        _ => format!(
+            "is valid until {expires}, {}, and is renewed at every use",
+            counted(days_left, "day")
+        ),
     };
     format!("{since}. The refresh token {until}")
 }
@@ -130,7 +135,9 @@ mod tests {
                 noon(3),
                 "Consent: signed in on 2026-05-01, 2 days ago",
             ),
-            (given, noon(3), "is valid until 2026-05-11, 8 days"),
+            (given, noon(3), "is valid until 2026-05-11, 8 days, and"),
+            (given, noon(10), "is valid until 2026-05-11, 1 day, and"),
+            (given, noon(2), "signed in on 2026-05-01, 1 day ago"),
             (given, noon(12), "has expired on 2026-05-11; sign in again"),
             (found, noon(3), "brought from elsewhere, first used on"),
         ] {

@@ -18,7 +18,7 @@ use super::request::Request;
 use crate::causes::with_causes;
 use crate::ledger::{
     Collection, Customer, CustomerId, CustomerOutcome, Dataset, DeploymentRow, Failure,
-    FailureReason, Rejection, Row, RowCounts, UsageRow,
+    FailureReason, Rejection, Row, RowCounts, UsageRow, none_usable,
 };
 use crate::partner_center::{
     ApiError, FailedFetch, PartnerWideCollection, Session, WantedCustomers,
@@ -139,10 +139,7 @@ impl<R: Row> DatasetFetch<R> {
 }
 
 fn no_row_error(received: u64, first: &Rejection) -> ApiError {
-    ApiError::Unexpected(format!(
-        "none of its {received} items could become a row: {}",
-        first.detail
-    ))
+    ApiError::Unexpected(none_usable(received, first))
 }
 
 /// A run over the partner-wide collections.

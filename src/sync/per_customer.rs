@@ -21,6 +21,7 @@ use crate::ledger::{Collection, Customer, CustomerOutcome, Dataset, Failure, Row
 use crate::partner_center::{ApiError, CustomerCollection, FailedFetch, Session};
 use crate::retry::RetryError;
 use crate::shutdown::Shutdown;
+use crate::span::counted;
 
 /// A collection with more rows than this is large: while it waits to be stored, it keeps its place
 /// among the requests in flight, which bounds how many large collections are in memory.
@@ -94,7 +95,11 @@ impl Workers {
         let unreached = this.unreached();
         let count = unreached.len();
         if count > 0 {
-            warn!(customers = count, "{count} customers were not reached");
+            warn!(
+                customers = count,
+                "{} not reached",
+                counted(count, "customer")
+            );
             let unreached = unreached.into_iter().map(Customer::from);
             recorder
                 .record_unreached(unreached, &early_end.to_string())

@@ -22,6 +22,7 @@ use crate::ledger::{Customer, CustomerId, Dataset, Source};
 use crate::metrics::{Metrics, Part};
 use crate::partner_center::{ApiError, Session};
 use crate::shutdown::{Shutdown, waits};
+use crate::span::counted;
 use crate::store::{Lease, Loss, NewRun, PartnerListDiff, RunOutcome};
 
 /// One run: what it is asked to do, its session with the API, where its outcomes go, and how it is
@@ -242,7 +243,11 @@ impl Run<'_> {
     async fn fetch(&mut self, list: Arc<Vec<RunCustomer>>) -> Result<(), RunError> {
         let total = list.len();
         self.recorder.begin(total as u64).await?;
-        info!(customers = total, "Run begun: {total} customers");
+        info!(
+            customers = total,
+            "Run begun: {}",
+            counted(total as u64, "customer")
+        );
         match self.syncer.source {
             Source::Customer => {
                 let workers = Workers::new(self.syncer, &self.session, list, self.shutdown);

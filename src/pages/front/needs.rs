@@ -165,7 +165,10 @@ fn consent_note(standing: &Standing, consent: &ShownConsent) -> Option<Note> {
         (Some(refusal), _) => format!("Signing in on {host} was refused: {refusal}."),
         (None, _) if !consent.summary.consent.expires_soon(standing.now) => return None,
         (None, ..0) => format!("The consent on {host} has expired."),
-        (None, days) => format!("The consent on {host} ends in {days} days."),
+        (None, days) => format!(
+            "The consent on {host} ends in {}.",
+            format::counted(days, "day")
+        ),
     };
     Some(Note {
         words,
