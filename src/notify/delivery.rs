@@ -16,6 +16,8 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{NotifyUrl, Webhook};
 use crate::metrics::{Metrics, NotifyChannel};
+use crate::retry::Remedy;
+use crate::tls::{self, TlsFault};
 
 /// The time limit of one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,18 +83,21 @@ pub(super) enum DeliveryError {
     /// Without the address.
     #[error("cannot be reached: {0}")]
     Away(String),
+    #[error("cannot be trusted: {0}")]
+    Tls(TlsFault),
 }
 
 impl DeliveryError {
-    fn may_pass(&self) -> bool {
+    /// What mends it.
+    pub(super) fn remedy(&self) -> Remedy {
         match self {
-            Self::Status(status) => {
-                status.is_server_error()
-                    || *status == StatusCode::TOO_MANY_REQUESTS
-                    || *status == StatusCode::REQUEST_TIMEOUT
+            Self::Status(StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) => {
+                Remedy::Time
             }
-            Self::Redirect(_) => false,
-            Self::Away(_) => true,
+            Self::Status(status) if status.is_server_error() => Remedy::Time,
+            Self::Status(_) | Self::Tls(_) => Remedy::Person,
+            Self::Redirect(_) => Remedy::Configuration,
+            Self::Away(_) => Remedy::Time,
         }
     }
 }
@@ -154,7 +159,10 @@ impl NotifyTarget {
         };
         let request = client.post(url).headers(headers).body(body.clone());
         let answer = request.send().await;
-        let answer = answer.map_err(|error| away(&error.without_url()))?;
+        let answer = answer.map_err(|error| match tls::fault(&error) {
+            Some(fault) => DeliveryError::Tls(fault),
+            None => away(&error.without_url()),
+        })?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             status if status.is_redirection() => Err(DeliveryError::Redirect(status)),
@@ -224,7 +232,10 @@ pub(super) async fn deliver(
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            match waits.next().filter(|_| error.may_pass() && !is_outdated()) {
+            match waits
+                .next()
+                .filter(|_| error.remedy() == Remedy::Time && !is_outdated())
+            {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
             }
@@ -246,7 +257,29 @@ pub(super) async fn deliver(
 
 #[cfg(test)]
 mod tests {
-    use super::sign;
+    use reqwest::StatusCode;
+
+    use super::{DeliveryError, sign};
+    use crate::retry::Remedy;
+
+    #[test]
+    fn what_may_pass_needs_nobody() {
+        for (error, remedy) in [
+            (DeliveryError::Away("no answer".to_owned()), Remedy::Time),
+            (DeliveryError::Status(StatusCode::BAD_GATEWAY), Remedy::Time),
+            (
+                DeliveryError::Status(StatusCode::TOO_MANY_REQUESTS),
+                Remedy::Time,
+            ),
+            (DeliveryError::Status(StatusCode::GONE), Remedy::Person),
+            (
+                DeliveryError::Redirect(StatusCode::FOUND),
+                Remedy::Configuration,
+            ),
+        ] {
+            assert_eq!(error.remedy(), remedy, "{error}");
+        }
+    }
 
     #[test]
     fn a_message_is_signed_with_its_time() {

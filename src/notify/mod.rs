@@ -18,6 +18,7 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::config::NotifySettings;
 use crate::metrics::Metrics;
+use crate::retry::Remedy;
 use crate::shutdown::{Shutdown, waits};
 use crate::store::RunKind;
 use crate::sync::{Phase, Progress, Report, RunError};
@@ -149,7 +150,10 @@ impl Notifier {
             let _sent = queue.send(Queued::Flush(told)).await;
             let _handled = all.await;
         });
-        let _in_time = tokio::time::timeout(limit, join_all(flushed)).await;
+        let in_time = tokio::time::timeout(limit, join_all(flushed)).await;
+        if in_time.is_err() {
+            warn!("A notification was not delivered before the program ended, and is given up");
+        }
         self.cut.cancel();
     }
 
@@ -165,12 +169,12 @@ impl Notifier {
 }
 
 /// Tries each target with a message that changes no state: the part of `seatledger check` that it
-/// is, and what went wrong.
+/// is, and what went wrong and mends it.
 pub(crate) async fn probe(
     settings: &NotifySettings,
     host: &str,
     clock: &dyn Clock,
-) -> Vec<(&'static str, Result<String, String>)> {
+) -> Vec<(&'static str, Result<String, (String, Remedy)>)> {
     let message = &Message::test(host);
     let tried = targets(settings).into_iter().map(async |target| {
         let result = match message.to(&target) {
@@ -180,7 +184,7 @@ pub(crate) async fn probe(
         let said = result.map(|()| format!("{target} accepted a test message"));
         (
             target.part,
-            said.map_err(|error| format!("{target} {error}")),
+            said.map_err(|error| (format!("{target} {error}"), error.remedy())),
         )
     });
     join_all(tried).await

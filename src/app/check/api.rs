@@ -10,6 +10,7 @@ use crate::ledger::Customer;
 use crate::partner_center::{Mfa, Probed, Session, advice, check_token_file};
 use crate::retry::{Classify as _, Remedy, RetryError};
 use crate::shutdown::Shutdown;
+use crate::span::counted;
 use crate::sync::Syncer;
 
 /// What the checks found.
@@ -128,7 +129,10 @@ async fn fetch_usage(
     match session.probe_usage(source, id, shutdown).await {
         Ok(probed) => {
             let Probed { rows, rejected, .. } = &probed;
-            let what = format!("customer {id}: {rows} rows, {rejected} rejected");
+            let what = format!(
+                "customer {id}: {}, {rejected} rejected",
+                counted(*rows, "row")
+            );
             (PartResult::ok(part, what), Some(probed))
         }
         Err(RetryError::Failed { error, .. } | RetryError::Fatal(error)) => {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::config::PartnerCenter;
 use crate::ledger::Source;
-use crate::span::span;
+use crate::span::{counted, span};
 use crate::store::Experience;
 
 /// Customers on one page of the partner's customer list.
@@ -40,12 +40,14 @@ pub(super) fn describe(input: &EstimateInput<'_>) -> String {
         Some(_) => "earlier runs",
         None => "this one customer",
     };
-    let time = Duration::try_from_secs_f64(to_f64(calls) / rate).ok();
+    // A second at least: nothing takes no time.
+    let time = Duration::try_from_secs_f64((to_f64(calls) / rate).max(1.0)).ok();
     let time = time.and_then(|time| TimeDelta::from_std(time).ok());
     let time = span(time.unwrap_or(TimeDelta::MAX));
     format!(
-        "a full run takes about {calls} calls, {time} at {rate:.1} requests a second \
-         ({rate_basis}), and brings about {rows:.0} rows (going by {rows_basis})"
+        "a full run takes about {}, {time} at {rate:.1} requests a second \
+         ({rate_basis}), and brings about {rows:.0} rows (going by {rows_basis})",
+        counted(calls, "call")
     )
 }
 

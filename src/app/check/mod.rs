@@ -20,7 +20,8 @@ use crate::config::{Config, ConfigError, StatusSettings};
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::notify;
 use crate::printable::printable;
-use crate::retry::{Classify as _, Remedy};
+use crate::retry::Classify as _;
+use crate::span::counted;
 use crate::standing::RecordedLeader;
 use crate::store::Store;
 use estimate::EstimateInput;
@@ -30,6 +31,9 @@ const CONFIGURATION: &str = "configuration";
 
 /// When the last response must be there. The whole command may take half a minute.
 const TIME_LIMIT: Duration = Duration::from_secs(28);
+
+/// For how long the database is checked, at most: the sign-in and the API need some of the time.
+const DATABASE_TIME_LIMIT: Duration = Duration::from_secs(18);
 
 /// The timeout of a call, at most: a person is waiting.
 const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -47,14 +51,15 @@ pub(super) async fn run(
     let impatient = with_short_timeouts(config);
     let retry = impatient.retry.with_likely_permanent(super::START_RETRY);
     let syncer = super::syncer(&impatient, retry, Arc::clone(&clock), lifecycle)?;
-    let deadline = Instant::now() + TIME_LIMIT;
+    let begun = Instant::now();
+    let deadline = begun + TIME_LIMIT;
     let mut results = vec![PartResult::ok(CONFIGURATION, describe_settings(config))];
     if let Some(said) = describe_status(&config.status) {
         results.push(PartResult::ok("status address", said));
     }
     let host = &syncer.keeper.instance().host;
     let (proven, notified) = tokio::join!(
-        Box::pin(syncer.store.probe(&*clock)),
+        Box::pin(syncer.store.probe(&*clock, begun + DATABASE_TIME_LIMIT)),
         notify::probe(&config.notify, host, &*clock),
     );
     for proven in proven {
@@ -66,7 +71,7 @@ pub(super) async fn run(
     for (part, tried) in notified {
         results.push(match tried {
             Ok(what) => PartResult::ok(part, what),
-            Err(what) => PartResult::faulty(part, what, Remedy::Person),
+            Err((what, remedy)) => PartResult::faulty(part, what, remedy),
         });
     }
     let is_database_ready = all_ok(&results);
@@ -100,7 +105,8 @@ pub(super) async fn run(
         && all_ok(&results)
     {
         let settings = &config.partner_center;
-        let experience = syncer.store.load_experience(settings.source).await;
+        let experience = timeout_at(deadline, syncer.store.load_experience(settings.source));
+        let experience = experience.await.ok().and_then(Result::ok);
         let estimate = estimate::describe(&EstimateInput {
             settings,
             customers,
@@ -123,7 +129,11 @@ pub(super) fn say_misconfigured(error: &ConfigError) -> anyhow::Result<Exit> {
 /// The file, and where the settings come from.
 fn describe_settings(config: &Config) -> String {
     let origins = &config.origins;
-    let mut said = format!("{}: {} settings", config.path.display(), origins.in_file);
+    let mut said = format!(
+        "{}: {}",
+        config.path.display(),
+        counted(origins.in_file, "setting")
+    );
     for (count, from) in [
         (origins.in_environment, "from the environment"),
         (origins.credentials, "from systemd credentials"),

@@ -16,12 +16,14 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use sqlx::migrate::MigrateError;
 use sqlx::{Connection as _, Row as _};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::StoreError;
 use super::migrate::migrations::Migrations;
 use super::pool::Store;
 use crate::clock::Clock;
 use crate::config::SslMode;
+use crate::span::counted;
 use facts::LEAST_CONNECTIONS;
 pub(super) use facts::ServerFacts;
 
@@ -62,16 +64,17 @@ impl fmt::Display for SchemaVersion {
             Self::Current => f.write_str("the tables are up to date"),
             Self::Behind(count) => write!(
                 f,
-                "the tables are of an older version; the next run applies {count} migrations"
+                "the tables are of an older version; the next run applies {}",
+                counted(*count, "migration")
             ),
         }
     }
 }
 
 impl Store {
-    /// Checks every part that does not depend on one that failed. The parts are in the order in
-    /// which a person should mend them.
-    pub async fn probe(&self, clock: &dyn Clock) -> Vec<ProbedPart> {
+    /// Checks every part that does not depend on one that failed, and ends some seconds after
+    /// `until` at the latest. The parts are in the order in which a person should mend them.
+    pub async fn probe(&self, clock: &dyn Clock, until: Instant) -> Vec<ProbedPart> {
         let mut parts = Vec::new();
         let mut add = |part, found: Result<String, StoreError>| {
             let fine = found.is_ok();
@@ -85,7 +88,7 @@ impl Store {
                 return parts;
             }
         };
-        let facts = match within_step(facts::ask(&mut connection)).await {
+        let facts = match within(until, facts::ask(&mut connection)).await {
             Ok(facts) => facts,
             Err(error) => {
                 add("database", Err(error));
@@ -93,7 +96,7 @@ impl Store {
             }
         };
         let reached = facts.judge_server().map(|()| self.describe(&facts));
-        let session = within_step(session::prove(self, &mut connection)).await;
+        let session = within(until, session::prove(self, &mut connection)).await;
         let mut sound = add("database", reached);
         sound &= add(
             "session",
@@ -109,7 +112,7 @@ impl Store {
             bounded.map_err(StoreError::during("preparing the check"))?;
             load_version(&mut connection, &facts, &migrations).await
         };
-        let version = match within_step(version).await {
+        let version = match within(until, version).await {
             Ok(version) => version,
             Err(error) => {
                 add("schema", Err(error));
@@ -121,7 +124,8 @@ impl Store {
             format!("{schema:?}: {version}")
         });
         if add("schema", schema) {
-            let rights = Box::pin(within_step(
+            let rights = Box::pin(within(
+                until,
                 self.check_rights(connection, &facts, &version, clock),
             ));
             add("rights", rights.await);
@@ -268,9 +272,38 @@ async fn load_version(
 async fn within_step<T>(
     work: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    tokio::time::timeout(STEP_TIMEOUT, work)
+    within(Instant::now() + STEP_TIMEOUT, work).await
+}
+
+/// Does a step until `until`, and for [`STEP_TIMEOUT`] at most.
+async fn within<T>(
+    until: Instant,
+    step: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let until = until.min(Instant::now() + STEP_TIMEOUT);
+    timeout_at(until, step)
         .await
         .unwrap_or(Err(StoreError::TimedOut {
             operation: "checking whether a run could do its work".into(),
         }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn steps_that_each_take_long_end_together() {
+        let until = Instant::now() + Duration::from_secs(20);
+        for _ in 0..5 {
+            let step = async {
+                tokio::time::sleep(Duration::from_secs(7)).await;
+                Ok(())
+            };
+            let _late = within(until, step).await;
+        }
+        assert_eq!(Instant::now(), until);
+        let _late = within_step(std::future::pending::<Result<(), _>>()).await;
+        assert_eq!(Instant::now(), until + STEP_TIMEOUT);
+    }
 }

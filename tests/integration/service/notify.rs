@@ -251,6 +251,8 @@ async fn bad_targets_neither_fail_a_run_nor_hold_it_up() {
                 .all(|received| !received.target.contains("elsewhere"))
         );
         assert!(!all.is_empty());
+        let said = "A notification was not delivered";
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
         assert_shows_no_secret("the log", &finished.stderr);
     }
     let mut world = World::new().await;
@@ -350,6 +352,10 @@ async fn check_tries_both_targets_and_changes_no_state() {
     );
     assert!(check.stdout.contains(&said), "{}", check.stdout);
     assert_shows_no_secret("check", &(check.stdout + &check.stderr));
+    // What may pass by itself needs no person.
+    let busy = Receiver::start(Some(|| StatusCode::BAD_GATEWAY.into_response())).await;
+    world.set("notify.ping_url", &format!("{}/ping/{ID}", busy.base));
+    world.run(&["check"]).await.assert_code(1);
 }
 
 #[tokio::test]
