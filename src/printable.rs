@@ -23,6 +23,27 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
+/// A name for a terminal, which may be in the midst of other text: one in a script that is written
+/// from right to left is isolated, so that it neither turns the line nor moves what stands beside
+/// it. Others have no such characters: some terminals show them.
+pub(crate) fn isolated(name: &str) -> String {
+    let is_reversed = |c| {
+        matches!(
+            c,
+            '\u{590}'..='\u{8ff}'
+                | '\u{fb1d}'..='\u{fdff}'
+                | '\u{fe70}'..='\u{feff}'
+                | '\u{10800}'..='\u{10fff}'
+                | '\u{1e800}'..='\u{1efff}'
+        )
+    };
+    if name.contains(is_reversed) {
+        format!("\u{2068}{name}\u{2069}")
+    } else {
+        name.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +52,16 @@ mod tests {
     fn control_characters_become_spaces_and_nothing_reverses_the_text() {
         assert_eq!(printable("a\0b\x1b[31m\r\nc\n"), "a b [31m  c");
         assert_eq!(printable("\u{202e}moc.elpmaxe\u{202c} ü"), "moc.elpmaxe ü");
+    }
+
+    #[test]
+    fn only_a_name_that_is_written_from_right_to_left_is_isolated() {
+        for name in ["Contoso & Söhne", "漢字 Ltd", "🚀", ""] {
+            assert_eq!(isolated(name), name);
+        }
+        for name in ["שלום 42", "Contoso الاختبار", "\u{1e900}"] {
+            assert_eq!(isolated(name), format!("\u{2068}{name}\u{2069}"));
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::error::RunError;
 use crate::causes::with_causes;
 use crate::ledger::{Customer, CustomerId, Failure, FailureReason, RowCounts, TrafficCounts};
+use crate::printable::isolated;
 use crate::store::{FinishedRun, RunOutcome};
 
 pub(super) use progress::enter;
@@ -233,8 +234,12 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  customers  {} of {} stored, {} failed",
-            customers.succeeded, customers.total, customers.failed
+            "  customers  {} of {} {}, {} failed",
+            customers.succeeded,
+            customers.total,
+            // A dry run stores nothing.
+            self.run_id.map_or("fetched", |_| "stored"),
+            customers.failed
         )?;
         writeln!(
             f,
@@ -263,7 +268,7 @@ impl fmt::Display for Report {
         for failure in &shown {
             write!(f, "  failed     {}", failure.customer_id)?;
             if let Some(name) = &failure.customer_name {
-                write!(f, " ({name})")?;
+                write!(f, " ({})", isolated(name))?;
             }
             writeln!(f, "  {}: {}", failure.reason.as_str(), failure.detail)?;
         }

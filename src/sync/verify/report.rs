@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::compare::{ComparedRows, Difference, DifferenceKind};
 use crate::ledger::{CustomerId, TrafficCounts};
-use crate::printable::printable;
+use crate::printable::{isolated, printable};
 use crate::sync::FailedCustomer;
 
 /// Differences that are listed. A ledger in another language differs in every row, and a million
@@ -153,10 +153,10 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_customer(f, self.customer_id, self.customer_name.as_deref())?;
         let date = self.processed_date_time.date_naive();
-        let product = printable(&self.product_name);
+        let product = isolated(&printable(&self.product_name));
         write!(f, "  {} of {date}, {product}", self.dataset)?;
         if let Some(workload) = &self.workload_name {
-            write!(f, ", {}", printable(workload))?;
+            write!(f, ", {}", isolated(&printable(workload)))?;
         }
         match self.kind {
             DifferenceKind::Missing => return write!(f, ": missing in the ledger"),
@@ -180,7 +180,7 @@ impl fmt::Display for Difference {
 fn write_customer(f: &mut fmt::Formatter<'_>, id: CustomerId, name: Option<&str>) -> fmt::Result {
     write!(f, "{id}")?;
     match name {
-        Some(name) => write!(f, " ({name})"),
+        Some(name) => write!(f, " ({})", isolated(name)),
         None => Ok(()),
     }
 }
@@ -188,7 +188,7 @@ fn write_customer(f: &mut fmt::Formatter<'_>, id: CustomerId, name: Option<&str>
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_owned(),
-        Value::String(text) => format!("\"{}\"", printable(text)),
+        Value::String(text) => format!("\"{}\"", isolated(&printable(text))),
         value => value.to_string(),
     }
 }
