@@ -95,6 +95,13 @@ pub(super) async fn run(
     let _drawn = drawing.await;
     if mode == Mode::Store && !lifecycle.shutdown.graceful.is_cancelled() {
         consent.record().await;
+        let fatal = match &ran {
+            Ok(report) => report.as_ref().and_then(|report| report.fatal.as_ref()),
+            Err(error) => Some(error),
+        };
+        if let Some(fatal) = fatal {
+            consent.record_refusal(fatal).await;
+        }
     }
     consent.warn();
     if let Ok(Some(report)) = &mut ran {

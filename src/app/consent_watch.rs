@@ -12,6 +12,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::Consent;
 use crate::partner_center::{ApiError, ConsentFile};
+use crate::retry::{Classify as _, Remedy};
+use crate::span::counted;
 use crate::store::{SignInRefusal, Store};
 use crate::sync::{RunError, Syncer};
 
@@ -57,11 +59,15 @@ impl ConsentWatch {
         }
     }
 
-    /// Before the daemon ends: records a refused sign-in, so that `status` shows it on any host.
+    /// Records a sign-in that was refused until a person acts, so that `status` shows it on any
+    /// host.
     pub(super) async fn record_refusal(&self, error: &RunError) {
         let RunError::Api(refused @ ApiError::SignIn(_)) = error else {
             return;
         };
+        if refused.remedy() != Remedy::Person {
+            return;
+        }
         let refusal = SignInRefusal {
             at: self.clock.now(),
             reason: with_causes(refused),
@@ -105,8 +111,9 @@ fn log_warning(consent: &Consent, now: DateTime<Utc>) {
     } else {
         warn!(
             consent.days_left = days_left,
-            "The refresh token expires on {date}, in {days_left} days, unless it is renewed \
-             before; sign in again while there is time: seatledger --config FILE login"
+            "The refresh token expires on {date}, in {}, unless it is renewed \
+             before; sign in again while there is time: seatledger --config FILE login",
+            counted(days_left, "day")
         );
     }
 }

@@ -101,6 +101,23 @@ async fn a_token_brought_from_elsewhere_is_dated_from_its_first_use() {
 }
 
 #[tokio::test]
+async fn a_refused_backfill_is_shown_until_somebody_signs_in() {
+    let world = World::new().await;
+    world.backfill().await.assert_code(0);
+    world
+        .simulator
+        .patch(json!({ "grant_error": 700_082 }))
+        .await;
+    world.backfill().await.assert_code(4);
+    let shown = status(&world).await;
+    let refusal = shown["refusal"].as_str().unwrap_or_default();
+    assert!(refusal.contains("AADSTS700082"), "{shown}");
+    world.simulator.patch(json!({ "grant_error": null })).await;
+    login(&world).await;
+    assert_eq!(status(&world).await["refusal"], Value::Null);
+}
+
+#[tokio::test]
 async fn consent_is_shown_only_where_a_person_signed_in() {
     let mut world = World::new().await;
     world.backfill().await.assert_code(0);
