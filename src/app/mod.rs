@@ -75,6 +75,10 @@ pub fn main() -> ExitCode {
             cli
         }
         Err(error) => {
+            // A plugin's exit code 2 would be a critical state.
+            if error.use_stderr() && std::env::args_os().any(|argument| argument == "--check") {
+                return exit_code(status::check_impossible(&error.to_string()));
+            }
             // Help and version are not errors.
             if telemetry::is_journal() && error.use_stderr() {
                 complain(&error.to_string());
@@ -136,7 +140,7 @@ fn misconfigured(cli: &Cli, error: &ConfigError) -> anyhow::Result<Exit> {
     }
     match &cli.command {
         Some(Command::Check { json: true }) => check::say_misconfigured(error),
-        Some(Command::Status { check: true, .. }) => status::check_misconfigured(error),
+        Some(Command::Status { check: true, .. }) => status::check_impossible(&error.to_string()),
         _ => Ok(error.remedy().into()),
     }
 }
@@ -287,8 +291,12 @@ async fn run_command(
     match command {
         Command::Check { json } => check::run(config, clock, lifecycle, *json).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
-        Command::Status { check: true, .. } => status::check(config, clock.now()).await,
-        Command::Status { json, check: false } => {
+        Command::Status {
+            check: true,
+            bounds,
+            ..
+        } => status::check(config, clock.now(), bounds).await,
+        Command::Status { json, .. } => {
             let shown = status::run(config, clock.now(), *json).await;
             // A monitor takes 1 as "the database does not answer", whatever the reason.
             shown.or_else(|error| match remedy(&error) {

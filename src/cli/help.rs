@@ -65,7 +65,9 @@ pub(super) const STATUS: &str = "\
 Examples:
   seatledger status            one screen: a verdict, the runs, and which customers need a person
   seatledger status --json     the same as one JSON object
-  seatledger status --check    one line for Nagios, Icinga, Checkmk, Zabbix and their like";
+  seatledger status --check    one line for Nagios, Icinga, Checkmk, Zabbix and their like
+  seatledger status --check --failing 5,20 --consent-days 30,7
+                               the same with other bounds";
 
 pub(super) const AFTER_STATUS: &str = "\
 Exit codes:
@@ -74,11 +76,10 @@ Exit codes:
 
 Exit codes of --check:
   0  OK
-  1  WARNING: a run is late, the last one failed, more than 1 % of the customers fail, or a consent
-     ends within 14 days
-  2  CRITICAL: no run has succeeded for two ticks of the schedule, more than 10 % of the customers
-     fail, or a consent ends within 3 days
-  3  UNKNOWN: the database is away or refuses, or the configuration is wrong";
+  1  WARNING: a run is late, the last one failed, or a bound for WARNING is passed
+  2  CRITICAL: no run has succeeded for two ticks of the schedule, signing in was refused, or a
+     bound for CRITICAL is passed
+  3  UNKNOWN: the database is away or refuses, or the command line or the configuration is wrong";
 
 pub(super) const VERIFY: &str = "\
 Examples:

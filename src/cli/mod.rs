@@ -5,6 +5,7 @@ mod help;
 mod month;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -144,6 +145,51 @@ fn source() -> impl TypedValueParser<Value = Source> {
     })
 }
 
+/// From where on `status --check` reports what is wrong.
+#[derive(Debug, Args)]
+pub(crate) struct StatusBounds {
+    /// With --check: percentages of the customers above which failing ones are a WARNING and
+    /// CRITICAL
+    #[arg(
+        long,
+        value_name = "W,C",
+        default_value = "1,10",
+        requires = "check",
+        conflicts_with = "json"
+    )]
+    pub(crate) failing: Bounds,
+    /// With --check: days before the end of a consent below which it is a WARNING and CRITICAL
+    #[arg(
+        long,
+        value_name = "W,C",
+        default_value = "14,3",
+        requires = "check",
+        conflicts_with = "json"
+    )]
+    pub(crate) consent_days: Bounds,
+}
+
+/// Two bounds of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) warning: u32,
+    pub(crate) critical: u32,
+}
+
+impl FromStr for Bounds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = text.split_once(',').and_then(|(warning, critical)| {
+            Some(Self {
+                warning: warning.trim().parse().ok()?,
+                critical: critical.trim().parse().ok()?,
+            })
+        });
+        numbers.ok_or("two whole numbers with a comma between them are needed, such as 5,20")
+    }
+}
+
 /// The options of an export.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -206,6 +252,8 @@ pub(crate) enum Command {
         /// Print one line for a monitoring system, with performance data
         #[arg(long, conflicts_with = "json")]
         check: bool,
+        #[command(flatten)]
+        bounds: StatusBounds,
     },
     /// Ask the API again, and compare what it gives with what is stored for the same dates; writes
     /// nothing

@@ -24,7 +24,7 @@ pub struct Facts {
     pub last_success_at: Option<DateTime<Utc>>,
     /// When the next run is due.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// When that success becomes overdue.
+    /// When the next success becomes overdue.
     pub success_due_at: Option<DateTime<Utc>>,
     /// What the throttle does.
     pub throttle: ThrottleFacts,
@@ -54,6 +54,8 @@ pub struct LastRun {
     pub seconds: i64,
     /// The name in `sync_run`.
     pub outcome: String,
+    /// Items that became rows.
+    pub rows: i64,
     /// Items that could not become rows.
     pub rejected_rows: i64,
 }
@@ -192,6 +194,11 @@ fn put_runs(page: &mut Page<'_>, facts: &Facts) -> fmt::Result {
             OUTCOMES.map(outcome),
         )?;
         page.put(
+            "last_run_rows",
+            "Items of that run that became rows",
+            run.rows,
+        )?;
+        page.put(
             "rejected_rows",
             "Items of that run that could not become rows",
             run.rejected_rows,
@@ -209,7 +216,7 @@ fn put_runs(page: &mut Page<'_>, facts: &Facts) -> fmt::Result {
     )?;
     page.put_time(
         "success_due_timestamp_seconds",
-        "When the last success becomes overdue: the second tick after it",
+        "When the next success is overdue: the second tick after the last one, and time for a run",
         facts.success_due_at,
     )
 }

@@ -22,6 +22,14 @@ pub struct PastRuns {
     pub last_success: Option<DateTime<Utc>>,
 }
 
+impl PastRuns {
+    /// How long after its tick a run may end.
+    fn grace(&self) -> TimeDelta {
+        let lasted = self.last_duration.unwrap_or_default();
+        GRACE.max(lasted * 2)
+    }
+}
+
 /// How far the runs are behind the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timeliness {
@@ -30,38 +38,36 @@ pub enum Timeliness {
     /// No run has ended since the newest tick, though it had an hour, or twice the time of the
     /// run before.
     Late,
-    /// No run has succeeded, though two ticks have come since the last that did.
+    /// No run has succeeded, though two ticks have come since the last that did, and the run of the
+    /// second had its time.
     Overdue,
 }
 
 impl Schedule {
-    /// When the next success is overdue: the second tick after the last one, so that a single run
-    /// that failed is not reported. None if there are no further ticks.
+    /// When a success is overdue: at the second tick after the last one, so that a single run that
+    /// failed is not reported, and after the time in which the run of that tick may end. None if
+    /// there are no further ticks.
     #[must_use]
-    pub fn success_due(&self, last_success: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.next_after(self.next_after(last_success)?)
+    pub fn success_due(&self, past: &PastRuns) -> Option<DateTime<Utc>> {
+        let last_success = past.last_success.unwrap_or(past.ledger_since);
+        let second = self.next_after(self.next_after(last_success)?)?;
+        second.checked_add_signed(past.grace())
     }
 
-    /// When the run of the first tick after `last_end` is late.
+    /// When the run of the first tick after the last end is late.
     #[must_use]
-    pub fn end_due(
-        &self,
-        last_end: DateTime<Utc>,
-        last_duration: Option<TimeDelta>,
-    ) -> Option<DateTime<Utc>> {
-        let grace = last_duration.map_or(GRACE, |lasted| GRACE.max(lasted * 2));
-        self.next_after(last_end)?.checked_add_signed(grace)
+    pub fn end_due(&self, past: &PastRuns) -> Option<DateTime<Utc>> {
+        let last_end = past.last_end.unwrap_or(past.ledger_since);
+        self.next_after(last_end)?.checked_add_signed(past.grace())
     }
 
     /// How far the runs are behind at `now`.
     #[must_use]
     pub fn timeliness(&self, past: &PastRuns, now: DateTime<Utc>) -> Timeliness {
         let has_come = |due: Option<DateTime<Utc>>| due.is_some_and(|due| due < now);
-        let last_success = past.last_success.unwrap_or(past.ledger_since);
-        let last_end = past.last_end.unwrap_or(past.ledger_since);
-        if has_come(self.success_due(last_success)) {
+        if has_come(self.success_due(past)) {
             Timeliness::Overdue
-        } else if has_come(self.end_due(last_end, past.last_duration)) {
+        } else if has_come(self.end_due(past)) {
             Timeliness::Late
         } else {
             Timeliness::OnTime
@@ -93,13 +99,13 @@ mod tests {
 
     #[test]
     fn a_success_is_overdue_from_the_second_tick_after_the_last_one() {
-        let due = schedule().success_due(at("04T06:10"));
-        assert_eq!(due, Some(at("06T06:00")));
         let failed_since = ran("05T06:10", "04T06:10");
+        let due = schedule().success_due(&failed_since);
+        assert_eq!(due, Some(at("06T07:00")));
         for (now, expected) in [
             ("05T09:00", Timeliness::OnTime),
-            ("06T06:00", Timeliness::OnTime),
-            ("06T06:01", Timeliness::Overdue),
+            ("06T07:00", Timeliness::OnTime),
+            ("06T07:01", Timeliness::Overdue),
             ("13T06:10", Timeliness::Overdue),
         ] {
             assert_eq!(
@@ -133,6 +139,22 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_are_longer_than_the_time_between_ticks_are_not_overdue() {
+        let schedule = Schedule::try_new("0 */10 * * * *", "UTC", at("01T00:00")).unwrap();
+        let mut past = ran("04T06:25", "04T06:25");
+        past.last_duration = Some(TimeDelta::minutes(25));
+        // The run of 06:30 is under way, and the ticks of 06:40 and 06:50 have come.
+        assert_eq!(
+            schedule.timeliness(&past, at("04T06:54")),
+            Timeliness::OnTime
+        );
+        assert_eq!(
+            schedule.timeliness(&past, at("04T07:41")),
+            Timeliness::Overdue
+        );
+    }
+
+    #[test]
     fn a_ledger_without_runs_is_judged_from_its_beginning_on() {
         let past = PastRuns {
             ledger_since: at("01T12:00"),
@@ -149,7 +171,7 @@ mod tests {
             Timeliness::Late
         );
         assert_eq!(
-            schedule().timeliness(&past, at("03T06:01")),
+            schedule().timeliness(&past, at("03T07:01")),
             Timeliness::Overdue
         );
     }

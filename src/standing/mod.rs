@@ -44,14 +44,7 @@ impl Standing {
         attention: Attention,
         has_sign_ins: bool,
     ) -> Self {
-        let last = overview.last_finished.as_ref();
-        let last_end = last.and_then(|run| run.finished_at);
-        let past = PastRuns {
-            ledger_since: overview.ledger_since.unwrap_or(now),
-            last_end,
-            last_duration: last.and_then(|run| Some(last_end? - run.started_at)),
-            last_success: overview.last_success_at,
-        };
+        let past = past_runs(&overview, now);
         let consents = std::mem::take(&mut overview.consents);
         Self {
             now,
@@ -83,7 +76,7 @@ impl Standing {
     fn runs(&self) -> Option<String> {
         let under_way = self.overview.running.as_ref().map(|run| {
             let since = self.schedule.in_zone(run.started_at);
-            format!("A run is under way since {since}.")
+            format!("A run has been under way since {since}.")
         });
         let failed = || {
             let run = self.overview.last_finished.as_ref();
@@ -182,6 +175,18 @@ impl Standing {
             let _infallible = write!(day, " {}", date.year());
         }
         day
+    }
+}
+
+/// What of `overview` tells whether runs keep to the schedule.
+pub(crate) fn past_runs(overview: &Overview, now: DateTime<Utc>) -> PastRuns {
+    let last = overview.last_finished.as_ref();
+    let last_end = last.and_then(|run| run.finished_at);
+    PastRuns {
+        ledger_since: overview.ledger_since.unwrap_or(now),
+        last_end,
+        last_duration: last.and_then(|run| Some(last_end? - run.started_at)),
+        last_success: overview.last_success_at,
     }
 }
 

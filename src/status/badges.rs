@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::site::Site;
 use crate::pages::{self, Badge, Tone};
+use crate::standing::past_runs;
 
 /// How many of the customers with products have fresh figures.
 pub(super) async fn freshness(State(site): State<Arc<Site>>) -> Response {
@@ -34,8 +35,7 @@ pub(super) async fn last_run(State(site): State<Arc<Site>>) -> Response {
     let now = site.observer.inputs.clock.now();
     let overview = site.observer.known().overview;
     let known = overview.map(|overview| {
-        let success = overview.last_success_at;
-        let due = success.and_then(|at| parts.schedule.success_due(at));
+        let due = parts.schedule.success_due(&past_runs(&overview, now));
         if let Some(due) = due.filter(|due| *due < now) {
             let words = format!("overdue since {}", parts.schedule.minute(due));
             return (words, Tone::Bad);

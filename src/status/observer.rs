@@ -16,6 +16,7 @@ use super::{StatusInputs, StatusParts};
 use crate::consent::Consent;
 use crate::metrics::{Facts, LastRun, LeaderFacts, Part, ThrottleFacts};
 use crate::partner_center::ThrottleStatus;
+use crate::standing::past_runs;
 use crate::store::{Figures, Overview, ProductList, Reader, StoreError};
 
 /// How often the database is asked, and the file of the consent is read.
@@ -191,11 +192,14 @@ impl Observer {
         let connections = parts.store.connections();
         let leader = self.inputs.leader.borrow().clone();
         let overview = self.database.borrow().overview.clone();
-        let last_success = overview.and_then(|overview| overview.last_success_at);
+        let now = self.inputs.clock.now();
+        // Without tables there is no beginning to count from.
+        let overview = overview.filter(|overview| overview.ledger_since.is_some());
+        let past = overview.map(|overview| past_runs(&overview, now));
         self.inputs.metrics.update(|facts| {
-            facts.turned_at = Some(self.inputs.clock.now() - self.inputs.pulse.age());
+            facts.turned_at = Some(now - self.inputs.pulse.age());
             facts.next_run_at = *parts.next_run.borrow();
-            facts.success_due_at = last_success.and_then(|at| parts.schedule.success_due(at));
+            facts.success_due_at = past.and_then(|past| parts.schedule.success_due(&past));
             facts.throttle = of_throttle(&throttle);
             facts.leader = leader.map(|leader| LeaderFacts {
                 host: leader.host,
@@ -225,6 +229,7 @@ fn put(overview: &Overview, facts: &mut Facts) {
             // If the clock was set back during the run, it seems to end before it began.
             seconds: (finished_at - run.started_at).num_seconds().max(0),
             outcome: run.outcome.clone(),
+            rows: run.rows_received - run.rows_rejected,
             rejected_rows: run.rows_rejected,
         })
     });

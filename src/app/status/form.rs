@@ -36,7 +36,6 @@ pub(super) fn form(standing: &Standing) -> StatusForm<'_> {
     } = standing;
     let leader = standing.leader.as_ref();
     let consents = standing.consents.as_deref();
-    let last_success_at = overview.last_success_at;
     StatusForm {
         version: 1,
         as_of: standing.now,
@@ -47,8 +46,8 @@ pub(super) fn form(standing: &Standing) -> StatusForm<'_> {
             Timeliness::Overdue => "overdue",
         },
         next_run_at: schedule.next_after(standing.now),
-        success_due_at: last_success_at.and_then(|at| schedule.success_due(at)),
-        last_success_at,
+        success_due_at: schedule.success_due(&standing.past),
+        last_success_at: overview.last_success_at,
         running: overview.running.as_ref(),
         last_run: overview.last_finished.as_ref(),
         leader,

@@ -16,7 +16,8 @@ use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
 use crate::causes::with_causes;
-use crate::config::{Config, ConfigError, Method};
+use crate::cli::StatusBounds;
+use crate::config::{Config, Method};
 use crate::lifecycle::Exit;
 use crate::schedule::Timeliness;
 use crate::standing::Standing;
@@ -48,9 +49,13 @@ pub(super) async fn run(config: &Config, now: DateTime<Utc>, json: bool) -> anyh
 }
 
 /// Says it to a monitoring system, in one line.
-pub(super) async fn check(config: &Config, now: DateTime<Utc>) -> anyhow::Result<Exit> {
+pub(super) async fn check(
+    config: &Config,
+    now: DateTime<Utc>,
+    bounds: &StatusBounds,
+) -> anyhow::Result<Exit> {
     let line = match timeout(CHECK_LIMIT, load(config, now, 0)).await {
-        Ok(Ok(standing)) => monitor::line(&standing),
+        Ok(Ok(standing)) => monitor::line(&standing, bounds),
         Ok(Err(error)) => monitor::unknown(&with_causes(&*error)),
         Err(_) => monitor::unknown("the database gave no answer in time"),
     };
@@ -58,9 +63,10 @@ pub(super) async fn check(config: &Config, now: DateTime<Utc>) -> anyhow::Result
     Ok(Exit::Monitored(line.state.code()))
 }
 
-/// Says to a monitoring system that there is no valid configuration.
-pub(super) fn check_misconfigured(error: &ConfigError) -> anyhow::Result<Exit> {
-    let line = monitor::unknown(&error.to_string());
+/// Says to a monitoring system why there is nothing to judge: the command line or the configuration
+/// is wrong.
+pub(super) fn check_impossible(why: &str) -> anyhow::Result<Exit> {
+    let line = monitor::unknown(why);
     say(&line.text)?;
     Ok(Exit::Monitored(line.state.code()))
 }

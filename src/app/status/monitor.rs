@@ -3,13 +3,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::cli::{Bounds, StatusBounds};
 use crate::printable::printable;
-use crate::schedule::Timeliness;
+use crate::schedule::{PastRuns, Timeliness};
+use crate::span::counted;
 use crate::standing::Standing;
-
-/// Days before a consent ends from which it is reported.
-const CONSENT_WARNING_DAYS: i64 = 14;
-const CONSENT_CRITICAL_DAYS: i64 = 3;
 
 /// What a monitoring system knows. The order is that of severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,10 +48,11 @@ pub(super) struct PluginLine {
 
 /// When nothing could be read.
 pub(super) fn unknown(why: &str) -> PluginLine {
-    PluginLine::new(PluginState::Unknown, why, "")
+    let words: Vec<&str> = why.split_whitespace().collect();
+    PluginLine::new(PluginState::Unknown, &printable(&words.join(" ")), "")
 }
 
-pub(super) fn line(standing: &Standing) -> PluginLine {
+pub(super) fn line(standing: &Standing, bounds: &StatusBounds) -> PluginLine {
     let mut said = vec![standing.verdict()];
     let mut data = Vec::new();
     let mut state = match standing.timeliness {
@@ -67,7 +66,9 @@ pub(super) fn line(standing: &Standing) -> PluginLine {
         let all: u64 = customers.each().iter().map(|(_, count)| count).sum();
         let listed = all - customers.gone;
         // A range alerts above its end.
-        let (warning, critical) = (listed / 100, listed / 10);
+        let of_listed = |percent: u32| listed * u64::from(percent) / 100;
+        let Bounds { warning, critical } = bounds.failing;
+        let (warning, critical) = (of_listed(warning), of_listed(critical));
         let failing = customers.failing;
         state = state.max(above(failing, warning, critical));
         data.push(format!(
@@ -77,32 +78,35 @@ pub(super) fn line(standing: &Standing) -> PluginLine {
     if let Some(last) = standing.past.last_success {
         let schedule = &standing.schedule;
         let age = (standing.now - last).num_seconds().max(0);
+        let since_success = PastRuns {
+            last_end: Some(last),
+            ..standing.past
+        };
         let bound = |due: Option<DateTime<Utc>>| {
             due.map_or_else(String::new, |due| (due - last).num_seconds().to_string())
         };
-        let late = bound(schedule.end_due(last, standing.past.last_duration));
-        let overdue = bound(schedule.success_due(last));
+        let late = bound(schedule.end_due(&since_success));
+        let overdue = bound(schedule.success_due(&standing.past));
         data.push(format!("last_success_age={age}s;{late};{overdue};0"));
     }
     let consents = standing.consents.as_deref().unwrap_or_default();
     if let Some(first) = consents.iter().min_by_key(|it| it.summary.days_left) {
         let days = first.summary.days_left;
-        if days < CONSENT_WARNING_DAYS {
-            said.push(format!(
-                "The consent on {} ends in {days} days.",
-                first.host
-            ));
+        let Bounds { warning, critical } = bounds.consent_days;
+        let consent = match days {
+            _ if days < i64::from(critical) => PluginState::Critical,
+            _ if days < i64::from(warning) => PluginState::Warning,
+            _ => PluginState::Ok,
+        };
+        if consent > PluginState::Ok {
+            let ends = match days {
+                ..0 => "has expired".to_owned(),
+                days => format!("ends in {}", counted(days, "day")),
+            };
+            said.push(format!("The consent on {} {ends}.", first.host));
         }
-        state = state.max(if days < CONSENT_CRITICAL_DAYS {
-            PluginState::Critical
-        } else if days < CONSENT_WARNING_DAYS {
-            PluginState::Warning
-        } else {
-            PluginState::Ok
-        });
-        data.push(format!(
-            "consent_days={days};{CONSENT_WARNING_DAYS}:;{CONSENT_CRITICAL_DAYS}:"
-        ));
+        state = state.max(consent);
+        data.push(format!("consent_days={days};{warning}:;{critical}:"));
     }
     if let Some(refused) = consents.iter().find(|consent| consent.refusal.is_some()) {
         said.push(format!("Signing in on {} was refused.", refused.host));
@@ -126,8 +130,8 @@ fn above(count: u64, warning: u64, critical: u64) -> PluginState {
 
 impl PluginLine {
     fn new(state: PluginState, said: &str, data: &str) -> Self {
-        // A bar would begin the performance data.
-        let said = printable(&said.replace('|', "/"));
+        // A bar would begin the performance data, and a line end a second line.
+        let said = said.replace('|', "/").replace(char::is_control, " ");
         let data = if data.is_empty() {
             String::new()
         } else {

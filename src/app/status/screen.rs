@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::printable::printable;
+use crate::printable::{isolated, printable};
 use crate::span::span;
 use crate::standing::{Standing, describe_consents, lease_of_leader, trouble};
 use crate::store::{NeedyCustomer, RunRecord};
+
+use super::SHOWN_IN_JSON;
 
 /// Columns of a terminal for a name, at most.
 const NAME_COLUMNS: usize = 26;
@@ -77,16 +79,18 @@ fn describe_counts(run: &RunRecord) -> String {
 }
 
 fn describe_leader(standing: &Standing) -> String {
+    let in_zone = |at| standing.schedule.in_zone(at);
+    if let Some(leader) = &standing.leader {
+        let (host, since) = (printable(&leader.host), in_zone(leader.since));
+        return format!("Leader: {host} leads since {since}");
+    }
     let last = lease_of_leader(&standing.overview.leases);
-    match (&standing.leader, last) {
-        (Some(leader), _) => {
-            let since = standing.schedule.in_zone(leader.since);
-            format!("Leader: {} leads since {since}", printable(&leader.host))
+    let last = last.and_then(|lease| Some((printable(lease.host.as_ref()?), lease.renewed_at?)));
+    match last {
+        Some((host, at)) => {
+            format!("No daemon leads; that of {host} did until {}", in_zone(at))
         }
-        (None, Some(last)) if last.host.is_some() => {
-            format!("No daemon leads; the last one was that of {last}")
-        }
-        (None, _) => "No daemon leads".to_owned(),
+        None => "No daemon leads".to_owned(),
     }
 }
 
@@ -139,7 +143,7 @@ fn describe_needy(standing: &Standing) -> Vec<String> {
     let more = attention.total.saturating_sub(attention.shown.len() as u64);
     if more > 0 {
         lines.push(format!(
-            "  and {more} more: select * from customer_freshness where state = 'failing'"
+            "  and {more} more; up to {SHOWN_IN_JSON} are in: seatledger status --json"
         ));
     }
     lines.extend([String::new(), "What to do:".to_owned()]);
@@ -150,6 +154,7 @@ fn describe_needy(standing: &Standing) -> Vec<String> {
 
 fn name(customer: &NeedyCustomer) -> String {
     let name = customer.customer_name.as_deref().map(printable);
+    let name = name.filter(|name| !name.is_empty());
     name.unwrap_or_else(|| "(no name known)".to_owned())
 }
 
@@ -171,8 +176,7 @@ fn in_columns(text: &str) -> String {
         shown.push('…');
     }
     let padding = NAME_COLUMNS.saturating_sub(shown.width());
-    shown.extend(std::iter::repeat_n(' ', padding));
-    shown
+    isolated(&shown) + &" ".repeat(padding)
 }
 
 #[cfg(test)]
@@ -182,7 +186,14 @@ mod tests {
     #[test]
     fn names_take_the_same_columns_whatever_they_are_written_in() {
         let wide = "漢字".repeat(20);
-        for name in ["Contoso", "漢字 Ltd", "🚀 Rockets", wide.as_str(), ""] {
+        for name in [
+            "Contoso",
+            "漢字 Ltd",
+            "🚀 Rockets",
+            "שלום 42",
+            wide.as_str(),
+            "",
+        ] {
             assert_eq!(in_columns(name).width(), NAME_COLUMNS, "{name}");
         }
         assert!(in_columns(&wide).contains('…'));

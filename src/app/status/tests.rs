@@ -3,6 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{form, monitor, screen};
+use crate::cli::{Bounds, StatusBounds};
 use crate::consent::Consent;
 use crate::schedule::{Schedule, Timeliness};
 use crate::standing::{RecordedLeader, Standing};
@@ -155,7 +156,7 @@ fn the_verdict_is_one_or_a_few_sentences() {
     let said = "The run of 2026-11-28 06:00:00 UTC is late: no daemon runs. All 455";
     assert!(verdict(&late).starts_with(said), "{}", verdict(&late));
     late.overview.running = Some(run(13, "running", "28T06:00", None));
-    let said = "is late. A run is under way since 2026-11-28 06:00:00 UTC. All";
+    let said = "is late. A run has been under way since 2026-11-28 06:00:00 UTC. All";
     assert!(verdict(&late).contains(said), "{}", verdict(&late));
 
     let mut new = well();
@@ -189,7 +190,7 @@ fn one_screen_says_what_a_person_asks() {
         ⏎ember, 16 days: access to it is refused
       (no name known)             0d3ba1b0-8b4f-4f9f-8d8e-2b0a3a8f1c11  since 27 Nov
         ⏎ember, 30 hours: Partner Center gave no answer in time
-      and 10 more: select * from customer_freshness where state = 'failing'
+      and 10 more; up to 1000 are in: seatledger status --json
 
     What to do:
       access to it is refused: check its relationship with the partner and the role 
@@ -212,7 +213,7 @@ fn the_json_form_is_that_of_the_documentation() {
       "verdict": "…",
       "timeliness": "on_time",
       "next_run_at": "2026-11-29T06:00:00Z",
-      "success_due_at": "2026-11-30T06:00:00Z",
+      "success_due_at": "2026-11-30T07:00:00Z",
       "last_success_at": "2026-11-28T06:02:00Z",
       "running": null,
       "last_run": {
@@ -301,15 +302,25 @@ fn the_json_form_is_that_of_the_documentation() {
 
 #[test]
 fn a_monitoring_system_gets_one_line_with_its_bounds() {
+    let usual = StatusBounds {
+        failing: Bounds {
+            warning: 1,
+            critical: 10,
+        },
+        consent_days: Bounds {
+            warning: 14,
+            critical: 3,
+        },
+    };
     let line = |standing: &Standing| {
-        let line = monitor::line(standing);
+        let line = monitor::line(standing, &usual);
         (line.state.code(), line.text)
     };
     let (code, text) = line(&well());
     assert_eq!(code, 0);
     insta::assert_snapshot!(folded(&text), @r#"
     SEATLEDGER OK - All 455 customers with products are up to date, figures of 25 No
-        ⏎vember. | customers_failing=0;4;46;0;467 last_success_age=21480s;89880;172680;0 
+        ⏎vember. | customers_failing=0;4;46;0;467 last_success_age=21480s;89880;176280;0 
         ⏎consent_days=63;14:;3: rejected_rows=3;;;0
     "#);
     let (code, text) = line(&overdue());
@@ -326,11 +337,46 @@ fn a_monitoring_system_gets_one_line_with_its_bounds() {
     for (failing, code) in [(2, 0), (4, 0), (5, 1), (46, 1), (70, 2)] {
         assert_eq!(with_failing(&mut standing, failing), code, "{failing}");
     }
-    for (days, code) in [(14, 0), (13, 1), (3, 1), (2, 2), (-1, 2)] {
+    for (days, code, words) in [
+        (14, 0, "November. |"),
+        (13, 1, "The consent on web1 ends in 13 days. |"),
+        (3, 1, "ends in 3 days. |"),
+        (1, 2, "ends in 1 day. |"),
+        (-1, 2, "The consent on web1 has expired. |"),
+    ] {
         let mut standing = well();
         standing.consents.as_mut().unwrap()[0].summary.days_left = days;
-        assert_eq!(line(&standing).0, code, "{days}");
+        let (found, text) = line(&standing);
+        assert_eq!(found, code, "{days}");
+        assert!(text.contains(words), "{text}");
     }
+    // However long the reason of a failed run is.
+    let mut standing = overdue();
+    standing.overview.last_finished.as_mut().unwrap().detail = Some("long ".repeat(100));
+    standing.consents.as_mut().unwrap()[0].summary.days_left = 1;
+    let (_, text) = line(&standing);
+    assert!(
+        text.contains("The consent on web1 ends in 1 day."),
+        "{text}"
+    );
+
+    let lenient = StatusBounds {
+        failing: "20,50".parse().unwrap(),
+        consent_days: "70,7".parse().unwrap(),
+    };
+    let line_of = |standing: &Standing| monitor::line(standing, &lenient);
+    let mut standing = needing();
+    standing
+        .overview
+        .figures
+        .as_mut()
+        .unwrap()
+        .customers
+        .failing = 70;
+    let found = line_of(&standing);
+    assert_eq!(found.state.code(), 1, "63 days are left: {}", found.text);
+    assert!(found.text.contains("customers_failing=70;107;267;0;535 "));
+    assert!(found.text.contains("consent_days=63;70:;7:"));
     let mut standing = well();
     standing.consents.as_mut().unwrap()[0].refusal = Some("refused".to_owned());
     assert_eq!(line(&standing).0, 2);

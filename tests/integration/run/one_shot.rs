@@ -187,7 +187,8 @@ async fn a_wrong_command_line_ends_with_2_before_any_request() {
         &["--backfill", "--from", "yesterday", "--to", "2026-01-01"],
         &["--backfill", "--from", "2026-01-01", "--to", "2026-01-02"],
         &["status", "--backfill"],
-        &["status", "--json", "--check"],
+        &["status", "--json", "--failing", "1,10"],
+        &["status", "--failing", "1,10"],
     ] {
         let finished = world.run(arguments).await;
         assert_eq!(finished.code(), 2, "{arguments:?}: {}", finished.stderr);

@@ -178,6 +178,7 @@ async fn the_metrics_count_a_run_and_know_the_ledger_even_without_a_database() {
     is("api_requests_in_flight", 0.0);
     is("allowed_requests_per_second", 1000.0);
     is("rejected_rows", 0.0);
+    is("last_run_outcome{outcome=\"partial\"}", 1.0);
     is(
         "standing_error_since_timestamp_seconds{part=\"database\"}",
         0.0,
@@ -185,6 +186,7 @@ async fn the_metrics_count_a_run_and_know_the_ledger_even_without_a_database() {
     let rows: i64 = world.value("select count(*) from license_usage").await;
     #[expect(clippy::cast_precision_loss, reason = "the test has few rows")]
     let rows = rows as f64;
+    is("last_run_rows", rows);
     is("rows_total{fate=\"inserted\"}", rows);
     is("items_total{fate=\"row\"}", rows);
     let schema: i64 = world

@@ -123,6 +123,15 @@ async fn a_monitoring_system_is_told_that_nothing_is_known() {
     let line = &line.assert_code(3).stdout;
     assert!(line.contains("schedule.cron"), "{line}");
     assert_eq!(line.lines().count(), 1, "{line}");
+
+    // To a monitoring system 2, the code of a wrong command line, is a critical state.
+    for wrong in ["--json", "--chekc", "--failing=many"] {
+        let line = world.run(&["status", "--check", wrong]).await;
+        let line = &line.assert_code(3).stdout;
+        assert!(line.starts_with("SEATLEDGER UNKNOWN - error: "), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+    world.run(&["status", "--chekc"]).await.assert_code(2);
 }
 
 #[tokio::test]
