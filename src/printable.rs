@@ -7,11 +7,11 @@ const MAX_CHARS: usize = 300;
 /// The text on one line and of bounded length. Control characters, which a terminal would obey,
 /// become spaces; characters that reverse the order of the text beside them are removed.
 pub(crate) fn printable(text: &str) -> String {
-    let reorders = |c: &char| {
-        let is_mark = matches!(c, '\u{200e}' | '\u{200f}');
-        is_mark || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut chars = text.trim().chars().filter(|c| !reorders(c));
+    let is_mark = |c: char| matches!(c, '\u{200e}' | '\u{200f}');
+    let mut chars = text
+        .trim()
+        .chars()
+        .filter(|c| !is_mark(*c) && !turns_direction(*c));
     let mut printable: String = chars
         .by_ref()
         .take(MAX_CHARS)
@@ -42,6 +42,11 @@ pub(crate) fn isolated(name: &str) -> String {
     } else {
         name.to_owned()
     }
+}
+
+/// Whether a character turns the direction of the text after it, until another one ends that.
+pub(crate) fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -3,6 +3,13 @@
 use chrono::NaiveDate;
 
 use super::charts::Point;
+use crate::text::is_invisible;
+
+/// A customer's name, if there is anything to see in it: a link needs a text.
+pub(crate) fn name(name: Option<&str>) -> Option<&str> {
+    let is_seen = |c: char| !c.is_whitespace() && !c.is_control() && !is_invisible(c);
+    name.filter(|name| name.contains(is_seen))
+}
 
 /// A count with a comma between thousands: "12,345".
 pub(crate) fn count(number: i64) -> String {
@@ -87,6 +94,15 @@ pub(crate) fn describe(points: &[Point]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_in_which_nothing_is_to_be_seen_is_none() {
+        for empty in ["", " \t", "\u{a0}\u{200b}\u{feff}", "\u{202e}\u{2067}\u{1}"] {
+            assert_eq!(name(Some(empty)), None, "{empty:?}");
+        }
+        assert_eq!(name(None), None);
+        assert_eq!(name(Some(" \u{202e}x")), Some(" \u{202e}x"));
+    }
 
     #[test]
     fn a_count_has_a_comma_between_thousands_and_a_difference_its_sign() {

@@ -17,6 +17,8 @@ mod runs;
 
 use askama::Template;
 
+use crate::printable::turns_direction;
+
 pub(crate) use badge::{Badge, Tone};
 pub(crate) use customer::{
     CustomerPage, IndexRow, Partner, ReportFrame, holding_status, kind_in_words, past_names,
@@ -33,8 +35,12 @@ pub(crate) use runs::{RunPage, RunRow, Runs};
 /// The sign of the pages, for the tab of a browser.
 pub(crate) const ICON: &str = include_str!("../../templates/icon.svg");
 
-/// A page as text.
+/// A page as text. What turns the direction of text is left out: in a name it would also turn what
+/// stands beside the name, because `<bdi>` is ended by an isolate that the name leaves open.
 pub(crate) fn render(page: &impl Template) -> String {
-    page.render()
-        .expect("writing to a String does not fail, and no template has a value that does")
+    let mut text = page
+        .render()
+        .expect("writing to a String does not fail, and no template has a value that does");
+    text.retain(|c| !turns_direction(c));
+    text
 }

@@ -23,8 +23,12 @@ const OPEN: [&str; 5] = ["/healthz", "/readyz", "/health", "/metrics", "/"];
 /// What a page must not take for a part of itself.
 const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
-/// Turns the direction of what follows it.
-const OVERRIDE: char = '\u{202e}';
+/// Turn the direction of what follows them; the second one is ended by `</bdi>`, which then does
+/// not end what `<bdi>` began.
+const TURNS: [char; 2] = ['\u{202e}', '\u{2067}'];
+
+/// Of a name that is read from the right.
+const RIGHT_TO_LEFT: char = '\u{5e9}';
 
 struct Answer {
     status: u16,
@@ -159,7 +163,10 @@ async fn hostile_world() -> World {
     let text = |text: &str| serde_json::to_string(text).unwrap();
     let long = "\u{1f480}w\u{f6}rd ".repeat(86);
     let names = [
-        format!("{MARKUP}\"'&</title><script>alert(2)</script>{OVERRIDE}gnp.exe"),
+        format!(
+            "{MARKUP}\"'&</title><script>alert(2)</script>{}{}{RIGHT_TO_LEFT}gnp.exe",
+            TURNS[0], TURNS[1]
+        ),
         "=HYPERLINK(\"http://evil.example\",\"a\")".to_owned(),
         long.chars().take(512).collect(),
     ];
@@ -268,9 +275,12 @@ fn assert_escaped(path: &str, page: &str) {
     ] {
         assert!(!page.contains(forbidden), "{path} has {forbidden}");
     }
+    for turn in TURNS {
+        assert!(!page.contains(turn), "{path} has {turn:?}");
+    }
     // Each name is in an element that keeps its direction to itself, or in an attribute or a title,
     // where there is nothing beside it.
-    for (at, _) in page.match_indices(OVERRIDE) {
+    for (at, _) in page.match_indices(RIGHT_TO_LEFT) {
         let before = &page[..at];
         let opened = |tag: &str| before.rfind(tag).map_or(0, |at| at + 1);
         let is_isolated = opened("<bdi") > opened("</bdi>");
