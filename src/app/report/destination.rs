@@ -2,12 +2,13 @@
 //! exists is overwritten.
 
 use std::collections::HashSet;
-use std::fs::{self, File, Permissions};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions, ReadDir};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tempfile::{NamedTempFile, TempDir};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -31,53 +32,85 @@ pub(super) struct Destination {
 }
 
 enum Kind {
-    /// The files of one report, with their places.
-    File(Vec<(NamedTempFile, PathBuf)>),
+    /// The files of one report.
+    File {
+        page: NamedTempFile,
+        book: Option<NamedTempFile>,
+        is_written: bool,
+    },
     Folder {
         unfinished: TempDir,
+        /// Whether there is an empty folder already. It stays: it may be a mounted one, or one with
+        /// rights of its own.
+        is_there: bool,
         names: HashSet<String>,
         rows: Vec<IndexRow>,
     },
 }
 
+/// Says why reports cannot go to `out`, which is a matter of the command line.
+pub(super) fn refuse(out: &Path, is_folder: bool, has_workbooks: bool) -> Result<(), String> {
+    let shown = out.display();
+    if !is_folder {
+        let book = workbook_beside(out);
+        if has_workbooks && book == out {
+            let said = "--out is to name the HTML file; the workbook gets its name with .xlsx";
+            return Err(said.to_owned());
+        }
+        let is_taken = |path: &&Path| path.symlink_metadata().is_ok();
+        let wanted = [Some(out), has_workbooks.then_some(&*book)];
+        return match wanted.into_iter().flatten().find(is_taken) {
+            Some(taken) => Err(format!(
+                "{} exists already, and is not overwritten; name another file",
+                taken.display()
+            )),
+            None => Ok(()),
+        };
+    }
+    // What a killed one has left is in nobody's way.
+    let is_file = |name: OsString| !name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+    let is_used = |entries: ReadDir| entries.flatten().any(|entry| is_file(entry.file_name()));
+    match fs::read_dir(out).map(is_used) {
+        Ok(true) => Err(format!(
+            "{shown} is not empty, and reports are not mixed with other files; name a new folder"
+        )),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Err(format!(
+            "{shown} is a file; the reports of several customers need a folder"
+        )),
+        // What else there is to say about it is said when it is written to.
+        Ok(false) | Err(_) => Ok(()),
+    }
+}
+
 impl Destination {
-    /// One report goes into a file, unless `out` is a folder or ends with a slash.
-    pub(super) fn new(out: &Path, reports: usize, has_workbooks: bool) -> anyhow::Result<Self> {
-        let ends_with_slash = out.as_os_str().as_encoded_bytes().ends_with(b"/");
-        let is_folder = reports != 1 || ends_with_slash || out.is_dir();
-        let kind = if is_folder {
-            refuse_used_folder(out)?;
-            let unfinished = tempfile::Builder::new()
-                .prefix(UNFINISHED)
-                .permissions(Permissions::from_mode(0o700))
-                .tempdir_in(parent(out));
-            Kind::Folder {
-                unfinished: unfinished.with_context(|| cannot_write(parent(out)))?,
-                names: HashSet::new(),
-                rows: Vec::new(),
-            }
-        } else {
-            let wanted = [
-                Some(out.to_owned()),
-                has_workbooks.then(|| workbook_beside(out)),
-            ];
-            for path in wanted.iter().flatten() {
-                if path.symlink_metadata().is_ok() {
-                    bail!(
-                        "{} exists already, and is not overwritten; name another file",
-                        path.display()
-                    );
+    /// Begins what is to be at `out`.
+    pub(super) fn new(out: &Path, is_folder: bool, has_workbooks: bool) -> anyhow::Result<Self> {
+        let is_there = is_folder && out.is_dir();
+        let begin = || {
+            let kind = if is_folder {
+                let unfinished = tempfile::Builder::new()
+                    .prefix(UNFINISHED)
+                    .permissions(Permissions::from_mode(0o700))
+                    .tempdir_in(if is_there { out } else { parent(out) })?;
+                Kind::Folder {
+                    unfinished,
+                    is_there,
+                    names: HashSet::new(),
+                    rows: Vec::new(),
                 }
-            }
-            if has_workbooks && workbook_beside(out) == out {
-                bail!("--out is to name the HTML file; the workbook gets its name with .xlsx");
-            }
-            Kind::File(Vec::new())
+            } else {
+                Kind::File {
+                    page: unfinished_file(out)?,
+                    book: has_workbooks.then(|| unfinished_file(out)).transpose()?,
+                    is_written: false,
+                }
+            };
+            std::io::Result::Ok(kind)
         };
         Ok(Self {
             out: out.to_owned(),
             has_workbooks,
-            kind,
+            kind: begin().with_context(|| cannot_write(out))?,
         })
     }
 
@@ -88,67 +121,95 @@ impl Destination {
         frame: &ReportFrame,
     ) -> anyhow::Result<()> {
         let html = pages::report(detail, frame);
-        let book = self.has_workbooks.then(|| workbook::make(detail, frame));
-        let book = book.transpose().context("the workbook cannot be made")?;
-        let out = &self.out;
-        match &mut self.kind {
-            Kind::File(files) => {
-                files.push((unfinished_file(out, html.as_bytes())?, out.clone()));
-                if let Some(book) = book {
-                    files.push((unfinished_file(out, &book)?, workbook_beside(out)));
+        let made = self.has_workbooks.then(|| workbook::make(detail, frame));
+        let made = made.transpose().context("the workbook cannot be made")?;
+        let write = || match &mut self.kind {
+            Kind::File {
+                page,
+                book,
+                is_written,
+            } => {
+                page.write_all(html.as_bytes())?;
+                if let Some((book, made)) = book.as_mut().zip(made) {
+                    book.write_all(&made)?;
                 }
+                *is_written = true;
+                std::io::Result::Ok(())
             }
             Kind::Folder {
                 unfinished,
                 names,
                 rows,
+                ..
             } => {
                 let name = file_name(detail, names);
                 let page = format!("{name}.html");
-                let path = unfinished.path().join(&page);
-                fs::write(path, html).with_context(|| cannot_write(out))?;
-                if let Some(book) = book {
-                    let path = unfinished.path().join(format!("{name}.xlsx"));
-                    fs::write(path, book).with_context(|| cannot_write(out))?;
+                create(&unfinished.path().join(&page), html.as_bytes())?;
+                if let Some(made) = made {
+                    create(&unfinished.path().join(format!("{name}.xlsx")), &made)?;
                 }
                 rows.push(IndexRow::new(detail, frame, page));
+                Ok(())
             }
-        }
-        Ok(())
+        };
+        write().with_context(|| cannot_write(&self.out))
     }
 
     /// Puts the reports in their place. Says how many there are.
     pub(super) fn finish(self, frame: &ReportFrame) -> anyhow::Result<usize> {
         let out = &self.out;
-        match self.kind {
-            Kind::File(files) => {
-                let reports = files.len().min(1);
+        let finished = match self.kind {
+            Kind::File {
+                is_written: false, ..
+            } => Ok(0),
+            Kind::File { page, book, .. } => {
                 // The page is the last to appear.
-                for (file, place) in files.into_iter().rev() {
-                    file.persist_noclobber(&place)
-                        .with_context(|| cannot_write(&place))?;
-                }
-                Ok(reports)
+                let book = book.map(|book| (book, workbook_beside(out)));
+                let mut files = book.into_iter().chain([(page, out.clone())]);
+                files
+                    .try_for_each(|(file, place)| {
+                        file.as_file().sync_all()?;
+                        file.persist_noclobber(place)?;
+                        Ok(())
+                    })
+                    .map(|()| 1)
             }
             Kind::Folder { rows, .. } if rows.is_empty() => Ok(0),
             Kind::Folder {
-                unfinished, rows, ..
+                unfinished,
+                is_there,
+                rows,
+                ..
             } => {
                 let index = pages::report_index(&rows, frame);
                 let finish = || {
-                    fs::write(unfinished.path().join(INDEX), index)?;
+                    create(&unfinished.path().join(INDEX), index.as_bytes())?;
                     // All files at once: a sync of each would take longer than all else.
                     rustix::fs::syncfs(File::open(unfinished.path())?)?;
-                    // Replaces an empty folder only.
-                    fs::rename(unfinished.path(), out)
+                    if is_there {
+                        return move_files(unfinished.path(), out);
+                    }
+                    fs::rename(unfinished.path(), out)?;
+                    // Renamed, so that there is nothing to delete.
+                    let _renamed = unfinished.keep();
+                    Ok(())
                 };
-                finish().with_context(|| cannot_write(out))?;
-                // Renamed, so that there is nothing to delete.
-                let _renamed = unfinished.keep();
-                Ok(rows.len())
+                finish().map(|()| rows.len())
             }
+        };
+        finished.with_context(|| cannot_write(out))
+    }
+}
+
+/// Moves all files, the list of the others last.
+fn move_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        if name != INDEX {
+            fs::rename(from.join(&name), to.join(&name))?;
         }
     }
+    fs::rename(from.join(INDEX), to.join(INDEX))
 }
 
 fn cannot_write(path: &Path) -> String {
@@ -166,35 +227,17 @@ fn workbook_beside(out: &Path) -> PathBuf {
     out.with_extension("xlsx")
 }
 
-fn refuse_used_folder(out: &Path) -> anyhow::Result<()> {
-    match fs::read_dir(out) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => bail!(
-                "{} is not empty, and reports are not mixed with other files; name a new folder",
-                out.display()
-            ),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => bail!(
-            "{} is a file; the reports of several customers need a folder",
-            out.display()
-        ),
-        Err(error) => Err(error).with_context(|| format!("{} cannot be read", out.display())),
-    }
+/// A file beside its place, readable by its owner alone, that is deleted unless it is finished.
+fn unfinished_file(out: &Path) -> std::io::Result<NamedTempFile> {
+    let mut name = tempfile::Builder::new();
+    name.prefix(UNFINISHED).tempfile_in(parent(out))
 }
 
-/// A file beside its place, readable by its owner alone, that is deleted unless it is finished.
-fn unfinished_file(out: &Path, content: &[u8]) -> anyhow::Result<NamedTempFile> {
-    let write = || {
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempfile_in(parent(out))?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        std::io::Result::Ok(file)
-    };
-    write().with_context(|| cannot_write(out))
+/// Writes a file that only its owner may read.
+fn create(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path)?.write_all(content)
 }
 
 /// A name for a customer's files: what is left of its name in plain letters and digits, and the

@@ -18,8 +18,9 @@ pub(super) fn read(arguments: &Report) -> anyhow::Result<(Language, Partner)> {
     };
     let logo = arguments.logo.as_deref();
     let logo = logo.map(|path| image(path).with_context(|| about("logo", path)));
+    let name = arguments.partner.clone();
     let partner = Partner {
-        name: arguments.partner.clone(),
+        name: name.filter(|name| !name.trim().is_empty()),
         logo: logo.transpose()?,
     };
     Ok((texts, partner))

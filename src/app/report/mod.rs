@@ -38,6 +38,12 @@ pub(super) async fn run(
             return Ok(Exit::Usage);
         }
     };
+    let is_folder = is_folder(arguments);
+    if let Err(wrong) = destination::refuse(&arguments.out, is_folder, arguments.xlsx) {
+        complain(&wrong);
+        return Ok(Exit::Usage);
+    }
+    let mut destination = Destination::new(&arguments.out, is_folder, arguments.xlsx)?;
     let store = Store::new(&config.database)?;
     let Some(ledger) = store.load_ledger_dates().await? else {
         complain("the ledger has no usage yet; a backfill stores some");
@@ -55,20 +61,12 @@ pub(super) async fn run(
     let frame = ReportFrame {
         texts,
         partner,
-        months: (months.0.first_day(), months.1.first_day()),
         days,
         made_on: now.date_naive(),
     };
     let customers = match arguments.customer.as_slice() {
         [] => store.load_reported_customers().await?,
         given => unique(given),
-    };
-    let mut destination = match Destination::new(&arguments.out, customers.len(), arguments.xlsx) {
-        Ok(destination) => destination,
-        Err(error) => {
-            complain(&with_causes(&*error));
-            return Ok(Exit::Usage);
-        }
     };
     let bar = bars.add(ProgressBar::new(customers.len() as u64));
     let style = "{wide_bar} {pos}/{len} customers, {eta} left";
@@ -97,6 +95,13 @@ pub(super) async fn run(
     } else {
         Exit::SomeFailed
     })
+}
+
+/// Whether reports go into a folder: those of all customers, and of several; that of one if `--out`
+/// is a folder or ends with a slash.
+fn is_folder(arguments: &Report) -> bool {
+    let ends_with_slash = arguments.out.as_os_str().as_encoded_bytes().ends_with(b"/");
+    unique(&arguments.customer).len() != 1 || ends_with_slash || arguments.out.is_dir()
 }
 
 /// The months asked for, else the last one that the ledger has to its end.

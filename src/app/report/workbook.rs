@@ -9,7 +9,7 @@ use rust_xlsxwriter::{
 use crate::pages::{Language, ReportFrame, holding_status, kind_in_words, past_names};
 use crate::store::CustomerDetail;
 
-/// The longest name of a sheet, and what Excel refuses in one.
+/// The longest name of a sheet in UTF-16, and what Excel refuses in one.
 const SHEET_NAME: usize = 31;
 const REFUSED: [char; 7] = ['[', ']', ':', '*', '?', '/', '\\'];
 
@@ -61,7 +61,48 @@ pub(super) fn make(detail: &CustomerDetail, frame: &ReportFrame) -> Result<Vec<u
     lines(book.add_worksheet(), detail, texts, &formats)?;
     holdings(book.add_worksheet(), detail, frame, &formats)?;
     restatements(book.add_worksheet(), detail, texts, &formats)?;
+    let titles = [
+        &texts.report_title,
+        &texts.seats_title,
+        &texts.uses_title,
+        &texts.lines_title,
+        &texts.holdings_title,
+        &texts.restatements_title,
+    ];
+    for (sheet, name) in book.worksheets_mut().iter_mut().zip(sheet_names(titles)) {
+        sheet.set_name(name)?;
+    }
     book.save_to_buffer()
+}
+
+/// Names of sheets that Excel takes, whatever a language has as titles. Those that are as good as
+/// equal to another one, or nothing, get their number.
+fn sheet_names(titles: [&String; 6]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (number, title) in (1..).zip(titles) {
+        let name = sheet_name(title, SHEET_NAME);
+        let is_taken = |taken: &String| taken.to_lowercase() == name.to_lowercase();
+        names.push(if name.is_empty() || names.iter().any(is_taken) {
+            format!("{} {number}", sheet_name(title, SHEET_NAME - 2))
+        } else {
+            name
+        });
+    }
+    names
+}
+
+fn sheet_name(title: &str, most: usize) -> String {
+    let mut name = String::new();
+    let mut length = 0;
+    for c in title.replace(REFUSED, " ").chars() {
+        length += c.len_utf16();
+        if length > most {
+            break;
+        }
+        name.push(c);
+    }
+    let at_end = |c: char| c == '\'' || c.is_whitespace();
+    name.trim_matches(at_end).to_owned()
 }
 
 fn about(
@@ -85,13 +126,7 @@ fn about(
         vec![Cell::Text(&texts.note_unused)],
         vec![Cell::Text(&texts.note_other_sellers)],
     ];
-    table(
-        sheet,
-        &texts.report_title,
-        &[&texts.report_title],
-        formats,
-        rows,
-    )
+    table(sheet, &[&texts.report_title], formats, rows)
 }
 
 fn seats(
@@ -127,7 +162,7 @@ fn seats(
         &texts.unused,
         &texts.used,
     ];
-    table(sheet, &texts.seats_title, &headings, formats, rows)
+    table(sheet, &headings, formats, rows)
 }
 
 #[expect(
@@ -159,7 +194,7 @@ fn uses(
         cells.extend(it.past.iter().map(|past| Cell::Count(*past)));
         cells
     });
-    table(sheet, &texts.uses_title, &headings, formats, rows)
+    table(sheet, &headings, formats, rows)
 }
 
 fn lines(
@@ -178,7 +213,7 @@ fn lines(
             ]
         })
     });
-    table(sheet, &texts.lines_title, &headings, formats, rows)
+    table(sheet, &headings, formats, rows)
 }
 
 fn holdings(
@@ -202,7 +237,7 @@ fn holdings(
             Cell::Date(it.last_date),
         ]
     });
-    table(sheet, &texts.holdings_title, &headings, formats, rows)
+    table(sheet, &headings, formats, rows)
 }
 
 fn restatements(
@@ -233,20 +268,16 @@ fn restatements(
             Cell::Count(Some(it.new_qualified)),
         ]
     });
-    table(sheet, &texts.restatements_title, &headings, formats, rows)
+    table(sheet, &headings, formats, rows)
 }
 
 /// Fills a sheet: the headings stay in view.
 fn table<'a>(
     sheet: &mut Worksheet,
-    name: &str,
     headings: &[&String],
     formats: &Formats,
     rows: impl IntoIterator<Item = Vec<Cell<'a>>>,
 ) -> Result<(), XlsxError> {
-    let name = name.replace(REFUSED, " ");
-    let name: String = name.chars().take(SHEET_NAME).collect();
-    sheet.set_name(name.trim_matches('\''))?;
     sheet.set_freeze_panes(1, 1)?;
     for (column, heading) in (0..).zip(headings) {
         sheet.write_string_with_format(0, column, heading.as_str(), &formats.heading)?;
@@ -291,4 +322,37 @@ fn excel_date(date: NaiveDate) -> Result<ExcelDateTime, XlsxError> {
 )]
 fn number(count: i64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_has_names_of_sheets_that_excel_takes() {
+        let titles = [
+            "",
+            "Use",
+            "USE",
+            "'Products: held / sold?'",
+            "🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢",
+            "",
+        ];
+        let titles = titles.map(str::to_owned);
+        let names = sheet_names(titles.each_ref());
+        assert_eq!(
+            names,
+            [
+                " 1",
+                "Use",
+                "USE 3",
+                "Products  held   sold",
+                "🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢🏢",
+                " 6"
+            ]
+        );
+        for name in &names {
+            Worksheet::new().set_name(name).unwrap();
+        }
+    }
 }

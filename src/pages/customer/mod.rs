@@ -9,13 +9,19 @@ use std::fmt::Write as _;
 use askama::Template;
 use chrono::NaiveDate;
 
+use super::format;
 use super::languages::{Language, fill};
 use super::layout::STYLE;
+use crate::printable::turns_direction;
 use crate::store::{CustomerDetail, CustomerFacts, DetailDays};
 use sections::Sections;
 
 pub(crate) use page::CustomerPage;
 pub(crate) use sections::{holding_status, kind_in_words, past_names};
+
+/// Characters of a name that fit on a line of the printed head, and on the lines of a cover's large
+/// letters.
+const LINE_LENGTH: usize = 70;
 
 const REPORT_STYLE: &str = include_str!("../../../templates/report.css");
 
@@ -39,8 +45,6 @@ pub(crate) struct ReportFrame {
     pub(crate) texts: Language,
     pub(crate) partner: Partner,
     pub(crate) days: DetailDays,
-    /// The month of the first and of the last day.
-    pub(crate) months: (NaiveDate, NaiveDate),
     pub(crate) made_on: NaiveDate,
 }
 
@@ -48,7 +52,7 @@ impl ReportFrame {
     /// The months in words.
     pub(crate) fn period(&self) -> String {
         let texts = &self.texts;
-        let [first, last] = [self.months.0, self.months.1].map(|month| texts.month_of(month));
+        let [first, last] = [self.days.since, self.days.until].map(|day| texts.month_of(day));
         if first == last {
             return fill(&texts.period_of_one_month, &[("month", &first)]);
         }
@@ -63,11 +67,9 @@ impl ReportFrame {
 }
 
 fn name_of(customer: &CustomerFacts, texts: &Language) -> String {
-    let name = customer.name.as_deref().unwrap_or_default().trim();
-    match name {
-        "" => texts.without_name.clone(),
-        name => name.to_owned(),
-    }
+    let name = format::name(customer.name.as_deref());
+    name.map_or(texts.without_name.as_str(), str::trim)
+        .to_owned()
 }
 
 /// The report of a customer, which needs no other file.
@@ -78,6 +80,7 @@ struct ReportPage<'a> {
     partner: &'a Partner,
     customer: &'a CustomerFacts,
     name: String,
+    is_name_long: bool,
     period: String,
     style: String,
     figures_of: String,
@@ -98,12 +101,13 @@ pub(crate) fn report(detail: &CustomerDetail, frame: &ReportFrame) -> String {
         texts,
         partner: &frame.partner,
         customer: &detail.customer,
-        style: style(&format!("{name} · {period}")),
+        style: style(&name, &period),
         figures_of: dated(&texts.figures_of, frame.days.until),
         made_on: dated(&texts.made_on, frame.made_on),
         prepared_by: partner.map(|name| fill(&texts.prepared_by, &[("partner", name)])),
         s: sections::sections(detail, &frame.days, texts),
         now: texts.day_short(frame.days.until),
+        is_name_long: name.chars().count() > LINE_LENGTH,
         name,
         period,
     })
@@ -145,7 +149,7 @@ pub(crate) fn report_index(rows: &[IndexRow], frame: &ReportFrame) -> String {
     let number = texts.count(i64::try_from(rows.len()).unwrap_or(i64::MAX));
     super::render(&IndexPage {
         texts,
-        style: style(&format!("{} · {period}", texts.index_title)),
+        style: style(&texts.index_title, &period),
         caption: fill(&texts.index_caption, &[("number", &number)]),
         period,
         rows,
@@ -153,10 +157,11 @@ pub(crate) fn report_index(rows: &[IndexRow], frame: &ReportFrame) -> String {
 }
 
 /// The style sheet, with the text that stands at the head of each printed page but the first.
-fn style(heading: &str) -> String {
+fn style(name: &str, period: &str) -> String {
+    let heading = format!("{} · {period}", shortened(name, LINE_LENGTH));
     let mut quoted = String::from("\"");
     // Whatever a name has in it, it ends neither the text nor the style sheet.
-    for c in heading.chars() {
+    for c in heading.chars().filter(|c| !turns_direction(*c)) {
         if c.is_ascii_alphanumeric() || c == ' ' {
             quoted.push(c);
         } else {
@@ -165,4 +170,12 @@ fn style(heading: &str) -> String {
     }
     quoted.push('"');
     format!("{STYLE}{}", REPORT_STYLE.replace("HEADING", &quoted))
+}
+
+/// At most so many characters.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

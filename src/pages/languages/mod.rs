@@ -34,6 +34,12 @@ pub(crate) enum LanguageError {
         word: String,
         english: String,
     },
+    #[error("{key} leaves out the word {{{word}}} in braces; the English text is {english:?}")]
+    LeftOut {
+        key: String,
+        word: String,
+        english: String,
+    },
     #[error("{key} needs {needed} names with commas between them, and has {found}")]
     Names {
         key: &'static str,
@@ -126,18 +132,26 @@ impl Language {
                 key: key.to_owned(),
             });
         };
-        // The English text, which is set first, says what can be filled in.
+        // The English text, which is set first, says what is filled in.
         if !text.is_empty() {
-            for word in placeholders(new) {
-                let is_known = placeholders(text).any(|known| known == word)
-                    || (is_form_of_date(key) && DATE_WORDS.contains(&word));
-                if !is_known {
-                    return Err(LanguageError::Placeholder {
-                        key: key.to_owned(),
-                        word: word.to_owned(),
-                        english: text.clone(),
-                    });
-                }
+            let words = |text| -> Vec<&str> { placeholders(text).collect() };
+            let (known, used) = (words(text), words(new));
+            let is_date = is_form_of_date(key);
+            let is_known = |word| known.contains(word) || (is_date && DATE_WORDS.contains(word));
+            if let Some(word) = used.iter().find(|word| !is_known(word)) {
+                return Err(LanguageError::Placeholder {
+                    key: key.to_owned(),
+                    word: (*word).to_owned(),
+                    english: text.clone(),
+                });
+            }
+            let mut left_out = known.iter().filter(|word| !used.contains(word));
+            if let Some(word) = left_out.next().filter(|_| !is_date) {
+                return Err(LanguageError::LeftOut {
+                    key: key.to_owned(),
+                    word: (*word).to_owned(),
+                    english: text.clone(),
+                });
             }
         }
         text.clear();
@@ -310,6 +324,11 @@ mod tests {
                 "made_on = \"am {datum}\"",
                 "made_on has the word {datum} in braces, which nothing fills in; the English text \
                  is \"Made on {date}\"",
+            ),
+            (
+                "of_sold_seats = \"von {seats verkauften\"",
+                "of_sold_seats leaves out the word {seats} in braces; the English text is \"of \
+                 {seats} sold\"",
             ),
             (
                 "weekday_names = \"Mo, Di\"",

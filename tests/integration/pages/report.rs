@@ -2,9 +2,9 @@
 //! name of a customer does any harm.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
@@ -201,11 +201,12 @@ async fn hostile_names_are_text_in_reports_and_nothing_in_paths() {
         "=cmd|' /C calc'!A0",
         "</style><img src=x onerror=y>\"\\",
         "CON",
-        "CON",
+        "con",
+        "\u{2067}\u{200b}",
     ];
     let long = "🏢".repeat(512);
     let names = names.into_iter().chain([long.as_str()]);
-    for (number, name) in [1, 2, 3, 5, 7, 10, 18, 19].into_iter().zip(names) {
+    for (number, name) in [1, 2, 3, 5, 7, 10, 18, 19, 20].into_iter().zip(names) {
         let update =
             sqlx::query("update customer set customer_name = $1 where customer_id = customer($2)");
         update
@@ -235,6 +236,14 @@ async fn hostile_names_are_text_in_reports_and_nothing_in_paths() {
             let links = html.replace("http://www.w3.org/2000/svg", "");
             // One style element, which the head of the printed pages does not end.
             assert_eq!(html.matches("</style>").count(), 1, "{file}");
+            // Also not as a number in the style sheet.
+            for turn in ["\u{202e}", "\u{2067}", "\\202e", "\\2067"] {
+                assert!(!html.contains(turn), "{file} has {turn:?}");
+            }
+            // The head has room for some of a long name.
+            let head = html.split_once("content: \"").unwrap().1;
+            let head = head.split_once("\";").unwrap().0;
+            assert!(head.matches("\\1f3e2").count() <= 70, "{head}");
             assert!(
                 !links.contains("http://") && !links.contains("https://"),
                 "{file}"
@@ -242,6 +251,10 @@ async fn hostile_names_are_text_in_reports_and_nothing_in_paths() {
         }
     }
     let index = fs::read_to_string(folder.join("index.html")).unwrap();
+    assert!(
+        index.contains("<bdi>Customer without a name</bdi>"),
+        "{index}"
+    );
     let links = index.matches("<a href=\"").count();
     let reports = found.iter().filter(|name| is_page(name)).count() - 1;
     assert_eq!(links, reports);
@@ -255,6 +268,111 @@ async fn hostile_names_are_text_in_reports_and_nothing_in_paths() {
     let book = unpacked(&folder.join(calculated.unwrap()));
     assert!(book["xl/sharedStrings.xml"].contains("=cmd|' /C calc'!A0"));
     assert!(book.values().all(|xml| !xml.contains("<f>")));
+}
+
+#[tokio::test]
+async fn a_report_says_nothing_of_the_days_after_its_months() {
+    let world = world().await;
+    let before: String = world
+        .value("select to_char(date_trunc('month', day(58)) - interval '1 day', 'YYYY-MM')")
+        .await;
+    let end: String = world
+        .value("select (date_trunc('month', day(58)) - interval '1 day')::date::text")
+        .await;
+    let customer: String = world.value("select customer(1)::text").await;
+    let (file, path) = out(&world, "one.html");
+    world
+        .run(&[
+            "report",
+            "--customer",
+            &customer,
+            "--from",
+            &before,
+            "--to",
+            &before,
+            "--out",
+            &path,
+        ])
+        .await
+        .assert_code(0);
+    let rows = table(&fs::read_to_string(&file).unwrap(), "Products held");
+    // It is held to the newest date, which is later.
+    let held = rows.iter().find(|row| row[0] == "Office 365 E3").unwrap();
+    assert_eq!((&*held[1], &held[3]), ("held", &end));
+}
+
+#[tokio::test]
+async fn months_that_the_ledger_does_not_have_are_left_out() {
+    let world = world().await;
+    let customer: String = world.value("select customer(1)::text").await;
+    let (file, path) = out(&world, "one.html");
+    let months = ["--from", "2001-01", "--to", "2999-12"];
+    let arguments = [
+        "report",
+        "--customer",
+        &customer,
+        "--partner",
+        " ",
+        "--out",
+        &path,
+    ];
+    world
+        .run(&[&arguments[..], &months].concat())
+        .await
+        .assert_code(0);
+    let expected: String = world
+        .value(
+            "select to_char(day(1), 'FMMonth YYYY') || ' to ' || to_char(day(58), 'FMMonth YYYY')",
+        )
+        .await;
+    let html = fs::read_to_string(&file).unwrap();
+    let period = format!("<p class=\"period\">{expected}</p>");
+    assert!(html.contains(&period), "{expected} in {html}");
+    assert!(!html.contains("Prepared by"), "{html}");
+    // A row a week, and not of a thousand years.
+    assert!(table(&html, "Days with figures").len() < 15);
+}
+
+#[tokio::test]
+async fn assigned_seats_are_those_of_the_seats_that_are_known_to_be_sold() {
+    let world = world().await;
+    // Nothing is known to be sold of another paid product.
+    world
+        .execute(
+            "insert into license_usage (customer_id, product_name, workload_name,
+                processed_date_time, service_name, service_code, channel, licenses_active,
+                licenses_qualified, first_synced_at, last_changed_at, run_id)
+            select customer_id, 'Visio Plan 2', 'Visio', processed_date_time, service_name,
+                service_code, channel, 3, 7, first_synced_at, last_changed_at, run_id
+            from license_usage
+            where customer_id = customer(1) and workload_name = 'Exchange'
+                and processed_date_time = at(58, 0)",
+        )
+        .await;
+    let month = newest_month(&world).await;
+    let customer: String = world.value("select customer(1)::text").await;
+    let (file, path) = out(&world, "one.html");
+    world
+        .run(&[
+            "report",
+            "--customer",
+            &customer,
+            "--from",
+            &month,
+            "--to",
+            &month,
+            "--out",
+            &path,
+        ])
+        .await
+        .assert_code(0);
+    let html = fs::read_to_string(&file).unwrap();
+    assert!(
+        html.contains("<dt>Sold</dt><dd><strong>110</strong>"),
+        "{html}"
+    );
+    assert!(html.contains("of 110 sold"), "{html}");
+    assert!(html.contains("of 117 paid seats"), "{html}");
 }
 
 #[tokio::test]
@@ -374,6 +492,7 @@ async fn mistakes_are_named_and_nothing_is_written() {
     let newest: String = world
         .value("select max(processed_date)::text from service_date")
         .await;
+    let before = files(world.folder.path());
     for (arguments, said) in [
         (
             vec!["--language", &language],
@@ -420,6 +539,8 @@ async fn mistakes_are_named_and_nothing_is_written() {
             .stderr
             .contains("is not empty, and reports are not mixed with other files")
     );
+    assert_eq!(files(world.folder.path()), before);
+    // As a folder of its own, also if the ledger has one customer only.
     let several = world.run(&["report", "--out", &used]).await;
     several.assert_code(2);
     assert!(
@@ -427,6 +548,66 @@ async fn mistakes_are_named_and_nothing_is_written() {
             .stderr
             .contains("is a file; the reports of several customers need a folder")
     );
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_found_before_anything_is_read() {
+    let mut world = World::new().await;
+    world.set("database.url", "postgres://nobody@127.0.0.1:9/nowhere");
+    let customer = "98f677b8-f710-4604-9472-454f630d27d3";
+    for end in ["missing/one.html", "missing/reports/", "logo/one.html"] {
+        let (_, path) = out(&world, end);
+        world.write("logo", "a file");
+        let failed = world
+            .run(&["report", "--customer", customer, "--out", &path])
+            .await;
+        failed.assert_code(1);
+        let said = format!("{path} cannot be written: ");
+        assert!(failed.stderr.contains(&said), "{}", failed.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_there_and_empty_keeps_its_rights_and_gets_the_files() {
+    let world = world().await;
+    let (folder, _) = out(&world, "mine");
+    fs::create_dir(&folder).unwrap();
+    // A report that was killed has left it.
+    let left = folder.join(".seatledger-report-AAAAAA");
+    fs::create_dir(&left).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o750)).unwrap();
+    let id = |folder: &Path| fs::metadata(folder).unwrap().ino();
+    let before = id(&folder);
+    // By another name, as a mounted folder could have.
+    let (link, path) = out(&world, "link");
+    symlink(&folder, &link).unwrap();
+    let customer: String = world.value("select customer(1)::text").await;
+    let arguments = ["report", "--customer", &customer, "--xlsx", "--out", &path];
+    world.run(&arguments).await.assert_code(0);
+    assert_eq!(id(&folder), before);
+    fs::remove_dir(left).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o750);
+    let found = files(&folder);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.contains(&"index.html".to_owned()), "{found:?}");
+    for file in found {
+        assert_eq!(mode(&folder.join(&file)), 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn the_only_customer_of_a_ledger_has_a_folder_as_many_have() {
+    let world = world().await;
+    world
+        .execute(
+            "update customer set last_processed_date_time = null
+            where customer_id <> customer(1)",
+        )
+        .await;
+    let (folder, path) = out(&world, "reports");
+    world.run(&["report", "--out", &path]).await.assert_code(0);
+    assert!(files(&folder).contains(&"index.html".to_owned()));
 }
 
 #[tokio::test]

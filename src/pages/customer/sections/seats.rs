@@ -62,8 +62,10 @@ impl Totals {
     }
 
     pub(super) fn tiles(&self, texts: &Language) -> Vec<Figure> {
-        let paid = texts.count(self.paid);
-        let of_sold = fill(&texts.of_sold_seats, &[("seats", &paid)]);
+        let of_sold = self.sold.map(|sold| {
+            let sold = texts.count(sold);
+            fill(&texts.of_sold_seats, &[("seats", &sold)])
+        });
         let figure = |name: &str, value: Option<i64>, note: &str| Figure {
             name: name.to_owned(),
             value: known(value, texts),
@@ -72,14 +74,13 @@ impl Totals {
         let percent = texts
             .percent_of(self.unused(), self.paid)
             .unwrap_or_default();
-        let of_sold = if self.sold.is_some() {
-            of_sold.as_str()
-        } else {
-            ""
-        };
         vec![
             figure(&texts.sold, self.sold, ""),
-            figure(&texts.assigned, self.assigned, of_sold),
+            figure(
+                &texts.assigned,
+                self.assigned,
+                of_sold.as_deref().unwrap_or_default(),
+            ),
             figure(&texts.active, Some(self.active), &texts.active_note),
             figure(&texts.unused, Some(self.unused()), &percent),
         ]

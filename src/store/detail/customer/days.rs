@@ -50,15 +50,16 @@ impl DetailDays {
         }
     }
 
-    /// The months from that of `first` to that of `last`, compared with the day before them, and
-    /// with 91 and 365 days before their end. None if the ledger has nothing of them.
+    /// The months from that of `first` to that of `last`, as far as the ledger has them, compared
+    /// with the day before them, and with 91 and 365 days before their end. None if the ledger has
+    /// nothing of them.
     pub(crate) fn of_months(
         ledger: LedgerDates,
         first: NaiveDate,
         last: NaiveDate,
     ) -> Option<Self> {
         let until = end_of_month(last).min(ledger.newest);
-        let since = first.with_day(1)?;
+        let since = first.max(ledger.oldest).with_day(1)?;
         let weeks = (0..=LINE_WEEKS).rev();
         (since <= until && until >= ledger.oldest).then(|| Self {
             is_now: false,

@@ -91,6 +91,9 @@ pub(crate) async fn load_customer_detail(
     }
     if !days.is_now {
         holdings.retain(|it| it.last_date >= days.since);
+        for holding in &mut holdings {
+            holding.last_date = holding.last_date.min(days.until);
+        }
     }
     let (restatements, restated) = select_restatements(connection, customer, days).await?;
     Ok(Some(CustomerDetail {
