@@ -48,10 +48,10 @@ def shape(url):
     return path + ("?" + "&".join(fields) if fields else "")
 
 
-def crawl(most_of_a_shape):
-    """Follows all links from the first page. Returns for each address its shape, status, type and
+def crawl(base, most_of_a_shape):
+    """Follows all links from the page `base`. Returns for each address its shape, status, type and
     body, for so many addresses of a shape at most."""
-    found, counts, waiting, seen = {}, {}, [BASE], {BASE}
+    found, counts, waiting, seen = {}, {}, [base], {base}
     patience = time.monotonic() + 60
     while waiting:
         url = waiting.pop(0)
@@ -70,7 +70,7 @@ def crawl(most_of_a_shape):
             continue
         for link in re.findall(r'<a\b[^>]*\shref="([^"]*)"', body):
             target = urldefrag(urljoin(url, link.replace("&amp;", "&")))[0]
-            if target.startswith(BASE) and target not in seen:
+            if target.startswith(base) and target not in seen:
                 seen.add(target)
                 waiting.append(target)
     return found
