@@ -7,7 +7,7 @@ mod workbook;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::causes::with_causes;
 use crate::cli::{Month, Report};
@@ -45,40 +45,29 @@ pub(super) async fn run(
     }
     let mut destination = Destination::new(&arguments.out, is_folder, arguments.xlsx)?;
     let store = Store::new(&config.database)?;
-    let Some(ledger) = store.load_ledger_dates().await? else {
-        complain("the ledger has no usage yet; a backfill stores some");
-        return Ok(Exit::CouldNotRun);
+    let work = async {
+        let days = match load_days(&store, arguments).await? {
+            Ok(days) => days,
+            Err(exit) => return Ok(Err(exit)),
+        };
+        let frame = ReportFrame {
+            texts,
+            partner,
+            days,
+            made_on: now.date_naive(),
+        };
+        let failures = write_all(&store, &frame, arguments, &mut destination, &bars).await?;
+        anyhow::Ok(Ok((frame, failures)))
     };
-    let months = months(arguments, ledger);
-    let Some(days) = DetailDays::of_months(ledger, months.0.first_day(), months.1.first_day())
-    else {
-        let LedgerDates { oldest, newest } = ledger;
-        complain(&format!(
-            "the ledger has figures from {oldest} to {newest}, and none of the months asked for"
-        ));
-        return Ok(Exit::Usage);
-    };
-    let frame = ReportFrame {
-        texts,
-        partner,
-        days,
-        made_on: now.date_naive(),
-    };
-    let customers = match arguments.customer.as_slice() {
-        [] => store.load_reported_customers().await?,
-        given => unique(given),
-    };
-    let bar = bars.add(ProgressBar::new(customers.len() as u64));
-    let style = "{wide_bar} {pos}/{len} customers, {eta} left";
-    bar.set_style(ProgressStyle::with_template(style).expect("the template names known parts"));
-    let work = write_all(&store, &frame, customers, &mut destination, &bar);
-    let written = lifecycle.shutdown.unless_graceful(work).await;
-    bar.finish_and_clear();
+    let written = lifecycle.shutdown.unless_graceful(Box::pin(work)).await;
     store.close().await;
     let Ok(written) = written else {
         return Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun));
     };
-    let failures = written?;
+    let (frame, failures) = match written? {
+        Ok(written) => written,
+        Err(exit) => return Ok(exit),
+    };
     for (customer, reason) in &failures {
         complain(&format!("customer {customer}: {reason}"));
     }
@@ -95,6 +84,23 @@ pub(super) async fn run(
     } else {
         Exit::SomeFailed
     })
+}
+
+/// The days that are asked for, or how the command ends because the ledger has none of them.
+async fn load_days(store: &Store, arguments: &Report) -> anyhow::Result<Result<DetailDays, Exit>> {
+    let Some(ledger) = store.load_ledger_dates().await? else {
+        complain("the ledger has no usage yet; a backfill stores some");
+        return Ok(Err(Exit::CouldNotRun));
+    };
+    let months = months(arguments, ledger);
+    let days = DetailDays::of_months(ledger, months.0.first_day(), months.1.first_day());
+    Ok(days.ok_or_else(|| {
+        let LedgerDates { oldest, newest } = ledger;
+        complain(&format!(
+            "the ledger has figures from {oldest} to {newest}, and none of the months asked for"
+        ));
+        Exit::Usage
+    }))
 }
 
 /// Whether reports go into a folder: those of all customers, and of several; that of one if `--out`
@@ -127,12 +133,21 @@ fn unique(given: &[CustomerId]) -> Vec<CustomerId> {
 async fn write_all(
     store: &Store,
     frame: &ReportFrame,
-    customers: Vec<CustomerId>,
+    arguments: &Report,
     destination: &mut Destination,
-    bar: &ProgressBar,
+    bars: &MultiProgress,
 ) -> anyhow::Result<Vec<(CustomerId, String)>> {
+    let customers = match arguments.customer.as_slice() {
+        [] => store.load_reported_customers().await?,
+        given => unique(given),
+    };
     let replaced = store.load_replaced().await?;
     let replaced = &replaced;
+    // Cleared when it is dropped, also by a stop or a failure.
+    let bar = ProgressBar::new(customers.len() as u64).with_finish(ProgressFinish::AndClear);
+    let bar = bars.add(bar);
+    let style = "{wide_bar} {pos}/{len} customers, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).expect("the template names known parts"));
     let loaded = stream::iter(customers).map(|customer| async move {
         let detail = store.load_customer_detail(customer, &frame.days, replaced);
         (customer, detail.await)

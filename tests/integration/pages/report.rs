@@ -671,6 +671,27 @@ async fn a_report_that_is_killed_or_stopped_leaves_nothing_in_its_place() {
 }
 
 #[tokio::test]
+async fn a_report_that_is_stopped_before_its_first_customer_says_so_by_its_code() {
+    let world = world().await;
+    let (folder, path) = out(&world, "reports");
+    let mut lock = world.pool.begin().await.unwrap();
+    sqlx::query("lock table service_date in access exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let stopped = world.start(&["report", "--out", &path]);
+    until("it waits for the lock", async || {
+        let waiting = "select count(*) from pg_locks where not granted and database = (
+            select oid from pg_database where datname = current_database())";
+        (world.value::<i64>(waiting).await > 0).then_some(())
+    })
+    .await;
+    stopped.signal("TERM");
+    stopped.finish().await.assert_code(143);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
 async fn a_full_disk_leaves_nothing_in_the_reports_place() {
     let world = world().await;
     // An ordinary user becomes root in a user namespace of its own, which allows mounting.
