@@ -15,6 +15,7 @@ mod routes;
 mod server;
 mod site;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
@@ -41,7 +42,11 @@ use observer::Observer;
 /// How often an address that cannot be served is tried again.
 const BIND_INTERVAL: Duration = Duration::from_secs(5);
 
+/// After how long a thread of the address that has failed is started again.
+const THREAD_INTERVAL: Duration = Duration::from_secs(15);
+
 /// What the status address is made from.
+#[derive(Clone)]
 pub(crate) struct StatusInputs {
     /// What follows from the configuration. A reload sends other parts.
     pub(crate) parts: watch::Receiver<Arc<StatusParts>>,
@@ -90,15 +95,40 @@ pub(crate) struct Leader {
     pub(crate) is_this_process: bool,
 }
 
-/// Serves `address` from a thread of its own until `shutdown`. `tasks` waits for its end.
+/// Serves `address` from a thread of its own until `shutdown`, also after a panic there. `tasks`
+/// waits for its end.
 pub(crate) fn start(
     address: SocketAddr,
     inputs: StatusInputs,
     shutdown: CancellationToken,
     tasks: &TaskTracker,
 ) {
+    tasks.spawn(async move {
+        loop {
+            match start_thread(address, inputs.clone(), shutdown.clone()) {
+                // Nothing is sent: the sender is dropped.
+                Ok(ended) => drop(ended.await),
+                Err(error) => error!(%error, "The status address has no thread"),
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(THREAD_INTERVAL) => {}
+            }
+            error!("The thread of the status address has ended and is started again");
+        }
+    });
+}
+
+/// Completes what it returns when the thread ends.
+fn start_thread(
+    address: SocketAddr,
+    inputs: StatusInputs,
+    shutdown: CancellationToken,
+) -> io::Result<oneshot::Receiver<()>> {
     let (ends, ended) = oneshot::channel::<()>();
     let serving = move || {
+        let _ends = ends;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -108,21 +138,11 @@ pub(crate) fn start(
                 // A read of a disk that hangs cannot be cancelled.
                 runtime.shutdown_background();
             }
-            Err(error) => error!(%error, "The status address has no runtime and is not served"),
+            Err(error) => error!(%error, "The status address has no runtime"),
         }
-        drop(ends);
     };
-    match thread::Builder::new()
-        .name("status".to_owned())
-        .spawn(serving)
-    {
-        Ok(_detached) => {
-            tasks.spawn(async move {
-                let _ended = ended.await;
-            });
-        }
-        Err(error) => error!(%error, "The status address has no thread and is not served"),
-    }
+    let thread = thread::Builder::new().name("status".to_owned());
+    thread.spawn(serving).map(|_detached| ended)
 }
 
 async fn serve(address: SocketAddr, inputs: StatusInputs, shutdown: CancellationToken) {
