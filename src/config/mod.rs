@@ -86,6 +86,7 @@ fn check(reader: &mut SettingsReader, path: PathBuf, sources: &Sources) -> Check
     let notify = secrets::notify::notify(reader, &dirs);
     let log = sections::log(reader);
     secrets::exposure::warn_of_configuration(reader, &path);
+    secrets::warn_of_unknown_credentials(reader, &dirs);
     let origins = match (&partner_center, &auth) {
         (Ok(partner_center), Ok(auth)) => network::tls_origins(partner_center, auth),
         _ => Vec::new(),

@@ -281,6 +281,29 @@ pub(super) fn count_credentials(dirs: &BaseDirs) -> usize {
         .count()
 }
 
+/// Warns of credentials with the program's name before theirs that no setting reads: a misspelt
+/// name would look like a secret that is missing.
+pub(super) fn warn_of_unknown_credentials(reader: &mut SettingsReader, dirs: &BaseDirs) {
+    let folder = dirs.credentials.as_ref();
+    let entries = folder.and_then(|folder| folder.read_dir().ok());
+    let names = entries.into_iter().flatten().flatten();
+    let mut unknown: Vec<String> = names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| {
+            let key = name.strip_prefix("seatledger.");
+            key.is_some_and(|key| !CREDENTIALS.contains(&key))
+        })
+        .collect();
+    unknown.sort();
+    for name in unknown {
+        reader.warn(format!(
+            "no setting reads the systemd credential {}; those that are read: {}",
+            quoted(&name),
+            CREDENTIALS.join(", ")
+        ));
+    }
+}
+
 /// Warns that the value from `origin` overrides that of `overridden`.
 fn warn_of_override(reader: &mut SettingsReader, origin: &Origin, overridden: &ConfigKey) {
     reader.warn(format!(

@@ -36,6 +36,17 @@ fn a_credential_has_the_name_of_its_key_with_or_without_the_programs_before_it()
 }
 
 #[test]
+fn a_credential_with_the_programs_name_that_no_setting_reads_is_warned_of() {
+    let world = world(MINIMAL);
+    assert_eq!(warnings(&world), "");
+    world.write("credentials/seatledger.client_sekret", "abc");
+    world.write("credentials/of_another_program", "abc");
+    let found = warnings(&world);
+    assert!(found.contains("\"seatledger.client_sekret\""), "{found}");
+    assert!(!found.contains("of_another_program"), "{found}");
+}
+
+#[test]
 fn a_credential_beside_another_source_of_the_same_secret_is_a_fault() {
     let in_file = world(MINIMAL);
     in_file.write("credentials/database_url", "postgres://x/y");
