@@ -3,7 +3,7 @@
 
 use std::future::pending;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{fs, io};
 
 use sd_notify::NotifyState;
@@ -197,14 +197,96 @@ async fn listen(mut signals: Signals, shutdown: Shutdown, first: Arc<OnceLock<Ex
     shutdown.forced.cancel();
 }
 
-/// Tells the service manager that the daemon is ready, and what it is doing.
-pub fn notify_ready(status: &str) {
-    // Does nothing outside systemd.
-    let _told = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&printable(status))]);
+/// What the service manager was last told.
+static TOLD: Mutex<Told> = Mutex::new(Told {
+    status: String::new(),
+    refusal: None,
+});
+
+struct Told {
+    /// What the daemon is doing.
+    status: String,
+    /// Why the configuration on disk is not in force. Told with each status until it is, because a
+    /// run, whose status changes every second, would hide it.
+    refusal: Option<String>,
 }
 
-/// Tells the service manager what the daemon is doing. Of what others have written, such as the
-/// reason of a failure, it gets one line of bounded length.
+impl Told {
+    /// One line of bounded length, also of what others have written, such as the reason of a
+    /// failure.
+    fn line(&self) -> String {
+        let status = printable(&self.status);
+        match &self.refusal {
+            None => status,
+            Some(reason) => {
+                let reason = printable(reason);
+                format!("{status}. The old configuration stays in force: {reason}")
+            }
+        }
+    }
+}
+
+/// Changes what is told, and tells it. Does nothing outside systemd but remember.
+fn tell(is_ready: bool, change: impl FnOnce(&mut Told)) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    change(&mut told);
+    let line = told.line();
+    let status = NotifyState::Status(&line);
+    let _told = if is_ready {
+        sd_notify::notify(&[NotifyState::Ready, status])
+    } else {
+        sd_notify::notify(&[status])
+    };
+}
+
+/// Tells the service manager that the daemon is ready, and what it is doing.
+pub fn notify_ready(status: &str) {
+    tell(true, |told| status.clone_into(&mut told.status));
+}
+
+/// Tells the service manager what the daemon is doing.
 pub fn notify_status(status: &str) {
-    let _told = sd_notify::notify(&[NotifyState::Status(&printable(status))]);
+    tell(false, |told| status.clone_into(&mut told.status));
+}
+
+/// Tells the service manager that the daemon is ready and goes on as before, since a new
+/// configuration was refused.
+pub fn notify_refused(reason: String) {
+    tell(true, |told| told.refusal = Some(reason));
+}
+
+/// Tells the service manager how the program ended: it shows what it was told last.
+pub fn notify_ended(how: &str) {
+    tell(false, |told| {
+        *told = Told {
+            status: how.to_owned(),
+            refusal: None,
+        };
+    });
+}
+
+/// The configuration on disk is the one that is in force, or soon will be.
+pub fn forget_refusal() {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    told.refusal = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_configuration_is_told_with_each_status_in_one_line() {
+        let mut told = Told {
+            status: "Run 12 (schedule): fetching, 1 of 9 customers".to_owned(),
+            refusal: None,
+        };
+        assert_eq!(told.line(), told.status);
+        told.refusal = Some("the configuration has a fault:\n  schedule.cron".to_owned());
+        assert_eq!(
+            told.line(),
+            "Run 12 (schedule): fetching, 1 of 9 customers. The old configuration stays in force: \
+             the configuration has a fault:   schedule.cron"
+        );
+    }
 }

@@ -35,7 +35,7 @@ use crate::cli::{Cli, Command};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::ledger::{EARLIEST, LATEST_AHEAD, Source};
-use crate::lifecycle::{Exit, Lifecycle};
+use crate::lifecycle::{Exit, Lifecycle, notify_ended};
 use crate::partner_center::{ApiError, AuthError, Client, SetUpError, Surroundings};
 use crate::retry::{Classify, Remedy, RetryError, RetryPolicy};
 use crate::store::{Instance, Keeper, LeaseTimes, Store, StoreError};
@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
             }
             // Help and version are not errors.
             if telemetry::is_journal() && error.use_stderr() {
-                complain(&error.to_string());
+                give_up(&error.to_string());
                 return Exit::Usage.into();
             }
             // Printed by clap, which knows whether the terminal has colours.
@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
         }
     };
     if let Err(wrong) = consistent(&cli) {
-        complain(wrong);
+        give_up(wrong);
         return Exit::Usage.into();
     }
     // Packages are built where nothing is configured.
@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
         Err(error) => return exit_code(misconfigured(&cli, &error)),
     };
     if let Err(wrong) = possible(&cli, &config, clock.now()) {
-        complain(wrong);
+        give_up(wrong);
         return Exit::Usage.into();
     }
     let bars = MultiProgress::new();
@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
 
 /// Says what is wrong with the configuration; in the form in which the command answers, too.
 fn misconfigured(cli: &Cli, error: &ConfigError) -> anyhow::Result<Exit> {
-    complain(&error.to_string());
+    give_up(&error.to_string());
     if error.is_without_file() && io::stderr().is_terminal() {
         complain(FIRST_STEPS);
     }
@@ -148,10 +148,17 @@ fn misconfigured(cli: &Cli, error: &ConfigError) -> anyhow::Result<Exit> {
 /// Says why the program could not run.
 fn exit_code(ended: anyhow::Result<Exit>) -> ExitCode {
     let exit = ended.unwrap_or_else(|error| {
-        complain(&with_causes(&*error));
+        give_up(&with_causes(&*error));
         Exit::from(remedy(&error))
     });
     exit.into()
+}
+
+/// Says why the program ends, to the service manager, too: it would go on showing what the program
+/// did before.
+fn give_up(why: &str) {
+    complain(why);
+    notify_ended(&format!("Ended: {why}"));
 }
 
 /// What mends a failure that ends the program. A failure without a remedy of its own, such as a

@@ -274,7 +274,7 @@ impl fmt::Debug for NotifyUrl {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// Directives for `tracing_subscriber::EnvFilter`.
     pub filter: String,

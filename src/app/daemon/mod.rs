@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, RunOnStart, Sources};
-use crate::lifecycle::{Exit, Lifecycle, notify_status};
+use crate::lifecycle::{Exit, Lifecycle, notify_ended, notify_status};
 use crate::notify::Notifier;
 use crate::partner_center::ConsentFile;
 use crate::retry::Remedy;
@@ -55,7 +55,8 @@ pub(super) async fn run(
     let host = Instance::of_process().host;
     let mut lasting = Lasting {
         lifecycle,
-        reloads: Reloads::new(sources, &clock).context("signals cannot be listened to")?,
+        reloads: Reloads::new(sources, &config.log, &clock)
+            .context("signals cannot be listened to")?,
         status: StatusAddress::new(lifecycle, Arc::clone(&clock), host),
         watched_since: None,
     };
@@ -127,6 +128,8 @@ async fn serve_with(
     let ended = {
         let mut serving = pin!(daemon.serve(lasting.watched_since, &mut ticker, shutdown));
         tokio::select! {
+            // A run that ends because of a stop lets no new configuration in.
+            biased;
             ended = &mut serving => ended,
             config = lasting.reloads.next(daemon.is_running.subscribe()) => {
                 next = Some(config);
@@ -147,6 +150,7 @@ async fn serve_with(
             let next = next.filter(|_| !lifecycle.shutdown.graceful.is_cancelled());
             if next.is_none() {
                 info!("Stopped");
+                notify_ended("Stopped");
             }
             Ok(next)
         }
@@ -255,7 +259,7 @@ impl Daemon {
                 }
             }
             self.consent.warn_daily();
-            if !lost.is_cancelled() {
+            if !lost.is_cancelled() && !shutdown.graceful.is_cancelled() {
                 self.say_when_next(&mut next);
             }
             due = loop {

@@ -11,23 +11,26 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::{self, Config, Sources};
-use crate::lifecycle::notify_ready;
+use crate::config::{self, Config, Log, Sources};
+use crate::lifecycle::{forget_refusal, notify_ready, notify_refused};
 
 /// Reads the configuration again when it is asked to.
 pub(super) struct Reloads {
     asked: Signal,
     sources: Sources,
+    /// As the log was set up.
+    log: Log,
     clock: Arc<dyn Clock>,
 }
 
 impl Reloads {
     /// # Errors
     /// When the signal cannot be listened to.
-    pub(super) fn new(sources: &Sources, clock: &Arc<dyn Clock>) -> io::Result<Self> {
+    pub(super) fn new(sources: &Sources, log: &Log, clock: &Arc<dyn Clock>) -> io::Result<Self> {
         Ok(Self {
             asked: signal(SignalKind::hangup())?,
             sources: sources.clone(),
+            log: log.clone(),
             clock: Arc::clone(clock),
         })
     }
@@ -41,10 +44,15 @@ impl Reloads {
             tokio::select! {
                 _ = self.asked.recv() => {
                     if let Some(config) = self.read() {
+                        // At once, and not when the daemon has prepared itself again: it may have
+                        // to wait for a database that the new configuration names by mistake, and
+                        // until then the manager would hold back the reload that corrects it.
                         if *now.borrow() {
                             let words = "The new configuration is in force after this run";
                             info!("{words}");
                             notify_ready(words);
+                        } else {
+                            notify_ready("The new configuration is in force");
                         }
                         accepted = Some(config);
                     }
@@ -71,13 +79,17 @@ impl Reloads {
                 for warning in &config.warnings {
                     warn!("Configuration: {warning}");
                 }
+                if config.log != self.log {
+                    warn!("Configuration: the settings of [log] have changed, and need a restart");
+                }
+                forget_refusal();
                 Some(config)
             }
             Err(refused) => {
                 error!(
                     "The new configuration is refused, and the old one stays in force: {refused}"
                 );
-                notify_ready(&format!("The old configuration stays in force: {refused}"));
+                notify_refused(refused.to_string());
                 None
             }
         }

@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::lifecycle::{Exit, Lifecycle, notify_ready};
+use crate::lifecycle::{Exit, Lifecycle, notify_ended, notify_ready};
 use crate::partner_center::{ConsentFile, Login, Mfa, SignedIn};
 use crate::printable::printable;
 use crate::store::{Instance, Store};
@@ -54,6 +54,7 @@ pub(super) async fn run(
         say(&note)?;
     }
     record_consent(config).await;
+    notify_ended("Signed in");
     Ok(Exit::Success)
 }
 

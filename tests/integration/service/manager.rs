@@ -137,7 +137,7 @@ async fn a_reload_is_refused_or_in_force_and_is_no_start() {
     let reloading = manager.hears(known, "RELOADING=1").await;
     assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
     let refused = manager
-        .hears(known, "STATUS=The old configuration stays in force")
+        .hears(known, "The old configuration stays in force: ")
         .await;
     assert!(
         refused.contains("READY=1") && refused.contains("schedule.cron"),
@@ -151,7 +151,63 @@ async fn a_reload_is_refused_or_in_force_and_is_no_start() {
     manager.hears(known, "READY=1").await;
     let next = manager.hears(known, "STATUS=The next run is due at").await;
     assert!(next.contains("03:17:00"), "{next}");
+    assert!(!next.contains("stays in force"), "{next}");
     stop(daemon).await;
     let runs = world.lines("select kind, outcome from sync_run").await;
     assert_eq!(runs, ["startup|succeeded"]);
+}
+
+#[tokio::test]
+async fn a_refused_configuration_is_told_until_it_is_mended() {
+    let mut world = World::new().await;
+    world.unset("schedule.cron");
+    world.set("partner_center.max_concurrency", "1");
+    let manager = Manager::new(&mut world);
+    world.simulator.patch(json!({ "latency_ms": 600 })).await;
+    let daemon = world.start(&[]);
+    manager.hears(0, "STATUS=Run 1 (startup): fetching, ").await;
+    set_cron(&world, "nonsense");
+    daemon.signal("HUP");
+    let refused = manager.hears(0, "The old configuration stays in").await;
+    assert!(refused.contains("READY=1"), "{refused}");
+    // The run goes on, and its status changes.
+    let status = manager.hears(0, "STATUS=The next run is due at").await;
+    assert!(status.contains("schedule.cron"), "{status}");
+    set_cron(&world, "0 17 3 * * *");
+    let known = manager.heard().len();
+    daemon.signal("HUP");
+    let status = manager.hears(known, "03:17:00").await;
+    assert!(!status.contains("stays in force"), "{status}");
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn a_reload_is_done_before_a_database_that_is_away_and_another_corrects_it() {
+    let mut world = World::new().await;
+    world.set("schedule.run_on_start", "never");
+    let database = world.database_url().to_owned();
+    world.unset("database.url");
+    let path = world.config_path();
+    let set_database = |url: &str| {
+        let section = format!("[database]\nurl = \"{url}\"\n");
+        std::fs::write(&path, section).unwrap();
+    };
+    set_database(&database);
+    let manager = Manager::new(&mut world);
+    let daemon = world.start(&[]);
+    manager.hears(0, "STATUS=The next run is due at").await;
+
+    // Nothing listens there.
+    set_database("postgres://nobody@127.0.0.1:9/ledger");
+    let known = manager.heard().len();
+    daemon.signal("HUP");
+    let done = manager.hears(known, "READY=1").await;
+    assert!(done.contains("The new configuration is in force"), "{done}");
+    manager.hears(known, "waiting for the database at").await;
+
+    set_database(&database);
+    let known = manager.heard().len();
+    daemon.signal("HUP");
+    manager.hears(known, "STATUS=The next run is due at").await;
+    stop(daemon).await;
 }
