@@ -9,19 +9,26 @@ cannot() {
     exit 77
 }
 
-# Makes the root folder once: what Debian's installer leaves, less the kernel.
+# Makes the root folder once, if its name ends in debian12 or debian13: what Debian's installer
+# leaves, less the kernel. libbpf is for the protections that systemd has with it.
 debian_root() { # FOLDER
     [[ -x $1/lib/systemd/systemd ]] && return
-    say "Making a Debian 12 in ${1#"$PWD"/}, once: two minutes, 400 MB."
+    local number=${1##*debian} suite
+    case $number in
+        12) suite=bookworm ;;
+        13) suite=trixie ;;
+        *) cannot "$1 holds no Debian with systemd." ;;
+    esac
+    say "Making a Debian $number in ${1#"$PWD"/}, once: two minutes, 400 MB."
     rm -rf -- "$1.part"
     # shellcheck disable=SC2016  # mmdebstrap expands them.
     local download='APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq --yes --download-only
         -o APT::Install-Recommends=true -o Dir::Cache::archives="$1/var/cache/apt/archives"
         install postgresql'
     mmdebstrap --quiet --variant=minbase --skip=cleanup/apt \
-        --include=systemd,systemd-sysv,dbus,libpam-systemd,ca-certificates,less,procps \
+        --include=systemd,systemd-sysv,dbus,libpam-systemd,libbpf1,ca-certificates,less,procps \
         --customize-hook="${download//$'\n'/ }" \
-        bookworm "$1.part" >&2 || cannot "mmdebstrap could not make a Debian 12 here."
+        "$suite" "$1.part" >&2 || cannot "mmdebstrap could not make a Debian $number here."
     mv -- "$1.part" "$1"
 }
 
@@ -30,8 +37,19 @@ machine=''
 leader=''
 groups=()
 
-# Boots a throw-away copy of a root folder.
-boot() { # ROOT
+# Boots a throw-away copy of a root folder. With V1 the container has the control groups of cgroup
+# v1, and may use those for memory and tasks.
+boot() { # ROOT [OPTION OF SYSTEMD-NSPAWN]... [V1]
+    local unified=1 options=("${@:2}") init=(--boot)
+    if [[ ${!#} == V1 ]]; then
+        unified=0
+        unset 'options[-1]'
+        # shellcheck disable=SC2016  # For the shell in the container.
+        init=(/bin/sh -c 'for group in memory pids; do
+                mount -o remount,rw,bind "/sys/fs/cgroup/$group"
+            done
+            exec /lib/systemd/systemd')
+    fi
     machine_folder=$(mktemp -d /var/tmp/seatledger-machine.XXXXXX)
     mkdir "$machine_folder/layers"
     # In memory, so that nothing is left after a crash of this machine, and no disk is waited for.
@@ -50,14 +68,16 @@ boot() { # ROOT
     # A control group of its own: where systemd is not the host's PID 1, the container needs one.
     while read -r parent; do
         mkdir "$parent/$name" 2>/dev/null && groups+=("$parent/$name")
-    done < <(awk '$3 == "cgroup2" || ($3 == "cgroup" && $4 ~ /name=systemd/) { print $2 }' \
-        /proc/self/mounts)
+    done < <(awk '$3 == "cgroup2" || $3 == "cgroup" && $4 ~ /name=systemd|memory|pids/ {
+            print $2
+        }' /proc/self/mounts)
     (
         for parent in ${groups[@]+"${groups[@]}"}; do echo "$BASHPID" >"$parent/cgroup.procs"; done
-        SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec setsid systemd-nspawn --quiet --boot \
+        SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=$unified exec setsid systemd-nspawn --quiet \
             --directory="$machine_root" --register=no --keep-unit --console=pipe \
-            --machine="$name" --link-journal=no --timezone=off \
-            --private-network --resolv-conf=off </dev/null >"$machine_folder/console" 2>&1
+            --machine="$name" --link-journal=no --timezone=off --kill-signal=SIGRTMIN+3 \
+            --private-network --resolv-conf=off "${options[@]}" "${init[@]}" \
+            </dev/null >"$machine_folder/console" 2>&1
     ) &
     machine=$!
     local deadline=$((SECONDS + 60)) child state=
