@@ -33,15 +33,16 @@ impl Output {
             return Ok(Self::Standard);
         };
         let cannot = || cannot_write(out);
-        // A link stays one.
-        let target = match std::fs::canonicalize(out) {
-            Ok(target) if !target.is_file() => bail!(
+        // A link stays one. What it leads to may have no path, such as a pipe at /dev/stdout, so
+        // that the link itself must tell what is there.
+        let target = match std::fs::metadata(out) {
+            Ok(found) if !found.is_file() => bail!(
                 "{} is no file, and is not replaced by one; without --out, rows go to standard \
                  output",
                 out.display()
             ),
-            Ok(target) => target,
-            Err(error) if error.kind() == ErrorKind::NotFound => out.to_owned(),
+            Ok(_) => std::fs::canonicalize(out).with_context(cannot)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => end_of_links(out),
             Err(error) => return Err(error).with_context(cannot),
         };
         let file = tempfile::Builder::new()
@@ -88,6 +89,15 @@ impl Output {
             }
         }
     }
+}
+
+/// Where a file is to appear at a path that leads to none.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut end = path.to_owned();
+    while let Ok(next) = std::fs::read_link(&end) {
+        end = folder_of(&end).join(next);
+    }
+    end
 }
 
 fn cannot_write(path: &Path) -> String {

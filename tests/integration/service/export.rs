@@ -206,11 +206,33 @@ async fn a_file_is_replaced_whole_readable_as_the_umask_allows_through_a_link() 
 }
 
 #[tokio::test]
+async fn a_link_to_a_file_that_is_not_there_yet_stays_a_link() {
+    let world = world().await;
+    std::fs::create_dir(path(&world, "data")).unwrap();
+    let [first, second] = ["link", "data/link"].map(|name| path(&world, name));
+    std::os::unix::fs::symlink("data/link", &first).unwrap();
+    std::os::unix::fs::symlink("seats.csv", &second).unwrap();
+    let out = first.to_str().unwrap();
+    let done = export(&world, &["license_product", "--out", out]).await;
+    done.assert_code(0);
+    assert!(first.is_symlink() && second.is_symlink());
+    let written = std::fs::read_to_string(path(&world, "data/seats.csv")).unwrap();
+    assert!(written.starts_with("customer_id,"), "{written}");
+}
+
+#[tokio::test]
 async fn a_place_that_takes_no_file_is_named_before_anything_is_read() {
     let world = world().await;
     let folder = world.folder.path().to_str().unwrap().to_owned();
+    // Standard output is a pipe, to which a link in /proc leads that has no path.
+    let pipe = path(&world, "pipe");
+    std::os::unix::fs::symlink("/proc/self/fd/1", &pipe).unwrap();
     for (out, told) in [
         ("/dev/null", "/dev/null is no file, and is not replaced"),
+        (
+            pipe.to_str().unwrap(),
+            "pipe is no file, and is not replaced",
+        ),
         (folder.as_str(), "is no file, and is not replaced"),
         (
             "/nowhere/seats.csv",
@@ -222,7 +244,8 @@ async fn a_place_that_takes_no_file_is_named_before_anything_is_read() {
         assert!(refused.stderr.contains(told), "{}", refused.stderr);
     }
     assert!(!Path::new("/dev/null").is_file());
-    assert_eq!(left(&world), BTreeSet::new());
+    assert!(pipe.is_symlink());
+    assert_eq!(left(&world), ["pipe".to_owned()].into());
 }
 
 #[tokio::test]
