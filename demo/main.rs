@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         .context("the runtime cannot be started")
         .and_then(|runtime| runtime.block_on(Box::pin(run(&DemoArguments::parse()))));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "demo: {error:#}");
             ExitCode::FAILURE
@@ -96,8 +96,17 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
+async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let lifecycle = Lifecycle::start(true)?;
+    let shown = Box::pin(show(arguments, &lifecycle)).await;
+    match lifecycle.stopped_by() {
+        // Whoever stops it knows why the run under way was not finished.
+        Some(exit) => Ok(exit.into()),
+        None => shown.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn show(arguments: &DemoArguments, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     // The last run must not be in the future.
     let today = (SystemClock.now() - TimeDelta::hours(6)).date_naive();
@@ -120,7 +129,7 @@ async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
         &config,
         config.retry,
         Arc::<ManualClock>::clone(&clock),
-        &lifecycle,
+        lifecycle,
     )?;
     syncer
         .migrate(database_retry.at_start, &lifecycle.shutdown)
@@ -128,7 +137,7 @@ async fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
     let mut demo = Demo {
         clock,
         database_retry,
-        lifecycle: &lifecycle,
+        lifecycle,
         syncer,
         simulator,
         written: 0,
