@@ -23,16 +23,18 @@ pub(crate) const CLOSE_POOL: Duration = Duration::from_millis(500);
 /// The last notifications are delivered.
 pub(crate) const NOTIFY: Duration = Duration::from_millis(500);
 
-/// Tasks of the program end. Among them are the last answers of the status address, which may take
-/// [`LAST_ANSWERS`] from the first signal on.
+/// Tasks of the program end. Among them are the last answers of the status address, which take
+/// [`LAST_ANSWERS`] from the first signal on: less than this, so that an idle program, which has no
+/// other step, waits for them.
 pub(crate) const END_TASKS: Duration = Duration::from_secs(1);
 
 /// The last spans are sent, where traces are built in.
 #[cfg(any(feature = "otel", test))]
 pub(crate) const TRACES: Duration = Duration::from_millis(500);
 
-/// After the first signal, beside the other steps: the status address sends its last answers.
-pub(crate) const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// After the first signal, beside the other steps: the status address sends its last answers. A
+/// download that is not over by then is cut off.
+pub(crate) const LAST_ANSWERS: Duration = Duration::from_millis(600);
 
 #[cfg(test)]
 mod tests {
@@ -64,7 +66,7 @@ mod tests {
         assert!(sum() < Duration::from_secs(10), "{:?}", sum());
         // A machine under load may take half as long again.
         assert!(sum() * 3 / 2 <= Duration::from_secs(secs), "{:?}", sum());
-        assert!(LAST_ANSWERS <= GRACE);
+        assert!(LAST_ANSWERS < END_TASKS);
         // Leases are given back by a task, too.
         assert!(RESIGN < END_TASKS);
     }

@@ -1,6 +1,8 @@
 //! The files beside the tables hold what the SQL beside them gives.
 
 use serde_json::{Map, Value};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
 
 use super::lists::{browse, page, start, stop, unescaped};
 use crate::support::{World, get, until};
@@ -205,5 +207,22 @@ async fn a_large_file_comes_whole_and_leaves_no_connection() {
         (world.value::<i64>(open).await == 0).then_some(())
     })
     .await;
-    stop(daemon).await;
+
+    // A client that does not read holds up no stop.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let host = address.trim_start_matches("http://").parse().unwrap();
+    let mut unread = socket.connect(host).await.unwrap();
+    let request = format!("GET /customers.csv HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    unread.write_all(request.as_bytes()).await.unwrap();
+    let held_up = "select count(*) from pg_stat_activity where datname = current_database() and \
+        wait_event = 'ClientWrite'";
+    until("the server waits for the client", async || {
+        (world.value::<i64>(held_up).await > 0).then_some(())
+    })
+    .await;
+    daemon.signal("TERM");
+    let stopped = daemon.finish().await;
+    stopped.assert_code(0);
+    assert!(!stopped.stderr.contains("\"WARN\""), "{}", stopped.stderr);
 }
