@@ -33,4 +33,9 @@ impl Products {
             layout,
         }
     }
+
+    /// Whether the page has no product.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
 }

@@ -61,6 +61,11 @@ impl RunRow {
         Some(span(finished - self.line.started_at))
     }
 
+    /// A count of the run, which it writes when it ends.
+    fn count(&self, count: i64) -> String {
+        format::known(self.finished.as_ref().map(|_| count))
+    }
+
     fn tone(&self) -> &'static str {
         match self.line.outcome.as_str() {
             "succeeded" => "good",
@@ -93,7 +98,7 @@ impl RunPage {
             failures_pager: PageLinks::new(
                 &format!("{}{path}?", layout.prefix),
                 page,
-                row.line.customers_failed,
+                detail.failed,
             ),
             failures: detail.failures,
             rejections: detail.rejections,

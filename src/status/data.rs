@@ -28,11 +28,14 @@ use crate::store::{
 const CSV: &str = "text/csv; charset=utf-8";
 const JSON: &str = "application/json";
 
+const NO_RUN_TABLE: &str = "there is no such table of a run; there are failures and rejections";
+
 /// A file for each table and form.
 pub(super) fn routes() -> Router<Arc<Site>> {
     let mut router = Router::new()
         .route("/data/{file}", get(front))
-        .route("/customers/{customer_id}/{file}", get(customer_file));
+        .route("/customers/{customer_id}/{file}", get(customer_file))
+        .route("/runs/{run_id}/{file}", get(run_file));
     for (extension, format) in [("csv", FileFormat::Csv), ("json", FileFormat::Json)] {
         router = router
             .route(
@@ -48,23 +51,6 @@ pub(super) fn routes() -> Router<Arc<Site>> {
             .route(
                 &format!("/runs.{extension}"),
                 get(async move |State(site): State<Arc<Site>>| runs(&site, format).await),
-            )
-            .route(
-                &format!("/runs/{{run_id}}/failures.{extension}"),
-                get(
-                    async move |State(site): State<Arc<Site>>, Path(run_id): Path<i64>| {
-                        failures(&site, run_id, format).await
-                    },
-                ),
-            )
-            .route(
-                &format!("/runs/{{run_id}}/rejections.{extension}"),
-                get(
-                    async move |State(site): State<Arc<Site>>, Path(run_id): Path<i64>| {
-                        let name = format!("run-{run_id}-rejections");
-                        send(&site, RunDetail::rejections(run_id), format, &name).await
-                    },
-                ),
             );
     }
     router
@@ -74,7 +60,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 pub(super) async fn customers(site: &Site, uri: &Uri, format: FileFormat) -> Response {
     match html::customer_filter(uri) {
         Ok(filter) => send(site, filter.query(), format, "customers").await,
-        Err(problem) => (StatusCode::NOT_FOUND, problem + "\n").into_response(),
+        Err(problem) => missing(&problem),
     }
 }
 
@@ -94,24 +80,17 @@ pub(super) fn products(site: &Site, format: FileFormat) -> Response {
 
 /// A table of the front page, from memory; or the query that gives its rows.
 async fn front(State(site): State<Arc<Site>>, Path(file): Path<String>) -> Response {
-    let found = file.rsplit_once('.').and_then(|(name, extension)| {
-        let mut tables = FrontTable::ALL.into_iter();
-        let table = tables.find(|table| table.name() == name)?;
-        let format = match extension {
-            "csv" => Some(FileFormat::Csv),
-            "json" => Some(FileFormat::Json),
-            "sql" => None,
-            _ => return None,
-        };
-        Some((table, format))
-    });
-    let Some((table, format)) = found else {
+    let (name, format) = match file.strip_suffix(".sql") {
+        Some(name) => (name, None),
+        None => table_and_form(&file).map_or(("", None), |(name, format)| (name, Some(format))),
+    };
+    let mut tables = FrontTable::ALL.into_iter();
+    let Some(table) = tables.find(|table| table.name() == name) else {
         let names = FrontTable::ALL.map(FrontTable::name).join(", ");
-        let problem = format!(
+        return missing(&format!(
             "there is no such file; there are figures.json and, each as .csv, .json and .sql, \
-             {names}\n"
-        );
-        return (StatusCode::NOT_FOUND, problem).into_response();
+             {names}"
+        ));
     };
     let Some(figures) = site.observer.figures() else {
         return not_yet("figures");
@@ -145,46 +124,75 @@ async fn customer_file(
     State(site): State<Arc<Site>>,
     Path((customer, file)): Path<(String, String)>,
 ) -> Response {
-    let named = file.rsplit_once('.').and_then(|(table, extension)| {
-        let format = match extension {
-            "csv" => FileFormat::Csv,
-            "json" => FileFormat::Json,
-            _ => return None,
-        };
-        Some((CustomerTable::parse(table)?, format))
-    });
-    if let (Ok(id), Some((table, format))) = (customer.parse(), named) {
-        return self::customer(&site, id, table, format).await;
+    let table = table_and_form(&file)
+        .and_then(|(name, format)| Some((CustomerTable::parse(name)?, format)));
+    match (customer.parse(), table) {
+        (Ok(id), Some((table, format))) => self::customer(&site, id, table, format).await,
+        _ => missing("there is no such table of a customer"),
     }
-    let problem = "there is no such table of a customer\n";
-    (StatusCode::NOT_FOUND, problem).into_response()
 }
 
-/// A table of a customer's page. Has no rows of a customer that the ledger does not know.
+/// A table of a customer's page.
 pub(super) async fn customer(
     site: &Site,
     customer: CustomerId,
     table: CustomerTable,
     format: FileFormat,
 ) -> Response {
-    match html::customer_days(site).await {
-        Ok(days) => {
+    match html::customer_days(site, customer).await {
+        Ok(Some(days)) => {
             let name = format!("{}-{customer}", table.name());
             send(site, table.query(customer, &days), format, &name).await
         }
+        Ok(None) => missing("the ledger does not know this customer"),
         Err(error) => unread(error),
     }
+}
+
+/// A table of a run's page.
+async fn run_file(
+    State(site): State<Arc<Site>>,
+    Path((run, file)): Path<(String, String)>,
+) -> Response {
+    match (run.parse(), table_and_form(&file)) {
+        (Ok(run_id), Some((table, format))) => self::run(&site, run_id, table, format).await,
+        _ => missing(NO_RUN_TABLE),
+    }
+}
+
+/// A table of a run's page.
+pub(super) async fn run(site: &Site, run_id: i64, table: &str, format: FileFormat) -> Response {
+    let Some(query) = RunDetail::table(table, run_id) else {
+        return missing(NO_RUN_TABLE);
+    };
+    let parts = site.observer.parts();
+    let is_known = parts.reader.read("looking for a run", move |connection| {
+        Box::pin(RunDetail::is_known(connection, run_id))
+    });
+    match is_known.await {
+        Ok(true) => send(site, query, format, &format!("run-{run_id}-{table}")).await,
+        Ok(false) => missing("the ledger has no such run"),
+        Err(error) => unread(error),
+    }
+}
+
+/// The table and the form that the name of a file asks for.
+fn table_and_form(file: &str) -> Option<(&str, FileFormat)> {
+    let (table, extension) = file.rsplit_once('.')?;
+    match extension {
+        "csv" => Some((table, FileFormat::Csv)),
+        "json" => Some((table, FileFormat::Json)),
+        _ => None,
+    }
+}
+
+fn missing(problem: &str) -> Response {
+    (StatusCode::NOT_FOUND, format!("{problem}\n")).into_response()
 }
 
 /// All runs.
 pub(super) async fn runs(site: &Site, format: FileFormat) -> Response {
     send(site, RunList::query(), format, "runs").await
-}
-
-/// The customers that failed in a run.
-pub(super) async fn failures(site: &Site, run_id: i64, format: FileFormat) -> Response {
-    let name = format!("run-{run_id}-failures");
-    send(site, RunDetail::failures(run_id), format, &name).await
 }
 
 async fn send(site: &Site, query: TableQuery, format: FileFormat, name: &str) -> Response {

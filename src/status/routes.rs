@@ -151,7 +151,7 @@ async fn not_found(State(site): State<Arc<Site>>, headers: HeaderMap) -> Respons
     if html::prefers_html(&headers) {
         let problem = "There are the overview, the customers, the products and the runs: the links \
                        at the top lead to them.";
-        return html::missing(&site, Section::Overview, problem);
+        return html::missing(&site, &headers, Section::Overview, problem);
     }
     (
         StatusCode::NOT_FOUND,

@@ -35,7 +35,7 @@ pub(crate) use detail::{
     CoverageDay, CustomerDetail, CustomerFacts, CustomerFilter, CustomerLine, CustomerState,
     CustomerTable, CustomersShown, DetailDays, FailureLine, HeldProduct, LedgerDates, PAGE_ROWS,
     ProductSeats, RejectionLine, RunDetail, RunLine, RunList, TableQuery, WorkloadUse,
-    load_customer_detail, load_ledger_dates,
+    knows_customer, load_customer_detail, load_ledger_dates,
 };
 pub use error::{Cause, StoreError};
 pub(crate) use export::Exportable;

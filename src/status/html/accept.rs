@@ -18,9 +18,11 @@ fn weight(headers: &HeaderMap, wanted: &str) -> f32 {
         .filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
             let is_wanted = parts.next()?.eq_ignore_ascii_case(wanted);
-            let weight = parts
-                .find_map(|part| part.strip_prefix("q="))
-                .unwrap_or("1");
+            let weight = parts.find_map(|part| {
+                let (name, weight) = part.split_once('=')?;
+                name.trim_end().eq_ignore_ascii_case("q").then_some(weight)
+            });
+            let weight = weight.unwrap_or("1").trim_start();
             is_wanted.then(|| weight.parse().unwrap_or(0.0))
         })
         .fold(0.0, f32::max)
@@ -39,6 +41,7 @@ mod tests {
             ),
             (&["TEXT/HTML"], true),
             (&["application/json, text/html;q=0.5"], false),
+            (&["application/json, text/html; Q = 0.5"], false),
             (&["application/json;q=0.5", "text/html"], true),
             (
                 &["text/html; charset=utf-8; q=0.7, application/json;q=0.2"],

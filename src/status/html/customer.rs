@@ -12,8 +12,8 @@ use crate::pages::{self, CustomerPage, Language, Section};
 use crate::status::data;
 use crate::status::site::Site;
 use crate::store::{
-    CustomerDetail, CustomerTable, DetailDays, FileFormat, StoreError, load_customer_detail,
-    load_ledger_dates,
+    CustomerDetail, CustomerTable, DetailDays, FileFormat, StoreError, knows_customer,
+    load_customer_detail, load_ledger_dates,
 };
 
 /// Pages are in English.
@@ -27,7 +27,7 @@ pub(in crate::status) async fn show(
 ) -> Response {
     let Ok(customer) = id.parse() else {
         let problem = "Customers have GUIDs, and this is none. The list of customers has a search.";
-        return missing(&site, Section::Customers, problem);
+        return missing(&site, &headers, Section::Customers, problem);
     };
     if !prefers_html(&headers) {
         return data::customer(&site, customer, CustomerTable::Seats, FileFormat::Json).await;
@@ -46,7 +46,7 @@ pub(in crate::status) async fn show(
         Ok(None) => {
             let problem = "The ledger does not know this customer. The list of customers has a \
                            search.";
-            missing(&site, Section::Customers, problem)
+            missing(&site, &headers, Section::Customers, problem)
         }
         Err(error) => unread(&site, Section::Customers, &error),
     }
@@ -69,14 +69,21 @@ async fn load(
     reading.await
 }
 
-/// The days of a customer's page.
-pub(in crate::status) async fn days(site: &Site) -> Result<DetailDays, StoreError> {
+/// The days of a customer's page; none if the ledger does not know the customer.
+pub(in crate::status) async fn days(
+    site: &Site,
+    customer: CustomerId,
+) -> Result<Option<DetailDays>, StoreError> {
     let today = site.observer.inputs.clock.now().date_naive();
     let parts = site.observer.parts();
     let reading = parts
         .reader
-        .read("reading the ledger's dates", |connection| {
-            Box::pin(load_ledger_dates(connection))
+        .read("reading the ledger's dates", move |connection| {
+            Box::pin(async move {
+                let is_known = knows_customer(connection, customer).await?;
+                let ledger = load_ledger_dates(connection).await?;
+                Ok(is_known.then(|| DetailDays::now(ledger, today)))
+            })
         });
-    Ok(DetailDays::now(reading.await?, today))
+    reading.await
 }

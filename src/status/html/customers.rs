@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use url::form_urlencoded;
 
-use super::{Forms, missing, page, page_number, prefers_html, unread};
+use super::{BEYOND, Forms, missing, page, page_number, prefers_html, unread};
 use crate::pages::{self, CustomersPage, Section};
 use crate::status::data;
 use crate::status::site::Site;
@@ -27,7 +27,7 @@ pub(in crate::status) async fn show(
     }
     let filter = match filter(&uri) {
         Ok(filter) => filter,
-        Err(problem) => return missing(&site, Section::Customers, &problem),
+        Err(problem) => return missing(&site, &headers, Section::Customers, &problem),
     };
     let number = page_number(&uri);
     let parts = site.observer.parts();
@@ -38,6 +38,9 @@ pub(in crate::status) async fn show(
             Box::pin(async move { wanted.load(connection, number).await })
         });
     match list.await {
+        Ok(list) if list.rows.is_empty() && number > 0 => {
+            missing(&site, &headers, Section::Customers, BEYOND)
+        }
         Ok(list) => {
             let layout = site.layout(Section::Customers, "Customers");
             let customers = CustomersPage::new(layout, filter, list, number, |line| {

@@ -8,7 +8,7 @@ mod front;
 mod products;
 mod runs;
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::site::Site;
@@ -118,11 +118,23 @@ fn unread(site: &Site, section: Section, error: &StoreError) -> Response {
     )
 }
 
-/// Sends the page that says that there is none.
-pub(super) fn missing(site: &Site, section: Section, problem: &str) -> Response {
+/// Says that there is no such page: a browser gets that as a page, a program as a line.
+pub(super) fn missing(
+    site: &Site,
+    headers: &HeaderMap,
+    section: Section,
+    problem: &str,
+) -> Response {
     let status = StatusCode::NOT_FOUND;
-    notice(site, section, (status, "There is no such page"), problem)
+    if prefers_html(headers) {
+        notice(site, section, (status, "There is no such page"), problem)
+    } else {
+        (status, format!("{problem}\n")).into_response()
+    }
 }
+
+/// What is said of a page of a list after its last one.
+const BEYOND: &str = "The list ends before this page.";
 
 fn notice(
     site: &Site,

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
-use super::{Forms, notice, page, page_number, prefers_html, unavailable};
+use super::{BEYOND, Forms, missing, notice, page, page_number, prefers_html, unavailable};
 use crate::pages::{self, Products, Section};
 use crate::status::data;
 use crate::status::site::Site;
@@ -34,6 +34,10 @@ pub(in crate::status) async fn show(
     };
     let as_of = observer.parts().schedule.minute(list.as_of);
     let layout = site.layout(Section::Products, "Products");
-    let products = Products::new(layout, &list, page_number(&uri), as_of);
+    let number = page_number(&uri);
+    let products = Products::new(layout, &list, number, as_of);
+    if products.is_empty() && number > 0 {
+        return missing(&site, &headers, Section::Products, BEYOND);
+    }
     page(StatusCode::OK, pages::render(&products), Forms::None)
 }

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 
-use super::{Forms, missing, page, page_number, prefers_html, unread};
+use super::{BEYOND, Forms, missing, page, page_number, prefers_html, unread};
 use crate::pages::{self, RunPage, RunRow, Runs, Section};
 use crate::schedule::Schedule;
 use crate::status::data;
@@ -30,6 +30,9 @@ pub(in crate::status) async fn show_all(
             Box::pin(RunList::load(connection, number))
         });
     match list.await {
+        Ok(RunList { rows, .. }) if rows.is_empty() && number > 0 => {
+            missing(&site, &headers, Section::Runs, BEYOND)
+        }
         Ok(RunList { rows, total }) => {
             let mut layout = site.layout(Section::Runs, "Runs");
             layout.is_live = rows.iter().any(|run| run.finished_at.is_none());
@@ -50,10 +53,10 @@ pub(in crate::status) async fn show_one(
 ) -> Response {
     let Ok(run_id) = run_id.parse() else {
         let problem = "Runs have whole numbers, and this is none.";
-        return missing(&site, Section::Runs, problem);
+        return missing(&site, &headers, Section::Runs, problem);
     };
     if !prefers_html(&headers) {
-        return data::failures(&site, run_id, FileFormat::Json).await;
+        return data::run(&site, run_id, "failures", FileFormat::Json).await;
     }
     let number = page_number(&uri);
     let parts = site.observer.parts();
@@ -61,6 +64,9 @@ pub(in crate::status) async fn show_one(
         Box::pin(RunDetail::load(connection, run_id, number))
     });
     match detail.await {
+        Ok(Some(detail)) if detail.failures.is_empty() && number > 0 => {
+            missing(&site, &headers, Section::Runs, BEYOND)
+        }
         Ok(Some(detail)) => {
             let mut layout = site.layout(Section::Runs, &format!("Run {run_id}"));
             layout.is_live = detail.run.finished_at.is_none();
@@ -70,7 +76,7 @@ pub(in crate::status) async fn show_one(
         }
         Ok(None) => {
             let problem = format!("The ledger has no run {run_id}. It may have been deleted.");
-            missing(&site, Section::Runs, &problem)
+            missing(&site, &headers, Section::Runs, &problem)
         }
         Err(error) => unread(&site, Section::Runs, &error),
     }

@@ -8,7 +8,8 @@ mod runs;
 
 pub(crate) use customer::{
     CoverageDay, CustomerDetail, CustomerFacts, CustomerTable, DetailDays, HeldProduct,
-    LedgerDates, ProductSeats, WorkloadUse, load_customer_detail, load_ledger_dates,
+    LedgerDates, ProductSeats, WorkloadUse, knows_customer, load_customer_detail,
+    load_ledger_dates,
 };
 pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerState, CustomersShown};
 pub(crate) use query::{PAGE_ROWS, TableQuery};

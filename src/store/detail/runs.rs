@@ -85,6 +85,8 @@ pub(crate) struct RunDetail {
     pub(crate) run: RunLine,
     /// A page of the failures.
     pub(crate) failures: Vec<FailureLine>,
+    /// How many there are: the run itself counts them when it ends.
+    pub(crate) failed: i64,
     pub(crate) rejections: Vec<RejectionLine>,
 }
 
@@ -117,11 +119,33 @@ impl RunDetail {
         let Some(run) = TableQuery::new(text).all(connection).await?.pop() else {
             return Ok(None);
         };
+        let failed = "select count(*) from sync_customer where run_id = $1 and outcome = 'failed'";
+        let failed = sqlx::query_scalar(failed).bind(run_id);
         Ok(Some(Self {
             run,
+            failed: failed.fetch_one(&mut *connection).await?,
             failures: Self::failures(run_id).page(connection, page).await?,
             rejections: Self::rejections(run_id).all(connection).await?,
         }))
+    }
+
+    pub(crate) async fn is_known(
+        connection: &mut PgConnection,
+        run_id: i64,
+    ) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("select exists (select from sync_run where run_id = $1)")
+            .bind(run_id)
+            .fetch_one(connection)
+            .await
+    }
+
+    /// The table of this name.
+    pub(crate) fn table(name: &str, run_id: i64) -> Option<TableQuery> {
+        match name {
+            "failures" => Some(Self::failures(run_id)),
+            "rejections" => Some(Self::rejections(run_id)),
+            _ => None,
+        }
     }
 
     pub(crate) fn failures(run_id: i64) -> TableQuery {

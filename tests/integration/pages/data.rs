@@ -9,11 +9,29 @@ use crate::support::{World, get, until};
 
 const LEDGER: &str = include_str!("../ledger/views/customers/ledger.sql");
 
-/// The rows of a query, with numbers in one form.
-async fn rows(world: &World, sql: &str) -> Vec<Value> {
-    let sql = format!("select row_to_json(t)::text from ({sql}) as t");
-    let rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql));
-    let rows = rows.fetch_all(&world.pool).await.unwrap();
+/// A role that reads what `grants` lets roles for BI tools read.
+async fn bi_role(world: &World) -> String {
+    let database: String = world.value("select current_database()::text").await;
+    let role = format!("bi_{database}");
+    world.execute(&format!("create role \"{role}\"")).await;
+    let granted = world.run(&["grants", "--bi-role", &role]).await;
+    granted.assert_code(0);
+    role
+}
+
+/// The rows of a query that a role asks, or else the owner, with numbers in one form.
+async fn rows(world: &World, role: Option<&str>, sql: &str) -> Vec<Value> {
+    let mut transaction = world.pool.begin().await.unwrap();
+    let role = role.map_or_else(|| "none".to_owned(), |role| format!("\"{role}\""));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("set local role {role}")))
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let text = format!("select row_to_json(t)::text from ({sql}) as t");
+    let rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(text));
+    let rows = rows.fetch_all(&mut *transaction).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    transaction.rollback().await.unwrap();
     let rows = rows.iter().map(|row| serde_json::from_str(row).unwrap());
     rows.map(same_numbers).collect()
 }
@@ -65,6 +83,7 @@ fn files(html: &str, extension: &str) -> Vec<String> {
 async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
     let mut world = World::new().await;
     world.execute(LEDGER).await;
+    let role = bi_role(&world).await;
     world
         .execute(
             "update customer set customer_name = 'O''Neil, \"Sons\" 50% \\ ' || chr(10) || 'Ltd'
@@ -80,11 +99,13 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
     })
     .await;
     let run: i64 = world.value("select max(run_id) from sync_run").await;
+    let customer: String = world.value("select customer(1)::text").await;
     for path in [
         "/customers".to_owned(),
         "/customers?q=o%27n%25".to_owned(),
         "/customers?q=50%25+%5C".to_owned(),
         "/customers?state=active".to_owned(),
+        format!("/customers/{customer}"),
         "/products".to_owned(),
         "/runs".to_owned(),
         format!("/runs/{run}"),
@@ -94,7 +115,10 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
         let (csv, json) = (files(&html, ".csv"), files(&html, ".json"));
         assert!(!queries.is_empty() && queries.len() == csv.len() && csv.len() == json.len());
         for ((sql, csv), json) in queries.iter().zip(csv).zip(json) {
-            let expected = rows(&world, sql).await;
+            // Runs are read from tables, as their pages say.
+            let role = (!path.starts_with("/runs")).then_some(role.as_str());
+            assert_eq!(role.is_none(), html.contains("as the owner of the ledger"));
+            let expected = rows(&world, role, sql).await;
             assert_eq!(
                 json_rows(&format!("{address}{json}")).await,
                 expected,
@@ -131,6 +155,42 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
 }
 
 #[tokio::test]
+async fn a_file_of_nobody_or_of_no_run_is_not_found() {
+    let mut world = World::new().await;
+    world.execute(LEDGER).await;
+    let (daemon, address) = start(&mut world).await;
+    let customer: String = world.value("select customer(1)::text").await;
+    let nobody = "/customers/98f677b8-f710-4604-9472-454f630d27d3";
+    for path in [
+        nobody,
+        &format!("{nobody}/seats.csv"),
+        &format!("{nobody}/days.json"),
+        &format!("/customers/{customer}/seats.xml"),
+        "/customers/nobody",
+        "/customers/nobody/seats.csv",
+        "/runs/999999",
+        "/runs/999999/failures.csv",
+        "/runs/-1/rejections.json",
+        "/runs/1/other.csv",
+        "/runs/one",
+        "/runs/one/failures.csv",
+        "/runs/99999999999999999999/failures.json",
+    ] {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(format!("{address}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+        let kind = answer.headers()["content-type"].to_str().unwrap();
+        assert_eq!(kind, "text/plain; charset=utf-8", "{path}");
+        let said = answer.text().await.unwrap();
+        assert_eq!(said.lines().count(), 1, "{path}: {said}");
+    }
+    // It is there, with no rows.
+    let empty = format!("{address}/customers/{customer}/restatements.json");
+    assert_eq!(get(&empty).await.0, 200);
+    stop(daemon).await;
+}
+
+#[tokio::test]
 async fn each_table_of_the_front_page_equals_its_query() {
     let mut world = World::new().await;
     world.execute(LEDGER).await;
@@ -142,6 +202,7 @@ async fn each_table_of_the_front_page_equals_its_query() {
         )
         .await;
     world.reread_if_distributed().await;
+    let role = bi_role(&world).await;
     let (daemon, address) = start(&mut world).await;
     until("the figures are known", async || {
         let (status, _) = get(&format!("{address}/data/figures.json")).await;
@@ -158,7 +219,7 @@ async fn each_table_of_the_front_page_equals_its_query() {
         "workloads",
     ] {
         let (_, sql) = get(&format!("{address}/data/{table}.sql")).await;
-        let expected = rows(&world, &sql).await;
+        let expected = rows(&world, Some(&role), &sql).await;
         assert!(!expected.is_empty(), "{table}");
         let found = json_rows(&format!("{address}/data/{table}.json")).await;
         assert_eq!(found, expected, "{table}");

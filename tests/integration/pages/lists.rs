@@ -97,11 +97,14 @@ async fn customers_are_listed_worst_first_in_pages_of_a_hundred() {
     let total: i64 = world.value("select count(*) from customer_freshness").await;
     let mut listed = Vec::new();
     for number in 1.. {
-        let html = page(&format!("{address}/customers?page={number}")).await;
-        let rows = customers(&html);
-        if rows.is_empty() {
+        let answer = browse(&format!("{address}/customers?page={number}")).await;
+        let status = answer.status();
+        let html = answer.text().await.unwrap();
+        if status == 404 {
+            assert!(html.contains("The list ends before this page."), "{html}");
             break;
         }
+        let rows = customers(&html);
         assert!(rows.len() == 100 || !html.contains("rel=\"next\""));
         let last = listed.len() + rows.len();
         let summary = format!("{} to {last} of {total}", listed.len() + 1);
@@ -285,12 +288,57 @@ async fn runs_are_listed_newest_first_and_each_has_its_failures_and_rejected_ite
         ("/runs/9999999999999999999999", "whole numbers"),
         ("/runs/%3Cb%3E", "whole numbers"),
         ("/nowhere", "There is no such page"),
+        ("/runs?page=4", "The list ends before this page."),
+        (
+            &format!("/runs/{}?page=2", runs[0]),
+            "The list ends before this page.",
+        ),
+        ("/products?page=9", "The list ends before this page."),
     ] {
         let answer = browse(&format!("{address}{path}")).await;
         assert_eq!(answer.status(), 404, "{path}");
         let html = answer.text().await.unwrap();
         assert!(html.contains(said), "{path}: {html}");
     }
+    stop(daemon).await;
+}
+
+#[tokio::test]
+async fn a_run_under_way_lists_all_failures_so_far_and_no_counts() {
+    let mut world = World::new().await;
+    world
+        .execute(
+            "insert into customer (customer_id, customer_name, first_seen_at, last_seen_at)
+            select gen_random_uuid(), 'Customer ' || n, now(), now()
+            from generate_series(1, 101) as n;
+            insert into sync_run (kind, whole_list, started_at, outcome)
+            values ('backfill', true, now(), 'running');
+            insert into sync_customer (run_id, customer_id, outcome, reason, attempts,
+                rows_received, rows_inserted, rows_updated, rows_unchanged, rows_rejected,
+                finished_at)
+            select r.run_id, c.customer_id, 'failed', 'timeout', 1, 0, 0, 0, 0, 0, now()
+            from sync_run as r cross join customer as c",
+        )
+        .await;
+    let (daemon, address) = start(&mut world).await;
+    let run: i64 = world.value("select max(run_id) from sync_run").await;
+    // The daemon has found that nobody does this run any more.
+    let again = format!(
+        "update sync_run set outcome = 'running', finished_at = null, detail = null,
+            customers_failed = 0
+        where run_id = {run}"
+    );
+    world.execute(&again).await;
+    let html = page(&format!("{address}/runs/{run}")).await;
+    assert!(html.contains("1 to 100 of 101"), "{html}");
+    assert!(html.contains(&format!("/runs/{run}?page=2\" rel=\"next\"")));
+    assert!(!html.contains("0 failed"), "{html}");
+    assert_eq!(
+        customers(&page(&format!("{address}/runs/{run}?page=2")).await).len(),
+        1
+    );
+    let html = page(&format!("{address}/runs")).await;
+    assert!(html.contains("<td class=\"num\">– of\n–</td>"), "{html}");
     stop(daemon).await;
 }
 

@@ -26,6 +26,20 @@ pub(crate) async fn load_ledger_dates(
     queries::select_ledger_dates(connection).await
 }
 
+/// Whether the ledger has a customer.
+///
+/// # Errors
+/// When Postgres is away or refuses.
+pub(crate) async fn knows_customer(
+    connection: &mut PgConnection,
+    id: CustomerId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from customer where customer_id = $1)")
+        .bind(id.as_uuid())
+        .fetch_one(connection)
+        .await
+}
+
 /// A customer with its figures of `days`; none if the ledger does not know it. What products
 /// replace is looked up unless it is given.
 ///

@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::ledger::CustomerId;
 
 pub(crate) use days::{DetailDays, LedgerDates};
-pub(crate) use load::{load_customer_detail, load_ledger_dates};
+pub(crate) use load::{knows_customer, load_customer_detail, load_ledger_dates};
 pub(crate) use tables::CustomerTable;
 
 /// All that is shown of a customer.
