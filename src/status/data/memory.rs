@@ -7,6 +7,11 @@ use serde_json::{Map, Value};
 
 use crate::store::FileFormat;
 
+/// What begins a formula, half and full width.
+const SIGNS: [char; 8] = [
+    '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+];
+
 /// Writes rows with these columns.
 pub(super) fn write(
     columns: &[&str],
@@ -30,24 +35,42 @@ fn csv(columns: &[&str], rows: &[Map<String, Value>]) -> String {
     text
 }
 
-/// As `COPY` writes a value; a text that a spreadsheet would take for a formula has an apostrophe
-/// before it.
+/// As `COPY` writes a value, with an apostrophe before what a spreadsheet would take for a formula.
 fn field(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => "".into(),
         Value::Bool(true) => "t".into(),
         Value::Bool(false) => "f".into(),
         Value::String(text) => {
-            let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\n', '\r']);
-            let guard = if is_formula { "'" } else { "" };
+            let text = without_formulas(text);
             if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
-                format!("\"{guard}{}\"", text.replace('"', "\"\"")).into()
+                format!("\"{}\"", text.replace('"', "\"\"")).into()
             } else {
-                format!("{guard}{text}").into()
+                text.into()
             }
+        }
+        // As 1, not as 1.0.
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().unwrap_or_default().to_string().into()
         }
         other => other.to_string().into(),
     }
+}
+
+/// By the rule of the files that Postgres writes.
+fn without_formulas(text: &str) -> String {
+    let mut written = String::with_capacity(text.len() + 1);
+    let mut begins_cell = true;
+    for (at, character) in text.char_indices() {
+        let separates = matches!(character, ';' | '\t' | '\n' | '\r');
+        let is_formula = begins_cell && text[at..].trim_start_matches(' ').starts_with(SIGNS);
+        if is_formula || (at == 0 && separates && character != ';') {
+            written.push('\'');
+        }
+        written.push(character);
+        begins_cell = separates;
+    }
+    written
 }
 
 fn json(columns: &[&str], rows: &[Map<String, Value>], as_of: DateTime<Utc>) -> String {
@@ -89,6 +112,26 @@ mod tests {
             text,
             "seats,name,is_over\r\n-3,'=1+1,t\r\n,\"a \"\"b\"\", c\r\nd\",f\r\n0.5,\"\",\r\n"
         );
+        assert_eq!(field(&json!(1.0)), "1");
+    }
+
+    #[test]
+    fn no_cell_begins_a_formula_whatever_separates_cells() {
+        for (text, written) in [
+            ("a=1", "a=1"),
+            ("a - b @c", "a - b @c"),
+            ("  @x", "'  @x"),
+            ("a;=1", "a;'=1"),
+            ("a; +1;-2", "a;' +1;'-2"),
+            ("a;b\tc", "a;b\tc"),
+            ("\tx\t=1", "'\tx\t'=1"),
+            ("x\r\n=1", "x\r\n'=1"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            (";", ";"),
+            ("", ""),
+        ] {
+            assert_eq!(without_formulas(text), written, "{text:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,13 @@ const CHUNKS: usize = 4;
 
 const OPERATION: &str = "reading a table for a file";
 
+/// The places in a text at which a spreadsheet would begin a formula: where a cell begins, before
+/// spaces and a sign that begins formulas, half or full width. A cell begins with the text. Excel
+/// in many countries separates cells by semicolons, and sees the quotes only that begin one of its
+/// own cells: there a cell also begins after a semicolon, a tab or a line break within the text.
+const FORMULAS: &str =
+    r"E'^(?=[\\t\\n\\r])|(?<![^;\\t\\n\\r])(?= *[-=+@\\uff1d\\uff0b\\uff0d\\uff20])'";
+
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileFormat {
@@ -182,8 +189,8 @@ async fn send_csv(
     Ok(())
 }
 
-/// The columns, where a text that a spreadsheet would take for a formula has an apostrophe before
-/// it. Names of customers come from the customers.
+/// The columns, with an apostrophe before what a spreadsheet would take for a formula. Names of
+/// customers come from the customers.
 async fn columns_for_spreadsheets(
     connection: &mut PgConnection,
     query: &TableQuery,
@@ -193,10 +200,7 @@ async fn columns_for_spreadsheets(
     let columns = statement.columns().iter().map(|column| {
         let name = column.name();
         if matches!(column.type_info().name(), "VARCHAR" | "TEXT") {
-            format!(
-                "case when left({name}, 1) in ('=', '+', '-', '@', chr(9), chr(10), chr(13)) \
-                 then '''' || {name} else {name} end as {name}"
-            )
+            format!("regexp_replace({name}, {FORMULAS}, '''', 'g') as {name}")
         } else {
             name.to_owned()
         }

@@ -89,7 +89,11 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
             "update customer set customer_name = 'O''Neil, \"Sons\" 50% \\ ' || chr(10) || 'Ltd'
             where customer_id = customer(1);
             update customer set customer_name = '-1', domain = '@example' where customer_id = \
-                customer(2)",
+                customer(2);
+            update customer set customer_name = E'a; =1+1;-2\\t@x\\n=3' where customer_id = \
+                customer(3);
+            update customer set customer_name = E'\\uff1d1', domain = '+1' where customer_id = \
+                customer(4)",
         )
         .await;
     let (daemon, address) = start(&mut world).await;
@@ -151,6 +155,9 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
     );
     assert!(csv.contains("\r\n'-1,"), "{csv}");
     assert!(csv.contains(",'@example,"), "{csv}");
+    assert!(csv.contains("\"a;' =1+1;'-2\t'@x\n'=3\","), "{csv}");
+    assert!(csv.contains("\r\n'\u{ff1d}1,"), "{csv}");
+    assert!(csv.contains(",'+1,"), "{csv}");
     stop(daemon).await;
 }
 
