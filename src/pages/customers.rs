@@ -75,7 +75,7 @@ impl CustomersPage {
         let rows = list.rows.into_iter();
         Self {
             pager: PageLinks::new(&address(&layout, &query), page, total),
-            data: DataLinks::new(&layout, "/customers", &query, sql.sql()),
+            data: DataLinks::new(&layout, "/customers", &query, sql.sql()).of_a_list(),
             rows: rows
                 .map(|line| CustomerRow {
                     fetched: fetched(&line),

@@ -12,6 +12,8 @@ pub(crate) struct DataLinks {
     csv: String,
     json: String,
     sql: String,
+    /// Whether the page shows a part of the rows, and the files have all.
+    is_whole: bool,
     /// What the query needs besides the views; empty if nothing.
     note: &'static str,
 }
@@ -26,7 +28,16 @@ impl DataLinks {
             csv: file("csv"),
             json: file("json"),
             sql: sql.to_owned(),
+            is_whole: false,
             note: "",
+        }
+    }
+
+    /// The page shows a hundred of the rows.
+    pub(crate) fn of_a_list(self) -> Self {
+        Self {
+            is_whole: true,
+            ..self
         }
     }
 

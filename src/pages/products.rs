@@ -28,7 +28,7 @@ impl Products {
         Self {
             rows: rows.unwrap_or_default().to_vec(),
             pager: PageLinks::new(&format!("{}/products?", layout.prefix), page, total),
-            data: DataLinks::new(&layout, "/products", "", ProductList::SQL.trim_end()),
+            data: DataLinks::new(&layout, "/products", "", ProductList::SQL.trim_end()).of_a_list(),
             as_of,
             layout,
         }

@@ -47,7 +47,9 @@ impl Runs {
         let query = RunList::query();
         Self {
             pager: PageLinks::new(&format!("{}/runs?", layout.prefix), page, total),
-            data: DataLinks::new(&layout, "/runs", "", query.sql()).of_tables(),
+            data: DataLinks::new(&layout, "/runs", "", query.sql())
+                .of_a_list()
+                .of_tables(),
             rows,
             layout,
         }
@@ -90,7 +92,9 @@ impl RunPage {
         let run_id = row.line.run_id;
         let path = format!("/runs/{run_id}");
         let data = |table: &str, sql: &str| {
-            DataLinks::new(&layout, &format!("{path}/{table}"), "", sql).of_tables()
+            DataLinks::new(&layout, &format!("{path}/{table}"), "", sql)
+                .of_a_list()
+                .of_tables()
         };
         Self {
             failures_data: data("failures", RunDetail::failures(run_id).sql()),

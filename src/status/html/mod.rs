@@ -22,6 +22,9 @@ pub(super) use front::show as show_front;
 pub(super) use products::show as show_products;
 pub(super) use runs::{show_all as show_runs, show_one as show_run};
 
+/// What is said of a page of a list after its last one.
+const BEYOND: &str = "The list ends before this page.";
+
 /// What a page has that its content security policy must permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Forms {
@@ -132,9 +135,6 @@ pub(super) fn missing(
         (status, format!("{problem}\n")).into_response()
     }
 }
-
-/// What is said of a page of a list after its last one.
-const BEYOND: &str = "The list ends before this page.";
 
 fn notice(
     site: &Site,

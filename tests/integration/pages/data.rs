@@ -121,6 +121,10 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
         for ((sql, csv), json) in queries.iter().zip(csv).zip(json) {
             // Runs are read from tables, as their pages say.
             let role = (!path.starts_with("/runs")).then_some(role.as_str());
+            assert_eq!(
+                path.starts_with("/customers/"),
+                !html.contains("All rows as a file")
+            );
             assert_eq!(role.is_none(), html.contains("as the owner of the ledger"));
             let expected = rows(&world, role, sql).await;
             assert_eq!(
