@@ -163,13 +163,14 @@ async fn a_refused_configuration_is_told_until_it_is_mended() {
     world.unset("schedule.cron");
     world.set("partner_center.max_concurrency", "1");
     let manager = Manager::new(&mut world);
-    world.simulator.patch(json!({ "latency_ms": 600 })).await;
+    world.simulator.hold_after("usage", 0).await;
     let daemon = world.start(&[]);
     manager.hears(0, "STATUS=Run 1 (startup): fetching, ").await;
     set_cron(&world, "nonsense");
     daemon.signal("HUP");
     let refused = manager.hears(0, "The old configuration stays in").await;
     assert!(refused.contains("READY=1"), "{refused}");
+    world.simulator.unscript().await;
     // The run goes on, and its status changes.
     let status = manager.hears(0, "STATUS=The next run is due at").await;
     assert!(status.contains("schedule.cron"), "{status}");
