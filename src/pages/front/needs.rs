@@ -19,6 +19,8 @@ const LIKELY_SHARE: f64 = 0.5;
 pub(super) struct Needs {
     /// Whether it is known which customers and products do.
     pub(super) is_known: bool,
+    /// What keeps figures of all customers away. Shown first, because customers fail of it.
+    pub(super) fault: Option<Note>,
     pub(super) customers: Vec<NeedyView>,
     /// Customers that are not shown.
     pub(super) more: u64,
@@ -75,10 +77,13 @@ impl Needs {
             action: "End what uses the ledger's tables, or wait.",
             command: String::new(),
         });
-        let faults = is_away.then(database_note).into_iter();
-        let faults = faults.chain(runs_note(standing).filter(|_| !is_away));
         Self {
             is_known: figures.is_some(),
+            fault: if is_away {
+                Some(database_note())
+            } else {
+                runs_note(standing)
+            },
             more: standing
                 .attention
                 .total
@@ -86,16 +91,15 @@ impl Needs {
             customers,
             suspects,
             more_suspects,
-            notes: faults
-                .chain(consents)
-                .chain(upgrade)
-                .chain(rejected(standing))
-                .collect(),
+            notes: consents.chain(upgrade).chain(rejected(standing)).collect(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.customers.is_empty() && self.suspects.is_empty() && self.notes.is_empty()
+        self.fault.is_none()
+            && self.customers.is_empty()
+            && self.suspects.is_empty()
+            && self.notes.is_empty()
     }
 }
 

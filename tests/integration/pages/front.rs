@@ -284,6 +284,11 @@ async fn of_many_customers_that_need_a_person_the_worst_are_named_and_all_are_co
         assert!(text.contains(said), "{said}: {text}");
     }
     assert!(!text.contains("Customer 192"), "{text}");
+    let place = |said: &str| text.find(said).unwrap();
+    assert!(
+        place("stored nothing") < place("Customer 200"),
+        "the cause first: {text}"
+    );
     assert!(!text.contains("Nothing: runs succeed"), "{text}");
     assert!(
         html.contains("<a href=\"/customers\">and 192 more"),
