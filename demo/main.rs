@@ -217,6 +217,9 @@ impl Demo<'_> {
         if is_shown {
             say(&progress_line(day, &report, self.written))?;
         }
+        if self.lifecycle.stopped_by().is_some() {
+            bail!("stopped");
+        }
         if let Some(fatal) = &report.fatal {
             bail!("the run of {day} could not be finished: {fatal}");
         }
