@@ -254,8 +254,8 @@ async fn a_large_file_comes_whole_and_leaves_no_connection() {
     let mut world = World::new().await;
     world
         .execute(
-            "insert into customer (customer_id, customer_name, first_seen_at, last_seen_at)
-            select gen_random_uuid(), repeat('x', 500), now(), now()
+            "insert into customer (customer_id, customer_name, domain, first_seen_at, last_seen_at)
+            select gen_random_uuid(), repeat('x', 500), repeat('y', 500), now(), now()
             from generate_series(1, 5000)",
         )
         .await;
