@@ -42,6 +42,7 @@ class Chart:
     grain: str = "P1D"
     time_range: str = "No filter"
     order: str | Sql | None = None
+    where: str | None = None
     having: str | None = None
     limit: int = 50_000
     width: int = 12
@@ -84,12 +85,13 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
     (
         Chart(
             "Active seats by workload and day",
-            "One line for each workload, over the partner's products. Lines do not add up: a seat "
-            "of a suite is counted at each of its workloads.",
+            "One line for each workload, over the partner's paid products. Lines do not add up: a "
+            "seat of a suite is counted at each of its workloads.",
             "license_usage_daily_total",
             "echarts_timeseries_line",
             ("licenses_active",),
             columns=("workload_name",),
+            filters=(PAID,),
             x="date",
             time_range="Last 90 days",
             order="licenses_active",
@@ -98,13 +100,15 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
     (
         Chart(
             "Active seats by workload at the ends of months",
-            "One line for each workload. The month under way is left out while it is not over.",
-            "license_usage_total",
+            "One line for each workload, over paid products: the last day of each month. The month "
+            "under way is left out.",
+            "license_usage_daily_total",
             "echarts_timeseries_line",
             ("licenses_active",),
             columns=("workload_name",),
-            filters=(("is_month_over", "IS TRUE", None),),
-            x="month",
+            filters=(PAID,),
+            where="extract(day from date + 1) = 1",
+            x="date",
             grain="P1M",
             time_range="Last 13 months",
             order="licenses_active",
@@ -112,12 +116,12 @@ ROWS: tuple[tuple[Chart, ...], ...] = (
         ),
         Chart(
             "Active and qualified seats by workload on the newest day",
-            "The last point of the lines. Workloads do not add up.",
+            "The last point of the lines by day. Workloads do not add up.",
             "license_usage_daily_total",
             "table",
             ("licenses_active", "licenses_qualified"),
             columns=("workload_name",),
-            filters=(IS_NEWEST,),
+            filters=(PAID, IS_NEWEST),
             order="licenses_active",
             width=6,
         ),
@@ -318,10 +322,11 @@ def adhoc_filters(chart: Chart) -> list[dict]:
                 "comparator": chart.time_range,
             }
         )
-    if chart.having:
-        filters.append(
-            {"clause": "HAVING", "expressionType": "SQL", "sqlExpression": chart.having}
-        )
+    for clause, expression in (("WHERE", chart.where), ("HAVING", chart.having)):
+        if expression:
+            filters.append(
+                {"clause": clause, "expressionType": "SQL", "sqlExpression": expression}
+            )
     return filters
 
 
@@ -347,7 +352,7 @@ def query_context(chart: Chart) -> dict:
         "columns": columns,
         "metrics": [metric(one) for one in chart.metrics],
         "filters": filters,
-        "extras": {"having": chart.having or "", "where": ""},
+        "extras": {"having": chart.having or "", "where": chart.where or ""},
         "row_limit": chart.limit,
     }
     if chart.order:

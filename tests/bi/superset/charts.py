@@ -18,14 +18,19 @@ WANTED = {
     "Unused seats": "select sum(licenses_unused) from license_waste",
     "Active seats by workload and day": """
         select date, workload_name, sum(licenses_active) from license_usage_daily_total
-        where date >= current_date - 90 group by 1, 2""",
+        where product_kind = 'paid' and date >= current_date - 90 group by 1, 2""",
     "Active seats by workload at the ends of months": """
-        select month, workload_name, sum(licenses_active) from license_usage_total
-        where is_month_over and month >= current_date - interval '13 months' group by 1, 2""",
+        select month, workload_name, sum(licenses_active) from license_usage_daily_total
+        inner join date_dimension using (date)
+        where product_kind = 'paid' and is_month_end
+            and date >= current_date - interval '13 months'
+        group by 1, 2""",
     "Active and qualified seats by workload on the newest day": """
         select workload_name, sum(licenses_active), sum(licenses_qualified)
         from license_usage_daily_total
-        where date = (select max(date) from license_usage_daily_total) group by 1""",
+        where product_kind = 'paid'
+            and date = (select max(date) from license_usage_daily_total)
+        group by 1""",
     "Completeness by service and day": """
         select date, service, completeness from data_completeness
         where date >= current_date - 91""",
