@@ -426,6 +426,101 @@ COMMENT ON FUNCTION public.collect_license_usage_months(of_customers uuid[], of_
 
 
 --
+-- Name: data_completeness_between(date, date); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.data_completeness_between(first_day date, last_day date) RETURNS TABLE(date date, service character varying, customers_expected bigint, customers_stored bigint, completeness double precision, state character varying)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 200
+    SET jit TO 'off'
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- What is in force on the first day may have come 14 days before.
+    with collection as (
+        select
+            customer_id,
+            service,
+            (processed_date_time at time zone 'UTC')::date as processed_date,
+            (lead(processed_date_time) over series at time zone 'UTC')::date as next_date
+        from license_usage_collection
+        where processed_date_time >= (first_day - 14)::timestamp at time zone 'UTC'
+            and processed_date_time < (last_day + 1)::timestamp at time zone 'UTC'
+        window series as (partition by customer_id, service order by processed_date_time)
+    ),
+
+    -- A collection is in force until the day before the customer's next one of that service, and
+    -- for 14 days at most. Those of one date that are so for as many days are counted together, so
+    -- that few are spread over the calendar.
+    alike as (
+        select
+            k.service,
+            k.processed_date,
+            least(14, k.next_date - k.processed_date - 1) as days_carried,
+            (c.gone_since at time zone 'UTC')::date as gone_date,
+            (c.absent_since at time zone 'UTC')::date as absent_date,
+            (c.returned_at at time zone 'UTC')::date as returned_date,
+            count(*) as customers
+        from collection as k
+        inner join customer as c on c.customer_id = k.customer_id
+        group by 1, 2, 3, 4, 5, 6
+    ),
+
+    counted as (
+        select
+            a.service,
+            d.date,
+            sum(a.customers)::bigint as expected,
+            coalesce(sum(a.customers) filter (where d.date = a.processed_date), 0)::bigint
+                as stored
+        from alike as a
+        cross join generate_series(0, a.days_carried) as n
+        cross join lateral (select a.processed_date + n as date) as d
+        where d.date = a.processed_date
+            or (
+                coalesce(d.date < a.gone_date, true)
+                and coalesce(d.date < a.absent_date or d.date >= a.returned_date, true)
+            )
+        group by a.service, d.date
+    ),
+
+    calendar as (
+        select s.service, day::date as date
+        from (
+            select service, min(processed_date) as first, max(max(processed_date)) over () as last
+            from service_date
+            where dataset = 'usage'
+            group by service
+        ) as s
+        cross join generate_series(
+            greatest(s.first, first_day)::timestamp,
+            least(s.last, last_day)::timestamp,
+            interval '1 day'
+        ) as day
+    )
+
+    select
+        d.date,
+        d.service,
+        coalesce(n.expected, 0),
+        coalesce(n.stored, 0),
+        n.stored::double precision / n.expected,
+        case
+            when coalesce(n.stored, 0) = 0 then 'no_figures'
+            when n.stored < n.expected then 'partial'
+            else 'complete'
+        end
+    from calendar as d
+    left join counted as n on n.service = d.service and n.date = d.date
+$$;
+
+
+--
+-- Name: FUNCTION data_completeness_between(first_day date, last_day date); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.data_completeness_between(first_day date, last_day date) IS 'The rows of data_completeness of some days. Reads the collections of these and of the 14 days before, while the view reads all.';
+
+
+--
 -- Name: follow_other_deployment_writers(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2188,54 +2283,6 @@ COMMENT ON COLUMN public.coverage.detail IS 'The failure in words.';
 
 
 --
--- Name: customer_success; Type: VIEW; Schema: public; Owner: -
---
-
-CREATE VIEW public.customer_success AS
- SELECT c.customer_id,
-    c.gone_since,
-    GREATEST(c.last_success_at, s.finished_at) AS last_success_at
-   FROM (public.customer c
-     LEFT JOIN ( SELECT s_1.customer_id,
-            max(s_1.finished_at) AS finished_at
-           FROM (( SELECT sync_run.run_id
-                   FROM public.sync_run
-                  ORDER BY sync_run.run_id DESC
-                 LIMIT 2) r
-             JOIN public.sync_customer s_1 ON ((s_1.run_id = r.run_id)))
-          WHERE ((s_1.outcome)::text = 'succeeded'::text)
-          GROUP BY s_1.customer_id) s ON ((s.customer_id = c.customer_id)));
-
-
---
--- Name: VIEW customer_success; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON VIEW public.customer_success IS 'Inner view: when each customer''s collection was last fetched and stored. Read customer_freshness instead.';
-
-
---
--- Name: COLUMN customer_success.customer_id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_success.customer_id IS 'The customer''s tenant id.';
-
-
---
--- Name: COLUMN customer_success.gone_since; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_success.gone_since IS 'When the partner''s own list was first without the customer; null while it names it.';
-
-
---
--- Name: COLUMN customer_success.last_success_at; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_success.last_success_at IS 'When the customer''s collection was last fetched and stored.';
-
-
---
 -- Name: license_usage_month; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2459,6 +2506,106 @@ COMMENT ON COLUMN public.license_usage_set.channels IS 'channel of each series.'
 
 
 --
+-- Name: customer_service_date; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.customer_service_date AS
+ SELECT m.customer_id,
+    p.service,
+    max(
+        CASE
+            WHEN m.are_month_end[p.places[1]] THEN m.processed_date_times[p.places[1]]
+            ELSE ( SELECT max(m.processed_date_times[place.place]) AS max
+               FROM unnest(p.places) place(place))
+        END) AS processed_date_time
+   FROM (public.license_usage_month m
+     CROSS JOIN LATERAL ( SELECT public.license_service(r.service_code, r.service_name) AS service,
+            array_agg((r.place)::integer) AS places
+           FROM (public.license_usage_set s
+             CROSS JOIN LATERAL UNNEST(s.service_names, s.service_codes) WITH ORDINALITY r(service_name, service_code, place))
+          WHERE (s.set_id = m.set_id)
+          GROUP BY (public.license_service(r.service_code, r.service_name))) p)
+  WHERE m.newest
+  GROUP BY m.customer_id, p.service;
+
+
+--
+-- Name: VIEW customer_service_date; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.customer_service_date IS 'Inner view: the newest processed date of each customer and service. Read customer_freshness instead.';
+
+
+--
+-- Name: COLUMN customer_service_date.customer_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service_date.customer_id IS 'The customer''s tenant id.';
+
+
+--
+-- Name: COLUMN customer_service_date.service; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service_date.service IS 'The service: license_service() of its rows.';
+
+
+--
+-- Name: COLUMN customer_service_date.processed_date_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service_date.processed_date_time IS 'The newest processed date.';
+
+
+--
+-- Name: customer_success; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.customer_success AS
+ SELECT c.customer_id,
+    c.gone_since,
+    GREATEST(c.last_success_at, s.finished_at) AS last_success_at
+   FROM (public.customer c
+     LEFT JOIN ( SELECT s_1.customer_id,
+            max(s_1.finished_at) AS finished_at
+           FROM (( SELECT sync_run.run_id
+                   FROM public.sync_run
+                  ORDER BY sync_run.run_id DESC
+                 LIMIT 2) r
+             JOIN public.sync_customer s_1 ON ((s_1.run_id = r.run_id)))
+          WHERE ((s_1.outcome)::text = 'succeeded'::text)
+          GROUP BY s_1.customer_id) s ON ((s.customer_id = c.customer_id)));
+
+
+--
+-- Name: VIEW customer_success; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.customer_success IS 'Inner view: when each customer''s collection was last fetched and stored. Read customer_freshness instead.';
+
+
+--
+-- Name: COLUMN customer_success.customer_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_success.customer_id IS 'The customer''s tenant id.';
+
+
+--
+-- Name: COLUMN customer_success.gone_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_success.gone_since IS 'When the partner''s own list was first without the customer; null while it names it.';
+
+
+--
+-- Name: COLUMN customer_success.last_success_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_success.last_success_at IS 'When the customer''s collection was last fetched and stored.';
+
+
+--
 -- Name: service_date_superseded; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2506,112 +2653,6 @@ COMMENT ON COLUMN public.service_date_superseded.superseded_at IS 'When a row of
 
 
 --
--- Name: customer_service; Type: VIEW; Schema: public; Owner: -
---
-
-CREATE VIEW public.customer_service AS
- SELECT n.customer_id,
-    n.service,
-    max(n.processed_date_time) AS processed_date_time,
-    max(n.processed_date) AS processed_date,
-    bool_and(((c.gone_since IS NULL) AND COALESCE((s.superseded_at > c.last_success_at), true))) AS is_current
-   FROM ((( SELECT m.customer_id,
-            public.license_service(r.service_code, r.service_name) AS service,
-            max(r.processed_date_time) AS processed_date_time,
-            ((max(r.processed_date_time) AT TIME ZONE 'UTC'::text))::date AS processed_date
-           FROM ((public.license_usage_month m
-             JOIN public.license_usage_set s_1 ON ((s_1.set_id = m.set_id)))
-             CROSS JOIN LATERAL UNNEST(s_1.service_names, s_1.service_codes, m.processed_date_times) r(service_name, service_code, processed_date_time))
-          WHERE m.newest
-          GROUP BY m.customer_id, (public.license_service(r.service_code, r.service_name))) n
-     LEFT JOIN public.customer_success c ON ((c.customer_id = n.customer_id)))
-     LEFT JOIN public.service_date_superseded s ON ((((s.dataset)::text = 'usage'::text) AND ((s.service)::text = (n.service)::text) AND (s.processed_date = n.processed_date))))
-  GROUP BY n.customer_id, n.service;
-
-
---
--- Name: VIEW customer_service; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON VIEW public.customer_service IS 'Inner view: the newest processed date of each customer and service, and whether its rows are current: the customer is not gone, and was not fetched after a later date had come.';
-
-
---
--- Name: COLUMN customer_service.customer_id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_service.customer_id IS 'The customer''s tenant id.';
-
-
---
--- Name: COLUMN customer_service.service; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_service.service IS 'The service: license_service() of its rows.';
-
-
---
--- Name: COLUMN customer_service.processed_date_time; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_service.processed_date_time IS 'The newest processed date.';
-
-
---
--- Name: COLUMN customer_service.processed_date; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_service.processed_date IS 'The date of it, UTC.';
-
-
---
--- Name: COLUMN customer_service.is_current; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_service.is_current IS 'Whether the rows of that date are current.';
-
-
---
--- Name: customer_usage; Type: VIEW; Schema: public; Owner: -
---
-
-CREATE VIEW public.customer_usage AS
- SELECT customer_service.customer_id,
-    max(customer_service.processed_date_time) AS last_processed_date_time,
-    bool_or(customer_service.is_current) AS has_current_row
-   FROM public.customer_service
-  GROUP BY customer_service.customer_id;
-
-
---
--- Name: VIEW customer_usage; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON VIEW public.customer_usage IS 'Inner view: how recent the usage of each customer that has any is. Read customer_freshness instead.';
-
-
---
--- Name: COLUMN customer_usage.customer_id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_usage.customer_id IS 'The customer''s tenant id.';
-
-
---
--- Name: COLUMN customer_usage.last_processed_date_time; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_usage.last_processed_date_time IS 'The newest processed date of its usage.';
-
-
---
--- Name: COLUMN customer_usage.has_current_row; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.customer_usage.has_current_row IS 'Whether any of its rows is current, as in license_usage_latest.';
-
-
---
 -- Name: customer_freshness; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2635,10 +2676,15 @@ CREATE VIEW public.customer_freshness AS
             s.last_success_at AS success_at,
             u.last_processed_date_time AS processed_date_time,
             ((u.last_processed_date_time AT TIME ZONE 'UTC'::text))::date AS processed_date,
-            u.has_current_row
+            COALESCE((u.superseded_at > s.last_success_at), true) AS has_current_row
            FROM ((public.customer c
              JOIN public.customer_success s ON ((s.customer_id = c.customer_id)))
-             LEFT JOIN public.customer_usage u ON ((u.customer_id = c.customer_id)))
+             LEFT JOIN ( SELECT d.customer_id,
+                    max(d.processed_date_time) AS last_processed_date_time,
+                    max(COALESCE(s_1.superseded_at, 'infinity'::timestamp with time zone)) AS superseded_at
+                   FROM (public.customer_service_date d
+                     LEFT JOIN public.service_date_superseded s_1 ON ((((s_1.dataset)::text = 'usage'::text) AND ((s_1.service)::text = (d.service)::text) AND (s_1.processed_date = ((d.processed_date_time AT TIME ZONE 'UTC'::text))::date))))
+                  GROUP BY d.customer_id) u ON ((u.customer_id = c.customer_id)))
         ), judged AS (
          SELECT known.customer_id,
             known.customer_name,
@@ -2801,6 +2847,108 @@ COMMENT ON COLUMN public.customer_freshness.domain IS 'The tenant''s domain; kno
 
 
 --
+-- Name: customer_service; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.customer_service AS
+ SELECT n.customer_id,
+    n.service,
+    max(n.processed_date_time) AS processed_date_time,
+    max(n.processed_date) AS processed_date,
+    bool_and(((c.gone_since IS NULL) AND COALESCE((s.superseded_at > c.last_success_at), true))) AS is_current
+   FROM ((( SELECT customer_service_date.customer_id,
+            customer_service_date.service,
+            customer_service_date.processed_date_time,
+            ((customer_service_date.processed_date_time AT TIME ZONE 'UTC'::text))::date AS processed_date
+           FROM public.customer_service_date) n
+     LEFT JOIN public.customer_success c ON ((c.customer_id = n.customer_id)))
+     LEFT JOIN public.service_date_superseded s ON ((((s.dataset)::text = 'usage'::text) AND ((s.service)::text = (n.service)::text) AND (s.processed_date = n.processed_date))))
+  GROUP BY n.customer_id, n.service;
+
+
+--
+-- Name: VIEW customer_service; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.customer_service IS 'Inner view: the newest processed date of each customer and service, and whether its rows are current: the customer is not gone, and was not fetched after a later date had come.';
+
+
+--
+-- Name: COLUMN customer_service.customer_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service.customer_id IS 'The customer''s tenant id.';
+
+
+--
+-- Name: COLUMN customer_service.service; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service.service IS 'The service: license_service() of its rows.';
+
+
+--
+-- Name: COLUMN customer_service.processed_date_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service.processed_date_time IS 'The newest processed date.';
+
+
+--
+-- Name: COLUMN customer_service.processed_date; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service.processed_date IS 'The date of it, UTC.';
+
+
+--
+-- Name: COLUMN customer_service.is_current; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_service.is_current IS 'Whether the rows of that date are current.';
+
+
+--
+-- Name: customer_usage; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.customer_usage AS
+ SELECT customer_service.customer_id,
+    max(customer_service.processed_date_time) AS last_processed_date_time,
+    bool_or(customer_service.is_current) AS has_current_row
+   FROM public.customer_service
+  GROUP BY customer_service.customer_id;
+
+
+--
+-- Name: VIEW customer_usage; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.customer_usage IS 'Inner view: how recent the usage of each customer that has any is. Read customer_freshness instead.';
+
+
+--
+-- Name: COLUMN customer_usage.customer_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_usage.customer_id IS 'The customer''s tenant id.';
+
+
+--
+-- Name: COLUMN customer_usage.last_processed_date_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_usage.last_processed_date_time IS 'The newest processed date of its usage.';
+
+
+--
+-- Name: COLUMN customer_usage.has_current_row; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.customer_usage.has_current_row IS 'Whether any of its rows is current, as in license_usage_latest.';
+
+
+--
 -- Name: customer_lifecycle; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -2889,58 +3037,13 @@ COMMENT ON COLUMN public.customer_lifecycle.state IS 'gone: not on the partner''
 --
 
 CREATE VIEW public.data_completeness AS
- WITH collection AS (
-         SELECT license_usage_collection.customer_id,
-            license_usage_collection.service,
-            ((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::date AS processed_date,
-            ((lead(license_usage_collection.processed_date_time) OVER series AT TIME ZONE 'UTC'::text))::date AS next_date
-           FROM public.license_usage_collection
-          WINDOW series AS (PARTITION BY license_usage_collection.customer_id, license_usage_collection.service ORDER BY license_usage_collection.processed_date_time)
-        ), alike AS (
-         SELECT k.service,
-            k.processed_date,
-            LEAST(14, ((k.next_date - k.processed_date) - 1)) AS days_carried,
-            ((c.gone_since AT TIME ZONE 'UTC'::text))::date AS gone_date,
-            ((c.absent_since AT TIME ZONE 'UTC'::text))::date AS absent_date,
-            ((c.returned_at AT TIME ZONE 'UTC'::text))::date AS returned_date,
-            count(*) AS customers
-           FROM (collection k
-             JOIN public.customer c ON ((c.customer_id = k.customer_id)))
-          GROUP BY k.service, k.processed_date, LEAST(14, ((k.next_date - k.processed_date) - 1)), (((c.gone_since AT TIME ZONE 'UTC'::text))::date), (((c.absent_since AT TIME ZONE 'UTC'::text))::date), (((c.returned_at AT TIME ZONE 'UTC'::text))::date)
-        ), counted AS (
-         SELECT a.service,
-            d_1.date,
-            (sum(a.customers))::bigint AS expected,
-            (COALESCE(sum(a.customers) FILTER (WHERE (d_1.date = a.processed_date)), (0)::numeric))::bigint AS stored
-           FROM ((alike a
-             CROSS JOIN LATERAL generate_series(0, a.days_carried) n_1(n))
-             CROSS JOIN LATERAL ( SELECT (a.processed_date + n_1.n) AS date) d_1)
-          WHERE ((d_1.date = a.processed_date) OR (COALESCE((d_1.date < a.gone_date), true) AND COALESCE(((d_1.date < a.absent_date) OR (d_1.date >= a.returned_date)), true)))
-          GROUP BY a.service, d_1.date
-        ), calendar AS (
-         SELECT s.service,
-            (day.day)::date AS date
-           FROM (( SELECT service_date.service,
-                    min(service_date.processed_date) AS first,
-                    max(max(service_date.processed_date)) OVER () AS last
-                   FROM public.service_date
-                  WHERE ((service_date.dataset)::text = 'usage'::text)
-                  GROUP BY service_date.service) s
-             CROSS JOIN LATERAL generate_series((s.first)::timestamp without time zone, (s.last)::timestamp without time zone, '1 day'::interval) day(day))
-        )
- SELECT d.date,
-    (d.service)::character varying(255) AS service,
-    COALESCE(n.expected, (0)::bigint) AS customers_expected,
-    COALESCE(n.stored, (0)::bigint) AS customers_stored,
-    ((n.stored)::double precision / (n.expected)::double precision) AS completeness,
-    (
-        CASE
-            WHEN (COALESCE(n.stored, (0)::bigint) = 0) THEN 'no_figures'::text
-            WHEN (n.stored < n.expected) THEN 'partial'::text
-            ELSE 'complete'::text
-        END)::character varying(16) AS state
-   FROM (calendar d
-     LEFT JOIN counted n ON ((((n.service)::text = (d.service)::text) AND (n.date = d.date))));
+ SELECT data_completeness_between.date,
+    (data_completeness_between.service)::character varying(255) AS service,
+    data_completeness_between.customers_expected,
+    data_completeness_between.customers_stored,
+    data_completeness_between.completeness,
+    (data_completeness_between.state)::character varying(16) AS state
+   FROM public.data_completeness_between('-infinity'::date, 'infinity'::date) data_completeness_between(date, service, customers_expected, customers_stored, completeness, state);
 
 
 --
@@ -5083,6 +5186,43 @@ COMMENT ON COLUMN public.license_held.is_from_the_start IS 'Whether first_date i
 
 
 --
+-- Name: license_usage_date_time; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.license_usage_date_time AS
+ SELECT service_date.processed_date,
+    ((service_date.processed_date)::timestamp without time zone AT TIME ZONE 'UTC'::text) AS processed_date_time
+   FROM public.service_date
+  WHERE ((service_date.dataset)::text = 'usage'::text)
+UNION
+ SELECT ((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::date AS processed_date,
+    license_usage_collection.processed_date_time
+   FROM public.license_usage_collection
+  WHERE ((((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::time without time zone > '00:00:00'::time without time zone) AND (((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::time without time zone <= '24:00:00'::time without time zone));
+
+
+--
+-- Name: VIEW license_usage_date_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.license_usage_date_time IS 'Inner view: the processed dates of which license_usage may have rows.';
+
+
+--
+-- Name: COLUMN license_usage_date_time.processed_date; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_usage_date_time.processed_date IS 'The date of the next column, UTC.';
+
+
+--
+-- Name: COLUMN license_usage_date_time.processed_date_time; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.license_usage_date_time.processed_date_time IS 'The processed date.';
+
+
+--
 -- Name: product_rename_pair; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -5096,47 +5236,44 @@ CREATE VIEW public.product_rename_pair AS
             license_held.last_date,
             license_held.is_from_the_start
            FROM public.license_held
-        ), came AS (
-         SELECT n.customer_id,
-            n.service,
-            n.product_name,
-            n.first_date,
-            min(k.processed_date_time) FILTER (WHERE (d.date = n.first_date)) AS came_with,
-            max(k.processed_date_time) FILTER (WHERE (d.date < n.first_date)) AS came_after
-           FROM ((held n
-             JOIN public.license_usage_collection k ON (((k.customer_id = n.customer_id) AND ((k.service)::text = (n.service)::text))))
-             CROSS JOIN LATERAL ( SELECT ((k.processed_date_time AT TIME ZONE 'UTC'::text))::date AS date) d)
-          WHERE (NOT n.is_from_the_start)
-          GROUP BY n.customer_id, n.service, n.product_name, n.first_date
         ), candidate AS (
          SELECT n.customer_id,
             n.service,
             n.product_name,
             n.first_date,
-            n.came_with,
-            n.came_after,
+            o.last_date,
             o.product_name AS old_product_name,
             o.product_id AS old_product_id,
             count(*) OVER (PARTITION BY o.product_name, n.product_name) AS customers
-           FROM (came n
-             JOIN held o ON (((o.customer_id = n.customer_id) AND ((o.service)::text = (n.service)::text) AND (o.last_date = ((n.came_after AT TIME ZONE 'UTC'::text))::date))))
+           FROM (held n
+             JOIN held o ON (((o.customer_id = n.customer_id) AND ((o.service)::text = (n.service)::text) AND (o.last_date < n.first_date))))
+          WHERE ((NOT n.is_from_the_start) AND (( SELECT k.processed_date_time
+                   FROM (public.license_usage_date_time t
+                     JOIN public.license_usage_collection k ON ((k.processed_date_time = t.processed_date_time)))
+                  WHERE ((t.processed_date > o.last_date) AND (t.processed_date < n.first_date) AND (k.customer_id = n.customer_id) AND ((k.service)::text = (n.service)::text))
+                 LIMIT 1) IS NULL))
         ), compared AS (
          SELECT c_1.customer_id,
             c_1.service,
             c_1.product_name,
             c_1.first_date,
-            c_1.came_with,
-            c_1.came_after,
+            c_1.last_date,
             c_1.old_product_name,
             c_1.old_product_id,
             c_1.customers,
             abs((s.old_seats - s.new_seats)) AS difference
-           FROM (candidate c_1
-             CROSS JOIN LATERAL ( SELECT max(u.licenses_qualified) FILTER (WHERE ((u.processed_date_time = c_1.came_after) AND (((COALESCE(p.present_name, u.product_name))::character varying(255))::text = (c_1.old_product_name)::text))) AS old_seats,
-                    max(u.licenses_qualified) FILTER (WHERE ((u.processed_date_time = c_1.came_with) AND (((COALESCE(p.present_name, u.product_name))::character varying(255))::text = (c_1.product_name)::text))) AS new_seats
+           FROM ((candidate c_1
+             CROSS JOIN LATERAL ( SELECT max(k_1.processed_date_time) FILTER (WHERE (t.processed_date = c_1.last_date)) AS came_after,
+                    min(k_1.processed_date_time) FILTER (WHERE (t.processed_date = c_1.first_date)) AS came_with
+                   FROM (public.license_usage_date_time t
+                     JOIN public.license_usage_collection k_1 ON ((k_1.processed_date_time = t.processed_date_time)))
+                  WHERE ((t.processed_date = ANY (ARRAY[c_1.last_date, c_1.first_date])) AND (k_1.customer_id = c_1.customer_id) AND ((k_1.service)::text = (c_1.service)::text))
+                  GROUP BY k_1.customer_id) k)
+             CROSS JOIN LATERAL ( SELECT max(u.licenses_qualified) FILTER (WHERE ((u.processed_date_time = k.came_after) AND (((COALESCE(p.present_name, u.product_name))::character varying(255))::text = (c_1.old_product_name)::text))) AS old_seats,
+                    max(u.licenses_qualified) FILTER (WHERE ((u.processed_date_time = k.came_with) AND (((COALESCE(p.present_name, u.product_name))::character varying(255))::text = (c_1.product_name)::text))) AS new_seats
                    FROM (public.license_usage u
                      LEFT JOIN public.present_name p ON ((((p.kind)::text = 'product'::text) AND ((p.key)::text = (public.name_key(u.product_id, u.product_name))::text))))
-                  WHERE ((u.customer_id = c_1.customer_id) AND (u.processed_date_time = ANY (ARRAY[c_1.came_after, c_1.came_with])))
+                  WHERE ((u.customer_id = c_1.customer_id) AND (u.processed_date_time = ANY (ARRAY[k.came_after, k.came_with])))
                   GROUP BY u.customer_id) s)
           WHERE (c_1.customers >= 5)
         ), closest AS (
@@ -5149,8 +5286,7 @@ CREATE VIEW public.product_rename_pair AS
                     compared.service,
                     compared.product_name,
                     compared.first_date,
-                    compared.came_with,
-                    compared.came_after,
+                    compared.last_date,
                     compared.old_product_name,
                     compared.old_product_id,
                     compared.customers,
@@ -6494,43 +6630,6 @@ COMMENT ON COLUMN public.license_usage_change.processed_date IS 'The date of pro
 --
 
 COMMENT ON COLUMN public.license_usage_change.active_percent_change IS 'Percentage points of active_percent gained since the date before; negative if lost.';
-
-
---
--- Name: license_usage_date_time; Type: VIEW; Schema: public; Owner: -
---
-
-CREATE VIEW public.license_usage_date_time AS
- SELECT service_date.processed_date,
-    ((service_date.processed_date)::timestamp without time zone AT TIME ZONE 'UTC'::text) AS processed_date_time
-   FROM public.service_date
-  WHERE ((service_date.dataset)::text = 'usage'::text)
-UNION
- SELECT ((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::date AS processed_date,
-    license_usage_collection.processed_date_time
-   FROM public.license_usage_collection
-  WHERE ((((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::time without time zone > '00:00:00'::time without time zone) AND (((license_usage_collection.processed_date_time AT TIME ZONE 'UTC'::text))::time without time zone <= '24:00:00'::time without time zone));
-
-
---
--- Name: VIEW license_usage_date_time; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON VIEW public.license_usage_date_time IS 'Inner view: the processed dates of which license_usage may have rows.';
-
-
---
--- Name: COLUMN license_usage_date_time.processed_date; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.license_usage_date_time.processed_date IS 'The date of the next column, UTC.';
-
-
---
--- Name: COLUMN license_usage_date_time.processed_date_time; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.license_usage_date_time.processed_date_time IS 'The processed date.';
 
 
 --
@@ -8418,22 +8517,23 @@ ALTER TABLE ONLY public.license_usage ATTACH PARTITION public.license_usage_2026
 --
 
 INSERT INTO public._sqlx_migrations VALUES
-	(20261128090000, 'create ledger', '2026-11-29 10:33:51.831813+00', true, '\x7f53416521856edf83d5efabb20f0fd2c0f133ccbb40a6bfa3ec2694d6edad31e1028d98c5ff7d92128322d89d46dc0b', 12081166),
-	(20261128090100, 'keep beside ledger', '2026-11-29 10:33:51.846058+00', true, '\xa7bd64088b497d211f81ea3b2d152935ce7971e18e4a4be415f9821b603295fa7cfd8dbcce232a94224c3295de9ba126', 22728306),
-	(20261128090200, 'create runs', '2026-11-29 10:33:51.873339+00', true, '\xc2442ddecae99ad811dc73862f78c79210694600fd83877a528d55120995f5cfd841db12ea091739ab6e4fd726afc21f', 13794222),
-	(20261128090300, 'create usage views', '2026-11-29 10:33:51.889219+00', true, '\x2ce6835e7d99202b00745b981263fae4ebb536336baa28613b6c9091a51f0eca4948fdd2b8d9aafb0ef151329bbf8575', 7416054),
-	(20261128090310, 'create ledger views', '2026-11-29 10:33:51.898368+00', true, '\x6cd62e61a61423004b271a6a3c90701dc13a1527db0cfde7983df4599e62b774460c043dcd18138c4e97e0ff49674e76', 10370684),
-	(20261128090400, 'create present names', '2026-11-29 10:33:51.910448+00', true, '\xdf2d3498dc6f2f1312c92d376b3fb4b7b664141fd4c9540f4254a29a90409f17d2e4b3af6a945c5e68f20473ca6299b9', 4999895),
-	(20261128090410, 'create month views', '2026-11-29 10:33:51.917126+00', true, '\x08e9bd018ff8eef741d64ef8f18d3762ca05f43a968fdb7f8763bf2ba9cea0d0ce8c56d7c05a340c9992820faf7cc79c', 3310770),
-	(20261128090420, 'create product views', '2026-11-29 10:33:51.921861+00', true, '\xb131580fe83b815dfbe6aff0186e8aeffd820f1c27aace14f55cdd9617706fb1ff8dd32ae07d8ba36af4e25d7c058904', 4609704),
-	(20261128090430, 'create day views', '2026-11-29 10:33:51.927848+00', true, '\x46090be6ae2404cb9470db7112d4e3c3417270ab26b7367ca57f493925b92ee733ca87ee8661c836374f8b9279f5c28d', 4549515),
-	(20261128090440, 'create growth views', '2026-11-29 10:33:51.933814+00', true, '\x1345e964f6c9b643a0c377303c364d7c9a828f00b6cb5b415238285a5a4ebc34f491114d196bd9985bd2407c304ed2b0', 8838742),
-	(20261128090500, 'create customer views', '2026-11-29 10:33:51.944114+00', true, '\x075d6d156560cb27483d54997d70f241328018a9a5d651ec6101b6ba00f558aaff0aa545dda8e0f2e2af76601a4f4e8e', 5238230),
-	(20261128090510, 'create waste views', '2026-11-29 10:33:51.95075+00', true, '\x1e6f5adcdb0f02b632eacb7c29b93599e21732f85981f185f6747614e2e1a79a9fd39f354dc8a9e39b14991b16b29582', 4336839),
-	(20261128090520, 'create holding views', '2026-11-29 10:33:51.956585+00', true, '\xfb0e1beb985799d24a95d60a37ad9069829940d2a36d4c5b7e9bb990f7154554192678061f305f6f896f7e803d14baf7', 4515945),
-	(20261129050000, 'add ms ids to failures', '2026-11-29 10:33:51.962524+00', true, '\x9b9b608f1ebcbc5face436fec386e1b65c87e2b4d61586013f26eca1d883ca18a28dcd6560b2fea897da9372d79430c4', 555447),
-	(20261129061000, 'show domains of customers', '2026-11-29 10:33:51.968894+00', true, '\x0affd418276b89ada38b7ac2c5e12f49199f7aaeb998d08b0ba8dd4ef38ddff4d4150b8d02a70e3a932870a24664580b', 1842003),
-	(20261129090000, 'create product month view', '2026-11-29 10:33:51.97347+00', true, '\x0cfad502fb6ea9acc91344fb98115e07b5233989957ff01ad6bca90d7ec2288f50db82575e34399e61e3e1b82fc8bf7b', 5277799);
+	(20261128090000, 'create ledger', '2026-11-29 13:09:55.12727+00', true, '\x7f53416521856edf83d5efabb20f0fd2c0f133ccbb40a6bfa3ec2694d6edad31e1028d98c5ff7d92128322d89d46dc0b', 15369127),
+	(20261128090100, 'keep beside ledger', '2026-11-29 13:09:55.144883+00', true, '\xa7bd64088b497d211f81ea3b2d152935ce7971e18e4a4be415f9821b603295fa7cfd8dbcce232a94224c3295de9ba126', 29361359),
+	(20261128090200, 'create runs', '2026-11-29 13:09:55.179318+00', true, '\xc2442ddecae99ad811dc73862f78c79210694600fd83877a528d55120995f5cfd841db12ea091739ab6e4fd726afc21f', 19895588),
+	(20261128090300, 'create usage views', '2026-11-29 13:09:55.202444+00', true, '\x2ce6835e7d99202b00745b981263fae4ebb536336baa28613b6c9091a51f0eca4948fdd2b8d9aafb0ef151329bbf8575', 8183296),
+	(20261128090310, 'create ledger views', '2026-11-29 13:09:55.213566+00', true, '\x6cd62e61a61423004b271a6a3c90701dc13a1527db0cfde7983df4599e62b774460c043dcd18138c4e97e0ff49674e76', 11282071),
+	(20261128090400, 'create present names', '2026-11-29 13:09:55.227388+00', true, '\xdf2d3498dc6f2f1312c92d376b3fb4b7b664141fd4c9540f4254a29a90409f17d2e4b3af6a945c5e68f20473ca6299b9', 6719416),
+	(20261128090410, 'create month views', '2026-11-29 13:09:55.236668+00', true, '\x08e9bd018ff8eef741d64ef8f18d3762ca05f43a968fdb7f8763bf2ba9cea0d0ce8c56d7c05a340c9992820faf7cc79c', 3813478),
+	(20261128090420, 'create product views', '2026-11-29 13:09:55.242817+00', true, '\xb131580fe83b815dfbe6aff0186e8aeffd820f1c27aace14f55cdd9617706fb1ff8dd32ae07d8ba36af4e25d7c058904', 5088087),
+	(20261128090430, 'create day views', '2026-11-29 13:09:55.250118+00', true, '\x46090be6ae2404cb9470db7112d4e3c3417270ab26b7367ca57f493925b92ee733ca87ee8661c836374f8b9279f5c28d', 5297078),
+	(20261128090440, 'create growth views', '2026-11-29 13:09:55.257756+00', true, '\x1345e964f6c9b643a0c377303c364d7c9a828f00b6cb5b415238285a5a4ebc34f491114d196bd9985bd2407c304ed2b0', 9804210),
+	(20261128090500, 'create customer views', '2026-11-29 13:09:55.270034+00', true, '\x075d6d156560cb27483d54997d70f241328018a9a5d651ec6101b6ba00f558aaff0aa545dda8e0f2e2af76601a4f4e8e', 6545357),
+	(20261128090510, 'create waste views', '2026-11-29 13:09:55.278865+00', true, '\x1e6f5adcdb0f02b632eacb7c29b93599e21732f85981f185f6747614e2e1a79a9fd39f354dc8a9e39b14991b16b29582', 4785807),
+	(20261128090520, 'create holding views', '2026-11-29 13:09:55.285973+00', true, '\xfb0e1beb985799d24a95d60a37ad9069829940d2a36d4c5b7e9bb990f7154554192678061f305f6f896f7e803d14baf7', 5265301),
+	(20261129050000, 'add ms ids to failures', '2026-11-29 13:09:55.293606+00', true, '\x9b9b608f1ebcbc5face436fec386e1b65c87e2b4d61586013f26eca1d883ca18a28dcd6560b2fea897da9372d79430c4', 882324),
+	(20261129061000, 'show domains of customers', '2026-11-29 13:09:55.301539+00', true, '\x0affd418276b89ada38b7ac2c5e12f49199f7aaeb998d08b0ba8dd4ef38ddff4d4150b8d02a70e3a932870a24664580b', 2204073),
+	(20261129090000, 'create product month view', '2026-11-29 13:09:55.307759+00', true, '\x0cfad502fb6ea9acc91344fb98115e07b5233989957ff01ad6bca90d7ec2288f50db82575e34399e61e3e1b82fc8bf7b', 6076660),
+	(20261129120000, 'bound reads of views', '2026-11-29 13:09:55.318368+00', true, '\xed12edf2c93123fd10b1479c1c60dacdbb70b60b815d18a281f76a4ec79e88de8b39555b4b37e4f2f6cb7e7f0d71704c', 8265048);
 
 
 --
@@ -8453,7 +8553,7 @@ INSERT INTO public._sqlx_migrations VALUES
 --
 
 INSERT INTO public.consent VALUES
-	('vm', NULL, '2026-11-29 10:33:52.006299+00', '2026-11-29 10:33:52.147081+00', '2027-02-27 10:33:52.147081+00', NULL, NULL);
+	('vm', NULL, '2026-11-29 13:09:55.361747+00', '2026-11-29 13:09:55.538438+00', '2027-02-27 13:09:55.538438+00', NULL, NULL);
 
 
 --
@@ -8461,10 +8561,10 @@ INSERT INTO public.consent VALUES
 --
 
 INSERT INTO public.customer VALUES
-	('413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Montferro & Mistralle Law BV', 'montferrolaw1.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.172991+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
-	('05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Grauwald Municipal Works Group', 'grauwaldmunicipalworks3.onmicrosoft.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.174585+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
-	('df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Nordhamn Municipal Works GmbH', 'nordhamnmunicipalworks0.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.175593+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
-	('e365dc0d-89de-459b-8cba-a60ec5640395', 'Marisol Energy GmbH', 'marisolenergy2.example', '2026-11-29 10:33:52.00973+00', '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.00973+00', NULL, NULL, NULL, '2026-11-29 10:33:52.175354+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL);
+	('413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Montferro & Mistralle Law BV', 'montferrolaw1.example', '2026-11-29 13:09:55.365521+00', '2026-11-29 13:09:55.566366+00', '2026-11-29 13:09:55.365521+00', NULL, NULL, NULL, '2026-11-29 13:09:55.565771+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
+	('05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Grauwald Municipal Works Group', 'grauwaldmunicipalworks3.onmicrosoft.example', '2026-11-29 13:09:55.365521+00', '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.365521+00', NULL, NULL, NULL, '2026-11-29 13:09:55.567179+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
+	('df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Nordhamn Municipal Works GmbH', 'nordhamnmunicipalworks0.example', '2026-11-29 13:09:55.365521+00', '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.365521+00', NULL, NULL, NULL, '2026-11-29 13:09:55.568095+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL),
+	('e365dc0d-89de-459b-8cba-a60ec5640395', 'Marisol Energy GmbH', 'marisolenergy2.example', '2026-11-29 13:09:55.365521+00', '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.365521+00', NULL, NULL, NULL, '2026-11-29 13:09:55.567668+00', '2026-05-03 00:00:00+00', NULL, NULL, NULL, NULL);
 
 
 --
@@ -8473,7 +8573,7 @@ INSERT INTO public.customer VALUES
 
 INSERT INTO public.lease VALUES
 	('leader', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-	('run', 2, NULL, 'vm', '2026-11-29 10:33:52.13046+00', '2026-11-29 10:33:52.13046+00', '2026-11-29 10:34:07.13046+00', '2026-11-29 10:33:51.72778+00', 10115, '2026-11-29 10:33:52.124121+00', 10116, '2026-11-29 10:33:52.131601+00');
+	('run', 2, NULL, 'vm', '2026-11-29 13:09:55.519217+00', '2026-11-29 13:09:55.519217+00', '2026-11-29 13:10:10.519217+00', '2026-11-29 13:09:55.016017+00', 15443, '2026-11-29 13:09:55.510238+00', 15444, '2026-11-29 13:09:55.520656+00');
 
 
 --
@@ -8481,7 +8581,7 @@ INSERT INTO public.lease VALUES
 --
 
 INSERT INTO public.ledger_locale VALUES
-	('en-US', '2026-11-29 10:33:52.001537+00');
+	('en-US', '2026-11-29 13:09:55.356494+00');
 
 
 --
@@ -8495,7 +8595,7 @@ INSERT INTO public.ledger_locale VALUES
 --
 
 INSERT INTO public.license_usage_2026_04_21 VALUES
-	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Dynamics 365 Customer Service Enterprise', 'Microsoft Dynamics CRM', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'crm', NULL, 'reseller', 7, 12, 58.33, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1);
+	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Dynamics 365 Customer Service Enterprise', 'Microsoft Dynamics CRM', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'crm', NULL, 'reseller', 7, 12, 58.33, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1);
 
 
 --
@@ -8503,58 +8603,58 @@ INSERT INTO public.license_usage_2026_04_21 VALUES
 --
 
 INSERT INTO public.license_usage_2026_05_01 VALUES
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 10:33:52.031092+00', '2026-11-29 10:33:52.031092+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 50, 57, 87.72, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 24, 29, 82.76, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 10:33:52.051693+00', '2026-11-29 10:33:52.051693+00', 1),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 10:33:52.174011+00', '2026-11-29 10:33:52.174011+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 49, 57, 85.96, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 23, 29, 79.31, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 10:33:52.191119+00', '2026-11-29 10:33:52.191119+00', 2);
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 13:09:55.387162+00', '2026-11-29 13:09:55.387162+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 50, 57, 87.72, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 24, 29, 82.76, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 13:09:55.412507+00', '2026-11-29 13:09:55.412507+00', 1),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Exchange', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 8, 8, 100, '2026-11-29 13:09:55.566366+00', '2026-11-29 13:09:55.566366+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 4, 8, 50, '2026-11-29 13:09:55.566366+00', '2026-11-29 13:09:55.566366+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'SharePoint', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 5, 8, 62.5, '2026-11-29 13:09:55.566366+00', '2026-11-29 13:09:55.566366+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Teams', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 10, 8, 125, '2026-11-29 13:09:55.566366+00', '2026-11-29 13:09:55.566366+00', 2),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'Microsoft 365 Business Standard', 'Yammer', 'Montferro & Mistralle Law BV', NULL, NULL, 'o365', NULL, 'reseller', 1, 8, 12.5, '2026-11-29 13:09:55.566366+00', '2026-11-29 13:09:55.566366+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Exchange Online Archiving for Exchange Online', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 5, 20, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 4, 100, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 4, 75, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Basic', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 0, 4, 0, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Exchange', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 3, 6, 50, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'SharePoint', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 4, 6, 66.67, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Teams', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 6, 6, 100, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'Microsoft 365 Business Standard', 'Yammer', 'Grauwald Municipal Works Group', NULL, NULL, 'o365', NULL, 'reseller', 1, 6, 16.67, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Exchange Online (Plan 2)', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 9, 11, 81.82, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Exchange', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 49, 57, 85.96, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Microsoft 365 Apps', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 56, 57, 98.25, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'SharePoint', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 45, 57, 78.95, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Teams', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 33, 57, 57.89, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'Microsoft 365 Business Standard', 'Yammer', 'Nordhamn Municipal Works GmbH', NULL, NULL, 'o365', NULL, 'reseller', 7, 57, 12.28, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Exchange', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 23, 29, 79.31, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'SharePoint', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 18, 29, 62.07, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Teams', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 25, 29, 86.21, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Microsoft 365 Business Basic', 'Yammer', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 3, 29, 10.34, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'Skype for Business Online (Plan 2)', 'Skype For Business', 'Marisol Energy GmbH', NULL, NULL, 'o365', NULL, 'reseller', 1, 14, 7.14, '2026-11-29 13:09:55.583193+00', '2026-11-29 13:09:55.583193+00', 2);
 
 
 --
@@ -8562,15 +8662,15 @@ INSERT INTO public.license_usage_2026_05_01 VALUES
 --
 
 INSERT INTO public.license_usage_collection VALUES
-	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 1, '2026-11-29 10:33:52.030937+00', '\x08c4e5d3bb7c93350eac68afb110e0661e200cdee113455c876291d48342e99e', false),
-	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'crm', 1, '2026-11-29 10:33:52.034962+00', '\xac3c4144503a83621c4868a503da3b41f342246593d3140e24e4d7d62299f150', false),
-	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 1, '2026-11-29 10:33:52.033559+00', '\x9b98eeb3c2a363435e1132f6be7d741bd494db790b0bb4d02e32bc1139a8f1d8', false),
-	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 1, '2026-11-29 10:33:52.034962+00', '\xb1bf610f17ff3356243f43fed4d773fc662d161dd3e5d3eb1f00e93d3e866ce6', false),
-	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 1, '2026-11-29 10:33:52.035651+00', '\xe3ade922a9348a87e0471835bf66000d189adad4c1d7f777cf023f0278eecf75', false),
-	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 2, '2026-11-29 10:33:52.172991+00', '\x47b16c6798862951085319d9bbaf2a7701c16dd16082660ab47063cab98f0d43', false),
-	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 2, '2026-11-29 10:33:52.174585+00', '\x2e42d923bbb7e0dd75c258a4d3d80b440bf959d1c0e696f99e70d7a395641229', false),
-	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 2, '2026-11-29 10:33:52.175593+00', '\xddf5ca23e48f5bc4e52316f5523278c3b8cb10c776242f494184ab63eece78f9', false),
-	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 2, '2026-11-29 10:33:52.175354+00', '\x8fb61071c4c2316739023c5cb1a3e1eb18d9df6b33b5041023cc83f93c3a113e', false);
+	('2026-05-02 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 1, '2026-11-29 13:09:55.386999+00', '\x08c4e5d3bb7c93350eac68afb110e0661e200cdee113455c876291d48342e99e', false),
+	('2026-04-30 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'crm', 1, '2026-11-29 13:09:55.391989+00', '\xac3c4144503a83621c4868a503da3b41f342246593d3140e24e4d7d62299f150', false),
+	('2026-05-02 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 1, '2026-11-29 13:09:55.389434+00', '\x9b98eeb3c2a363435e1132f6be7d741bd494db790b0bb4d02e32bc1139a8f1d8', false),
+	('2026-05-02 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 1, '2026-11-29 13:09:55.391989+00', '\xb1bf610f17ff3356243f43fed4d773fc662d161dd3e5d3eb1f00e93d3e866ce6', false),
+	('2026-05-02 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 1, '2026-11-29 13:09:55.391705+00', '\xe3ade922a9348a87e0471835bf66000d189adad4c1d7f777cf023f0278eecf75', false),
+	('2026-05-03 00:00:00+00', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'o365', 2, '2026-11-29 13:09:55.565771+00', '\x47b16c6798862951085319d9bbaf2a7701c16dd16082660ab47063cab98f0d43', false),
+	('2026-05-03 00:00:00+00', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'o365', 2, '2026-11-29 13:09:55.567179+00', '\x2e42d923bbb7e0dd75c258a4d3d80b440bf959d1c0e696f99e70d7a395641229', false),
+	('2026-05-03 00:00:00+00', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'o365', 2, '2026-11-29 13:09:55.568095+00', '\xddf5ca23e48f5bc4e52316f5523278c3b8cb10c776242f494184ab63eece78f9', false),
+	('2026-05-03 00:00:00+00', 'e365dc0d-89de-459b-8cba-a60ec5640395', 'o365', 2, '2026-11-29 13:09:55.567668+00', '\x8fb61071c4c2316739023c5cb1a3e1eb18d9df6b33b5041023cc83f93c3a113e', false);
 
 
 --
@@ -8613,11 +8713,11 @@ INSERT INTO public.license_usage_day_total VALUES
 --
 
 INSERT INTO public.license_usage_month VALUES
-	('2026-04-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, NULL, 20115614576929753, '{"Nordhamn Municipal Works GmbH"}', '{"2026-04-30 00:00:00+00"}', '{7}', '{12}', '{58.33}', '{"2026-11-29 10:33:52.051693+00"}', '{"2026-11-29 10:33:52.051693+00"}', '{1}', '{t}', '{t}', '{2026-04-30}'),
-	('2026-05-01', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', true, -1099222722041019976, 9207868830909881750, '{"Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{8,4,5,10,1}', '{8,8,8,8,8}', '{100,50,62.5,125,12.5}', '{"2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00"}', '{"2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00","2026-11-29 10:33:52.174011+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
-	('2026-05-01', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', true, -4717399092554323548, -2595344692234310881, '{"Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{1,4,3,3,0,4,3,4,6,1}', '{5,4,4,4,4,6,6,6,6,6}', '{20,100,75,75,0,66.67,50,66.67,100,16.67}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{2,2,2,2,2,2,2,2,2,2}', '{t,t,t,t,t,t,t,t,t,t}', '{t,t,t,t,t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
-	('2026-05-01', 'e365dc0d-89de-459b-8cba-a60ec5640395', true, 3834000528499743501, 3807159975287191933, '{"Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{23,18,25,3,1}', '{29,29,29,29,14}', '{79.31,62.07,86.21,10.34,7.14}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
-	('2026-05-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, -8819610929233406252, -5174888581413627691, '{"Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{9,49,56,45,33,7}', '{11,57,57,57,57,57}', '{81.82,85.96,98.25,78.95,57.89,12.28}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{"2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00","2026-11-29 10:33:52.191119+00"}', '{2,2,2,2,2,2}', '{t,t,t,t,t,t}', '{t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}');
+	('2026-04-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, NULL, 20115614576929753, '{"Nordhamn Municipal Works GmbH"}', '{"2026-04-30 00:00:00+00"}', '{7}', '{12}', '{58.33}', '{"2026-11-29 13:09:55.412507+00"}', '{"2026-11-29 13:09:55.412507+00"}', '{1}', '{t}', '{t}', '{2026-04-30}'),
+	('2026-05-01', '413c56de-68fd-4e96-b5c9-065fdd34b8c9', true, -1099222722041019976, 9207868830909881750, '{"Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV","Montferro & Mistralle Law BV"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{8,4,5,10,1}', '{8,8,8,8,8}', '{100,50,62.5,125,12.5}', '{"2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00"}', '{"2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00","2026-11-29 13:09:55.566366+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
+	('2026-05-01', '05ad427c-d9a1-457c-a6de-0d04bf7f4878', true, -4717399092554323548, -2595344692234310881, '{"Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group","Grauwald Municipal Works Group"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{1,4,3,3,0,4,3,4,6,1}', '{5,4,4,4,4,6,6,6,6,6}', '{20,100,75,75,0,66.67,50,66.67,100,16.67}', '{"2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00"}', '{"2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00"}', '{2,2,2,2,2,2,2,2,2,2}', '{t,t,t,t,t,t,t,t,t,t}', '{t,t,t,t,t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
+	('2026-05-01', 'e365dc0d-89de-459b-8cba-a60ec5640395', true, 3834000528499743501, 3807159975287191933, '{"Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH","Marisol Energy GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{23,18,25,3,1}', '{29,29,29,29,14}', '{79.31,62.07,86.21,10.34,7.14}', '{"2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00"}', '{"2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00"}', '{2,2,2,2,2}', '{t,t,t,t,t}', '{t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}'),
+	('2026-05-01', 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', true, -8819610929233406252, -5174888581413627691, '{"Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH","Nordhamn Municipal Works GmbH"}', '{"2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00","2026-05-03 00:00:00+00"}', '{9,49,56,45,33,7}', '{11,57,57,57,57,57}', '{81.82,85.96,98.25,78.95,57.89,12.28}', '{"2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00"}', '{"2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00","2026-11-29 13:09:55.583193+00"}', '{2,2,2,2,2,2}', '{t,t,t,t,t,t}', '{t,t,t,t,t,t}', '{2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02,2026-05-02}');
 
 
 --
@@ -8699,9 +8799,9 @@ INSERT INTO public.series_name VALUES
 --
 
 INSERT INTO public.service_date VALUES
-	('usage', '2026-05-02', 'o365', '2026-11-29 10:33:52.030937+00'),
-	('usage', '2026-04-30', 'crm', '2026-11-29 10:33:52.034962+00'),
-	('usage', '2026-05-03', 'o365', '2026-11-29 10:33:52.172991+00');
+	('usage', '2026-05-02', 'o365', '2026-11-29 13:09:55.386999+00'),
+	('usage', '2026-04-30', 'crm', '2026-11-29 13:09:55.391989+00'),
+	('usage', '2026-05-03', 'o365', '2026-11-29 13:09:55.565771+00');
 
 
 --
@@ -8715,14 +8815,14 @@ INSERT INTO public.service_date VALUES
 --
 
 INSERT INTO public.sync_customer VALUES
-	(1, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 10:33:52.030937+00', NULL, NULL),
-	(1, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.033559+00', NULL, NULL),
-	(1, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 7, 0, 0, 0, '2026-11-29 10:33:52.034962+00', NULL, NULL),
-	(1, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.035651+00', NULL, NULL),
-	(2, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.172991+00', NULL, NULL),
-	(2, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 10:33:52.174585+00', NULL, NULL),
-	(2, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 10:33:52.175354+00', NULL, NULL),
-	(2, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 6, 0, 1, 0, '2026-11-29 10:33:52.175593+00', NULL, NULL);
+	(1, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 13:09:55.386999+00', NULL, NULL),
+	(1, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 13:09:55.389434+00', NULL, NULL),
+	(1, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 13:09:55.391705+00', NULL, NULL),
+	(1, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 7, 0, 0, 0, '2026-11-29 13:09:55.391989+00', NULL, NULL),
+	(2, '413c56de-68fd-4e96-b5c9-065fdd34b8c9', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 13:09:55.565771+00', NULL, NULL),
+	(2, '05ad427c-d9a1-457c-a6de-0d04bf7f4878', 'succeeded', NULL, NULL, NULL, 200, 1, 10, 10, 0, 0, 0, '2026-11-29 13:09:55.567179+00', NULL, NULL),
+	(2, 'e365dc0d-89de-459b-8cba-a60ec5640395', 'succeeded', NULL, NULL, NULL, 200, 1, 5, 5, 0, 0, 0, '2026-11-29 13:09:55.567668+00', NULL, NULL),
+	(2, 'df0b2f6f-501f-43fc-91ba-27f9c1a52405', 'succeeded', NULL, NULL, NULL, 200, 1, 7, 6, 0, 1, 0, '2026-11-29 13:09:55.568095+00', NULL, NULL);
 
 
 --
@@ -8730,8 +8830,8 @@ INSERT INTO public.sync_customer VALUES
 --
 
 INSERT INTO public.sync_run OVERRIDING SYSTEM VALUE VALUES
-	(1, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 10:33:51.998429+00', '2026-11-29 10:33:52.06715+00', 'succeeded', false, NULL, '2026-05-02', NULL, 4, 4, 0, 27, 27, 0, 0, 0, 5, 0, 0, 'vm', NULL),
-	(2, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 10:33:52.13978+00', '2026-11-29 10:33:52.201748+00', 'succeeded', false, NULL, '2026-05-03', NULL, 4, 4, 0, 27, 26, 0, 1, 0, 5, 0, 0, 'vm', NULL);
+	(1, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 13:09:55.352647+00', '2026-11-29 13:09:55.433747+00', 'succeeded', false, NULL, '2026-05-02', NULL, 4, 4, 0, 27, 27, 0, 0, 0, 5, 0, 0, 'vm', NULL),
+	(2, 'backfill', 'customer', true, NULL, NULL, NULL, NULL, NULL, '2026-11-29 13:09:55.529737+00', '2026-11-29 13:09:55.596082+00', 'succeeded', false, NULL, '2026-05-03', NULL, 4, 4, 0, 27, 26, 0, 1, 0, 5, 0, 0, 'vm', NULL);
 
 
 --
@@ -9059,6 +9159,20 @@ CREATE INDEX license_usage_month_newest_idx ON public.license_usage_month USING 
 --
 
 COMMENT ON INDEX public.license_usage_month_newest_idx IS 'The newest rows of every customer, or of one.';
+
+
+--
+-- Name: license_usage_month_set_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX license_usage_month_set_idx ON public.license_usage_month USING btree (customer_id, set_id, month);
+
+
+--
+-- Name: INDEX license_usage_month_set_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.license_usage_month_set_idx IS 'The first month in which a customer had a set, without reading all months.';
 
 
 --
