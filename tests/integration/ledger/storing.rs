@@ -84,6 +84,7 @@ async fn every_object_is_named_as_promised_and_commented() {
             "customer_freshness",
             "customer_lifecycle",
             "customer_service",
+            "customer_service_date",
             "customer_success",
             "customer_usage",
             "data_completeness",
