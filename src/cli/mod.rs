@@ -116,8 +116,8 @@ pub(crate) struct Report {
     /// The last month
     #[arg(long, value_name = "MONTH", requires = "from")]
     pub(crate) to: Option<Month>,
-    /// The file, or the folder, which must not exist yet; the reports of several customers go into
-    /// a folder
+    /// A file that does not exist yet, or for the reports of several customers a folder that is
+    /// empty or does not exist yet
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
     /// Your name, for the cover
