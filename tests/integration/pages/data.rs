@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpSocket;
 
 use super::lists::{browse, page, start, stop, unescaped};
-use crate::support::{World, get, until};
+use crate::support::{World, computed, get, until};
 
 const LEDGER: &str = include_str!("../ledger/views/customers/ledger.sql");
 
@@ -97,11 +97,7 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
         )
         .await;
     let (daemon, address) = start(&mut world).await;
-    until("the products are known", async || {
-        let (status, _) = get(&format!("{address}/products.json")).await;
-        (status == 200).then_some(())
-    })
-    .await;
+    computed(&address).await;
     let run: i64 = world.value("select max(run_id) from sync_run").await;
     let customer: String = world.value("select customer(1)::text").await;
     for path in [
@@ -215,11 +211,7 @@ async fn each_table_of_the_front_page_equals_its_query() {
     world.reread_if_distributed().await;
     let role = bi_role(&world).await;
     let (daemon, address) = start(&mut world).await;
-    until("the figures are known", async || {
-        let (status, _) = get(&format!("{address}/data/figures.json")).await;
-        (status == 200).then_some(())
-    })
-    .await;
+    computed(&address).await;
     for table in [
         "completeness",
         "movers",

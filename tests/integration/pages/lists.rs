@@ -9,7 +9,7 @@ use reqwest::header::ACCEPT;
 use serde_json::Value;
 use sqlx::Row as _;
 
-use crate::support::{Link, Lost, Running, World, get, until};
+use crate::support::{Link, Lost, Running, World, computed, get, until};
 
 /// Customers of every state, two services, renamed products, failures and rejected items.
 const LEDGER: &str = include_str!("../ledger/views/customers/ledger.sql");
@@ -283,6 +283,7 @@ async fn runs_are_listed_newest_first_and_each_has_its_failures_and_rejected_ite
     ] {
         assert!(text.contains(part), "{part}: {html}");
     }
+    computed(&address).await;
     for (path, said) in [
         ("/runs/999999", "no run 999999"),
         ("/runs/9999999999999999999999", "whole numbers"),
@@ -347,11 +348,7 @@ async fn products_have_their_seats_their_dates_and_their_old_names() {
     let mut world = World::new().await;
     world.execute(LEDGER).await;
     let (daemon, address) = start(&mut world).await;
-    let json = until("the products are known", async || {
-        let (status, json) = get(&format!("{address}/products.json")).await;
-        (status == 200).then_some(json)
-    })
-    .await;
+    let json = computed(&address).await;
     let document: Value = serde_json::from_str(&json).unwrap();
     let text = |value: &Value| match value {
         Value::Null => "-".to_owned(),

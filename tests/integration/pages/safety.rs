@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::answers::{answer, collection, item_with};
-use crate::support::{Running, World, spawn, until};
+use crate::support::{Running, World, computed, spawn, until};
 
 /// What browsers send when a person opens a page.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -321,7 +321,7 @@ async fn every_page_and_file_is_safe_whatever_customers_and_products_are_called(
     world.set("status.path_prefix", "/seat/ledger");
     let before = state(&world).await;
     let (daemon, origin) = start(&mut world, "127.0.0.1:0").await;
-    figures_are_there(&origin).await;
+    computed(&origin).await;
     let found = crawl(&origin, "/seat/ledger").await;
     let mut pages = 0;
     for (path, answer) in &found {
@@ -390,21 +390,12 @@ async fn every_page_and_file_is_safe_whatever_customers_and_products_are_called(
     stop(daemon).await;
 }
 
-/// Waits for the figures that a start computes.
-async fn figures_are_there(base: &str) {
-    until("the figures are computed", async || {
-        let answer = ask(&format!("{base}/data/figures.json"), None).await;
-        (answer.status == 200).then_some(())
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn nothing_that_a_client_writes_into_an_address_is_a_fault_or_a_change() {
     let mut world = hostile_world().await;
     let before = state(&world).await;
     let (daemon, base) = start(&mut world, "127.0.0.1:0").await;
-    figures_are_there(&base).await;
+    computed(&base).await;
     let long = "a".repeat(8_000);
     let customer = &world.simulator.customers().await[0];
     let mut statuses = BTreeSet::new();
@@ -481,7 +472,7 @@ async fn raw(base: &str, request: &str) -> String {
 async fn as_many_readers_as_are_answered_at_a_time_have_their_answer_and_so_has_a_probe() {
     let mut world = hostile_world().await;
     let (daemon, base) = start(&mut world, "127.0.0.1:0").await;
-    figures_are_there(&base).await;
+    computed(&base).await;
     let mut readers = Vec::new();
     // Made once: on a busy machine 33 take longer than the daemon waits for a request.
     let client = client();

@@ -24,7 +24,7 @@ pub(crate) use postgres::{
     Database, LATER, Link, Lost, Pooler, Replicated, Server, begin, lease_run, server_with_tls,
 };
 pub(crate) use program::{Finished, Running, send_signal, spawn};
-pub(crate) use status::get;
+pub(crate) use status::{computed, get};
 
 /// The longest that a test waits for anything. Ten times as long as a program takes to stop, so
 /// that a busy machine fails no test, and much less than the waits of ten minutes and more that a

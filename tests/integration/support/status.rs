@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Running;
+use super::{Running, until};
 
 impl Running {
     /// The status address, whose port the daemon chose, from its log.
@@ -16,6 +16,17 @@ impl Running {
         let event: Value = serde_json::from_str(line.unwrap()).unwrap();
         format!("http://{}/", event["address"].as_str().unwrap())
     }
+}
+
+/// Waits until a daemon has computed what a start computes for the pages of the status address at
+/// `base`. Returns the products, which come last.
+pub(crate) async fn computed(base: &str) -> String {
+    let products = format!("{}/products.json", base.trim_end_matches('/'));
+    until("the figures and products are computed", async || {
+        let (status, json) = get(&products).await;
+        (status == 200).then_some(json)
+    })
+    .await
 }
 
 /// The status and the body of an answer.
