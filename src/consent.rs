@@ -70,10 +70,12 @@ impl Consent {
         }
     }
 
-    /// The time since the sign-in, or since the first use if the sign-in is unknown.
+    /// The time since the sign-in, or since the first use if the sign-in is unknown. Not below
+    /// zero: the clock may have been set back since.
     #[must_use]
     pub fn age(&self, now: DateTime<Utc>) -> TimeDelta {
-        now - self.signed_in_at.unwrap_or(self.first_used_at)
+        let began = self.signed_in_at.unwrap_or(self.first_used_at);
+        (now - began).max(TimeDelta::zero())
     }
 
     /// The time until the present refresh token expires; negative afterwards.
@@ -119,6 +121,7 @@ mod tests {
         assert_eq!(renewed.left(noon(21)).num_days(), 90);
         let found = Consent::found(noon(2), 90 * DAY).renewed(noon(4), 90 * DAY);
         assert_eq!((found.signed_in_at, found.first_used_at), (None, noon(2)));
+        assert_eq!(found.summary(noon(1)).age_days, 0, "the clock was set back");
     }
 
     #[test]
