@@ -154,6 +154,7 @@ pub(crate) struct StatusBounds {
         long,
         value_name = "W,C",
         default_value = "1,10",
+        value_parser = rising,
         requires = "check",
         conflicts_with = "json"
     )]
@@ -163,6 +164,7 @@ pub(crate) struct StatusBounds {
         long,
         value_name = "W,C",
         default_value = "14,3",
+        value_parser = falling,
         requires = "check",
         conflicts_with = "json"
     )]
@@ -188,6 +190,24 @@ impl FromStr for Bounds {
         });
         numbers.ok_or("two whole numbers with a comma between them are needed, such as 5,20")
     }
+}
+
+/// Bounds of what should be low.
+fn rising(text: &str) -> Result<Bounds, &'static str> {
+    let bounds: Bounds = text.parse()?;
+    if bounds.warning > bounds.critical {
+        return Err("the first is for WARNING, and must not be above the second, for CRITICAL");
+    }
+    Ok(bounds)
+}
+
+/// Bounds of what should be high.
+fn falling(text: &str) -> Result<Bounds, &'static str> {
+    let bounds: Bounds = text.parse()?;
+    if bounds.warning < bounds.critical {
+        return Err("the first is for WARNING, and must not be below the second, for CRITICAL");
+    }
+    Ok(bounds)
 }
 
 /// The options of an export.

@@ -125,7 +125,14 @@ async fn a_monitoring_system_is_told_that_nothing_is_known() {
     assert_eq!(line.lines().count(), 1, "{line}");
 
     // To a monitoring system 2, the code of a wrong command line, is a critical state.
-    for wrong in ["--json", "--chekc", "--failing=many"] {
+    let wrongs = [
+        "--json",
+        "--chekc",
+        "--failing=many",
+        "--failing=20,5",
+        "--consent-days=3,14",
+    ];
+    for wrong in wrongs {
         let line = world.run(&["status", "--check", wrong]).await;
         let line = &line.assert_code(3).stdout;
         assert!(line.starts_with("SEATLEDGER UNKNOWN - error: "), "{line}");
