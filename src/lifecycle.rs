@@ -34,11 +34,11 @@ pub enum Exit {
     NeedsPerson,
     /// The configuration is wrong.
     Misconfigured,
-    /// A run was stopped by SIGINT.
+    /// Stopped by SIGINT.
     Interrupted,
-    /// A run was stopped by SIGTERM.
+    /// Stopped by SIGTERM.
     Terminated,
-    /// A run was stopped by SIGHUP: its terminal is gone.
+    /// Stopped by SIGHUP: the terminal is gone.
     HungUp,
     /// What `status --check` found, as monitoring systems know it: 0 to 3.
     Monitored(u8),
@@ -180,10 +180,7 @@ impl Signals {
 
 async fn listen(mut signals: Signals, shutdown: Shutdown, first: Arc<OnceLock<Exit>>) {
     let (exit, signal) = signals.next().await;
-    info!(
-        signal,
-        "Stopping: what is under way is finished, nothing new begun"
-    );
+    info!(signal, "Stopping: nothing new is begun");
     // The shell and the kernel may both send one when a terminal is closed.
     signals.hangup = None;
     // Only this task sets it, once.

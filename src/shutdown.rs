@@ -21,7 +21,8 @@ pub struct Shutdown {
 }
 
 /// The program was asked to stop before the work was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stopped")]
 pub struct Stopped;
 
 impl Shutdown {

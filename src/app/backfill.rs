@@ -135,7 +135,6 @@ fn summarise(
             }
             Ok(exit_of(&report, lifecycle))
         }
-        Err(RunError::Stopped) => Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun)),
         Err(error) => Err(error.into()),
     }
 }

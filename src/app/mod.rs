@@ -13,6 +13,7 @@ mod progress;
 mod report;
 mod run_status;
 mod status;
+mod stop;
 mod support;
 mod verify;
 
@@ -111,9 +112,14 @@ pub fn main() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sources = Sources::from_process(cli.config.clone(), clock.now());
     let config = config::load(&sources);
-    if let Some(Command::Support { out }) = &cli.command {
+    if let Some(command @ Command::Support { out }) = &cli.command {
         // Also of a faulty configuration.
-        let made = with_runtime(support::run(out, &sources, config.as_ref(), &clock));
+        let made = with_runtime(async {
+            let lifecycle = listen(true)?;
+            let making = support::run(out, &sources, config.as_ref(), &clock);
+            let made = stop::unless_stopped(command, &lifecycle, making).await;
+            stop::exit_of(made, lifecycle.stopped_by())
+        });
         return exit_code(made.flatten());
     }
     let config = match config {
@@ -234,7 +240,7 @@ fn start(
     with_runtime(Box::pin(async {
         let is_daemon = cli.command.is_none() && !cli.backfill.now;
         // The daemon rereads its configuration at SIGHUP.
-        let lifecycle = Lifecycle::start(!is_daemon).context("signals cannot be listened to")?;
+        let lifecycle = listen(!is_daemon)?;
         #[cfg(feature = "otel")]
         let _parent = telemetry::traces::begin(&lifecycle.metrics, cli.backfill.now);
         let exit = match &cli.command {
@@ -249,18 +255,23 @@ fn start(
                 .await
             }
             None => Box::pin(daemon::run(config, sources, clock, &lifecycle)).await,
-            // A command may wait for something that does not hear the stop, such as a lock in the
-            // database.
-            Some(command) => tokio::select! {
-                exit = run_command(command, &config, clock, bars, &lifecycle) => exit,
-                () = lifecycle.shutdown.forced.cancelled() => Err(anyhow::anyhow!("stopped")),
-            },
+            Some(command) => {
+                let work = Box::pin(run_command(command, &config, clock, bars, &lifecycle));
+                stop::unless_stopped(command, &lifecycle, work).await
+            }
         };
         lifecycle.finish().await;
         #[cfg(feature = "otel")]
         telemetry::traces::finish(lifecycle.stopped_by().is_some());
-        exit
+        if is_daemon {
+            return exit;
+        }
+        stop::exit_of(exit, lifecycle.stopped_by())
     }))?
+}
+
+fn listen(ends_at_hangup: bool) -> anyhow::Result<Lifecycle> {
+    Lifecycle::start(ends_at_hangup).context("signals cannot be listened to")
 }
 
 /// Does `work` on a runtime of its own.
@@ -296,7 +307,7 @@ async fn run_command(
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     match command {
-        Command::Check { json } => check::run(config, clock, lifecycle, *json).await,
+        Command::Check { json } => check::run(config, clock, bars, lifecycle, *json).await,
         Command::Login { device_code } => login::run(config, clock, *device_code, lifecycle).await,
         Command::Status {
             check: true,
@@ -321,7 +332,7 @@ async fn run_command(
             Box::pin(export::run(arguments, config, bars, lifecycle)).await
         }
         Command::Report(arguments) => {
-            Box::pin(report::run(arguments, config, clock.now(), bars, lifecycle)).await
+            Box::pin(report::run(arguments, config, clock.now(), bars)).await
         }
         // Done before the configuration is needed.
         Command::Generate { .. } | Command::Support { .. } => Ok(Exit::Success),

@@ -17,7 +17,7 @@ use crate::ledger::CustomerId;
 use crate::lifecycle::{Exit, Lifecycle};
 use crate::printable::printable;
 use crate::store::Store;
-use crate::sync::{Progress, RunError, Verified, VerifyRequest};
+use crate::sync::{Progress, Verified, VerifyRequest};
 
 use super::{START_RETRY, complain, print, progress, say, syncer};
 
@@ -60,11 +60,7 @@ pub(super) async fn run(
     drop(progress);
     // The bar must be gone before the result is printed.
     let _drawn = drawing.await;
-    let mut found = match compared {
-        Ok(found) => found,
-        Err(RunError::Stopped) => return Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun)),
-        Err(error) => return Err(error.into()),
-    };
+    let mut found = compared?;
     // Anything but a terminal may be a log, which must not have names.
     if io::stdout().is_terminal() {
         add_names(&mut found, &syncer.store).await;

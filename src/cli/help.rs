@@ -28,8 +28,8 @@ Exit codes:
   4         could not run, and a person has to act first: sign-in, consent, token file, a permanent
             refusal of the database, an untrusted certificate, tables of a newer version
   78        the configuration is wrong
-  129       the run was stopped by SIGHUP: its terminal was closed
-  130, 143  the run was stopped by SIGINT or SIGTERM
+  129, 130, 143
+            a command or a run was stopped by SIGHUP (its terminal was closed), SIGINT or SIGTERM
   status has codes of its own: seatledger status --help
 
 More: man seatledger, man seatledger.toml, and the folder docs of the source or
@@ -37,7 +37,7 @@ More: man seatledger, man seatledger.toml, and the folder docs of the source or
 
 pub(super) const CHECK: &str = "\
 Examples:
-  seatledger check            one line for each part; the last line is the first thing to mend
+  seatledger check            a line for each part; the last line is the first thing to mend
   seatledger check --json     the same as one JSON object";
 
 pub(super) const AFTER_CHECK: &str = "\
@@ -79,7 +79,8 @@ Exit codes of --check:
   1  WARNING: a run is late, the last one failed, or a bound for WARNING is passed
   2  CRITICAL: no run has succeeded for two ticks of the schedule, signing in was refused, or a
      bound for CRITICAL is passed
-  3  UNKNOWN: the database is away or refuses, or the command line or the configuration is wrong";
+  3  UNKNOWN: the database is away or refuses, the command line or the configuration is wrong, or
+     it was stopped by a signal";
 
 pub(super) const VERIFY: &str = "\
 Examples:

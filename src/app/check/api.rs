@@ -2,6 +2,7 @@
 
 use tokio::time::{Instant, timeout_at};
 
+use super::checklist::Checklist;
 use super::result::PartResult;
 use crate::app::login;
 use crate::causes::with_causes;
@@ -13,42 +14,52 @@ use crate::shutdown::Shutdown;
 use crate::span::counted;
 use crate::sync::Syncer;
 
+/// What is checked, and until when.
+pub(super) struct ApiCheck<'a> {
+    pub(super) config: &'a Config,
+    pub(super) syncer: &'a Syncer,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) deadline: Instant,
+}
+
 /// What the checks found.
 #[derive(Default)]
-pub(super) struct ApiResults {
-    pub(super) results: Vec<PartResult>,
+pub(super) struct Found {
     /// How many customers a run would have; none if the list could not be fetched.
     pub(super) customers: Option<usize>,
     /// The usage of the first of them, if it could be fetched.
     pub(super) probed: Option<Probed>,
 }
 
-pub(super) async fn check(
-    config: &Config,
-    syncer: &Syncer,
-    shutdown: &Shutdown,
-    deadline: Instant,
-) -> ApiResults {
-    let mut found = ApiResults::default();
-    let session = syncer.client.begin_session();
-    let file = check_file(config).await;
-    // A token is spent only if the next one can be stored.
-    let can_sign_in = file.as_ref().is_none_or(PartResult::is_ok);
-    found.results.extend(file);
-    let mut has_token = false;
-    if can_sign_in {
-        let signed_in = sign_in(&session, shutdown, deadline).await;
-        has_token = signed_in.is_ok();
-        found.results.push(signed_in);
-    }
-    let mut first = None;
-    // Without `discover` the list needs no request.
-    if has_token || !config.customers.discover {
-        let part = "customers";
-        let listing = syncer.list_customers(&session, shutdown);
-        found
-            .results
-            .push(match timeout_at(deadline, listing).await {
+impl ApiCheck<'_> {
+    /// # Errors
+    /// When a result cannot be printed.
+    pub(super) async fn run(&self, list: &mut Checklist) -> anyhow::Result<Found> {
+        let Self {
+            config, deadline, ..
+        } = *self;
+        let mut found = Found::default();
+        let session = self.syncer.client.begin_session();
+        // A token is spent only if the next one can be stored.
+        let mut can_sign_in = true;
+        if let Some(file) = check_file(config).await {
+            can_sign_in = file.is_ok();
+            list.push(file)?;
+        }
+        let mut has_token = false;
+        if can_sign_in {
+            list.trying("to sign in");
+            let signed_in = sign_in(&session, self.shutdown, deadline).await;
+            has_token = signed_in.is_ok();
+            list.push(signed_in)?;
+        }
+        let mut first = None;
+        // Without `discover` the list needs no request.
+        if has_token || !config.customers.discover {
+            list.trying("the list of customers");
+            let part = "customers";
+            let listing = self.syncer.list_customers(&session, self.shutdown);
+            list.push(match timeout_at(deadline, listing).await {
                 Ok(Ok(customers)) => {
                     let count = customers.len();
                     found.customers = Some(count);
@@ -60,24 +71,24 @@ pub(super) async fn check(
                 }
                 Ok(Err(error)) => PartResult::faulty(part, with_causes(&error), error.remedy()),
                 Err(_) => timed_out(part),
-            });
-    }
-    if !has_token {
-        return found;
-    }
-    if let Some(first) = first {
-        match timeout_at(deadline, fetch_usage(config, &session, &first, shutdown)).await {
-            Ok((result, probed)) => {
-                found.results.push(result);
-                found.probed = probed;
-            }
-            Err(_) => found.results.push(timed_out("usage")),
+            })?;
         }
+        if !has_token {
+            return Ok(found);
+        }
+        if let Some(first) = first {
+            list.trying("a customer's usage");
+            let fetching = fetch_usage(config, &session, &first, self.shutdown);
+            let (result, probed) = timeout_at(deadline, fetching)
+                .await
+                .unwrap_or_else(|_| (timed_out("usage"), None));
+            list.push(result)?;
+            found.probed = probed;
+        }
+        list.trying("whether the API takes the sign-in for multi-factor");
+        list.push(check_mfa(&session, self.shutdown, deadline).await)?;
+        Ok(found)
     }
-    found
-        .results
-        .push(check_mfa(&session, shutdown, deadline).await);
-    found
 }
 
 fn timed_out(part: &'static str) -> PartResult {

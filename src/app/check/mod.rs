@@ -1,7 +1,9 @@
 //! `seatledger check`: tries every part that does not depend on a failed one, and prints a line for
-//! each. The last line is the first thing to mend. Ends within 30 s, whatever does not respond.
+//! each, as soon as it is known that the part is ready. The last line is the first thing to mend.
+//! Ends within 30 s, whatever does not respond.
 
 mod api;
+mod checklist;
 mod estimate;
 mod result;
 
@@ -9,11 +11,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
+use indicatif::MultiProgress;
 use tokio::time::{Instant, timeout_at};
 
-use super::say;
 use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StatusSettings};
@@ -24,6 +25,8 @@ use crate::retry::Classify as _;
 use crate::span::counted;
 use crate::standing::RecordedLeader;
 use crate::store::Store;
+use api::ApiCheck;
+use checklist::Checklist;
 use estimate::EstimateInput;
 use result::PartResult;
 
@@ -44,37 +47,44 @@ const MAX_RETRY_TIME: Duration = Duration::from_secs(2);
 pub(super) async fn run(
     config: &Config,
     clock: Arc<dyn Clock>,
+    bars: MultiProgress,
     lifecycle: &Lifecycle,
     json: bool,
 ) -> anyhow::Result<Exit> {
-    let shutdown = &lifecycle.shutdown;
     let impatient = with_short_timeouts(config);
     let retry = impatient.retry.with_likely_permanent(super::START_RETRY);
     let syncer = super::syncer(&impatient, retry, Arc::clone(&clock), lifecycle)?;
     let begun = Instant::now();
     let deadline = begun + TIME_LIMIT;
-    let mut results = vec![PartResult::ok(CONFIGURATION, describe_settings(config))];
+    let mut list = Checklist::new(json, bars);
+    list.push(PartResult::ok(CONFIGURATION, describe_settings(config)))?;
     if let Some(said) = describe_status(&config.status) {
-        results.push(PartResult::ok("status address", said));
+        list.push(PartResult::ok("status address", said))?;
     }
+    let has_targets = config.notify.ping.is_some() || config.notify.webhook.is_some();
+    list.trying(if has_targets {
+        "the database, and where notifications go"
+    } else {
+        "the database"
+    });
     let host = &syncer.keeper.instance().host;
     let (proven, notified) = tokio::join!(
         Box::pin(syncer.store.probe(&*clock, begun + DATABASE_TIME_LIMIT)),
         notify::probe(&config.notify, host, &*clock),
     );
     for proven in proven {
-        results.push(match proven.found {
+        list.push(match proven.found {
             Ok(what) => PartResult::ok(proven.part, what),
             Err(error) => PartResult::faulty(proven.part, with_causes(&error), error.remedy()),
-        });
+        })?;
     }
+    let is_database_ready = list.is_ok();
     for (part, tried) in notified {
-        results.push(match tried {
+        list.push(match tried {
             Ok(what) => PartResult::ok(part, what),
             Err((what, remedy)) => PartResult::faulty(part, what, remedy),
-        });
+        })?;
     }
-    let is_database_ready = all_ok(&results);
     let schedule = describe_schedule(config, &syncer.store, clock.now());
     let schedule = if is_database_ready {
         timeout_at(deadline, schedule).await.ok()
@@ -82,10 +92,8 @@ pub(super) async fn run(
         None
     };
     let next_tick = || describe_next_tick(config, clock.now());
-    results.push(PartResult::ok(
-        "schedule",
-        schedule.unwrap_or_else(next_tick),
-    ));
+    let schedule = schedule.unwrap_or_else(next_tick);
+    list.push(PartResult::ok("schedule", schedule))?;
     let stored_locale = if is_database_ready {
         // There may be no tables yet.
         let loading = timeout_at(deadline, syncer.store.load_locale());
@@ -96,14 +104,20 @@ pub(super) async fn run(
     if let Some(refused) = syncer.refuse_locale(stored_locale) {
         // A run would not fetch anything in this locale, so nothing is fetched here either.
         let (what, remedy) = (refused.to_string(), refused.remedy());
-        results.push(PartResult::faulty("locale", what, remedy));
-        return report(&results, json);
+        list.push(PartResult::faulty("locale", what, remedy))?;
+        return list.finish();
     }
-    let api = api::check(config, &syncer, shutdown, deadline).await;
-    results.extend(api.results);
-    if let (Some(customers), Some(probed)) = (api.customers, api.probed)
-        && all_ok(&results)
+    let api = ApiCheck {
+        config,
+        syncer: &syncer,
+        shutdown: &lifecycle.shutdown,
+        deadline,
+    };
+    let found = api.run(&mut list).await?;
+    if let (Some(customers), Some(probed)) = (found.customers, found.probed)
+        && list.is_ok()
     {
+        list.trying("to estimate a run");
         let settings = &config.partner_center;
         let experience = timeout_at(deadline, syncer.store.load_experience(settings.source));
         let experience = experience.await.ok().and_then(Result::ok);
@@ -115,15 +129,17 @@ pub(super) async fn run(
             call_duration: probed.took,
             experience: experience.unwrap_or_default(),
         });
-        results.push(PartResult::ok("estimate", estimate));
+        list.push(PartResult::ok("estimate", estimate))?;
     }
-    report(&results, json)
+    list.finish()
 }
 
 /// Says in JSON that there is no valid configuration.
 pub(super) fn say_misconfigured(error: &ConfigError) -> anyhow::Result<Exit> {
+    let mut list = Checklist::new(true, MultiProgress::new());
     let fault = PartResult::faulty(CONFIGURATION, error.to_string(), error.remedy());
-    report(&[fault], true)
+    list.push(fault)?;
+    list.finish()
 }
 
 /// The file, and where the settings come from.
@@ -182,10 +198,6 @@ async fn describe_schedule(config: &Config, store: &Store, now: DateTime<Utc>) -
     }
 }
 
-fn all_ok(results: &[PartResult]) -> bool {
-    results.iter().all(PartResult::is_ok)
-}
-
 /// The configuration with timeouts that a person can wait for.
 fn with_short_timeouts(config: &Config) -> Config {
     let mut config = config.clone();
@@ -195,17 +207,4 @@ fn with_short_timeouts(config: &Config) -> Config {
     settings.request_timeout = settings.request_timeout.min(MAX_CALL_TIMEOUT);
     settings.connect_timeout = settings.connect_timeout.min(MAX_CALL_TIMEOUT);
     config
-}
-
-fn report(results: &[PartResult], json: bool) -> anyhow::Result<Exit> {
-    if json {
-        let form = serde_json::to_string(&result::form(results));
-        say(&form.context("the results cannot be written")?)?;
-    } else {
-        for line in result::lines(results) {
-            say(&line)?;
-        }
-    }
-    let first = result::first(results);
-    Ok(first.map_or(Exit::Success, |(_, remedy)| remedy.into()))
 }

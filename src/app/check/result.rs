@@ -42,6 +42,13 @@ impl PartResult {
     pub(super) fn is_ok(&self) -> bool {
         self.remedy.is_none()
     }
+
+    /// The result for a person, with a `mark` before its words.
+    pub(super) fn line(&self, mark: &str) -> String {
+        let Self { part, what, .. } = self;
+        let kind = if self.is_ok() { "ok  " } else { "mend" };
+        format!("{kind}  {part:<14} {mark}{what}")
+    }
 }
 
 /// The place of the fault to mend first, and its remedy: what needs a person comes before what may
@@ -55,23 +62,17 @@ pub(super) fn first(results: &[PartResult]) -> Option<(usize, Remedy)> {
     })
 }
 
-/// A line for each part. The last line is the fault to mend first.
-pub(super) fn lines(results: &[PartResult]) -> Vec<String> {
-    let first = first(results).map(|(place, _)| place);
-    let rank = |place: usize| (!results[place].is_ok(), Some(place) == first);
-    let mut places: Vec<usize> = (0..results.len()).collect();
-    places.sort_by_key(|place| rank(*place));
-    let faults = results.iter().filter(|result| !result.is_ok()).count();
-    let line = |place: usize| {
-        let PartResult { part, what, .. } = &results[place];
-        let (kind, first) = match rank(place) {
-            (false, _) => ("ok  ", ""),
-            (true, is_first) if is_first && faults > 1 => ("mend", "first: "),
-            (true, _) => ("mend", ""),
-        };
-        format!("{kind}  {part:<14} {first}{what}")
+/// A line for each fault. The last line is the fault to mend first.
+pub(super) fn faults(results: &[PartResult]) -> Vec<String> {
+    let Some((first, _)) = first(results) else {
+        return Vec::new();
     };
-    places.into_iter().map(line).collect()
+    let others = results.iter().enumerate();
+    let others = others.filter(|(place, result)| !result.is_ok() && *place != first);
+    let mut lines: Vec<String> = others.map(|(_, result)| result.line("")).collect();
+    let mark = if lines.is_empty() { "" } else { "first: " };
+    lines.push(results[first].line(mark));
+    lines
 }
 
 /// The same as one JSON object.
@@ -97,19 +98,19 @@ mod tests {
             PartResult::faulty("sign-in", "refused", Remedy::Person),
             PartResult::faulty("MFA", "missing", Remedy::Person),
         ];
-        let said = lines(&results);
+        assert_eq!(results[1].line(""), "ok    schema         up to date");
+        let said = faults(&results);
         let expected = [
-            "ok    schema         up to date",
             "mend  database       away",
             "mend  MFA            missing",
             "mend  sign-in        first: refused",
         ];
         assert_eq!(said, expected);
         assert_eq!(first(&results), Some((2, Remedy::Person)));
-        let said = lines(&results[..2]);
-        assert_eq!(said.last().unwrap(), "mend  database       away");
+        assert_eq!(faults(&results[..2]), ["mend  database       away"]);
         assert_eq!(first(&results[..2]), Some((0, Remedy::Time)));
         assert_eq!(first(&results[1..2]), None);
+        assert!(faults(&results[1..2]).is_empty());
     }
 
     #[test]

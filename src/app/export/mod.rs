@@ -66,24 +66,18 @@ pub(super) async fn run(
         bytes: 0,
         bar: bar(&bars, arguments),
     };
-    let reading = lifecycle.shutdown.unless_graceful(async {
-        match format {
-            ExportFormat::Csv => csv(&store, of, &mut sink).await,
-            #[cfg(feature = "parquet")]
-            ExportFormat::Parquet => parquet::export(&store, of, &mut sink).await,
-            #[cfg(not(feature = "parquet"))]
-            ExportFormat::Parquet => anyhow::bail!(WITHOUT_PARQUET),
-        }
-    });
-    let read = Box::pin(reading).await;
+    let read = match format {
+        ExportFormat::Csv => csv(&store, of, &mut sink).await,
+        #[cfg(feature = "parquet")]
+        ExportFormat::Parquet => parquet::export(&store, of, &mut sink).await,
+        #[cfg(not(feature = "parquet"))]
+        ExportFormat::Parquet => anyhow::bail!(WITHOUT_PARQUET),
+    };
     let (rows, bytes) = (sink.rows, sink.bytes);
     sink.bar.finish_and_clear();
     // Without it, what was written is discarded.
     drop(sink);
-    match read {
-        Err(_) => return Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun)),
-        Ok(read) => read?,
-    }
+    read?;
     writing
         .await
         .context("the thread that writes has ended")??;

@@ -13,7 +13,7 @@ use crate::causes::with_causes;
 use crate::cli::{Month, Report};
 use crate::config::Config;
 use crate::ledger::CustomerId;
-use crate::lifecycle::{Exit, Lifecycle};
+use crate::lifecycle::Exit;
 use crate::pages::ReportFrame;
 use crate::store::{DetailDays, LedgerDates, Store};
 use destination::Destination;
@@ -29,7 +29,6 @@ pub(super) async fn run(
     config: &Config,
     now: DateTime<Utc>,
     bars: MultiProgress,
-    lifecycle: &Lifecycle,
 ) -> anyhow::Result<Exit> {
     let (texts, partner) = match inputs::read(arguments) {
         Ok(read) => read,
@@ -45,29 +44,18 @@ pub(super) async fn run(
     }
     let mut destination = Destination::new(&arguments.out, is_folder, arguments.xlsx)?;
     let store = Store::new(&config.database)?;
-    let work = async {
-        let days = match load_days(&store, arguments).await? {
-            Ok(days) => days,
-            Err(exit) => return Ok(Err(exit)),
-        };
-        let frame = ReportFrame {
-            texts,
-            partner,
-            days,
-            made_on: now.date_naive(),
-        };
-        let failures = write_all(&store, &frame, arguments, &mut destination, &bars).await?;
-        anyhow::Ok(Ok((frame, failures)))
-    };
-    let written = lifecycle.shutdown.unless_graceful(Box::pin(work)).await;
-    store.close().await;
-    let Ok(written) = written else {
-        return Ok(lifecycle.stopped_by().unwrap_or(Exit::CouldNotRun));
-    };
-    let (frame, failures) = match written? {
-        Ok(written) => written,
+    let days = match load_days(&store, arguments).await? {
+        Ok(days) => days,
         Err(exit) => return Ok(exit),
     };
+    let frame = ReportFrame {
+        texts,
+        partner,
+        days,
+        made_on: now.date_naive(),
+    };
+    let failures = write_all(&store, &frame, arguments, &mut destination, &bars).await?;
+    store.close().await;
     for (customer, reason) in &failures {
         complain(&format!("customer {customer}: {reason}"));
     }

@@ -287,7 +287,7 @@ async fn a_signal_ends_a_migration_that_waits() {
     let migrate = world.start(&["migrate"]);
     migrate.says("Waiting for a lock on the ledger").await;
     migrate.signal("TERM");
-    migrate.finish().await.assert_code(1);
+    migrate.finish().await.assert_code(143);
     holder.rollback().await.unwrap();
 }
 

@@ -1,11 +1,27 @@
-//! The output of commands on a terminal, a closed pipe and a full disk.
+//! Commands and their terminal: what they print on one, on a closed pipe and on a full disk, and
+//! the signals that end them.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use tokio::net::TcpListener;
+
 use crate::support::{World, send_signal, spawn};
+
+/// Signals that stop a command, and its exit code then. Without SIGHUP if that is ignored here, as
+/// under `nohup`, since programs inherit it.
+fn stops() -> Vec<(&'static str, i32)> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    let mut stops = vec![("INT", 130), ("TERM", 143)];
+    if ignored & 1 == 0 {
+        stops.push(("HUP", 129));
+    }
+    stops
+}
 
 /// Runs the program to its end with standard output and standard error as given.
 async fn run(
@@ -96,6 +112,110 @@ async fn a_program_under_nohup_goes_on_when_its_terminal_is_closed() {
     world.simulator.unscript().await;
     let output = running.await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_waits_for_the_database_ends_with_the_code_of_the_signal() {
+    let mut world = World::new().await;
+    let [report, bundle] =
+        ["report.html", "bundle.json"].map(|name| world.folder.path().join(name));
+    let [report, bundle] = [&report, &bundle].map(|path| path.to_str().unwrap());
+    let commands: [&[&str]; 11] = [
+        &["status"],
+        &["status", "--json"],
+        &["status", "--check"],
+        &["check"],
+        &["export", "license_product"],
+        &["report", "--out", report],
+        &["support", "--out", bundle],
+        &["verify"],
+        &["migrate"],
+        &["grants", "--bi-role", "bi"],
+        &["--backfill"],
+    ];
+    for arguments in commands {
+        let mut running = Vec::new();
+        for (signal, code) in stops() {
+            // It takes connections, and never answers.
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = server.local_addr().unwrap();
+            world.set(
+                "database.url",
+                &format!("postgres://seatledger@{address}/none"),
+            );
+            let command = world.start(arguments);
+            let connection = server.accept().await.unwrap();
+            command.signal(signal);
+            running.push((command, code, server, connection));
+        }
+        for (command, code, _server, _connection) in running {
+            let ended = command.finish().await;
+            if arguments.contains(&"--check") {
+                ended.assert_code(3);
+                assert_eq!(ended.stdout, "SEATLEDGER UNKNOWN - stopped by a signal\n");
+            } else {
+                ended.assert_code(code);
+                assert!(
+                    !ended.stderr.contains("seatledger: "),
+                    "{arguments:?}: {ended:?}"
+                );
+            }
+        }
+    }
+    let left = world.folder.path().read_dir().unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["config.toml"]);
+}
+
+#[tokio::test]
+async fn a_command_that_waits_for_an_answer_or_a_person_ends_with_the_code_of_the_signal() {
+    let world = World::new().await;
+    world.backfill().await.assert_code(0);
+    world.simulator.hold_after("usage", 0).await;
+    for (signal, code) in stops() {
+        world.simulator.forget_requests().await;
+        let verify = world.start(&["verify"]);
+        world.simulator.received("usage", 1).await;
+        verify.signal(signal);
+        verify.finish().await.assert_code(code);
+    }
+    world.simulator.unscript().await;
+    let settings = serde_json::json!({ "device_code_polls": 1_000 });
+    world.simulator.patch(settings).await;
+    for arguments in [&["login"][..], &["login", "--device-code"]] {
+        for (signal, code) in stops() {
+            let login = world.start(arguments);
+            login.prints("Open ").await;
+            login.signal(signal);
+            login.finish().await.assert_code(code);
+        }
+    }
+    world.simulator.hold_after("token", 0).await;
+    for arguments in [&["check"][..], &["--backfill"]] {
+        for (signal, code) in stops() {
+            world.simulator.forget_requests().await;
+            let command = world.start(arguments);
+            world.simulator.received("token", 1).await;
+            command.signal(signal);
+            command.says("Stopping").await;
+            command.signal("TERM");
+            command.finish().await.assert_code(code);
+        }
+    }
+}
+
+#[tokio::test]
+async fn check_prints_what_is_ready_while_it_waits_for_the_rest() {
+    let world = World::new().await;
+    world.simulator.hold_after("token", 0).await;
+    let check = world.start(&["check"]);
+    check.prints("ok    rights").await;
+    check.prints("ok    schedule").await;
+    world.simulator.received("token", 1).await;
+    world.simulator.unscript().await;
+    let ended = check.finish().await;
+    ended.assert_code(0);
+    assert!(!ended.stderr.contains("trying"), "no terminal: {ended:?}");
 }
 
 /// A pipe without a reader.
