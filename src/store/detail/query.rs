@@ -80,17 +80,36 @@ pub(in crate::store) fn array(texts: &[String]) -> String {
     format!("array[{}]", constants.join(", "))
 }
 
-/// Whether a column contains the text, in any letter case. `%` and `_` stand for themselves.
+/// Whether a column contains the text, in any letter case. `ilike` would follow the database's
+/// locale: C has cases for the letters of ASCII only, and in Turkish "i" is no small "I".
 pub(super) fn contains(column: &str, text: &str) -> String {
-    let mut pattern = String::from("%");
-    for character in text.chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
+    let pattern: String = text.chars().map(in_any_case).collect();
+    format!("{column} ~* {}", literal(&pattern))
+}
+
+/// A regular expression for a character. Postgres itself ignores the letter case of ASCII, in every
+/// locale.
+fn in_any_case(character: char) -> String {
+    match character {
+        '^' | '\\' => format!("\\{character}"),
+        '.' | '*' | '+' | '?' | '(' | ')' | '[' | '{' | '|' | '$' => format!("[{character}]"),
+        _ if character.is_ascii() => character.into(),
+        _ => {
+            // A form of several letters, such as "SS", is left out.
+            let forms = [
+                single(character.to_lowercase()),
+                single(character.to_uppercase()),
+            ];
+            let other = forms.into_iter().flatten().find(|form| *form != character);
+            other.map_or_else(|| character.into(), |other| format!("[{character}{other}]"))
         }
-        pattern.push(character);
     }
-    pattern.push('%');
-    format!("{column} ilike {} escape '!'", literal(&pattern))
+}
+
+/// The character, if it is the only one.
+fn single(mut characters: impl Iterator<Item = char>) -> Option<char> {
+    let first = characters.next();
+    first.filter(|_| characters.next().is_none())
 }
 
 #[cfg(test)]
@@ -115,10 +134,18 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_of_a_search_stand_for_themselves() {
-        assert_eq!(
-            contains("domain", "50%_a!b'"),
-            "domain ilike '%50!%!_a!!b''%' escape '!'"
-        );
+    fn a_search_is_a_pattern_of_characters_in_any_case() {
+        for (text, pattern) in [
+            ("50%_a!b'", r"'50%_a!b'''"),
+            ("(a.b)", r"'[(]a[.]b[)]'"),
+            (r"^\", r"E'\\^\\\\'"),
+            (
+                "M\u{fc}\u{c4}\u{df}",
+                "'M[\u{fc}\u{dc}][\u{c4}\u{e4}]\u{df}'",
+            ),
+            ("\u{738b}", "'\u{738b}'"),
+        ] {
+            assert_eq!(contains("domain", text), format!("domain ~* {pattern}"));
+        }
     }
 }

@@ -152,6 +152,7 @@ async fn a_search_takes_each_character_for_itself() {
     let quotes = add_customer(&world, r#"O'Neil \ "Sons" \'"#, None).await;
     let domain = add_customer(&world, "Contoso", Some("Fabrikam.example")).await;
     let bang = add_customer(&world, "Yahoo!", None).await;
+    let signs = add_customer(&world, "^(A|B)+? {1,2}* = [.c] $", None).await;
     let (daemon, address) = start(&mut world).await;
     for (search, expected) in [
         ("%", &percent),
@@ -163,6 +164,9 @@ async fn a_search_takes_each_character_for_itself() {
         (r#" "sons" "#, &quotes),
         ("fabrikam.EXAMPLE", &domain),
         ("!", &bang),
+        ("^(a|b)+? {1,2}* = [.C] $", &signs),
+        ("{1,2}", &signs),
+        ("[.", &signs),
         (&bang[..13].to_uppercase(), &bang),
     ] {
         assert_eq!(
@@ -175,16 +179,49 @@ async fn a_search_takes_each_character_for_itself() {
         "'; drop table customer; --",
         "\0\u{1}",
         "[a-z]",
+        "cont.so",
+        "^C",
+        "***=contoso",
+        &"\u{fc}\u{3b1}\u{434}".repeat(170),
         &"x".repeat(3_000),
     ] {
         // U+0000 is left out, so that nothing may be left to search for.
         let found = found(&address, nothing).await;
         assert!(found.is_empty(), "{nothing}: {found:?}");
     }
-    assert_eq!(found(&address, "  ").await.len(), 5);
+    assert_eq!(found(&address, "  ").await.len(), 6);
     let html = page(&format!("{address}/customers?q=%22%3E%3Cb%3E")).await;
     assert!(!html.contains("\"><b>"), "{html}");
     stop(daemon).await;
+}
+
+#[tokio::test]
+async fn a_search_takes_any_letter_case_also_where_the_locale_knows_ascii_only() {
+    let base = World::before_migrations().await;
+    let database = format!("c_{}", uuid::Uuid::new_v4().simple());
+    let create =
+        format!("create database {database} template template0 encoding 'UTF8' locale 'C'");
+    base.execute(&create).await;
+    let mut url = url::Url::parse(base.database_url()).unwrap();
+    url.set_path(&database);
+    let pool = sqlx::PgPool::connect(url.as_str()).await.unwrap();
+    let mut world = World::at(pool, url.as_str(), 1).await;
+    world.run(&["migrate"]).await.assert_code(0);
+    let name = "\u{d6}zg\u{fc}r & M\u{dc}LLER \u{394}\u{3b5}\u{3bb}\u{3c4}\u{3b1} INC";
+    let customer = add_customer(&world, name, None).await;
+    let (daemon, address) = start(&mut world).await;
+    for search in [name.to_uppercase(), name.to_lowercase(), name.to_owned()] {
+        assert_eq!(
+            found(&address, &search).await,
+            [customer.as_str()],
+            "{search}"
+        );
+    }
+    assert!(found(&address, "muller").await.is_empty());
+    stop(daemon).await;
+    world.pool.close().await;
+    let drop = format!("drop database {database} with (force)");
+    base.execute(&drop).await;
 }
 
 #[tokio::test]
