@@ -1,7 +1,7 @@
 //! Poolers between the program and the server: those that assign single transactions are refused
 //! at the start and by `check`, those that assign sessions work.
 
-use crate::support::{Pooler, Server, World};
+use crate::support::{Pooler, Server, World, get, until};
 
 /// What is said about a pooler that does not assign sessions.
 const REFUSED: &str = "this address leads through a pooler in transaction mode: ";
@@ -66,6 +66,63 @@ async fn a_pooler_in_session_mode_works() {
     let backfill = world.backfill().await;
     backfill.assert_code(0);
     assert_eq!(backfill.summary()["customers"]["succeeded"], 5);
+    let reports = world.folder.path().join("reports");
+    let table = world.folder.path().join("license_product.csv");
+    for arguments in [
+        &["status"][..],
+        &["report", "--out", reports.to_str().unwrap()],
+        &[
+            "export",
+            "license_product",
+            "--out",
+            table.to_str().unwrap(),
+        ],
+        &["verify"],
+    ] {
+        world.run(arguments).await.assert_code(0);
+    }
+    assert_eq!(std::fs::read_dir(&reports).unwrap().count(), 6);
+    assert!(std::fs::read_to_string(&table).unwrap().lines().count() > 1);
+}
+
+#[tokio::test]
+async fn the_status_address_has_its_pages_and_probes_behind_a_pooler_in_session_mode() {
+    let mut world = World::new().await;
+    world.backfill().await.assert_code(0);
+    let pooler = Pooler::start(world.database_url(), "session", "").await;
+    world.set("database.url", pooler.url());
+    world.set("status.listen", "127.0.0.1:0");
+    world.set("schedule.run_on_start", "never");
+    let daemon = world.start(&[]);
+    let address = daemon.status_address().await;
+    daemon.says("Waiting for the next run").await;
+    let customer = world
+        .lines("select customer_id from customer limit 1")
+        .await;
+    let paths = [
+        "healthz",
+        "readyz",
+        "metrics",
+        "customers",
+        "products",
+        "runs",
+        "runs/1",
+    ];
+    let paths = paths.map(ToOwned::to_owned).into_iter().chain([
+        "data/figures.json".to_owned(),
+        format!("customers/{}", customer[0]),
+        format!("customers/{}/uses.csv", customer[0]),
+    ]);
+    for path in paths {
+        // The figures come a moment after the start.
+        until(&path, async || {
+            let (status, _) = get(&format!("{address}{path}")).await;
+            (status == 200).then_some(())
+        })
+        .await;
+    }
+    daemon.signal("TERM");
+    daemon.finish().await.assert_code(0);
 }
 
 #[tokio::test]
