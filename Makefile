@@ -33,7 +33,7 @@ test: ## Run all tests against a private Postgres; PG=14 to 18 for a version, AR
 	@scripts/need cargo cc postgres$(addprefix -,$(PG)) pgbouncer faketime strace
 	$(if $(PG),SEATLEDGER_PG_BIN=$$(scripts/postgres bin $(PG))) RUST_TEST_THREADS=$(TEST_THREADS) \
 		scripts/postgres run --fast --in-memory --name test -- \
-		cargo test --features simulator --locked $(ARGS)
+		cargo test --features simulator --locked --no-fail-fast $(ARGS)
 
 .PHONY: test-otel
 test-otel: ## Test the traces of runs, which are built only with the feature otel
