@@ -129,15 +129,15 @@ async fn write_all(
         [] => store.load_reported_customers().await?,
         given => unique(given),
     };
-    let replaced = store.load_replaced().await?;
-    let replaced = &replaced;
+    let renamed = store.load_renamed().await?;
+    let renamed = &renamed;
     // Cleared when it is dropped, also by a stop or a failure.
     let bar = ProgressBar::new(customers.len() as u64).with_finish(ProgressFinish::AndClear);
     let bar = bars.add(bar);
     let style = "{wide_bar} {pos}/{len} customers, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).expect("the template names known parts"));
     let loaded = stream::iter(customers).map(|customer| async move {
-        let detail = store.load_customer_detail(customer, &frame.days, replaced);
+        let detail = store.load_customer_detail(customer, &frame.days, renamed);
         (customer, detail.await)
     });
     // In order, so that the list is.

@@ -58,11 +58,14 @@ async fn load(
 ) -> Result<Option<(CustomerDetail, DetailDays)>, StoreError> {
     let today = site.observer.inputs.clock.now().date_naive();
     let parts = site.observer.parts();
+    // To look for renamings takes longer than a page may, if there are many customers.
+    let figures = site.observer.figures();
     let reading = parts.reader.read("reading a customer", move |connection| {
         Box::pin(async move {
             let ledger = load_ledger_dates(connection).await?;
             let days = DetailDays::now(ledger, today);
-            let detail = load_customer_detail(connection, customer, &days, None).await?;
+            let renamed = figures.as_ref().map_or(&[][..], |it| &it.renamed);
+            let detail = load_customer_detail(connection, customer, &days, renamed).await?;
             Ok(detail.map(|detail| (detail, days)))
         })
     });

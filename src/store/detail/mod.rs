@@ -8,8 +8,8 @@ mod runs;
 
 pub(crate) use customer::{
     CoverageDay, CustomerDetail, CustomerFacts, CustomerTable, DetailDays, HeldProduct,
-    LedgerDates, ProductSeats, WorkloadUse, knows_customer, load_customer_detail,
-    load_ledger_dates,
+    LedgerDates, ProductSeats, Renamed, WorkloadUse, knows_customer, load_customer_detail,
+    load_ledger_dates, load_renamed,
 };
 pub(crate) use customers::{CustomerFilter, CustomerLine, CustomerState, CustomersShown};
 pub(crate) use query::{PAGE_ROWS, TableQuery};

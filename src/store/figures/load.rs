@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::{Figures, FrontTable, completeness, seats, workloads};
 use crate::store::attention::select_attention;
+use crate::store::detail::load_renamed;
 use crate::store::error::StoreError;
 use crate::store::pool::Store;
 use crate::store::transaction::begin_figures;
@@ -55,6 +56,9 @@ async fn select(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<Fig
     if let Some(newest) = figures.newest_date {
         let suspects = FrontTable::RenameSuspects.query(&figures);
         figures.rename_suspects = suspects.all(connection).await?;
+        if !figures.rename_suspects.is_empty() {
+            figures.renamed = load_renamed(connection).await?;
+        }
         (figures.tiles, figures.waste_total) = seats::select(connection, newest).await?;
         figures.workloads = workloads::select(connection, &figures).await?;
         figures.completeness = completeness::select(connection, &figures).await?;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use super::attention::Attention;
+use super::detail::Renamed;
 use crate::ledger::CustomerId;
 pub(crate) use product_list::{ProductLine, ProductList};
 pub(crate) use tables::FrontTable;
@@ -44,6 +45,9 @@ pub struct Figures {
     pub waste_total: WasteTotal,
     /// Products that were renamed, began or ended within the last 91 days, newest first.
     pub product_events: Vec<ProductEvent>,
+    /// All suspected renamings with their customers, for the pages of these.
+    #[serde(skip)]
+    pub(crate) renamed: Vec<Renamed>,
 }
 
 /// Two product names that may stand for one product.

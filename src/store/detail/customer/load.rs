@@ -1,16 +1,17 @@
 //! Reads a customer's figures and puts them together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::queries::{
     self, DailyUse, Deployed, select_daily, select_days, select_deployed, select_facts,
     select_holdings, select_products_now, select_restatements, select_uses_now,
 };
 use super::{
-    CustomerDetail, DetailDays, HeldProduct, LedgerDates, ProductSeats, Replaced, UseLine,
+    CustomerDetail, DetailDays, HeldProduct, LedgerDates, ProductSeats, Renamed, UseLine,
     WorkloadUse,
 };
 use crate::ledger::CustomerId;
@@ -40,8 +41,18 @@ pub(crate) async fn knows_customer(
         .await
 }
 
-/// A customer with its figures of `days`; none if the ledger does not know it. What products
-/// replace is looked up unless it is given.
+/// Products that seem to have been renamed, at which customers. Takes longer the more customers
+/// there are.
+///
+/// # Errors
+/// When Postgres is away or refuses.
+pub(crate) async fn load_renamed(
+    connection: &mut PgConnection,
+) -> Result<Vec<Renamed>, sqlx::Error> {
+    queries::select_renamed(connection).await
+}
+
+/// A customer with its figures of `days`; none if the ledger does not know it.
 ///
 /// # Errors
 /// When Postgres is away or refuses.
@@ -49,7 +60,7 @@ pub(crate) async fn load_customer_detail(
     connection: &mut PgConnection,
     id: CustomerId,
     days: &DetailDays,
-    replaced: Option<&Replaced>,
+    renamed: &[Renamed],
 ) -> Result<Option<CustomerDetail>, sqlx::Error> {
     let customer = id.as_uuid();
     let Some(facts) = select_facts(connection, customer).await? else {
@@ -91,18 +102,7 @@ pub(crate) async fn load_customer_detail(
         )
     });
     let mut holdings = select_holdings(connection, customer, days.until).await?;
-    if may_be_renamed(&holdings) {
-        let looked_up = match replaced {
-            Some(_) => None,
-            None => Some(queries::select_replaced(connection, Some(id)).await?),
-        };
-        if let Some(replaced) = replaced.or(looked_up.as_ref()) {
-            for holding in &mut holdings {
-                let key = (id, holding.product_name.clone());
-                holding.replaces = replaced.get(&key).cloned();
-            }
-        }
-    }
+    name_replaced(&mut holdings, customer, renamed);
     if !days.is_now {
         holdings.retain(|it| it.last_date >= days.since);
         for holding in &mut holdings {
@@ -143,15 +143,13 @@ impl Store {
         .await
     }
 
-    /// Which products replace which, for reports.
+    /// Products that seem to have been renamed, for reports.
     ///
     /// # Errors
     /// When Postgres is away or refuses.
-    pub(crate) async fn load_replaced(&self) -> Result<Replaced, StoreError> {
-        self.read("reading which products replace which", async |connection| {
-            queries::select_replaced(connection, None).await
-        })
-        .await
+    pub(crate) async fn load_renamed(&self) -> Result<Vec<Renamed>, StoreError> {
+        self.read("reading which products were renamed", load_renamed)
+            .await
     }
 
     /// A customer for its report, from one state of the ledger; none if it is not known.
@@ -162,12 +160,12 @@ impl Store {
         &self,
         id: CustomerId,
         days: &DetailDays,
-        replaced: &Replaced,
+        renamed: &[Renamed],
     ) -> Result<Option<CustomerDetail>, StoreError> {
         self.read("reading a customer's figures", async |connection| {
             let one_state = "set transaction isolation level repeatable read";
             sqlx::raw_sql(one_state).execute(&mut *connection).await?;
-            load_customer_detail(connection, id, days, Some(replaced)).await
+            load_customer_detail(connection, id, days, renamed).await
         })
         .await
     }
@@ -266,11 +264,17 @@ fn lines_of(daily: &[DailyUse], days: &DetailDays) -> Vec<UseLine> {
     lines
 }
 
-/// Whether a product came after another one had ended.
-fn may_be_renamed(holdings: &[HeldProduct]) -> bool {
-    let came = holdings.iter().filter(|it| !it.is_from_the_start);
-    came.clone().any(|new| {
-        let mut ended = holdings.iter();
-        ended.any(|old| old.last_date < new.first_date)
-    })
+/// Says which product each of a customer's replaces. What was renamed may have been read before a
+/// person confirmed it, and then the old name is none of the customer's products any more.
+fn name_replaced(holdings: &mut [HeldProduct], customer: Uuid, renamed: &[Renamed]) {
+    let names: HashSet<String> = holdings.iter().map(|it| it.product_name.clone()).collect();
+    let of_customer: HashMap<&str, &str> = renamed
+        .iter()
+        .filter(|it| it.customers.binary_search(&customer).is_ok() && names.contains(&it.old_name))
+        .map(|it| (it.new_name.as_str(), it.old_name.as_str()))
+        .collect();
+    for holding in holdings {
+        let old = of_customer.get(holding.product_name.as_str());
+        holding.replaces = old.map(|old| (*old).to_owned());
+    }
 }

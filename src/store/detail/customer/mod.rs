@@ -6,14 +6,13 @@ mod load;
 mod queries;
 mod tables;
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
 
 use crate::ledger::CustomerId;
 
 pub(crate) use days::{DetailDays, LedgerDates};
-pub(crate) use load::{knows_customer, load_customer_detail, load_ledger_dates};
+pub(crate) use load::{knows_customer, load_customer_detail, load_ledger_dates, load_renamed};
 pub(crate) use tables::CustomerTable;
 
 /// All that is shown of a customer.
@@ -176,5 +175,13 @@ pub(crate) struct HeldProduct {
     pub(crate) replaces: Option<String>,
 }
 
-/// The old names of products that seem to be renamed ones, by customer and present name.
-pub(crate) type Replaced = HashMap<(CustomerId, String), String>;
+/// A product that seems to have been renamed.
+#[derive(Debug, Clone)]
+pub(crate) struct Renamed {
+    /// The name before.
+    pub(crate) old_name: String,
+    /// The name since.
+    pub(crate) new_name: String,
+    /// The customers at which it was, in ascending order.
+    pub(crate) customers: Vec<Uuid>,
+}

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    CoverageDay, CustomerFacts, DetailDays, HeldProduct, LedgerDates, ProductSeats, Replaced,
+    CoverageDay, CustomerFacts, DetailDays, HeldProduct, LedgerDates, ProductSeats, Renamed,
     UsageRestatement,
 };
 use crate::ledger::CustomerId;
@@ -48,29 +48,23 @@ pub(super) async fn select_customers(
     Ok(rows.into_iter().map(CustomerId::from).collect())
 }
 
-/// Which products replace which, at one customer or at all. Postgres compares all customers in
-/// either case.
-pub(super) async fn select_replaced(
+/// Products that seem to have been renamed, at which customers. Compares all customers.
+pub(super) async fn select_renamed(
     connection: &mut PgConnection,
-    only: Option<CustomerId>,
-) -> Result<Replaced, sqlx::Error> {
-    let rows = sqlx::query!(
+) -> Result<Vec<Renamed>, sqlx::Error> {
+    sqlx::query_as!(
+        Renamed,
         r#"
         select
-            customer_id as "customer_id!",
-            product_name as "product_name!",
-            replaces as "replaces!"
-        from license_holding
-        where replaces is not null and ($1::uuid is null or customer_id = $1)
-        "#,
-        only.map(CustomerId::as_uuid)
+            old_product_name as "old_name!",
+            new_product_name as "new_name!",
+            array_agg(customer_id order by customer_id) as "customers!"
+        from product_rename_pair
+        group by old_product_name, new_product_name
+        "#
     )
     .fetch_all(connection)
-    .await?;
-    let rows = rows.into_iter();
-    Ok(rows
-        .map(|row| ((row.customer_id.into(), row.product_name), row.replaces))
-        .collect())
+    .await
 }
 
 pub(super) async fn select_facts(
@@ -334,7 +328,7 @@ pub(super) async fn select_restatements(
     Ok((rows.collect(), total))
 }
 
-/// Without `replaces`, for which Postgres would compare all customers.
+/// Without `replaces`, for which Postgres would compare all customers: [`select_renamed`] has it.
 pub(super) async fn select_holdings(
     connection: &mut PgConnection,
     customer: Uuid,

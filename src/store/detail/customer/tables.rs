@@ -63,15 +63,7 @@ from license_product
 {of}
 order by product_kind <> 'paid', coalesce(licenses_sold, licenses_qualified) desc, product_name"
             ),
-            Self::Uses => format!(
-                "\
-select product_name, workload_name, product_kind, licenses_qualified, licenses_active,
-    licenses_active_7d_ago, licenses_active_30d_ago, licenses_active_91d_ago,
-    licenses_active_365d_ago, processed_date
-from license_growth
-{of}
-order by product_name, licenses_active desc, workload_name"
-            ),
+            Self::Uses => uses(&of, days),
             Self::Lines => format!(
                 "\
 select workload_name, date, sum(licenses_active)::bigint as licenses_active
@@ -104,4 +96,40 @@ order by first_date desc, product_name"
             ),
         })
     }
+}
+
+/// The rows that `license_growth` has of a customer. That view reads the figures of all customers
+/// whatever is asked of it; these two read one customer's.
+fn uses(of: &str, days: &DetailDays) -> String {
+    let (mut dates, mut past, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+    for day in &days.past {
+        let column = format!("licenses_active_{}d_ago", (days.until - *day).num_days());
+        if days.reaches(*day) {
+            dates.push(format!("'{day}'"));
+            past.push(format!(
+                ",\n        max(licenses_active) filter (where date = '{day}') as {column}"
+            ));
+            shown.push(format!("\n    coalesce(p.{column}, 0) as {column},"));
+        } else {
+            shown.push(format!("\n    null::bigint as {column},"));
+        }
+    }
+    let (dates, past, shown) = (dates.join(", "), past.concat(), shown.concat());
+    format!(
+        "\
+with past as (
+    select product_name, workload_name, max(product_kind) as product_kind{past}
+    from license_usage_daily
+    {of} and date = any(array[{dates}]::date[])
+    group by product_name, workload_name
+)
+
+select product_name, workload_name, coalesce(u.product_kind, p.product_kind) as product_kind,
+    coalesce(u.licenses_qualified, 0) as licenses_qualified,
+    coalesce(u.licenses_active, 0) as licenses_active,{shown}
+    u.processed_date
+from (select * from license_usage_current {of}) as u
+full join past as p using (product_name, workload_name)
+order by product_name, licenses_active desc, workload_name"
+    )
 }
