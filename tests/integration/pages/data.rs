@@ -93,7 +93,11 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
             update customer set customer_name = E'a; =1+1;-2\\t@x\\n=3' where customer_id = \
                 customer(3);
             update customer set customer_name = E'\\uff1d1', domain = '+1' where customer_id = \
-                customer(4)",
+                customer(4);
+            -- Of two products, so that their sum is more than a count can be.
+            update license_usage set licenses_active = 9223372036854775807,
+                licenses_qualified = 9223372036854775807
+            where customer_id = customer(1) and workload_name = 'Teams'",
         )
         .await;
     let (daemon, address) = start(&mut world).await;

@@ -66,7 +66,7 @@ order by product_kind <> 'paid', coalesce(licenses_sold, licenses_qualified) des
             Self::Uses => uses(&of, days),
             Self::Lines => format!(
                 "\
-select workload_name, date, sum(licenses_active)::bigint as licenses_active
+select workload_name, date, seat_sum(sum(licenses_active)) as licenses_active
 from license_usage_daily
 {of} and date {between}
 group by workload_name, date
