@@ -4,7 +4,9 @@ mod output;
 #[cfg(feature = "parquet")]
 mod parquet;
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -27,6 +29,20 @@ const BLOCK: usize = 64 << 10;
 /// How many blocks may wait for the thread that writes.
 const WAITING_BLOCKS: usize = 4;
 
+/// Endings of names that promise what an export does not write, each with the program that makes
+/// such a file of what stands on standard output, if there is one.
+const OTHER_ENDINGS: [(&str, Option<&str>); 9] = [
+    ("gz", Some("gzip")),
+    ("bz2", Some("bzip2")),
+    ("xz", Some("xz")),
+    ("zst", Some("zstd")),
+    ("zip", None),
+    ("xlsx", None),
+    ("xls", None),
+    ("ods", None),
+    ("json", None),
+];
+
 /// Said before anything is read.
 const WITHOUT_PARQUET: &str = "this build cannot write Parquet; export CSV, or build the program \
     with: cargo build --release --features parquet; docs/export.md has another way, too";
@@ -41,7 +57,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let format = format_of(arguments);
     if let Err(wrong) = possible(arguments, format) {
-        complain(wrong);
+        complain(&wrong);
         return Ok(Exit::Usage);
     }
     let store = Store::new(&config.database)?;
@@ -101,17 +117,42 @@ fn format_of(arguments: &Export) -> ExportFormat {
     })
 }
 
-fn possible(arguments: &Export, format: ExportFormat) -> Result<(), &'static str> {
+fn possible(arguments: &Export, format: ExportFormat) -> Result<(), String> {
+    if let Some(out) = &arguments.out {
+        is_as_named(out)?;
+    }
     if format == ExportFormat::Csv {
         return Ok(());
     }
     if !cfg!(feature = "parquet") {
-        return Err(WITHOUT_PARQUET);
+        return Err(WITHOUT_PARQUET.to_owned());
     }
     if arguments.out.is_none() && io::stdout().is_terminal() {
-        return Err("a terminal cannot show Parquet; name a file: --out FILE");
+        return Err("a terminal cannot show Parquet; name a file: --out FILE".to_owned());
     }
     Ok(())
+}
+
+/// Whether a file would be what the ending of its name promises.
+fn is_as_named(out: &Path) -> Result<(), String> {
+    if out == Path::new("-") {
+        return Err("without --out, rows go to standard output".to_owned());
+    }
+    let ending = out.extension().and_then(OsStr::to_str).unwrap_or_default();
+    let ending = ending.to_ascii_lowercase();
+    let Some((_, program)) = OTHER_ENDINGS.iter().find(|(other, _)| *other == ending) else {
+        return Ok(());
+    };
+    Err(match program {
+        Some(program) => format!(
+            "a file that ends with .{ending} is compressed, and an export is not; to compress it: \
+             seatledger export VIEW | {program} >FILE"
+        ),
+        None => format!(
+            "an export is CSV or Parquet, not .{ending}; name a file that ends with .csv or \
+             .parquet"
+        ),
+    })
 }
 
 /// What is said to a name that does not exist.

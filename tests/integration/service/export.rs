@@ -249,6 +249,34 @@ async fn a_place_that_takes_no_file_is_named_before_anything_is_read() {
 }
 
 #[tokio::test]
+async fn a_name_that_promises_what_is_not_written_is_refused_before_anything_is_read() {
+    let mut world = World::new().await;
+    world.set("database.url", "postgres://nobody@127.0.0.1:9/nowhere");
+    for (name, said) in [
+        ("seats.csv.gz", "seatledger export VIEW | gzip >FILE"),
+        ("seats.parquet.ZST", "seatledger export VIEW | zstd >FILE"),
+        ("seats.xlsx", "an export is CSV or Parquet, not .xlsx;"),
+        ("seats.json", "an export is CSV or Parquet, not .json;"),
+        ("-", "without --out, rows go to standard output"),
+    ] {
+        let inside = path(&world, name);
+        let out = if name == "-" {
+            name
+        } else {
+            inside.to_str().unwrap()
+        };
+        for format in [&[][..], &["--format", "csv"]] {
+            let arguments = [&["license_product", "--out", out], format].concat();
+            let refused = export(&world, &arguments).await;
+            refused.assert_code(2);
+            assert!(refused.stderr.contains(said), "{}", refused.stderr);
+            assert_eq!(refused.stdout, "");
+        }
+    }
+    assert_eq!(left(&world), BTreeSet::new());
+}
+
+#[tokio::test]
 async fn what_stops_an_export_in_mid_copy_leaves_the_old_file() {
     let world = world().await;
     world.execute(STALLED).await;
