@@ -70,7 +70,9 @@ pub(super) fn make(detail: &CustomerDetail, frame: &ReportFrame) -> Result<Vec<u
         &texts.restatements_title,
     ];
     for (sheet, name) in book.worksheets_mut().iter_mut().zip(sheet_names(titles)) {
-        sheet.set_name(name)?;
+        sheet
+            .set_name(name)?
+            .set_right_to_left(texts.is_right_to_left());
     }
     book.save_to_buffer()
 }

@@ -40,6 +40,8 @@ pub(crate) enum LanguageError {
         word: String,
         english: String,
     },
+    #[error("direction is \"ltr\" or \"rtl\", and not {found:?}")]
+    Direction { found: String },
     #[error("{key} needs {needed} names with commas between them, and has {found}")]
     Names {
         key: &'static str,
@@ -71,7 +73,7 @@ macro_rules! texts {
 }
 
 texts! {
-    tag thousands decimal date date_short month month_names weekday_names percent
+    tag direction thousands decimal date date_short month month_names weekday_names percent
     report_title period_of_one_month period_of_months prepared_by figures_of made_on without_name
     summary_title summary summary_all_used summary_without_seats sold assigned active unused used
     of_sold_seats active_note
@@ -114,7 +116,12 @@ impl Language {
                 return Err(LanguageError::Names { key, needed, found });
             }
         }
-        Ok(self)
+        match &*self.direction {
+            "ltr" | "rtl" => Ok(self),
+            _ => Err(LanguageError::Direction {
+                found: self.direction,
+            }),
+        }
     }
 
     fn set(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<(), LanguageError> {
@@ -159,10 +166,26 @@ impl Language {
         Ok(())
     }
 
+    /// Whether its script runs from right to left.
+    pub(crate) fn is_right_to_left(&self) -> bool {
+        self.direction == "rtl"
+    }
+
+    /// A sign that stands before the digits after it. Among texts from right to left it would stand
+    /// behind them without a mark of the digits' direction.
+    fn sign(&self, sign: char) -> String {
+        let mark = self.is_right_to_left().then_some('\u{200e}');
+        mark.into_iter().chain([sign]).collect()
+    }
+
     /// A count with its thousands apart: "12,345".
     pub(crate) fn count(&self, number: i64) -> String {
         let digits = number.unsigned_abs().to_string();
-        let mut shown = String::from(if number < 0 { "−" } else { "" });
+        let mut shown = if number < 0 {
+            self.sign('−')
+        } else {
+            String::new()
+        };
         for (place, digit) in digits.chars().enumerate() {
             if place > 0 && (digits.len() - place).is_multiple_of(3) {
                 shown.push_str(&self.thousands);
@@ -176,7 +199,7 @@ impl Language {
     pub(crate) fn change(&self, change: i64) -> String {
         match change {
             0 => String::new(),
-            1.. => format!("+{}", self.count(change)),
+            1.. => self.sign('+') + &self.count(change),
             _ => self.count(change),
         }
     }
@@ -312,6 +335,14 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_stands_before_its_digits_in_both_directions() {
+        let signs = |language: &Language| [language.count(-12), language.change(12)];
+        assert_eq!(signs(&Language::english()), ["−12", "+12"]);
+        let hebrew = Language::from_file("direction = \"rtl\"").unwrap();
+        assert_eq!(signs(&hebrew), ["\u{200e}−12", "\u{200e}+12"]);
+    }
+
+    #[test]
     fn a_mistake_in_a_file_is_named() {
         for (file, said) in [
             ("solt = \"x\"", "there is no text solt; did you mean sold?"),
@@ -329,6 +360,10 @@ mod tests {
                 "of_sold_seats = \"von {seats verkauften\"",
                 "of_sold_seats leaves out the word {seats} in braces; the English text is \"of \
                  {seats} sold\"",
+            ),
+            (
+                "direction = \"right\"",
+                "direction is \"ltr\" or \"rtl\", and not \"right\"",
             ),
             (
                 "weekday_names = \"Mo, Di\"",

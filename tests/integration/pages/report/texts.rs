@@ -113,7 +113,7 @@ async fn a_report_is_in_the_language_of_a_file_with_the_partners_name_and_logo()
     made.assert_code(0);
     let html = fs::read_to_string(file).unwrap();
     for text in [
-        "<html lang=\"de\">",
+        "<html lang=\"de\" dir=\"ltr\">",
         "Bericht zur Lizenznutzung",
         "Erstellt von Müller &#38; &#60;Söhne&#62;",
         "<img src=\"data:image/svg+xml;base64,",
@@ -121,4 +121,41 @@ async fn a_report_is_in_the_language_of_a_file_with_the_partners_name_and_logo()
         assert!(html.contains(text), "{text} in {html}");
     }
     assert!(!html.contains("Licence usage"), "{html}");
+}
+
+#[tokio::test]
+async fn a_language_from_right_to_left_turns_the_report_and_its_workbook() {
+    let world = world().await;
+    let hebrew = world.write("he.toml", "tag = \"he\"\ndirection = \"rtl\"");
+    let month = newest_month(&world).await;
+    let customer: String = world.value("select customer(1)::text").await;
+    let (folder, path) = out(&world, "reports/");
+    let arguments = [
+        "report",
+        "--customer",
+        &customer,
+        "--language",
+        &hebrew,
+        "--xlsx",
+        "--from",
+        &month,
+        "--to",
+        &month,
+        "--out",
+        &path,
+    ];
+    world.run(&arguments).await.assert_code(0);
+    let found = files(&folder);
+    for file in found.iter().filter(|file| is_page(file)) {
+        let html = fs::read_to_string(folder.join(file)).unwrap();
+        assert!(html.contains("<html lang=\"he\" dir=\"rtl\">"), "{html}");
+    }
+    let book = found.iter().find(|file| !is_page(file)).unwrap();
+    let book = unpacked(&folder.join(book));
+    let sheets = book
+        .iter()
+        .filter(|(name, _)| name.starts_with("xl/worksheets/sheet"));
+    for (name, sheet) in sheets {
+        assert!(sheet.contains("rightToLeft=\"1\""), "{name}: {sheet}");
+    }
 }
