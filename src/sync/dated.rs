@@ -168,7 +168,7 @@ impl DatedSum {
             (one, other) if one == other => one,
             _ => RunOutcome::Partial,
         };
-        sum.finished_at = report.finished_at;
+        sum.finished_at = report.finished_at.max(sum.started_at);
         sum.customers.total = sum.customers.total.max(report.customers.total);
         sum.rows += report.rows;
         sum.http += report.http;

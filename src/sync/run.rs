@@ -301,7 +301,8 @@ impl Run<'_> {
             first_run_id: run_id,
             outcome: outcome(&tally, ended.as_ref().err(), is_stopping),
             started_at: self.started_at,
-            finished_at: syncer.clock.now(),
+            // The clock may have been set back meanwhile.
+            finished_at: syncer.clock.now().max(self.started_at),
             customers: tally.customers,
             rows: tally.rows,
             http: session.traffic(),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::net::UnixDatagram;
 
@@ -417,6 +418,36 @@ fn faketime() -> String {
     let found = places.find(|place| place.exists());
     let found = found.expect("`make test` installs the package libfaketime");
     found.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_run_in_which_the_clock_is_set_back_ends_not_before_it_began() {
+    let mut world = world(1).await;
+    let clock = world.write("clock", "+0");
+    for (variable, value) in [
+        ("LD_PRELOAD", faketime().as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", &clock),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ] {
+        world.set_variable(variable, value);
+    }
+    world.simulator.hold_after("usage", 0).await;
+    let run = world.start(&["--backfill", "--json"]);
+    world.simulator.received("usage", 1).await;
+    // At once, since a part of a file would end the program.
+    std::fs::rename(world.write("new clock", "-3h"), &clock).unwrap();
+    world.simulator.unscript().await;
+    let ended = run.finish().await;
+    let summary = ended.assert_code(0).summary();
+    let [began, end] = ["started_at", "finished_at"]
+        .map(|member| -> DateTime<Utc> { summary[member].as_str().unwrap().parse().unwrap() });
+    assert!(began <= end, "{summary}");
+    assert!(!ended.stderr.contains("duration_ms\":-"), "{ended:?}");
+    // It did go back, by the time of the customer's record.
+    let went_back = "select bool_and(c.finished_at < r.started_at)
+        from sync_customer as c join sync_run as r using (run_id)";
+    assert!(world.value::<bool>(went_back).await);
 }
 
 #[tokio::test]
