@@ -71,8 +71,9 @@ Examples:
 
 pub(super) const AFTER_STATUS: &str = "\
 Exit codes:
-  0  runs keep to the schedule
-  1  a run is late or a success overdue, or the database is away
+  0   runs keep to the schedule
+  1   a run is late or a success overdue, or the database is away or refuses
+  78  the configuration is wrong
 
 Exit codes of --check:
   0  OK
