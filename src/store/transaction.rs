@@ -63,17 +63,29 @@ const FIGURES: &str = "
     set local max_parallel_workers_per_gather = 0
 ";
 
-/// For a table as a file, which a slow client takes a while to read. Dates and moments read the
-/// same whatever the defaults of the server are.
-const DOWNLOAD: &str = "
+/// What a file has as text does not depend on the defaults of the server, the database or the role.
+macro_rules! of_a_file {
+    () => {
+        "
+        set local timezone = 'UTC';
+        set local datestyle = 'ISO, YMD';
+        set local intervalstyle = 'postgres';
+        set local extra_float_digits = 1
+        "
+    };
+}
+
+/// For a table as a file, which a slow client takes a while to read.
+const DOWNLOAD: &str = concat!(
+    "
     begin isolation level read committed read only;
     set local statement_timeout = '1min';
     set local lock_timeout = '5s';
     set local idle_in_transaction_session_timeout = '10s';
-    set local timezone = 'UTC';
-    set local datestyle = 'ISO';
-    set local jit = off
-";
+    set local jit = off;
+    ",
+    of_a_file!()
+);
 
 /// Shorter than a caller waits who is no run.
 const ASIDE: &str = "
@@ -83,19 +95,17 @@ const ASIDE: &str = "
     set local idle_in_transaction_session_timeout = '10s'
 ";
 
-/// The statement may take as long as those of a role for BI tools: a migration waits for it. What
-/// it gives as text does not depend on the role's defaults.
-const EXPORT: &str = "
+/// The statement may take as long as those of a role for BI tools: a migration waits for it.
+const EXPORT: &str = concat!(
+    "
     begin isolation level repeatable read read only;
     set local statement_timeout = '10min';
     set local lock_timeout = '15s';
     set local idle_in_transaction_session_timeout = '10s';
     set local jit = off;
-    set local timezone = 'UTC';
-    set local datestyle = 'ISO, YMD';
-    set local intervalstyle = 'postgres';
-    set local extra_float_digits = 1
-";
+    ",
+    of_a_file!()
+);
 
 /// Begins a transaction of a run. Within a transaction, such as a rehearsal, which has its own
 /// bounds, a savepoint.

@@ -23,7 +23,8 @@ async fn bi_role(world: &World) -> String {
 async fn rows(world: &World, role: Option<&str>, sql: &str) -> Vec<Value> {
     let mut transaction = world.pool.begin().await.unwrap();
     let role = role.map_or_else(|| "none".to_owned(), |role| format!("\"{role}\""));
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("set local role {role}")))
+    let settings = format!("set local extra_float_digits = 1; set local role {role}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(settings))
         .execute(&mut *transaction)
         .await
         .unwrap();
@@ -97,7 +98,14 @@ async fn a_file_has_the_rows_that_the_query_beside_it_gives() {
             -- Of two products, so that their sum is more than a count can be.
             update license_usage set licenses_active = 9223372036854775807,
                 licenses_qualified = 9223372036854775807
-            where customer_id = customer(1) and workload_name = 'Teams'",
+            where customer_id = customer(1) and workload_name = 'Teams';
+            update license_usage set licenses_qualified = 7
+            where customer_id = customer(1) and workload_name = 'Flow';
+            do $$ begin
+                execute format(
+                    'alter database %I set extra_float_digits = -10', current_database()
+                );
+            end $$",
         )
         .await;
     let (daemon, address) = start(&mut world).await;
