@@ -153,6 +153,27 @@ async fn the_figures_of_a_customers_page_are_those_of_the_views() {
 }
 
 #[tokio::test]
+async fn a_renaming_that_was_confirmed_after_the_figures_is_not_told_any_more() {
+    let mut world = world().await;
+    let (daemon, address) = start(&mut world).await;
+    computed(&address).await;
+    let customer: String = world.value("select customer(11)::text").await;
+    let said = "seems to replace Business Premium<";
+    let (_, html) = page(&address, &customer).await;
+    assert!(html.contains(said), "{html}");
+    let confirms: String = world
+        .value(
+            "select alias_statement from product_rename_suspect
+            where old_product_name = 'Business Premium'",
+        )
+        .await;
+    world.execute(&confirms).await;
+    let (_, html) = page(&address, &customer).await;
+    assert!(!html.contains(said), "{html}");
+    stop(daemon).await;
+}
+
+#[tokio::test]
 async fn the_days_of_a_customers_page_are_those_of_coverage() {
     let mut world = world().await;
     // What was asked for and not stored is known of the dates of runs.
