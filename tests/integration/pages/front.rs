@@ -17,8 +17,7 @@ const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*
 async fn start(world: &mut World) -> (Running, String) {
     world.set("status.listen", "127.0.0.1:0");
     let daemon = world.start(&[]);
-    daemon.says("Waiting for the next run").await;
-    let address = daemon.status_address().await;
+    let address = daemon.idle_address().await;
     (daemon, address)
 }
 

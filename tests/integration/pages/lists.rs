@@ -22,8 +22,7 @@ pub(super) async fn start(world: &mut World) -> (Running, String) {
     world.set("status.listen", "127.0.0.1:0");
     world.set("schedule.run_on_start", "never");
     let daemon = world.start(&[]);
-    let address = daemon.status_address().await;
-    daemon.says("Waiting for the next run").await;
+    let address = daemon.idle_address().await;
     (daemon, address.trim_end_matches('/').to_owned())
 }
 

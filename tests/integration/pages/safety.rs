@@ -62,12 +62,8 @@ async fn ask_by(client: &Client, url: &str, accept: Option<&str>) -> Answer {
 async fn start(world: &mut World, listen: &str) -> (Running, String) {
     world.set("status.listen", listen);
     let daemon = world.start(&[]);
-    daemon.says("Waiting for the next run").await;
-    let address = daemon.status_address().await;
-    let base = address
-        .trim_end_matches('/')
-        .replace("0.0.0.0", "127.0.0.1");
-    (daemon, base)
+    let address = daemon.idle_address().await;
+    (daemon, address.trim_end_matches('/').to_owned())
 }
 
 async fn stop(daemon: Running) {

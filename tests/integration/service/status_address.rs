@@ -18,13 +18,9 @@ const PROBE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 async fn start(world: &mut World) -> (Running, String) {
     world.set("status.listen", "127.0.0.1:0");
     let daemon = world.start(&[]);
-    daemon.says("Waiting for the next run").await;
-    let said = daemon.stderr();
-    let mut lines = said.lines();
-    let line = lines.find(|line| line.contains("Serving the status address"));
-    let event: Value = serde_json::from_str(line.unwrap()).unwrap();
-    let address = event["address"].as_str().unwrap().to_owned();
-    (daemon, address)
+    let url = daemon.idle_address().await;
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    (daemon, address.to_owned())
 }
 
 async fn stop(daemon: Running) {

@@ -16,6 +16,17 @@ impl Running {
         let event: Value = serde_json::from_str(line.unwrap()).unwrap();
         format!("http://{}/", event["address"].as_str().unwrap())
     }
+
+    /// The status address of a daemon that waits for its next run, once it knows the database.
+    pub(crate) async fn idle_address(&self) -> String {
+        self.says("Waiting for the next run").await;
+        let address = self.status_address().await.replace("0.0.0.0", "127.0.0.1");
+        until("the status address knows the database", async || {
+            (get(&address).await.0 == 200).then_some(())
+        })
+        .await;
+        address
+    }
 }
 
 /// Waits until a daemon has computed what a start computes for the pages of the status address at
