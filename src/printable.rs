@@ -1,5 +1,7 @@
 //! Text that others have written (a server, a certificate, a customer's name), made fit for a
-//! terminal, a log line and a record.
+//! terminal, a log line and a record; bytes as digits.
+
+use std::fmt::Write as _;
 
 /// Longer texts are cut: the log and the terminal are not the place for a whole web page.
 const MAX_CHARS: usize = 300;
@@ -47,6 +49,15 @@ pub(crate) fn isolated(name: &str) -> String {
 /// Whether a character turns the direction of the text after it, until another one ends that.
 pub(crate) fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Each byte as two hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(digits, "{byte:02x}").expect("writing to a string never fails");
+    }
+    digits
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One delivery: an HTTP request that follows no redirect, tried a few times. Neither a log line
 //! nor an error has the address: whoever knows it can send messages in the program's name.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -16,6 +16,7 @@ use crate::causes::with_causes;
 use crate::clock::Clock;
 use crate::config::{NotifyUrl, Webhook};
 use crate::metrics::{Metrics, NotifyChannel};
+use crate::printable::hex;
 use crate::retry::Remedy;
 use crate::tls::{self, TlsFault};
 
@@ -191,11 +192,7 @@ fn sign(secret: &str, timestamp: &str, body: &str) -> String {
     for part in [timestamp, ".", body] {
         context.update(part.as_bytes());
     }
-    let mut digits = String::with_capacity(64);
-    for byte in context.sign().as_ref() {
-        write!(digits, "{byte:02x}").expect("writing to a string never fails");
-    }
-    digits
+    hex(context.sign().as_ref())
 }
 
 /// Its own client: it has no token of the API, and follows no redirect.

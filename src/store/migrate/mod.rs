@@ -72,10 +72,12 @@ impl Store {
         let facts = self.check_server(connection).await?;
         // On a large ledger a migration may take minutes. If the default timeout of the server or
         // the role cut it off, every attempt would start over and none would finish. A program that
-        // stands still must not keep what it has locked.
+        // stands still must not keep what it has locked. In the migrations, as in standard SQL, a
+        // backslash stands for itself.
         let timeout = LOCK_TIMEOUT.as_millis();
         let settings = format!(
             "set statement_timeout = 0; set lock_timeout = {timeout}; \
+             set standard_conforming_strings = on; \
              set idle_in_transaction_session_timeout = '10s'; set idle_session_timeout = '15s'"
         );
         execute(connection, settings, "preparing the migrations").await?;

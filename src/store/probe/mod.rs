@@ -23,6 +23,7 @@ use super::migrate::migrations::Migrations;
 use super::pool::Store;
 use crate::clock::Clock;
 use crate::config::SslMode;
+use crate::printable::hex;
 use crate::span::counted;
 use facts::LEAST_CONNECTIONS;
 pub(super) use facts::ServerFacts;
@@ -35,7 +36,8 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(8);
 const BOUNDS: &str = "
     set lock_timeout = '3s';
     set statement_timeout = '7s';
-    set idle_in_transaction_session_timeout = '10s'
+    set idle_in_transaction_session_timeout = '10s';
+    set standard_conforming_strings = on
 ";
 
 /// The result of one part of the check.
@@ -235,15 +237,17 @@ async fn load_version(
     if facts.ledger_schema.is_none() {
         return Ok(SchemaVersion::None);
     }
-    let rows =
-        sqlx::raw_sql("select version, success, checksum from _sqlx_migrations order by version")
-            .fetch_all(connection)
-            .await
-            .map_err(StoreError::during("reading the version of the tables"))?;
+    // As digits, because the text form of bytes is a setting of the database.
+    let rows = sqlx::raw_sql(
+        "select version, success, encode(checksum, 'hex') from _sqlx_migrations order by version",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::during("reading the version of the tables"))?;
     let migrations = migrations.migrator();
     let mut applied = 0;
     for row in rows {
-        let read = || -> Result<(i64, bool, Vec<u8>), sqlx::Error> {
+        let read = || -> Result<(i64, bool, String), sqlx::Error> {
             Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
         };
         let (version, success, checksum) =
@@ -252,7 +256,7 @@ async fn load_version(
         let fault = match known {
             None => Some(MigrateError::VersionMissing(version)),
             Some(_) if !success => Some(MigrateError::Dirty(version)),
-            Some(known) if *known.checksum != *checksum => {
+            Some(known) if hex(&known.checksum) != checksum => {
                 Some(MigrateError::VersionMismatch(version))
             }
             Some(_) => None,

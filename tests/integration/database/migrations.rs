@@ -46,6 +46,34 @@ async fn waiting(world: &World, locks: i64) {
 }
 
 #[tokio::test]
+async fn defaults_of_the_database_change_nothing_that_is_read() {
+    let world = World::before_migrations().await;
+    for setting in [
+        "bytea_output = escape",
+        "datestyle = 'German'",
+        "intervalstyle = 'sql_standard'",
+        "timezone = 'Asia/Kathmandu'",
+        "extra_float_digits = -10",
+        "standard_conforming_strings = off",
+        "default_transaction_isolation = serializable",
+    ] {
+        let alter = "do $$ begin execute format('alter database %I set ' || $set$";
+        let sql = format!("{alter}{setting}$set$, current_database()); end $$");
+        world.execute(&sql).await;
+    }
+    for arguments in [
+        &["check"][..],
+        &["migrate"],
+        &["--backfill"],
+        &["--backfill"],
+        &["check"],
+        &["status", "--json"],
+    ] {
+        world.run(arguments).await.assert_code(0);
+    }
+}
+
+#[tokio::test]
 async fn others_read_on_while_a_migration_waits_for_a_reader() {
     let world = World::new().await;
     let sql = change(&world).await;
