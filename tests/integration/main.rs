@@ -160,14 +160,28 @@ mod database {
     mod waiting;
 }
 
-/// The program as a service, and the commands for its operators.
-mod service {
+/// The commands for operators.
+mod commands {
     /// `check` tries each part and estimates a full run.
     mod check;
-    /// The daemon keeps its schedule and catches up on a missed run.
-    mod daemon;
     /// A view as a file, whole or not at all.
     mod export;
+    /// Files in the encodings and formats that editors and spreadsheets save.
+    mod saved_files;
+    /// `status` says what a person needs to know, in its three forms.
+    mod status;
+    /// The support bundle helps, and has neither secrets nor names.
+    mod support_bundle;
+    /// Output to a terminal, a closed pipe and a full disk; signals.
+    mod terminal;
+    /// The ledger is compared with what the API gives.
+    mod verify;
+}
+
+/// The program as a service.
+mod service {
+    /// The daemon keeps its schedule and catches up on a missed run.
+    mod daemon;
     /// Daemons on several hosts: one leads, the others stand by and take over.
     mod hosts;
     /// What the service manager is told, and reloads.
@@ -178,18 +192,8 @@ mod service {
     mod monitoring;
     /// What a dead man's switch and a webhook are told.
     mod notify;
-    /// Files in the encodings and formats that editors and spreadsheets save.
-    mod saved_files;
-    /// `status` says what a person needs to know, in its three forms.
-    mod status;
     /// The status address withstands hostile clients.
     mod status_address;
-    /// The support bundle helps, and has neither secrets nor names.
-    mod support_bundle;
-    /// Output to a terminal, a closed pipe and a full disk.
-    mod terminal;
-    /// The ledger is compared with what the API gives.
-    mod verify;
 }
 
 /// The pages of the status address.
