@@ -206,10 +206,12 @@ mod pages {
     mod figures;
     /// The front page: what it says, to whom, and under which headers.
     mod front;
-    /// The pages of customers, products and runs.
+    /// The pages of customers and products.
     mod lists;
     /// Reports as files: their figures, their names, whole or not at all.
     mod report;
+    /// Runs: newest first, with their failures and rejected items.
+    mod runs;
     /// Who is shown names of customers, and what a browser is told about each answer.
     mod safety;
 }
